@@ -1,0 +1,31 @@
+//! What a supervisor asks.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::endpoint::Call;
+use super::input::Nothing;
+use super::reply::{Bare, Text};
+use crate::error::Result;
+use crate::service::health as service;
+
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    status: &'static str,
+    version: &'static str,
+}
+
+pub async fn health(call: Call, _: Nothing) -> Result<Bare<Health>> {
+    service::check(&call.app).await?;
+    Ok(Bare(Health {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+pub async fn metrics(call: Call, _: Nothing) -> Result<Text> {
+    Ok(Text {
+        media_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        text: call.app.metrics.render(call.app.store.size()),
+    })
+}

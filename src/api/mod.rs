@@ -1,0 +1,114 @@
+//! HTTP, by warp. [`table`] lists every route of the API with who may call it; all else here serves that list.
+//!
+//! The order in each route: path → method → actor → input → handler. A handler returns a value; only the path and the
+//! method reject. [`reply::finish`] is the one place where an answer gets its final shape.
+
+pub mod assets;
+mod auth;
+pub mod endpoint;
+mod health;
+pub mod input;
+mod messages;
+mod notifications;
+mod openapi;
+pub mod reply;
+mod request;
+mod users;
+mod ws;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use warp::filters::BoxedFilter;
+use warp::{Filter, Reply as _};
+
+use crate::app::App;
+use endpoint::{Access::*, Endpoint, delete, get, post, put};
+use reply::Response;
+
+pub use openapi::document;
+pub use request::Peer;
+
+/// Any part of the URL space: boxed, so that forty routes compile as fast as one.
+pub type Route = BoxedFilter<(Response,)>;
+
+/// Every route of the API.
+#[rustfmt::skip]
+pub fn table() -> Vec<Endpoint> {
+    vec![
+        post("/api/auth/setup", Anyone, auth::set_up, "Make the first administrator"),
+        post("/api/auth/login", Anyone, auth::login, "Log in"),
+        post("/api/auth/refresh", Person, auth::refresh, "Get a new token for one that still holds"),
+        post("/api/auth/logout-all", Person, auth::logout_all, "End every token of the caller"),
+        post("/api/auth/password", Person, auth::password, "Change the caller's password"),
+        get("/api/auth/me", Person, auth::me, "The caller"),
+        get("/api/users", Person, users::search, "People whom the caller may write to"),
+        get("/api/presence", Person, users::presence, "Who is online"),
+        post("/api/messages", Person, messages::send, "Send a message"),
+        get("/api/messages/conversations", Person, messages::conversations, "The caller's conversations, newest first"),
+        get("/api/messages/conversation/{partnerId}", Person, messages::history, "Messages with somebody, oldest first"),
+        put("/api/messages/read/{partnerId}", Person, messages::read, "Mark what somebody wrote as read"),
+        get("/api/messages/unread-count", Person, messages::unread_count, "How many messages are unread"),
+        get("/api/messages/search", Person, messages::search, "Messages that hold the words, newest first"),
+        get("/api/notifications", Person, notifications::list, "The caller's notifications, newest first"),
+        post("/api/notifications", Sender, notifications::send, "Send a notification"),
+        get("/api/notifications/unread-count", Person, notifications::unread_count, "How many notifications are unread"),
+        put("/api/notifications/mark-all-read", Person, notifications::read_all, "Mark every notification read"),
+        put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read"),
+        delete("/api/notifications/{id}", Person, notifications::remove, "Take a notification from the list"),
+        get("/api/openapi.json", Anyone, openapi::serve, "This document"),
+        get("/health", Anyone, health::health, "Whether the server takes writes"),
+        get("/metrics", Local, health::metrics, "Figures for Prometheus"),
+    ]
+}
+
+/// Everything that schoolbell serves, for `warp::test` or a listener. See the [crate documentation](crate).
+pub fn routes(app: &App) -> Route {
+    let table: Arc<[Endpoint]> = table().into();
+    let api = any_of(grouped(app, &table).into_iter().chain([ws::route(app)]));
+    let answered = api
+        .or(assets::route(app))
+        .unify()
+        .recover(reply::recover)
+        .unify();
+    let app = app.clone();
+    request::context()
+        .and(answered)
+        .map(move |context, response| reply::finish(&app, &table, context, response))
+        .boxed()
+}
+
+/// One filter for each resource, behind its prefix, so that a request is compared with few patterns.
+fn grouped(app: &App, table: &[Endpoint]) -> Vec<Route> {
+    let mut groups: BTreeMap<(&str, Option<&str>), Vec<Route>> = BTreeMap::new();
+    for endpoint in table {
+        let mut segments = endpoint.pattern.split('/').skip(1);
+        let first = segments.next().unwrap_or_default();
+        groups
+            .entry((first, segments.next()))
+            .or_default()
+            .push(endpoint.route(app));
+    }
+    groups
+        .into_iter()
+        .map(|((first, second), routes)| {
+            let inner = any_of(routes);
+            let prefix = warp::path(first.to_owned());
+            match second {
+                Some(second) => prefix.and(warp::path(second.to_owned())).and(inner).boxed(),
+                None => prefix.and(inner).boxed(),
+            }
+        })
+        .collect()
+}
+
+/// The first of them that does not reject.
+fn any_of(routes: impl IntoIterator<Item = Route>) -> Route {
+    let none = warp::any()
+        .and_then(|| async { Err(warp::reject::not_found()) })
+        .map(|(): ()| warp::reply().into_response());
+    routes
+        .into_iter()
+        .reduce(|a, b| a.or(b).unify().boxed())
+        .unwrap_or_else(|| none.boxed())
+}

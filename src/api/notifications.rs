@@ -1,0 +1,192 @@
+//! Notifications: sending them, and a person's own list.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::endpoint::Call;
+use super::input::{Json, Nothing, Query};
+use super::messages::{Count, Updated};
+use super::reply::{Created, Data, Empty};
+use crate::error::{Error, Noun, Result};
+use crate::model::audience::Audience;
+use crate::model::ids::UserId;
+use crate::model::notifications::{Link, NewNotification, Notification, Sent, Type, Urgency};
+use crate::model::page::{Cursor, Limit, List, Page};
+use crate::model::text;
+use crate::model::users::Role;
+use crate::service::notifications;
+use crate::store;
+use crate::store::notifications::Filter;
+
+/// Exactly one of `userId`, `userIds` and `audience` says who gets it.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SendNotification {
+    user_id: Option<String>,
+    user_ids: Option<Vec<String>>,
+    audience: Option<AudienceBody>,
+    /// What it is about, for example `assignment.graded`: letters, digits and `. _ : -`.
+    #[serde(rename = "type")]
+    #[schema(max_length = 64)]
+    kind: String,
+    #[schema(max_length = 200)]
+    title: String,
+    #[schema(max_length = 4000)]
+    message: String,
+    /// A path on the same site, or an `https:` URL.
+    link: Option<String>,
+    urgency: Option<Urgency>,
+    /// Seconds for which a push service may keep it; a day unless given.
+    #[schema(maximum = 2419200)]
+    ttl: Option<u32>,
+    /// A name of the sender's own: the same one again gives the first answer back and sends nothing.
+    #[schema(max_length = 128)]
+    idempotency_key: Option<String>,
+}
+
+/// The union of the named sets, less `except`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = Audience)]
+pub struct AudienceBody {
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    roles: Vec<Role>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    user_ids: Vec<String>,
+    #[serde(default)]
+    except: Vec<String>,
+}
+
+impl SendNotification {
+    fn parse(self) -> Result<(NewNotification, Audience)> {
+        let new = NewNotification {
+            kind: Type::parse(&self.kind)?,
+            title: NewNotification::parse_title(&self.title)?,
+            message: NewNotification::parse_message(&self.message)?,
+            link: self.link.as_deref().map(Link::parse).transpose()?,
+            urgency: self.urgency.unwrap_or_default(),
+            ttl: NewNotification::parse_ttl(self.ttl.unwrap_or(NewNotification::TTL_DEFAULT))?,
+            idempotency_key: self
+                .idempotency_key
+                .map(|key| text::line("idempotencyKey", &key, 128))
+                .transpose()?,
+        };
+        let audience = match (self.user_id, self.user_ids, self.audience) {
+            (Some(one), None, None) => Audience {
+                users: ids("userId", vec![one])?,
+                ..Audience::default()
+            },
+            (None, Some(many), None) => Audience {
+                users: ids("userIds", many)?,
+                ..Audience::default()
+            },
+            (None, None, Some(audience)) => audience.parse()?,
+            _ => {
+                let why = "or userIds or audience must be given, and only one of them";
+                return Err(Error::invalid("userId", why));
+            }
+        };
+        Ok((new, audience.checked()?))
+    }
+}
+
+impl AudienceBody {
+    fn parse(self) -> Result<Audience> {
+        let groups = self.groups.iter();
+        Ok(Audience {
+            all: self.all,
+            roles: self.roles,
+            groups: groups
+                .map(|id| UserId::parse_field("audience.groups", id))
+                .collect::<Result<_>>()?,
+            users: ids("audience.userIds", self.user_ids)?,
+            except: ids("audience.except", self.except)?,
+        })
+    }
+}
+
+fn ids(field: &str, given: Vec<String>) -> Result<BTreeSet<String>> {
+    given
+        .into_iter()
+        .map(|id| UserId::parse_field(field, &id).map(|_| id))
+        .collect()
+}
+
+pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Created<Sent>> {
+    let (new, audience) = body.parse()?;
+    let sent = notifications::send(&call.app, call.label()?, new, audience).await?;
+    Ok(Created {
+        data: sent.sent,
+        fresh: sent.fresh,
+    })
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct ListQuery {
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// `paging.before` of the page before.
+    before: Option<String>,
+    /// Only unread ones (`true`), or only read ones (`false`).
+    unread: Option<bool>,
+    /// Only those of this type.
+    #[serde(rename = "type")]
+    #[param(rename = "type")]
+    kind: Option<String>,
+}
+
+pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Notification>> {
+    let limit = Limit::parse(query.limit, 50, 100)?;
+    let before = query.before.as_deref();
+    let before = before
+        .map(|text| Cursor::decode("before", text, List::Notifications))
+        .transpose()?;
+    let filter = Filter {
+        before: before.map(|cursor| cursor.0),
+        unread: query.unread,
+        kind: query.kind,
+    };
+    let me = call.me()?.key;
+    let found = call
+        .app
+        .store
+        .read(move |c| store::notifications::list(c, me, &filter, limit.plus_one()))
+        .await?;
+    Ok(Page::newest_first(
+        found,
+        limit.get(),
+        List::Notifications,
+        |n| n.seq,
+    ))
+}
+
+pub async fn unread_count(call: Call, _: Nothing) -> Result<Data<Count>> {
+    let unread = notifications::unread(&call.app, call.me()?).await?;
+    Ok(Data(Count {
+        count: unread.notifications,
+    }))
+}
+
+pub async fn read(call: Call, _: Nothing) -> Result<Data<Notification>> {
+    let id = call.param(0, Noun::Notification)?;
+    notifications::read(&call.app, call.me()?, id, call.connection())
+        .await
+        .map(Data)
+}
+
+pub async fn read_all(call: Call, _: Nothing) -> Result<Data<Updated>> {
+    let updated = notifications::read_all(&call.app, call.me()?, call.connection()).await?;
+    Ok(Data(Updated { updated }))
+}
+
+pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let id = call.param(0, Noun::Notification)?;
+    notifications::delete(&call.app, call.me()?, id).await?;
+    Ok(Data(Empty {}))
+}

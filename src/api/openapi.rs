@@ -1,0 +1,201 @@
+//! The OpenAPI 3.1 document, from the URL table and the types that the handlers use.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+use super::endpoint::{Access, Call, Endpoint};
+use super::input::{InputSpec, Nothing};
+use super::reply::{BodySpec, Problem, Text};
+use crate::error::{CODES, Result};
+use crate::model::page::Paging;
+
+/// Schemas by name.
+pub type Components = BTreeMap<String, RefOr<Schema>>;
+
+/// Adds `T`, and what it refers to, to the components, and returns a reference to it.
+pub fn schema_ref<T: ToSchema>(components: &mut Components) -> Value {
+    let mut nested = Vec::new();
+    T::schemas(&mut nested);
+    components.extend(nested);
+    let name = T::name().into_owned();
+    components.insert(name.clone(), T::schema());
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+pub async fn serve(_: Call, _: Nothing) -> Result<Text> {
+    Ok(Text {
+        media_type: "application/json",
+        text: document().to_string(),
+    })
+}
+
+/// The document.
+pub fn document() -> Value {
+    let mut components = Components::new();
+    schema_ref::<Problem>(&mut components);
+    schema_ref::<Paging>(&mut components);
+    let mut paths: Map<String, Value> = Map::new();
+    for endpoint in super::table() {
+        let operation = operation(&endpoint, &mut components);
+        let path = paths.entry(endpoint.pattern).or_insert_with(|| json!({}));
+        path[endpoint.method.as_str().to_lowercase()] = operation;
+    }
+    let mut schemas = serde_json::to_value(&components).unwrap_or_default();
+    schemas["Error"]["properties"]["code"] = json!({ "type": "string", "enum": CODES });
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "schoolbell",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Real-time notifications and messaging for schools. Live events come over `/ws`.",
+            "license": { "name": "MIT", "identifier": "MIT" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A person's JWT, or, where a route says so, an API key (`sb_…`).",
+                },
+            },
+        },
+    })
+}
+
+fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
+    let mut parameters: Vec<Value> = endpoint
+        .pattern
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    let tag = endpoint.pattern.split('/').nth(2).unwrap_or("server");
+    let mut operation = json!({
+        "operationId": operation_id(endpoint),
+        "summary": endpoint.summary,
+        "tags": [tag],
+        "responses": responses(endpoint, components),
+    });
+    match endpoint.input {
+        InputSpec::Nothing => {}
+        InputSpec::Query(params) => {
+            parameters.extend(params().as_array().cloned().unwrap_or_default());
+        }
+        InputSpec::Body { required, schema } => {
+            operation["requestBody"] = json!({
+                "required": required,
+                "content": { "application/json": { "schema": schema(components) } },
+            });
+        }
+    }
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    match endpoint.access {
+        Access::Anyone => {}
+        Access::Local => operation["security"] = json!([{}, { "bearer": [] }]),
+        Access::Person | Access::Admin | Access::Sender => {
+            operation["security"] = json!([{ "bearer": [] }]);
+        }
+    }
+    if endpoint.access == Access::Sender {
+        operation["description"] =
+            "For an API key with the scope `notify`, or a person whose role is in `notifications.senders`."
+                .into();
+    }
+    operation
+}
+
+fn operation_id(endpoint: &Endpoint) -> String {
+    let path = endpoint.pattern.trim_start_matches("/api");
+    let words = path
+        .split(['/', '-', '{', '}', '.'])
+        .filter(|w| !w.is_empty());
+    let mut id = endpoint.method.as_str().to_lowercase();
+    for word in words {
+        id.extend(word[..1].to_uppercase().chars());
+        id.push_str(&word[1..]);
+    }
+    id
+}
+
+fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
+    let mut responses = Map::new();
+    let output = endpoint.output;
+    let envelope = |data: Value| {
+        json!({ "type": "object", "required": ["success", "data"], "properties": {
+            "success": { "const": true }, "data": data,
+        }})
+    };
+    let content = match output.body {
+        BodySpec::Data(schema) => {
+            json!({ "application/json": { "schema": envelope(schema(components)) } })
+        }
+        BodySpec::Paged(schema) => {
+            let items = json!({ "type": "array", "items": schema(components) });
+            let mut schema = envelope(items);
+            schema["properties"]["paging"] = json!({ "$ref": "#/components/schemas/Paging" });
+            json!({ "application/json": { "schema": schema } })
+        }
+        BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
+        BodySpec::Text => json!({ "*/*": {} }),
+    };
+    let success = json!({ "description": "Success", "content": content });
+    if output.status.as_u16() == 201 {
+        let mut again = success.clone();
+        again["description"] = "The same request had been served before; this is its answer".into();
+        responses.insert("200".into(), again);
+    }
+    responses.insert(output.status.as_u16().to_string(), success);
+    for (status, why) in failures(endpoint) {
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": why,
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
+            }),
+        );
+    }
+    responses.into()
+}
+
+/// The statuses of an endpoint's failures.
+fn failures(endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
+    let mut failures = vec![
+        (429, "Too many requests"),
+        (500, "A fault of the server"),
+        (503, "Overloaded or stopping"),
+    ];
+    let body = matches!(endpoint.input, InputSpec::Body { .. });
+    if !matches!(endpoint.input, InputSpec::Nothing) {
+        failures.push((400, "Malformed or invalid"));
+    }
+    if body {
+        failures.push((413, "The body is too large"));
+        failures.push((415, "The body is not JSON"));
+    }
+    match endpoint.access {
+        Access::Anyone => {}
+        Access::Local => failures.push((403, "Not from this machine")),
+        Access::Person | Access::Admin | Access::Sender => {
+            failures.push((401, "No token, or one that does not hold"));
+            failures.push((403, "Not allowed"));
+        }
+    }
+    if endpoint.pattern.starts_with("/api/auth/") && endpoint.access == Access::Anyone {
+        failures.push((401, "The credentials do not hold"));
+        failures.push((403, "Not allowed"));
+    }
+    if endpoint.pattern.contains('{') || endpoint.pattern == "/api/messages" {
+        failures.push((404, "Not found, or someone else's"));
+    }
+    if body {
+        failures.push((409, "Contradicts what is stored"));
+    }
+    failures
+}

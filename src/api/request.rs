@@ -1,0 +1,204 @@
+//! What is taken from a request before its route is known, and the headers that every answer gets for it.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+use warp::Filter;
+use warp::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use warp::http::{Method, StatusCode};
+use warp::path::FullPath;
+
+use super::endpoint::Call;
+use super::reply::Response;
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// The address that a request came from; the server puts it into the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What [`super::reply::finish`] needs to know of a request.
+pub struct Context {
+    pub request_id: String,
+    pub method: Method,
+    pub path: String,
+    pub started: Instant,
+    origin: Option<HeaderValue>,
+    preflight: bool,
+}
+
+/// Takes the context of every request.
+pub fn context() -> impl Filter<Extract = (Context,), Error = Infallible> + Clone {
+    warp::method()
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .map(
+            |method: Method, path: FullPath, headers: HeaderMap| Context {
+                request_id: request_id(&headers),
+                preflight: method == Method::OPTIONS
+                    && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
+                method,
+                path: path.as_str().to_owned(),
+                started: Instant::now(),
+                origin: headers.get(header::ORIGIN).cloned(),
+            },
+        )
+}
+
+/// The proxy's id where it gave a sane one, else one of ours.
+fn request_id(headers: &HeaderMap) -> String {
+    static PROCESS: LazyLock<u32> = LazyLock::new(|| {
+        let mut random = [0; 4];
+        // An id that is not random is still an id.
+        let _ = getrandom::fill(&mut random);
+        u32::from_le_bytes(random)
+    });
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
+    let sane = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    match given.filter(sane) {
+        Some(id) => id.to_owned(),
+        None => format!(
+            "{:08x}-{:08x}",
+            *PROCESS,
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        ),
+    }
+}
+
+impl Context {
+    /// A label for metrics: of a bounded number, whatever a stranger sends.
+    pub fn method_label(&self) -> &'static str {
+        match self.method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::DELETE => "DELETE",
+            Method::OPTIONS => "OPTIONS",
+            Method::PATCH => "PATCH",
+            _ => "other",
+        }
+    }
+
+    fn allowed_origin(&self, app: &App) -> Option<&HeaderValue> {
+        let allowed = &app.config.server.cors_origins;
+        self.origin
+            .as_ref()
+            .filter(|origin| allowed.iter().any(|a| a.as_bytes() == origin.as_bytes()))
+    }
+
+    /// The answer to a CORS preflight (Fetch standard, section 3.2), where this is one of an allowed origin.
+    pub fn preflight(&self, app: &App) -> Option<Response> {
+        if !self.preflight {
+            return None;
+        }
+        self.allowed_origin(app)?;
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                "GET, POST, PUT, DELETE",
+            ),
+            (
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "authorization, content-type, x-connection-id, x-request-id",
+            ),
+            (header::ACCESS_CONTROL_MAX_AGE, "7200"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        Some(response)
+    }
+
+    /// The headers of every answer.
+    pub fn add_headers(&self, app: &App, headers: &mut HeaderMap) {
+        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        // What a token may read, no cache may keep; a page says so itself.
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        if let Some(origin) = self.allowed_origin(app) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("x-request-id, retry-after"),
+            );
+        }
+        if !app.config.server.cors_origins.is_empty() {
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
+        }
+    }
+}
+
+/// The query as it stands in the URL; empty where there is none.
+pub fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}
+
+/// A body that has not been read.
+pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
+
+/// Takes the body without reading it. A route that does must not reject any more.
+pub fn body() -> impl Filter<Extract = (BodyStream,), Error = warp::Rejection> + Copy {
+    warp::body::stream().map(boxed)
+}
+
+fn boxed<B: Buf + 'static>(
+    stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
+) -> BodyStream {
+    Box::pin(stream.map(|chunk| chunk.map(copy)))
+}
+
+fn copy(mut chunk: impl Buf) -> Bytes {
+    chunk.copy_to_bytes(chunk.remaining())
+}
+
+/// The whole body.
+///
+/// # Errors
+/// [`Error::TooLarge`] as soon as more than `max` bytes are announced or have come.
+pub async fn read_body(call: &mut Call, max: usize) -> Result<Bytes> {
+    let announced = call.headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max as u64) {
+        return Err(Error::TooLarge(max));
+    }
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = call.body.next().await {
+        let chunk = chunk.map_err(|_| Error::Malformed("the body could not be read".into()))?;
+        if whole.len() + chunk.len() > max {
+            return Err(Error::TooLarge(max));
+        }
+        if whole.is_empty() && call.body.size_hint().1 == Some(0) {
+            return Ok(chunk);
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}

@@ -1,0 +1,54 @@
+//! People and their presence.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::endpoint::Call;
+use super::input::Query;
+use super::reply::Data;
+use crate::error::{Error, Result};
+use crate::model::ids::UserId;
+use crate::model::page::Limit;
+use crate::model::users::{Presence, UserView};
+use crate::service::{presence, users};
+
+#[derive(Deserialize, IntoParams)]
+pub struct Search {
+    /// A part of the name or the username; without it, everybody.
+    search: Option<String>,
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+}
+
+pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Data<Vec<UserView>>> {
+    let limit = Limit::parse(query.limit, 20, 100)?;
+    let text = query.search.unwrap_or_default();
+    if text.chars().count() > 128 {
+        return Err(Error::invalid(
+            "search",
+            "must not be longer than 128 characters",
+        ));
+    }
+    users::search(&call.app, call.me()?, &text, limit.get())
+        .await
+        .map(Data)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(rename_all = "camelCase")]
+pub struct Of {
+    /// At most 100 ids, separated by commas.
+    user_ids: String,
+}
+
+pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Data<Vec<Presence>>> {
+    let ids = query.user_ids.split(',').filter(|id| !id.is_empty());
+    let ids: Vec<UserId> = ids
+        .map(|id| UserId::parse_field("userIds", id))
+        .collect::<Result<_>>()?;
+    if ids.is_empty() || ids.len() > 100 {
+        return Err(Error::invalid("userIds", "must name 1 to 100 people"));
+    }
+    presence::of(&call.app, call.me()?, ids).await.map(Data)
+}

@@ -1,0 +1,127 @@
+//! [`App`]: everything that a request or a socket needs, behind one pointer.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::hub::{Dispatcher, Hub};
+use crate::metrics::Metrics;
+use crate::model::events::Effect;
+use crate::model::ids::{UserId, UserKey};
+use crate::model::time::{Clock, SystemClock, Time};
+use crate::store::{Committed, Store};
+
+/// A running schoolbell without a listener. Cheap to clone.
+///
+/// See the [crate documentation](crate) for an example.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// What an [`App`] holds. Fields are dropped in this order: the store first, which ends the writer and with it the
+/// dispatcher.
+pub struct Inner {
+    pub store: Store,
+    pub config: Config,
+    pub auth: Auth,
+    pub directory: Arc<Directory>,
+    pub hub: Arc<Hub>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
+    /// Told when another process has written to the database.
+    pub elsewhere: Arc<Notify>,
+    /// Cancelled when the server stops: no new sockets, no new background work.
+    pub stopping: CancellationToken,
+    /// Open sockets and background work, so that a stop can wait for them.
+    pub tasks: TaskTracker,
+    arrivals: Mutex<Option<mpsc::UnboundedReceiver<(UserKey, UserId)>>>,
+    _dispatcher: Dispatcher,
+}
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// Why an [`App`] cannot be opened, as a sentence for the person who starts it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(String);
+
+impl App {
+    /// Opens the database and the keys that `config` names, making what is missing. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`OpenError`] for a database or a key that cannot be used; nothing has been changed then.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        Self::open_with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// As [`App::open`], with a clock of the caller's own: expiry and every time that is stored or shown follow it.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let metrics = Arc::new(Metrics::new());
+        let (hub, arrivals) = Hub::new(metrics.clone());
+        let hub = Arc::new(hub);
+        let directory = Arc::new(Directory::default());
+        let elsewhere = Arc::new(Notify::new());
+        let (dispatcher, dispatch) = Dispatcher::start(hub.clone());
+        let sink = {
+            let (directory, elsewhere) = (directory.clone(), elsewhere.clone());
+            Box::new(move |committed| match committed {
+                Committed::Here(effects) => {
+                    // Before the write is answered: its caller must not see the user of before.
+                    for effect in &effects {
+                        if let Effect::UserChanged(id) = effect {
+                            directory.forget(id);
+                        }
+                    }
+                    // The dispatcher outlives the writer.
+                    let _ = dispatch.send(effects);
+                }
+                Committed::Elsewhere => {
+                    directory.forget_all();
+                    elsewhere.notify_one();
+                }
+            })
+        };
+        let store = Store::open(&config.database, clock.clone(), metrics.clone(), sink)
+            .map_err(|e| OpenError(e.to_string()))?;
+        let auth = Auth::open(&config.auth, store.path()).map_err(OpenError)?;
+        Ok(App(Arc::new(Inner {
+            store,
+            config,
+            auth,
+            directory,
+            hub,
+            metrics,
+            clock,
+            elsewhere,
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            arrivals: Mutex::new(Some(arrivals)),
+            _dispatcher: dispatcher,
+        })))
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The stream of people who come online; the presence worker takes it, once.
+    pub fn take_arrivals(&self) -> Option<mpsc::UnboundedReceiver<(UserKey, UserId)>> {
+        self.arrivals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}

@@ -1,0 +1,35 @@
+//! Who is who: tokens, the keys that verify them, passwords. Nothing here reads the database.
+
+pub mod jwks;
+pub mod keyfile;
+pub mod passwords;
+pub mod setup;
+pub mod tokens;
+
+use std::path::Path;
+
+use crate::config;
+use passwords::Passwords;
+use setup::SetupCode;
+use tokens::Tokens;
+
+/// What the process holds to tell people apart.
+pub struct Auth {
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    pub setup: SetupCode,
+}
+
+impl Auth {
+    /// Reads or makes the keys; `database` is the file beside which they are kept.
+    ///
+    /// # Errors
+    /// A sentence that names the key at fault.
+    pub fn open(config: &config::Auth, database: &Path) -> Result<Self, String> {
+        Ok(Auth {
+            tokens: Tokens::open(config, database)?,
+            passwords: Passwords::new(),
+            setup: SetupCode::default(),
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! Passwords: argon2id, on the blocking pool, few at a time, so that a morning of logins cannot starve the sockets.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use tokio::sync::Semaphore;
+
+use crate::error::{Error, Result};
+
+/// The shortest password, in characters.
+pub const MIN: usize = 10;
+/// The longest, in bytes: hashing reads all of it.
+pub const MAX: usize = 256;
+/// Logins that may wait for their turn; one more is told to come back.
+const WAITING: usize = 512;
+
+/// The hash of a password that nobody has, made with the parameters below: an unknown user costs what a known one does.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfUyq2nTTPdxsPFUYOUfJO1Ss8YlSWKzoMgmYJZg8aI";
+
+/// Hashes and verifies.
+pub struct Passwords {
+    turns: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).unwrap_or(Params::DEFAULT);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Passwords {
+    pub fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        Passwords {
+            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+        }
+    }
+
+    /// The PHC string of a password that [`check`] has passed.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        self.blocking(move || {
+            argon2()
+                .hash_password(password.as_bytes())
+                .map(|hash| hash.to_string())
+                .map_err(|e| Error::Internal(format!("password hash: {e}")))
+        })
+        .await?
+    }
+
+    /// Whether the password is the one of `hash`. Without a hash it takes as long, and the answer is no.
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+        self.blocking(move || {
+            let known = hash.is_some();
+            let text = hash.as_deref().unwrap_or(NOBODY);
+            // A password over the limit cannot be anybody's; hash a short one in its place.
+            let password = if password.len() <= MAX { &password } else { "" };
+            let matches = PasswordHash::new(text).is_ok_and(|parsed| {
+                argon2()
+                    .verify_password(password.as_bytes(), &parsed)
+                    .is_ok()
+            });
+            known && matches
+        })
+        .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let Ok(_place) = self.waiting.clone().try_acquire_owned() else {
+            return Err(Error::unavailable("Too many logins at once."));
+        };
+        let turn = self.turns.clone().acquire_owned().await;
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await
+        .map_err(|e| Error::Internal(format!("password hashing: {e}")))
+    }
+}
+
+/// Checks length and strength; `context` is what a guesser knows of the person.
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check(field: &str, password: &str, context: &[&str]) -> Result<()> {
+    if password.chars().count() < MIN {
+        let why = format!("must be at least {MIN} characters long");
+        return Err(Error::invalid(field, why));
+    }
+    if password.len() > MAX {
+        let why = format!("must not be longer than {MAX} bytes");
+        return Err(Error::invalid(field, why));
+    }
+    // zxcvbn estimates guesses: below a million a list of common passwords or the person's own name finds it.
+    if zxcvbn::zxcvbn(password, context).score() < zxcvbn::Score::Two {
+        return Err(Error::invalid(
+            field,
+            "is too easy to guess: use a few unrelated words",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_common_passwords_are_refused() {
+        for bad in [
+            "",
+            "short",
+            "password123",
+            "1234567890",
+            "qwertyuiop",
+            "aaaaaaaaaaaa",
+            "ada.lovelace1",
+            &"x".repeat(MAX + 1),
+        ] {
+            assert!(
+                check("password", bad, &["ada.lovelace", "Ada Lovelace"]).is_err(),
+                "{bad}"
+            );
+        }
+        assert!(check("password", "blue heron on a kettle", &[]).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_hash_verifies_its_password_and_no_other() {
+        let passwords = Passwords::new();
+        let hash = passwords.hash("blue heron".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        let verify = |p: &str, h: Option<&str>| passwords.verify(p.into(), h.map(str::to_owned));
+        assert!(verify("blue heron", Some(&hash)).await.unwrap());
+        assert!(!verify("blue herons", Some(&hash)).await.unwrap());
+        assert!(!verify("blue heron", None).await.unwrap());
+    }
+
+    #[test]
+    fn the_nobody_hash_costs_what_a_real_one_does() {
+        let parsed = PasswordHash::new(NOBODY).unwrap();
+        let real = argon2().hash_password(b"x").unwrap();
+        assert_eq!(parsed.params, real.params);
+        assert_eq!(parsed.algorithm, real.algorithm);
+    }
+}

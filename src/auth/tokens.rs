@@ -1,0 +1,309 @@
+//! JSON Web Tokens (RFC 7519): our own, HS256, and those of the school's existing app.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::jwks::Jwks;
+use super::keyfile;
+use crate::config::{self, ALGORITHMS};
+use crate::error::{Error, Result, Unauthorized};
+use crate::model::ids::UserId;
+use crate::model::time::Time;
+use crate::model::users::User;
+
+/// How far clocks may differ, in seconds.
+const LEEWAY: i64 = 30;
+/// The longest token that is looked at, in bytes.
+const MAX: usize = 8 << 10;
+/// `iss` of our own tokens.
+const ISSUER: &str = "schoolbell";
+
+/// A token that holds: signature, expiry, and issuer and audience where they are configured.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    pub subject: UserId,
+    pub expires_at: Time,
+    pub issue: Issue,
+    pub profile: Profile,
+}
+
+/// By what a token can be told to be older than a log-out-everywhere.
+#[derive(Debug, Clone, Copy)]
+pub enum Issue {
+    /// Ours: the user's token version at that time.
+    Version(i64),
+    /// Another issuer's: `iat` in seconds, where it has one.
+    At(Option<i64>),
+}
+
+/// What another issuer says of its subject.
+#[derive(Debug, Clone, Default)]
+pub struct Profile {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub avatar: Option<String>,
+    pub role: Option<String>,
+}
+
+/// The claims as they stand in a token. Those of strangers are `Value`s, so that an odd optional one is no error.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Claims {
+    #[serde(default)]
+    user_id: Value,
+    #[serde(default)]
+    sub: Value,
+    exp: f64,
+    iat: Option<f64>,
+    nbf: Option<f64>,
+    #[serde(default)]
+    iss: Value,
+    #[serde(default)]
+    aud: Value,
+    #[serde(default)]
+    name: Value,
+    #[serde(default)]
+    email: Value,
+    #[serde(default)]
+    avatar: Value,
+    #[serde(default)]
+    role: Value,
+    /// The token version: only ours carry it.
+    ver: Option<i64>,
+}
+
+/// The claims of our own tokens.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnClaims<'a> {
+    user_id: &'a str,
+    sub: &'a str,
+    exp: i64,
+    iat: i64,
+    iss: &'a str,
+    name: &'a str,
+    role: &'a str,
+    ver: i64,
+}
+
+/// Issues and verifies.
+pub struct Tokens {
+    encoding: EncodingKey,
+    shared: DecodingKey,
+    public: Option<(Algorithm, DecodingKey)>,
+    jwks: Option<Jwks>,
+    allowed: Vec<Algorithm>,
+    issuer: String,
+    audience: String,
+    lifetime: i64,
+}
+
+impl Tokens {
+    /// # Errors
+    /// A sentence that names the key at fault.
+    pub fn open(config: &config::Auth, database: &Path) -> Result<Self, String> {
+        let secret = if config.jwt_secret.is_empty() {
+            keyfile::read_or_make(&keyfile::beside(database, "jwt.secret"), || {
+                let mut random = [0u8; 48];
+                getrandom::fill(&mut random).map_err(|e| format!("no random numbers: {e}"))?;
+                Ok(URL_SAFE_NO_PAD.encode(random))
+            })?
+        } else {
+            config.jwt_secret.expose().to_owned()
+        };
+        let public = match config.public_key.as_str() {
+            "" => None,
+            key => Some(public_key(key).map_err(|e| format!("auth.public_key: {e}"))?),
+        };
+        let jwks = match config.jwks_url.as_str() {
+            "" => None,
+            url => Some(Jwks::new(url).map_err(|e| format!("auth.jwks_url: {e}"))?),
+        };
+        let configured: Vec<&str> = if config.algorithms.is_empty() {
+            ALGORITHMS.to_vec()
+        } else {
+            config.algorithms.iter().map(String::as_str).collect()
+        };
+        Ok(Tokens {
+            encoding: EncodingKey::from_secret(secret.as_bytes()),
+            shared: DecodingKey::from_secret(secret.as_bytes()),
+            public,
+            jwks,
+            allowed: configured.iter().filter_map(|n| n.parse().ok()).collect(),
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            lifetime: i64::from(config.token_ttl),
+        })
+    }
+
+    /// A token of our own for `user`, and when it expires.
+    pub fn issue(&self, user: &User, now: Time) -> Result<(String, Time)> {
+        let expires_at = Time((now.seconds() + self.lifetime) * 1000);
+        let claims = OwnClaims {
+            user_id: user.id().as_str(),
+            sub: user.id().as_str(),
+            exp: expires_at.seconds(),
+            iat: now.seconds(),
+            iss: ISSUER,
+            name: &user.person.name,
+            role: user.role.as_str(),
+            ver: user.token_version,
+        };
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map_err(|e| Error::Internal(format!("token: {e}")))?;
+        Ok((token, expires_at))
+    }
+
+    /// Checks a token. Waits at most two seconds, for a JWKS, and only when its key is not known.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`].
+    pub async fn verify(&self, token: &str, now: Time) -> Result<Verified> {
+        if token.is_empty() || token.len() > MAX {
+            return Err(bad());
+        }
+        let header = decode_header(token).map_err(|_| bad())?;
+        let claims = match header.alg {
+            Algorithm::HS256 => decode_with(token, header.alg, &self.shared)?,
+            _ if !self.allowed.contains(&header.alg) => return Err(bad()),
+            alg => {
+                self.decode_public(token, alg, header.kid.as_deref())
+                    .await?
+            }
+        };
+        let own = claims.ver.is_some() && claims.iss == ISSUER;
+        if !own && !self.foreign_holds(&claims, header.alg) {
+            return Err(bad());
+        }
+        check_times(&claims, now)?;
+        let subject = subject(&claims).ok_or_else(bad)?;
+        Ok(Verified {
+            subject,
+            expires_at: Time((claims.exp as i64).saturating_mul(1000)),
+            issue: match claims.ver {
+                Some(version) if own => Issue::Version(version),
+                _ => Issue::At(claims.iat.map(|iat| iat as i64)),
+            },
+            profile: if own {
+                Profile::default()
+            } else {
+                profile(&claims)
+            },
+        })
+    }
+
+    async fn decode_public(
+        &self,
+        token: &str,
+        alg: Algorithm,
+        kid: Option<&str>,
+    ) -> Result<Claims> {
+        if let Some((own_alg, key)) = &self.public
+            && *own_alg == alg
+            && let Ok(claims) = decode_with(token, alg, key)
+        {
+            return Ok(claims);
+        }
+        let Some(jwks) = &self.jwks else {
+            return Err(bad());
+        };
+        let wait = Duration::from_secs(2);
+        let key = tokio::time::timeout(wait, jwks.key(kid, alg)).await;
+        let key = key.ok().flatten().ok_or_else(bad)?;
+        decode_with(token, alg, &key)
+    }
+
+    /// What is asked of other issuers' tokens beside the signature.
+    fn foreign_holds(&self, claims: &Claims, alg: Algorithm) -> bool {
+        let issuer = self.issuer.is_empty() || claims.iss == self.issuer.as_str();
+        let audience = self.audience.is_empty()
+            || match &claims.aud {
+                Value::Array(all) => all.iter().any(|one| one == self.audience.as_str()),
+                one => one == self.audience.as_str(),
+            };
+        self.allowed.contains(&alg) && issuer && audience
+    }
+}
+
+fn bad() -> Error {
+    Error::Unauthorized(Unauthorized::BadToken)
+}
+
+/// Signature only: times are checked against our own clock, the rest by rules of our own.
+fn decode_with(token: &str, alg: Algorithm, key: &DecodingKey) -> Result<Claims> {
+    let mut validation = Validation::new(alg);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    decode(token, key, &validation)
+        .map(|data| data.claims)
+        .map_err(|_| bad())
+}
+
+fn check_times(claims: &Claims, now: Time) -> Result<()> {
+    // Seconds since the epoch; a float beyond their range is nobody's honest clock.
+    let sane = |t: f64| t.is_finite() && (0.0..1e12).contains(&t);
+    if !sane(claims.exp) || !claims.nbf.is_none_or(sane) || !claims.iat.is_none_or(sane) {
+        return Err(bad());
+    }
+    if now.seconds() > claims.exp as i64 + LEEWAY {
+        return Err(Error::Unauthorized(Unauthorized::Expired));
+    }
+    if claims
+        .nbf
+        .is_some_and(|nbf| now.seconds() + LEEWAY < nbf as i64)
+    {
+        return Err(bad());
+    }
+    Ok(())
+}
+
+/// `userId`, else `sub`; a number is taken as its digits, as databases that count their users sign them.
+fn subject(claims: &Claims) -> Option<UserId> {
+    let claim = if claims.user_id.is_null() {
+        &claims.sub
+    } else {
+        &claims.user_id
+    };
+    match claim {
+        Value::String(text) => UserId::parse(text),
+        Value::Number(number) if number.is_u64() => UserId::parse(&number.to_string()),
+        _ => None,
+    }
+}
+
+fn profile(claims: &Claims) -> Profile {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Profile {
+        name: text(&claims.name),
+        email: text(&claims.email),
+        avatar: text(&claims.avatar),
+        role: text(&claims.role),
+    }
+}
+
+/// Reads a PEM, given as text or as the path of its file.
+fn public_key(text: &str) -> Result<(Algorithm, DecodingKey), String> {
+    let read;
+    let pem = if text.contains("-----BEGIN") {
+        text
+    } else {
+        read = std::fs::read_to_string(text).map_err(|e| format!("{text}: {e}"))?;
+        &read
+    };
+    let bytes = pem.as_bytes();
+    DecodingKey::from_rsa_pem(bytes)
+        .map(|key| (Algorithm::RS256, key))
+        .or_else(|_| DecodingKey::from_ec_pem(bytes).map(|key| (Algorithm::ES256, key)))
+        .or_else(|_| DecodingKey::from_ed_pem(bytes).map(|key| (Algorithm::EdDSA, key)))
+        .map_err(|_| "is not a PEM of an RSA, P-256 or Ed25519 public key".to_owned())
+}

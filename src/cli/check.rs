@@ -1,0 +1,24 @@
+//! `schoolbell check`.
+
+use super::Failure;
+use crate::config::Config;
+use crate::service::check;
+
+pub fn run(config: &Config) -> Result<(), Failure> {
+    let mut failed = 0;
+    println!("ok    configuration: every key is known and in range");
+    for finding in check::run(config) {
+        match finding.outcome {
+            Ok(text) => println!("ok    {}: {text}", finding.what),
+            Err(text) => {
+                failed += 1;
+                println!("WRONG {}: {text}", finding.what);
+            }
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        1 => Err("one thing needs attention".into()),
+        n => Err(format!("{n} things need attention").into()),
+    }
+}

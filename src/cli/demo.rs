@@ -1,0 +1,25 @@
+//! `schoolbell demo`.
+
+use super::user::random_password;
+use super::{Failure, with_app};
+use crate::config::Config;
+use crate::service::demo;
+
+pub fn run(config: Config) -> Result<(), Failure> {
+    let path = config.database.path.display().to_string();
+    let password = random_password()?;
+    let accounts = with_app(config, async |app| {
+        Ok(demo::fill(&app, password.clone()).await?)
+    })
+    .map_err(|e| format!("{path}: {e}"))?;
+    println!(
+        "A school of 157 people is in {path}. Everybody's password is {password}. For example:"
+    );
+    for account in accounts {
+        println!(
+            "  {:<10} {:<24} {}",
+            account.role, account.username, account.name
+        );
+    }
+    Ok(())
+}

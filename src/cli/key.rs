@@ -1,0 +1,29 @@
+//! `schoolbell key …`.
+
+use clap::Subcommand;
+
+use super::{Failure, with_app};
+use crate::config::Config;
+use crate::model::keys::Scope;
+use crate::service::keys;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a key and print it, once.
+    Create {
+        /// Whose it is, for people to read.
+        name: String,
+        /// What it may do; give it again for more than one.
+        #[arg(long, value_enum, default_values_t = [Scope::Notify])]
+        scope: Vec<Scope>,
+    },
+}
+
+pub fn run(config: Config, command: Command) -> Result<(), Failure> {
+    let Command::Create { name, scope } = command;
+    let secret = with_app(config, async |app| {
+        Ok(keys::create(&app, &name, &scope).await?)
+    })?;
+    println!("{}", secret.expose());
+    Ok(())
+}

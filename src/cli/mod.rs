@@ -1,0 +1,123 @@
+//! The commands: thin, each calls a service. They work while a server runs on the same database.
+
+mod backup;
+mod check;
+mod demo;
+mod key;
+mod serve;
+mod user;
+mod vapid;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+use crate::config::{Config, LogFormat};
+
+/// Real-time notifications and messaging for schools.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Arguments {
+    /// The configuration; without it `config.toml` of this folder, where there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (what happens without a command).
+    Serve,
+    /// Manage people.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Manage the API keys of the school's back end.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Manage the Web Push keys.
+    #[command(subcommand)]
+    Vapid(vapid::Command),
+    /// Copy the database to a file, while it is in use.
+    Backup {
+        /// Must not exist.
+        file: PathBuf,
+    },
+    /// Look at configuration, files and database, and say what to do.
+    Check,
+    /// Fill an empty database with a small school to look at.
+    Demo,
+}
+
+/// Why a command did not do its work: shown on standard error, exit code 1.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Parses the arguments, reads the configuration and runs the command. Exit codes: 0 done, 1 failed, 2 bad usage or a bad
+/// configuration.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::load(arguments.config.as_deref(), std::env::vars()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("schoolbell: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(error) = trace(&config) {
+        eprintln!("schoolbell: log.level: {error}");
+        return ExitCode::from(2);
+    }
+    let done = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(config),
+        Command::User(command) => user::run(config, command),
+        Command::Key(command) => key::run(config, command),
+        Command::Vapid(command) => vapid::run(&command),
+        Command::Backup { file } => backup::run(&config, &file),
+        Command::Check => check::run(&config),
+        Command::Demo => demo::run(config),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("schoolbell: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Sends the log to standard error: standard output is for what a command answers.
+fn trace(config: &Config) -> Result<(), Failure> {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Runs a command that needs the database, and then closes it properly.
+fn with_app<T, F>(config: Config, work: impl FnOnce(App) -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let app = App::open(config)?;
+        work(app).await
+    })
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}

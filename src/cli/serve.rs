@@ -1,0 +1,66 @@
+//! `schoolbell serve`.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, runtime};
+use crate::app::App;
+use crate::config::Config;
+use crate::push::vapid::VapidKeys;
+use crate::server;
+use crate::store::{open, users};
+
+pub fn run(config: Config) -> Result<(), Failure> {
+    // Held to the end: a second server on this database is refused.
+    let _lock = open::lock(&config.database.path)?;
+    runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    // Before the database is made: a port that is taken leaves nothing behind.
+    let listener = TcpListener::bind(&config.server.listen)
+        .await
+        .map_err(|e| format!("cannot listen on {}: {e}", config.server.listen))?;
+    let address = listener.local_addr()?;
+    let app = App::open(config)?;
+    VapidKeys::open(&app.config.push, app.store.path())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    announce(&app, address).await?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            eprintln!("schoolbell: stopped at once");
+            std::process::exit(1);
+        });
+    };
+    server::run(listener, app, stop).await;
+    Ok(())
+}
+
+/// Says where the server is and, while there is no admin, how to make one.
+async fn announce(app: &App, address: SocketAddr) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    if !app.store.read(users::admin_exists).await? {
+        let code = app.auth.setup.issue(app.now())?;
+        let base = match app.config.server.public_url.trim_end_matches('/') {
+            "" => format!("http://{address}"),
+            public => public.to_owned(),
+        };
+        writeln!(out, "make the first administrator within 30 minutes:")?;
+        writeln!(out, "  {base}/admin/#setup={code}")?;
+        writeln!(out, "or with: schoolbell user add NAME --role admin")?;
+    }
+    writeln!(out, "listening on http://{address}")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,64 @@
+//! `schoolbell user …`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Subcommand;
+
+use super::{Failure, with_app};
+use crate::config::Config;
+use crate::model::users::{DisplayName, Role, Username};
+use crate::service::auth::{self, NewAccount};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Add somebody who logs in here.
+    Add {
+        /// What they log in with.
+        username: String,
+        #[arg(long, value_enum, default_value_t = Role::Student)]
+        role: Role,
+        /// The name that others see; the username unless given.
+        #[arg(long)]
+        name: Option<String>,
+        /// Read the password from standard input; without this one is made and printed.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+pub fn run(config: Config, command: Command) -> Result<(), Failure> {
+    let Command::Add {
+        username,
+        role,
+        name,
+        password_stdin,
+    } = command;
+    let password = if password_stdin {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        line.trim_end_matches(['\n', '\r']).to_owned()
+    } else {
+        random_password()?
+    };
+    let account = NewAccount {
+        name: DisplayName::parse(name.as_deref().unwrap_or(&username))?,
+        username: Username::parse(&username)?,
+        role,
+        password: password.clone(),
+    };
+    let user = with_app(config, async |app| {
+        Ok(auth::add_account(&app, account).await?)
+    })?;
+    println!("added {username} ({role}), id {}", user.id());
+    if !password_stdin {
+        println!("password: {password}");
+    }
+    Ok(())
+}
+
+/// 96 random bits in 16 characters.
+pub fn random_password() -> Result<String, Failure> {
+    let mut random = [0u8; 12];
+    getrandom::fill(&mut random).map_err(|e| format!("no random numbers: {e}"))?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
+}

@@ -1,0 +1,195 @@
+//! The queue to one socket, bounded in bytes. Whoever fills it never waits; a reader that is too slow loses first what
+//! is cheap to lose, then the connection, and comes back with its cursor.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::metrics::Metrics;
+use crate::model::events::{CloseCode, Event};
+use crate::model::ids::{ConnectionId, Seq};
+
+/// Above this, typing and presence are left out.
+pub const SOFT_LIMIT: usize = 64 << 10;
+/// Above this, the connection goes.
+pub const HARD_LIMIT: usize = 256 << 10;
+
+/// An encoded event, shared by everyone who gets it.
+#[derive(Debug)]
+pub struct Packet {
+    pub json: String,
+    pub seq: Option<Seq>,
+    droppable: bool,
+}
+
+impl Packet {
+    pub fn new(event: &Event) -> Self {
+        Packet {
+            json: event.to_json(),
+            seq: event.seq(),
+            droppable: event.droppable(),
+        }
+    }
+}
+
+/// One socket's queue.
+pub struct Inbox {
+    id: ConnectionId,
+    queue: Mutex<Queue>,
+    wake: Notify,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct Queue {
+    packets: VecDeque<Arc<Packet>>,
+    bytes: usize,
+    close: Option<CloseCode>,
+}
+
+/// What a connection takes out of its inbox.
+#[derive(Default)]
+pub struct Drained {
+    pub packets: Vec<Arc<Packet>>,
+    /// Why to close, once the packets are written.
+    pub close: Option<CloseCode>,
+}
+
+impl Inbox {
+    pub fn new(id: ConnectionId, metrics: Arc<Metrics>) -> Self {
+        Inbox {
+            id,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            metrics,
+        }
+    }
+
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing under this lock can panic half-way through a change.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn push(&self, packet: Arc<Packet>) {
+        let size = packet.json.len();
+        let mut queue = self.queue();
+        if queue.close.is_some() {
+            return;
+        }
+        if queue.bytes + size > HARD_LIMIT {
+            queue.close = Some(CloseCode::TooSlow);
+            queue.packets.clear();
+            self.metrics.queue_bytes.dec_by(queue.bytes as i64);
+            queue.bytes = 0;
+        } else if packet.droppable && queue.bytes + size > SOFT_LIMIT {
+            self.metrics.events_dropped.inc();
+            return;
+        } else {
+            queue.packets.push_back(packet);
+            queue.bytes += size;
+            self.metrics.queue_bytes.inc_by(size as i64);
+        }
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// The first reason to close stands.
+    pub fn close(&self, code: CloseCode) {
+        self.queue().close.get_or_insert(code);
+        self.wake.notify_one();
+    }
+
+    /// Takes packets of about `limit` bytes, at least one where there is one.
+    pub fn drain(&self, limit: usize) -> Drained {
+        let mut drained = Drained::default();
+        let mut taken = 0;
+        let mut queue = self.queue();
+        while taken < limit
+            && let Some(packet) = queue.packets.pop_front()
+        {
+            taken += packet.json.len();
+            drained.packets.push(packet);
+        }
+        queue.bytes -= taken;
+        if queue.packets.is_empty() {
+            drained.close = queue.close;
+            // An idle socket holds no queue.
+            queue.packets = VecDeque::new();
+        }
+        drop(queue);
+        self.metrics.queue_bytes.dec_by(taken as i64);
+        drained
+    }
+
+    /// Whether there is something to drain.
+    pub fn is_empty(&self) -> bool {
+        let queue = self.queue();
+        queue.packets.is_empty() && queue.close.is_none()
+    }
+
+    /// Resolves when something was pushed since the last time it did.
+    pub async fn wait(&self) {
+        self.wake.notified().await;
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        let left = self.queue().bytes as i64;
+        self.metrics.queue_bytes.dec_by(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(size: usize, droppable: bool) -> Arc<Packet> {
+        Arc::new(Packet {
+            json: "x".repeat(size),
+            seq: None,
+            droppable,
+        })
+    }
+
+    fn inbox() -> (Inbox, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new());
+        (Inbox::new(ConnectionId(1), metrics.clone()), metrics)
+    }
+
+    #[test]
+    fn a_slow_reader_loses_the_cheap_first() {
+        let (inbox, metrics) = inbox();
+        inbox.push(packet(SOFT_LIMIT, false));
+        inbox.push(packet(1, true));
+        inbox.push(packet(1, false));
+        assert_eq!(inbox.drain(usize::MAX).packets.len(), 2);
+        assert_eq!(metrics.events_dropped.get(), 1);
+    }
+
+    #[test]
+    fn at_the_hard_limit_the_socket_goes_and_the_memory_with_it() {
+        let (inbox, metrics) = inbox();
+        inbox.push(packet(HARD_LIMIT, false));
+        inbox.push(packet(1, false));
+        let drained = inbox.drain(usize::MAX);
+        assert!(drained.packets.is_empty());
+        assert_eq!(drained.close, Some(CloseCode::TooSlow));
+        assert_eq!(metrics.queue_bytes.get(), 0);
+    }
+
+    #[test]
+    fn a_close_waits_for_what_was_queued_before_it() {
+        let (inbox, _) = inbox();
+        inbox.push(packet(10, false));
+        inbox.push(packet(10, false));
+        inbox.close(CloseCode::Restarting);
+        assert_eq!(inbox.drain(5).close, None);
+        assert_eq!(inbox.drain(5).close, Some(CloseCode::Restarting));
+    }
+}

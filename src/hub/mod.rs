@@ -1,0 +1,246 @@
+//! Who is online, and a bounded queue to each of their sockets.
+//!
+//! Publishing is synchronous and never waits: it puts a shared packet into inboxes and wakes their tasks. A shard's
+//! lock is held to look somebody up, never while encoding or logging.
+
+mod dispatcher;
+mod inbox;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::metrics::Metrics;
+use crate::model::events::{CloseCode, Event, Publication};
+use crate::model::ids::{ConnectionId, UserId, UserKey};
+
+pub use dispatcher::Dispatcher;
+pub use inbox::{Drained, Inbox, Packet};
+
+/// How long after somebody's last socket has gone they still count as online.
+pub const GRACE: Duration = Duration::from_secs(20);
+
+const SHARDS: usize = 32;
+
+/// All open sockets of this process.
+pub struct Hub {
+    shards: Vec<Mutex<HashMap<UserKey, Entry>>>,
+    metrics: Arc<Metrics>,
+    next_connection: AtomicU64,
+    arrivals: mpsc::UnboundedSender<(UserKey, UserId)>,
+}
+
+struct Entry {
+    id: UserId,
+    devices: Vec<Arc<Inbox>>,
+    /// Since when there is no device.
+    left: Option<Instant>,
+}
+
+impl Hub {
+    /// The hub, and the stream of people who come online.
+    pub fn new(metrics: Arc<Metrics>) -> (Self, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
+        let (arrivals, arrived) = mpsc::unbounded_channel();
+        let hub = Hub {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            metrics,
+            // Starts at random, so that an id of before a restart means nobody.
+            next_connection: AtomicU64::new(uuid::Uuid::now_v7().as_u64_pair().1),
+            arrivals,
+        };
+        (hub, arrived)
+    }
+
+    fn shard(&self, user: UserKey) -> MutexGuard<'_, HashMap<UserKey, Entry>> {
+        let shard = &self.shards[user.0 as usize % SHARDS];
+        // Nothing under this lock can panic half-way through a change.
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new, empty inbox; nothing reaches it before [`Hub::register`].
+    pub fn inbox(&self) -> Arc<Inbox> {
+        let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        Arc::new(Inbox::new(id, self.metrics.clone()))
+    }
+
+    /// From now on what is published to the user is put into `inbox`. With `max` sockets open already the oldest goes.
+    pub fn register(&self, user: UserKey, id: &UserId, inbox: Arc<Inbox>, max: usize) {
+        let mut shard = self.shard(user);
+        let mut arrived = false;
+        let entry = shard.entry(user).or_insert_with(|| {
+            arrived = true;
+            Entry {
+                id: id.clone(),
+                devices: Vec::with_capacity(1),
+                left: None,
+            }
+        });
+        entry.left = None;
+        let oldest = (entry.devices.len() >= max).then(|| entry.devices.remove(0));
+        entry.devices.push(inbox);
+        drop(shard);
+        if arrived {
+            self.metrics.users_online.inc();
+            // The receiver lives as long as the workers do; without them nobody needs to know.
+            let _ = self.arrivals.send((user, id.clone()));
+        }
+        if let Some(oldest) = oldest {
+            oldest.close(CloseCode::TooManyConnections);
+        }
+    }
+
+    /// Takes a socket out. Its user stays online for [`GRACE`].
+    pub fn unregister(&self, user: UserKey, connection: ConnectionId) {
+        let mut shard = self.shard(user);
+        if let Some(entry) = shard.get_mut(&user) {
+            entry.devices.retain(|inbox| inbox.id() != connection);
+            if entry.devices.is_empty() && entry.left.is_none() {
+                entry.left = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Removes those whose grace is over, and returns them.
+    pub fn sweep(&self, now: Instant) -> Vec<(UserKey, UserId)> {
+        let mut gone = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|user, entry| {
+                let over = entry
+                    .left
+                    .is_some_and(|left| now.saturating_duration_since(left) >= GRACE);
+                if over {
+                    gone.push((*user, entry.id.clone()));
+                }
+                !over
+            });
+        }
+        self.metrics.users_online.dec_by(gone.len() as i64);
+        gone
+    }
+
+    /// Whether somebody has a socket open, or had one a moment ago.
+    pub fn is_online(&self, user: UserKey) -> bool {
+        self.shard(user).contains_key(&user)
+    }
+
+    /// Everybody who has a socket open.
+    pub fn online(&self) -> Vec<(UserKey, UserId)> {
+        let mut online = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let present = shard.iter().filter(|(_, entry)| !entry.devices.is_empty());
+            online.extend(present.map(|(user, entry)| (*user, entry.id.clone())));
+        }
+        online
+    }
+
+    /// Puts an event into the inbox of each recipient's sockets. It is encoded once, and only if anybody is there.
+    pub fn publish(&self, publication: &Publication) {
+        let mut inboxes = Vec::new();
+        for &user in &publication.to {
+            if let Some(entry) = self.shard(user).get(&user) {
+                inboxes.extend(entry.devices.iter().cloned());
+            }
+        }
+        inboxes.retain(|inbox| publication.except != Some(inbox.id()));
+        if inboxes.is_empty() {
+            return;
+        }
+        let packet = Arc::new(Packet::new(&publication.event));
+        for inbox in inboxes {
+            inbox.push(packet.clone());
+        }
+    }
+
+    /// As [`Hub::publish`] for an event that nobody caused on a socket.
+    pub fn tell(&self, to: Vec<UserKey>, event: Event) {
+        self.publish(&Publication {
+            to,
+            except: None,
+            event,
+        });
+    }
+
+    /// Closes every socket of a user.
+    pub fn disconnect(&self, user: UserKey, code: CloseCode) {
+        let devices = match self.shard(user).get(&user) {
+            Some(entry) => entry.devices.clone(),
+            None => return,
+        };
+        devices.iter().for_each(|inbox| inbox.close(code));
+    }
+
+    /// Every open socket, for the one who stops the server.
+    pub fn all_inboxes(&self) -> Vec<Arc<Inbox>> {
+        let mut inboxes = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            inboxes.extend(shard.values().flat_map(|entry| entry.devices.clone()));
+        }
+        inboxes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::events::Empty;
+
+    fn hub() -> Hub {
+        Hub::new(Arc::new(Metrics::new())).0
+    }
+
+    fn somebody() -> UserId {
+        UserId::parse("u").unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_is_online_until_the_grace_is_over() {
+        let hub = hub();
+        let user = UserKey(1);
+        let inbox = hub.inbox();
+        let id = inbox.id();
+        hub.register(user, &somebody(), inbox, 9);
+        hub.unregister(user, id);
+        tokio::time::advance(GRACE - Duration::from_millis(1)).await;
+        assert!(hub.sweep(Instant::now()).is_empty());
+        assert!(hub.is_online(user));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(hub.sweep(Instant::now()), [(user, somebody())]);
+        assert!(!hub.is_online(user));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn coming_back_within_the_grace_is_no_arrival() {
+        let (hub, mut arrived) = Hub::new(Arc::new(Metrics::new()));
+        let user = UserKey(1);
+        for _ in 0..2 {
+            let inbox = hub.inbox();
+            let id = inbox.id();
+            hub.register(user, &somebody(), inbox, 9);
+            hub.unregister(user, id);
+        }
+        assert!(arrived.try_recv().is_ok());
+        assert!(arrived.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn one_socket_too_many_closes_the_oldest() {
+        let hub = hub();
+        let user = UserKey(1);
+        let inboxes: Vec<_> = (0..3).map(|_| hub.inbox()).collect();
+        for inbox in &inboxes {
+            hub.register(user, &somebody(), inbox.clone(), 2);
+        }
+        let close = Some(CloseCode::TooManyConnections);
+        assert_eq!(inboxes[0].drain(usize::MAX).close, close);
+        hub.tell(vec![user], Event::Pong(Empty {}));
+        assert_eq!(inboxes[1].drain(usize::MAX).packets.len(), 1);
+        assert_eq!(inboxes[2].drain(usize::MAX).packets.len(), 1);
+    }
+}

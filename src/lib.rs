@@ -1,0 +1,107 @@
+//! schoolbell: real-time notifications and messaging for schools, in one process with SQLite inside.
+//!
+//! # The map
+//!
+//! Dependencies point one way, from the bottom of this list to its top; a test holds it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`error`] | one error type, by meaning |
+//! | [`model`] | the nouns: data and parsing, no I/O |
+//! | [`config`], [`metrics`] | what an operator sets, and what they watch |
+//! | [`store`] | SQL, one file per noun; the writer thread; the read pool |
+//! | [`hub`] | who is online, and bounded queues to them |
+//! | [`auth`] | tokens, passwords, keys |
+//! | [`directory`] | people by id, in memory |
+//! | [`app`] | cheap-clone handles to all of the above |
+//! | [`push`] | Web Push |
+//! | [`service`] | the verbs: rules, writes, events |
+//! | [`realtime`] | sockets: one session type under each framing |
+//! | [`api`] | HTTP: the URL table, handlers, replies |
+//! | [`server`] | the listener |
+//! | [`cli`] | the commands |
+//!
+//! One noun has the same file name in every layer: `messages` is `model/messages.rs`, `store/messages.rs`,
+//! `service/messages.rs` and `api/messages.rs`.
+//!
+//! # A write
+//!
+//! Parsed at the edge into a type of [`model`] → [`service`] decides → one closure runs on the store's writer → it is
+//! committed, with whatever else was queued → its effects go to the hub's dispatcher → sockets.
+//!
+//! # What must stay true
+//!
+//! - Nothing is published before its commit: only a write's return value carries effects, and only the writer hands
+//!   them on.
+//! - What was answered is on disk (`synchronous = full`).
+//! - Durable events have one sequence. A client that comes back with the highest `seq` it saw gets every later one,
+//!   once, in order.
+//! - Nobody waits for a slow reader: inboxes are bounded, and what does not fit costs its reader the connection.
+//! - Only [`api`] and [`server`] name warp; only [`store`] writes SQL.
+//!
+//! # As a library
+//!
+//! An [`App`] is a whole schoolbell without a listener. With `warp::test` it is exercised in-process, on a database
+//! in a temporary folder and with a clock of the test's own:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use schoolbell::model::time::{ManualClock, Time};
+//! use schoolbell::model::users::{DisplayName, Role, Username};
+//! use schoolbell::service::auth::{NewAccount, add_account, session};
+//! use schoolbell::{App, Config, api};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let mut config = Config::default();
+//! config.database.path = folder.path().join("school.db");
+//! let clock = Arc::new(ManualClock::at(Time(1_795_339_800_000)));
+//! let app = App::open_with_clock(config, clock.clone())?;
+//!
+//! let ada = add_account(&app, NewAccount {
+//!     username: Username::parse("ada")?,
+//!     name: DisplayName::parse("Ada Lovelace")?,
+//!     role: Role::Teacher,
+//!     password: "blue heron on a kettle".into(),
+//! }).await?;
+//! let token = session(&app, Arc::new(ada))?.token;
+//!
+//! let routes = api::routes(&app);
+//! let me = || warp::test::request()
+//!     .path("/api/auth/me")
+//!     .header("authorization", format!("Bearer {token}"));
+//! assert_eq!(me().reply(&routes).await.status(), 200);
+//!
+//! clock.advance(std::time::Duration::from_secs(8 * 24 * 3600));
+//! assert_eq!(me().reply(&routes).await.status(), 401, "a week is over");
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod error;
+pub mod model;
+
+pub mod config;
+pub mod metrics;
+
+pub mod auth;
+pub mod hub;
+pub mod store;
+
+pub mod app;
+pub mod directory;
+
+pub mod push;
+pub mod service;
+
+pub mod realtime;
+
+pub mod api;
+
+pub mod server;
+
+pub mod cli;
+
+pub use app::App;
+pub use config::Config;

@@ -1,0 +1,188 @@
+//! Figures for Prometheus. Each [`Metrics`] has a registry of its own, so several servers live in one process.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+type Count = Gauge<i64, AtomicI64>;
+
+/// Labels of a request: the route's pattern, never its path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    pub method: &'static str,
+    pub route: &'static str,
+    pub status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteLabel {
+    pub route: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TransportLabel {
+    pub transport: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CodeLabel {
+    pub code: u16,
+}
+
+/// All figures; cloning shares them.
+pub struct Metrics {
+    registry: Registry,
+    pub requests: Family<RequestLabels, Counter>,
+    pub request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    pub connections: Family<TransportLabel, Count>,
+    pub users_online: Count,
+    pub events_delivered: Counter<u64, AtomicU64>,
+    pub events_dropped: Counter<u64, AtomicU64>,
+    pub queue_bytes: Count,
+    pub closes: Family<CodeLabel, Counter>,
+    pub replay_events: Histogram,
+    pub commit_jobs: Histogram,
+    pub commit_seconds: Histogram,
+    pub writer_queue: Count,
+    database_bytes: Count,
+    memory_bytes: Count,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let latency: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0002, 2.5, 12));
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("schoolbell"),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(latency),
+            connections: Family::default(),
+            users_online: Count::default(),
+            events_delivered: Counter::default(),
+            events_dropped: Counter::default(),
+            queue_bytes: Count::default(),
+            closes: Family::default(),
+            replay_events: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            commit_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
+            commit_seconds: Histogram::new(exponential_buckets(0.0001, 2.5, 11)),
+            writer_queue: Count::default(),
+            database_bytes: Count::default(),
+            memory_bytes: Count::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("http_requests", "Requests answered", self.requests.clone());
+        r.register_with_unit(
+            "http_request_duration",
+            "Time to an answer",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        r.register("connections", "Open sockets", self.connections.clone());
+        r.register(
+            "users_online",
+            "People with at least one open socket",
+            self.users_online.clone(),
+        );
+        r.register(
+            "events_delivered",
+            "Events written to sockets",
+            self.events_delivered.clone(),
+        );
+        r.register(
+            "events_dropped",
+            "Typing and presence events that a slow reader did without",
+            self.events_dropped.clone(),
+        );
+        r.register(
+            "queue",
+            "Bytes waiting for sockets",
+            self.queue_bytes.clone(),
+        );
+        r.register("closes", "Sockets closed, by code", self.closes.clone());
+        r.register(
+            "replay_events",
+            "Events sent again after a reconnection",
+            self.replay_events.clone(),
+        );
+        r.register(
+            "commit_jobs",
+            "Writes that shared one commit",
+            self.commit_jobs.clone(),
+        );
+        r.register_with_unit(
+            "commit_duration",
+            "Time of one commit, its writes included",
+            Unit::Seconds,
+            self.commit_seconds.clone(),
+        );
+        r.register(
+            "writer_queue",
+            "Writes waiting for the writer",
+            self.writer_queue.clone(),
+        );
+        r.register_with_unit(
+            "database",
+            "Size of the database and its log",
+            Unit::Bytes,
+            self.database_bytes.clone(),
+        );
+        r.register_with_unit(
+            "process_resident_memory",
+            "Memory of the process",
+            Unit::Bytes,
+            self.memory_bytes.clone(),
+        );
+    }
+
+    /// The OpenMetrics text, with the two sizes read now.
+    pub fn render(&self, database_bytes: u64) -> String {
+        self.database_bytes.set(database_bytes as i64);
+        self.memory_bytes.set(resident_bytes());
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+
+    /// Counts a close; a peer that simply went has code 1000.
+    pub fn closed(&self, code: u16) {
+        self.closes.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// What is open on `transport`, held by its connections.
+    pub fn connection_gauge(&self, transport: &'static str) -> Count {
+        self.connections
+            .get_or_create(&TransportLabel { transport })
+            .clone()
+    }
+
+    /// The queue's length so far, for a decision on overload.
+    pub fn writer_queue_len(&self) -> i64 {
+        self.writer_queue.inner().load(Ordering::Relaxed)
+    }
+}
+
+/// Resident memory as Linux tells it, 0 elsewhere.
+fn resident_bytes() -> i64 {
+    let pages: Option<i64> = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split(' ').nth(1)?.parse().ok());
+    pages.unwrap_or(0) * 4096
+}

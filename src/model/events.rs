@@ -1,0 +1,150 @@
+//! What is sent to sockets.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::ids::{ConnectionId, Seq, UserId, UserKey};
+use super::messages::{Message, MessageRead};
+use super::notifications::{Notification, NotificationsRead};
+use super::time::Time;
+use super::users::{Presence, Unread};
+
+/// What a committed write does outside of the database. A write returns its effects; the store hands them on once
+/// the commit is through, and never before.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    Publish(Publication),
+    /// Whoever caches this user must look again.
+    UserChanged(UserId),
+    /// Every socket of this user goes, with this code.
+    Disconnect(UserKey, CloseCode),
+}
+
+/// An event and who gets it.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    pub to: Vec<UserKey>,
+    /// The socket that caused it and knows already.
+    pub except: Option<ConnectionId>,
+    pub event: Event,
+}
+
+impl From<Publication> for Effect {
+    fn from(publication: Publication) -> Self {
+        Effect::Publish(publication)
+    }
+}
+
+/// One event. Its JSON is the same for every recipient.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    Connected(Connected),
+    NewMessage(Arc<Message>),
+    Notification(Arc<Notification>),
+    MessageRead(MessageRead),
+    NotificationsRead(NotificationsRead),
+    Unread(Unread),
+    Typing(Typing),
+    Presence(Presence),
+    Resync(Resync),
+    Error(Refused),
+    Pong(Empty),
+}
+
+impl Event {
+    /// The place in the sequence, for the durable ones.
+    pub fn seq(&self) -> Option<Seq> {
+        match self {
+            Event::NewMessage(message) => Some(message.seq),
+            Event::Notification(notification) => Some(notification.seq),
+            Event::MessageRead(read) => Some(read.seq),
+            Event::NotificationsRead(read) => Some(read.seq),
+            _ => None,
+        }
+    }
+
+    /// Whether a slow reader can do without it.
+    pub fn droppable(&self) -> bool {
+        matches!(self, Event::Typing(_) | Event::Presence(_))
+    }
+
+    /// `{"event": …, "data": …}`.
+    pub fn to_json(&self) -> String {
+        // No type here has a map with keys other than strings or a failing Serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The first event on every connection.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connected {
+    pub user_id: UserId,
+    pub connection_id: String,
+    /// Every durable event after this one follows on this connection.
+    pub seq: Seq,
+    pub unread: Unread,
+    pub server_time: Time,
+}
+
+/// That somebody is writing to the one who gets this.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Typing {
+    pub user_id: UserId,
+    pub typing: bool,
+}
+
+/// Too much was missed to replay: the client fetches again and goes on after `seq`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Resync {
+    pub reason: &'static str,
+    pub seq: Seq,
+}
+
+/// A frame that was refused. The connection stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct Refused {
+    pub code: &'static str,
+    pub message: String,
+}
+
+/// `{}`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Empty {}
+
+/// Why the server closes a socket (RFC 6455 section 7.4.2, private range). 4000–4499: come back with `since`;
+/// 4500–4999: do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum CloseCode {
+    Restarting = 4000,
+    TokenExpired = 4001,
+    TooSlow = 4002,
+    Silent = 4003,
+    TooManyFrames = 4004,
+    BadToken = 4500,
+    BadFrame = 4501,
+    NoAuth = 4502,
+    Revoked = 4503,
+    TooManyConnections = 4504,
+}
+
+impl CloseCode {
+    pub fn reason(self) -> &'static str {
+        match self {
+            CloseCode::Restarting => "restarting",
+            CloseCode::TokenExpired => "token expired",
+            CloseCode::TooSlow => "reads too slowly",
+            CloseCode::Silent => "silent for too long",
+            CloseCode::TooManyFrames => "too many frames",
+            CloseCode::BadToken => "bad token",
+            CloseCode::BadFrame => "bad frame",
+            CloseCode::NoAuth => "no auth in time",
+            CloseCode::Revoked => "disabled or logged out everywhere",
+            CloseCode::TooManyConnections => "too many connections",
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Groups: a class, a cohort, a club.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::UserId;
+use super::text;
+use crate::error::Result;
+
+/// What a group is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupKind {
+    Class,
+    Cohort,
+    Club,
+    Other,
+}
+
+impl GroupKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GroupKind::Class => "class",
+            GroupKind::Cohort => "cohort",
+            GroupKind::Club => "club",
+            GroupKind::Other => "other",
+        }
+    }
+}
+
+/// A group to be added. Its id has the alphabet of a user's: it may come from the school's own app.
+#[derive(Debug, Clone)]
+pub struct NewGroup {
+    pub id: UserId,
+    pub name: String,
+    pub kind: GroupKind,
+}
+
+impl NewGroup {
+    pub fn parse_name(text: &str) -> Result<String> {
+        text::line("name", text, 128)
+    }
+}

@@ -1,0 +1,155 @@
+//! Identifiers. What leaves the server is an `id`; a `Key` is a row number and never leaves it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// A user's row number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserKey(pub i64);
+
+/// A position in the one sequence of durable events: rising, not dense.
+pub type Seq = i64;
+
+/// A user's id: ours (UUIDv7) or the school app's own, 1–128 of `A-Z a-z 0-9 . _ : @ -`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._:@-]+$")]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    /// Checks length and alphabet.
+    pub fn parse(text: &str) -> Option<Self> {
+        let valid = (1..=128).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._:@-".contains(&b));
+        valid.then(|| Self(text.into()))
+    }
+
+    /// As [`UserId::parse`], with an error that names `field`.
+    pub fn parse_field(field: &str, text: &str) -> Result<Self> {
+        Self::parse(text).ok_or_else(|| {
+            Error::invalid(
+                field,
+                "must be 1 to 128 letters, digits or any of . _ : @ -",
+            )
+        })
+    }
+
+    /// A fresh id of our own.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7().to_string().into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for UserId {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::parse(text).ok_or(())
+    }
+}
+
+/// The id of a message or a notification: a UUIDv7 (RFC 9562 section 5.7), stored as its 16 bytes.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(transparent)]
+#[schema(value_type = String, format = "uuid")]
+pub struct Id(Uuid);
+
+impl Id {
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Id {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        // Only the hyphenated form: one id has one spelling.
+        (text.len() == 36)
+            .then(|| Uuid::parse_str(text).ok().map(Self))
+            .flatten()
+            .ok_or(())
+    }
+}
+
+/// One open socket, for as long as the process lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for ConnectionId {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_ids_hold_only_the_contracts_alphabet() {
+        for good in ["a", "cuid_x.1:2@school-9", &"x".repeat(128)] {
+            assert!(UserId::parse(good).is_some(), "{good}");
+        }
+        for bad in ["", "a b", "é", "a/b", "a\0", "\u{202e}x", &"x".repeat(129)] {
+            assert!(UserId::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = Id::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!(id.to_string().replace('-', "").parse::<Id>().is_err());
+        assert!(format!("{{{id}}}").parse::<Id>().is_err());
+    }
+}

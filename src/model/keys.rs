@@ -1,0 +1,79 @@
+//! API keys of the school's back end: `sb_` and 43 characters of base64url (32 random bytes). Only the SHA-256 is kept:
+//! the key is random, so a slow hash would add nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use super::text;
+use super::time::Time;
+use crate::error::{Error, Result};
+
+/// A key as it is shown, once.
+#[derive(Clone)]
+pub struct ApiKeySecret(String);
+
+impl ApiKeySecret {
+    pub const PREFIX: &'static str = "sb_";
+
+    pub fn generate() -> Result<Self> {
+        let mut random = [0u8; 32];
+        getrandom::fill(&mut random)
+            .map_err(|e| Error::Internal(format!("no random numbers: {e}")))?;
+        Ok(Self(format!(
+            "{}{}",
+            Self::PREFIX,
+            URL_SAFE_NO_PAD.encode(random)
+        )))
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The hash under which a presented key is looked up.
+    pub fn hash(presented: &str) -> [u8; 32] {
+        Sha256::digest(presented).into()
+    }
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scope {
+    /// Send notifications.
+    Notify,
+    /// Change people and groups.
+    Roster,
+    /// Read figures.
+    Read,
+}
+
+impl Scope {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Notify => "notify",
+            Scope::Roster => "roster",
+            Scope::Read => "read",
+        }
+    }
+}
+
+/// A stored key.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    pub id: String,
+    pub name: String,
+    /// Space-separated [`Scope`]s.
+    pub scopes: String,
+    pub last_used_at: Option<Time>,
+}
+
+impl ApiKey {
+    pub fn has(&self, scope: Scope) -> bool {
+        self.scopes.split(' ').any(|s| s == scope.as_str())
+    }
+
+    pub fn parse_name(text: &str) -> Result<String> {
+        text::line("name", text, 64)
+    }
+}

@@ -1,0 +1,81 @@
+//! Messages between two people, and the conversations they make.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::ids::{Id, Seq, UserId};
+use super::text;
+use super::time::Time;
+use super::users::{Person, UserView};
+use crate::error::Result;
+
+/// The text of a message: trimmed, 1 to `messages.max_length` characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content(String);
+
+impl Content {
+    pub fn parse(text: &str, max_length: usize) -> Result<Self> {
+        Ok(Self(text::bounded("content", text, max_length)?))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The sender's own name for a message, by which a repeated POST is known: one line of 1–128 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientId(String);
+
+impl ClientId {
+    pub const MAX: usize = 128;
+
+    pub fn parse(text: &str) -> Result<Self> {
+        Ok(Self(text::line("clientId", text, Self::MAX)?))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A stored message.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    pub id: Id,
+    pub seq: Seq,
+    pub sender_id: UserId,
+    pub receiver_id: UserId,
+    pub content: String,
+    pub read: bool,
+    pub read_at: Option<Time>,
+    pub created_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    pub sender: Arc<Person>,
+    pub receiver: Arc<Person>,
+}
+
+/// A line of the list of conversations.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversation {
+    pub partner: UserView,
+    pub last_message: Arc<Message>,
+    pub unread_count: i64,
+}
+
+/// How far somebody has read what `partner_id` wrote.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageRead {
+    pub seq: Seq,
+    pub reader_id: UserId,
+    /// Whose messages were read.
+    pub partner_id: UserId,
+    /// The newest message that was read.
+    pub up_to: Id,
+    pub read_at: Time,
+}

@@ -1,0 +1,16 @@
+//! The nouns: data and its parsing. No I/O, no clock but the one handed in.
+//!
+//! A value of one of these types is valid: text from a client becomes a `Content`, a `UserId` or a `Link` at the
+//! edge, or an error that names the field.
+
+pub mod audience;
+pub mod events;
+pub mod groups;
+pub mod ids;
+pub mod keys;
+pub mod messages;
+pub mod notifications;
+pub mod page;
+pub mod text;
+pub mod time;
+pub mod users;

@@ -1,0 +1,197 @@
+//! People.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{UserId, UserKey};
+use super::text;
+use super::time::Time;
+use crate::error::{Error, Result};
+
+/// What somebody is in the school.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Student,
+    Teacher,
+    Guardian,
+    Staff,
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Role; 5] = [
+        Role::Student,
+        Role::Teacher,
+        Role::Guardian,
+        Role::Staff,
+        Role::Admin,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Student => "student",
+            Role::Teacher => "teacher",
+            Role::Guardian => "guardian",
+            Role::Staff => "staff",
+            Role::Admin => "admin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The three fields of a person that stand in every message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Person {
+    pub id: UserId,
+    pub name: Arc<str>,
+    pub avatar: Option<Arc<str>>,
+}
+
+/// A person as the store knows them. Never serialised: see [`UserView`].
+#[derive(Debug, Clone)]
+pub struct User {
+    pub key: UserKey,
+    pub person: Arc<Person>,
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub role: Role,
+    pub disabled: bool,
+    /// Our own tokens carry the version at which they were issued; an older one is refused.
+    pub token_version: i64,
+    /// Tokens of other issuers must have been issued after this.
+    pub tokens_after: Time,
+    pub last_seen_at: Option<Time>,
+}
+
+impl User {
+    pub fn id(&self) -> &UserId {
+        &self.person.id
+    }
+}
+
+/// A person as clients see them.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = User)]
+pub struct UserView {
+    pub id: UserId,
+    /// Only in one's own record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    pub name: Arc<str>,
+    pub avatar: Option<Arc<str>>,
+    pub role: Role,
+    pub online: bool,
+    pub last_seen_at: Option<Time>,
+}
+
+impl UserView {
+    /// As other people see `user`.
+    pub fn new(user: &User, online: bool) -> Self {
+        UserView {
+            id: user.person.id.clone(),
+            username: None,
+            name: user.person.name.clone(),
+            avatar: user.person.avatar.clone(),
+            role: user.role,
+            online,
+            last_seen_at: user.last_seen_at,
+        }
+    }
+
+    /// As `user` sees themselves.
+    pub fn own(user: &User, online: bool) -> Self {
+        UserView {
+            username: user.username.clone(),
+            ..Self::new(user, online)
+        }
+    }
+}
+
+/// What somebody has not read yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Unread {
+    pub messages: i64,
+    pub notifications: i64,
+}
+
+/// The name that somebody logs in with: 1–64 characters, no white space, compared without regard to ASCII case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    pub const MAX: usize = 64;
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let name = text::line("username", text, Self::MAX)?;
+        if name.contains(char::is_whitespace) {
+            return Err(Error::invalid("username", "must not hold spaces"));
+        }
+        Ok(Self(name))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name that others see: one line of 1–128 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    pub const MAX: usize = 128;
+
+    pub fn parse(text: &str) -> Result<Self> {
+        Ok(Self(text::line("name", text, Self::MAX)?))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A person to be added.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    pub id: UserId,
+    pub username: Option<Username>,
+    pub name: DisplayName,
+    pub email: Option<String>,
+    pub avatar: Option<String>,
+    pub role: Role,
+    /// A PHC string; `None` for somebody who logs in elsewhere.
+    pub password_hash: Option<String>,
+}
+
+/// Somebody's presence, as told to those who may write to them.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Presence {
+    pub user_id: UserId,
+    pub online: bool,
+    pub last_seen_at: Option<Time>,
+}

@@ -1,0 +1,3 @@
+//! Web Push. So far only the server's VAPID keys.
+
+pub mod vapid;

@@ -1,0 +1,242 @@
+//! From a token to an actor, and the ways to get a token.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::passwords;
+use crate::auth::tokens::{Issue, Verified};
+use crate::error::{Error, Forbidden, Result, Unauthorized};
+use crate::model::ids::UserId;
+use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
+use crate::model::time::Time;
+use crate::model::users::{DisplayName, NewUser, Role, User, Username};
+use crate::store::users;
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub enum Actor {
+    Person(Identity),
+    Key(Arc<ApiKey>),
+}
+
+/// A person, by a token that holds.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub user: Arc<User>,
+    pub expires_at: Time,
+}
+
+impl Actor {
+    /// What the log and the notifications' sender say.
+    pub fn label(&self) -> String {
+        match self {
+            Actor::Person(identity) => format!("user:{}", identity.user.id()),
+            Actor::Key(key) => format!("key:{}", key.id),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Forbidden`] for a role that may not send notifications, or a key without the scope.
+    pub fn may_notify(&self, app: &App) -> Result<()> {
+        match self {
+            Actor::Key(key) if key.has(Scope::Notify) => Ok(()),
+            Actor::Key(_) => Err(Error::Forbidden(Forbidden::Scope)),
+            Actor::Person(identity) => {
+                let senders = &app.config.notifications.senders;
+                let may = senders.contains(&identity.user.role);
+                may.then_some(()).ok_or(Error::Forbidden(Forbidden::Role))
+            }
+        }
+    }
+}
+
+/// Who presents this bearer token: a person's JWT or an API key.
+///
+/// # Errors
+/// [`Error::Unauthorized`].
+pub async fn actor(app: &App, token: &str) -> Result<Actor> {
+    if token.starts_with(ApiKeySecret::PREFIX) {
+        return super::keys::authenticate(app, token).await.map(Actor::Key);
+    }
+    identity(app, token).await.map(Actor::Person)
+}
+
+/// The person of a JWT.
+///
+/// # Errors
+/// [`Error::Unauthorized`], also for who is disabled or has logged out everywhere since.
+pub async fn identity(app: &App, token: &str) -> Result<Identity> {
+    let verified = app.auth.tokens.verify(token, app.now()).await?;
+    let user = match super::users::find(app, &verified.subject).await? {
+        Some(user) => user,
+        None if app.config.auth.auto_provision && matches!(verified.issue, Issue::At(_)) => {
+            super::users::provision(app, &verified.subject, &verified.profile).await?
+        }
+        None => return Err(Error::Unauthorized(Unauthorized::UnknownUser)),
+    };
+    check_current(&user, &verified)?;
+    let user = if app.config.auth.auto_provision {
+        super::users::refresh(app, user, &verified.profile).await?
+    } else {
+        user
+    };
+    Ok(Identity {
+        user,
+        expires_at: verified.expires_at,
+    })
+}
+
+/// # Errors
+/// [`Error::Unauthorized`] for who is disabled, or a token of before a log-out-everywhere.
+fn check_current(user: &User, verified: &Verified) -> Result<()> {
+    if user.disabled {
+        return Err(Error::Unauthorized(Unauthorized::Disabled));
+    }
+    let current = match verified.issue {
+        Issue::Version(version) => version == user.token_version,
+        // `iat` counts whole seconds: one of the same second may be older, so it is refused.
+        Issue::At(issued) => {
+            user.tokens_after.0 == 0
+                || issued.is_some_and(|issued| issued > user.tokens_after.seconds())
+        }
+    };
+    current
+        .then_some(())
+        .ok_or(Error::Unauthorized(Unauthorized::Revoked))
+}
+
+/// A token and whose it is.
+#[derive(Debug)]
+pub struct Session {
+    pub token: String,
+    pub expires_at: Time,
+    pub user: Arc<User>,
+}
+
+/// A fresh token for somebody who has shown who they are.
+pub fn session(app: &App, user: Arc<User>) -> Result<Session> {
+    let (token, expires_at) = app.auth.tokens.issue(&user, app.now())?;
+    Ok(Session {
+        token,
+        expires_at,
+        user,
+    })
+}
+
+/// # Errors
+/// [`Unauthorized::BadCredentials`] for an unknown name, a wrong password and a disabled account alike, in the same
+/// time.
+pub async fn login(app: &App, login: String, password: String) -> Result<Session> {
+    let found = app
+        .store
+        .read(move |c| users::by_login(c, login.trim()))
+        .await?;
+    let (user, hash) = found.unzip();
+    let matches = app.auth.passwords.verify(password, hash).await?;
+    match user {
+        Some(user) if matches && !user.disabled => session(app, Arc::new(user)),
+        _ => Err(Error::Unauthorized(Unauthorized::BadCredentials)),
+    }
+}
+
+/// Changes the caller's password and ends every token so far; the returned session is the only one.
+///
+/// # Errors
+/// [`Error::Invalid`] on `currentPassword` or `newPassword`.
+pub async fn change_password(
+    app: &App,
+    user: &User,
+    current: String,
+    new: String,
+) -> Result<Session> {
+    let key = user.key;
+    let hash = app
+        .store
+        .read(move |c| users::password_hash(c, key))
+        .await?;
+    if !app.auth.passwords.verify(current, hash).await? {
+        return Err(Error::invalid("currentPassword", "is wrong"));
+    }
+    let hash = hash_new(
+        app,
+        "newPassword",
+        new,
+        user.username.as_deref(),
+        &user.person.name,
+    )
+    .await?;
+    super::users::end_tokens(app, user, Some(hash)).await?;
+    session(app, super::users::known(app, user.id()).await?)
+}
+
+/// Checks and hashes a password to be.
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+async fn hash_new(
+    app: &App,
+    field: &str,
+    password: String,
+    username: Option<&str>,
+    name: &str,
+) -> Result<String> {
+    let mut context: Vec<&str> = name.split_whitespace().collect();
+    context.extend(username);
+    passwords::check(field, &password, &context)?;
+    app.auth.passwords.hash(password).await
+}
+
+/// Somebody who logs in here.
+#[derive(Debug)]
+pub struct NewAccount {
+    pub username: Username,
+    pub name: DisplayName,
+    pub role: Role,
+    pub password: String,
+}
+
+/// # Errors
+/// [`Error::Invalid`] for a weak password, [`Error::Conflict`] when the username is taken.
+pub async fn add_account(app: &App, account: NewAccount) -> Result<User> {
+    let new = prepare(app, account).await?;
+    super::users::add(app, new).await
+}
+
+async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
+    let username = account.username.as_str();
+    let name = account.name.as_str();
+    let hash = hash_new(app, "password", account.password, Some(username), name).await?;
+    Ok(NewUser {
+        id: UserId::generate(),
+        username: Some(account.username),
+        name: account.name,
+        email: None,
+        avatar: None,
+        role: account.role,
+        password_hash: Some(hash),
+    })
+}
+
+/// Makes the first admin with the one-time code.
+///
+/// # Errors
+/// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`].
+pub async fn set_up(app: &App, code: &str, account: NewAccount) -> Result<Session> {
+    if app.store.read(users::admin_exists).await? {
+        return Err(Error::Forbidden(Forbidden::SetupDone));
+    }
+    app.auth.setup.check(code, app.now())?;
+    let new = prepare(app, account).await?;
+    let user = app
+        .store
+        .write(move |tx| {
+            // Asked again where nobody can be quicker.
+            if users::admin_exists(tx)? {
+                return Err(Error::Forbidden(Forbidden::SetupDone));
+            }
+            Ok((users::insert(tx, &new, tx.now)?, Vec::new()))
+        })
+        .await?;
+    app.auth.setup.clear();
+    session(app, Arc::new(user))
+}

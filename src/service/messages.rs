@@ -1,0 +1,103 @@
+//! Sending and reading messages.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::error::{Error, Noun, Result};
+use crate::model::events::{Effect, Event, Publication};
+use crate::model::ids::{ConnectionId, Id, UserId};
+use crate::model::messages::{ClientId, Content, Message};
+use crate::model::users::User;
+use crate::store::messages::{self, Marked};
+use crate::store::users;
+
+/// A message to be sent.
+#[derive(Debug)]
+pub struct NewMessage {
+    pub receiver: UserId,
+    pub content: Content,
+    pub client_id: Option<ClientId>,
+    /// The sender's socket, which needs no event: it has the answer.
+    pub from: Option<ConnectionId>,
+}
+
+/// A message that is stored, and whether it was this request that stored it.
+#[derive(Debug)]
+pub struct SentMessage {
+    pub message: Arc<Message>,
+    pub fresh: bool,
+}
+
+/// Stores a message and tells both people's sockets. A client id that the sender has used before gives the first
+/// message back and tells nobody.
+///
+/// # Errors
+/// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for nobody and for the disabled.
+pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<SentMessage> {
+    let receiver = super::users::writable(app, sender, &new.receiver, "receiverId").await?;
+    let sender = sender.clone();
+    app.store
+        .write(move |tx| {
+            if let Some(client_id) = &new.client_id
+                && let Some(first) = messages::by_client_id(tx, sender.key, client_id)?
+            {
+                return Ok((stored(first, false), Vec::new()));
+            }
+            let message = messages::insert(tx, &sender, &receiver, new.content, new.client_id)?;
+            let sent = stored(message, true);
+            let publication = Publication {
+                to: vec![receiver.key, sender.key],
+                except: new.from,
+                event: Event::NewMessage(sent.message.clone()),
+            };
+            Ok((sent, vec![publication.into()]))
+        })
+        .await
+}
+
+fn stored(message: Message, fresh: bool) -> SentMessage {
+    SentMessage {
+        message: Arc::new(message),
+        fresh,
+    }
+}
+
+/// Marks what `partner` wrote as read, up to a message or to the newest, and returns how many messages that were.
+///
+/// # Errors
+/// [`Noun::User`] or [`Noun::Message`] not found.
+pub async fn mark_read(
+    app: &App,
+    reader: &Arc<User>,
+    partner: &UserId,
+    up_to: Option<Id>,
+    from: Option<ConnectionId>,
+) -> Result<i64> {
+    let partner = super::users::known(app, partner).await?;
+    let reader = reader.clone();
+    app.store
+        .write(move |tx| {
+            let (updated, event) = match messages::mark_read(tx, &reader, &partner, up_to)? {
+                Marked::UnknownMessage => return Err(Error::NotFound(Noun::Message)),
+                Marked::Nothing => return Ok((0, Vec::new())),
+                Marked::Read { updated, event } => (updated, event),
+            };
+            let read = Publication {
+                to: vec![partner.key, reader.key],
+                except: from,
+                event: Event::MessageRead(event),
+            };
+            let counts = unread(tx, &reader)?;
+            Ok((updated, vec![read.into(), counts]))
+        })
+        .await
+}
+
+/// The counts of somebody who has just read, for all of their sockets.
+pub(super) fn unread(tx: &rusqlite::Connection, reader: &User) -> Result<Effect> {
+    Ok(Effect::Publish(Publication {
+        to: vec![reader.key],
+        except: None,
+        event: Event::Unread(users::unread(tx, reader.key)?),
+    }))
+}

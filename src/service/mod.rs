@@ -1,0 +1,28 @@
+//! The verbs: whatever has a rule, touches more than one table, or makes an event.
+//!
+//! A write here decides, then hands one closure to the store's writer. The closure returns the effects; there is no
+//! other way to publish a durable event.
+
+pub mod auth;
+pub mod backup;
+pub mod check;
+pub mod demo;
+pub mod groups;
+pub mod health;
+pub mod keys;
+pub mod messages;
+pub mod notifications;
+pub mod presence;
+pub mod search;
+pub mod users;
+
+use crate::app::App;
+
+/// Starts what runs beside requests: presence, unfinished announcements, watching for other processes. Call it once,
+/// inside a tokio runtime; it ends when `app.stopping` is cancelled.
+pub fn start_workers(app: &App) {
+    app.tasks.spawn(presence::work(app.clone()));
+    app.tasks
+        .spawn(notifications::finish_deliveries(app.clone()));
+    app.tasks.spawn(users::watch_elsewhere(app.clone()));
+}

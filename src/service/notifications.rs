@@ -1,0 +1,228 @@
+//! Sending notifications, to one person or to the whole school, and reading them.
+
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::error::{Conflict, Error, Noun, Result};
+use crate::model::audience::Audience;
+use crate::model::events::{Effect, Event, Publication};
+use crate::model::ids::{ConnectionId, Id, UserKey};
+use crate::model::notifications::{NewNotification, Notification, NotificationsRead, Sent, Which};
+use crate::model::users::User;
+use crate::store::notifications::{self, NotificationKey};
+use crate::store::{WriteTx, users};
+
+/// Recipients that one commit writes: a chat message never waits behind more than this.
+const SLICE: usize = 500;
+
+/// What came of a request to send.
+#[derive(Debug)]
+pub struct SentNotification {
+    pub sent: Sent,
+    /// Whether it was this request that sent it.
+    pub fresh: bool,
+}
+
+/// Sends a notification to an audience and returns when every recipient has it. An idempotency key that the sender has
+/// used before gives the first answer back.
+///
+/// # Errors
+/// [`Conflict::Idempotency`] when the key was used for a different request.
+pub async fn send(
+    app: &App,
+    sender: String,
+    new: NewNotification,
+    audience: Audience,
+) -> Result<SentNotification> {
+    let hash = request_hash(&new, &audience);
+    let (outcome, delivery) = app
+        .store
+        .write(move |tx| {
+            if let Some(earlier) = earlier(tx, &sender, &new, &hash)? {
+                return Ok(((earlier, None), Vec::new()));
+            }
+            let (people, unknown) = notifications::resolve(tx, &audience)?;
+            let sent = Sent {
+                id: Id::generate(),
+                recipients: people.len() as i64,
+                unknown,
+            };
+            let key = notifications::insert(tx, &new, &sender, &hash, &sent)?;
+            let outcome = SentNotification { sent, fresh: true };
+            if people.len() <= SLICE {
+                return Ok(((outcome, None), deliver(tx, key, people)?));
+            }
+            notifications::insert_delivery(tx, key, &people)?;
+            Ok(((outcome, Some(key)), Vec::new()))
+        })
+        .await?;
+    if let Some(key) = delivery {
+        // On a task of its own: the caller may hang up, the recipients must not suffer for it.
+        let task = app.tasks.spawn(finish(app.clone(), key));
+        task.await
+            .map_err(|e| Error::Internal(format!("delivery: {e}")))??;
+    }
+    Ok(outcome)
+}
+
+/// The hash by which a repeated request is told from a different one with the same key.
+fn request_hash(new: &NewNotification, audience: &Audience) -> [u8; 32] {
+    Sha256::digest(format!("{new:?}{audience:?}")).into()
+}
+
+fn earlier(
+    tx: &WriteTx,
+    sender: &str,
+    new: &NewNotification,
+    hash: &[u8; 32],
+) -> Result<Option<SentNotification>> {
+    let Some(key) = &new.idempotency_key else {
+        return Ok(None);
+    };
+    match notifications::by_idempotency_key(tx, sender, key)? {
+        Some((earlier, _)) if earlier != *hash => Err(Error::Conflict(Conflict::Idempotency)),
+        found => Ok(found.map(|(_, sent)| SentNotification { sent, fresh: false })),
+    }
+}
+
+/// Writes the rows of some recipients and says what to publish.
+fn deliver(tx: &WriteTx, key: NotificationKey, to: Vec<UserKey>) -> Result<Vec<Effect>> {
+    if to.is_empty() {
+        return Ok(Vec::new());
+    }
+    let delivered = notifications::deliver(tx, key, &to)?;
+    let publish = |notification: Notification| {
+        Effect::Publish(Publication {
+            to,
+            except: None,
+            event: Event::Notification(notification.into()),
+        })
+    };
+    Ok(delivered.map(publish).into_iter().collect())
+}
+
+/// Writes slice after slice of a large announcement, each in a commit of its own, until nobody is left.
+async fn finish(app: App, key: NotificationKey) -> Result<()> {
+    loop {
+        let more = app
+            .store
+            .write(move |tx| {
+                let slice = notifications::take_slice(tx, key, SLICE)?;
+                let more = slice.len() == SLICE;
+                Ok((more, deliver(tx, key, slice)?))
+            })
+            .await;
+        match more {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            // Its mark is on disk: it goes on where it stopped, now or after a restart.
+            Err(Error::Unavailable(..)) if !app.stopping.is_cancelled() => {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// At start: finishes the announcements that a crash cut.
+pub async fn finish_deliveries(app: App) {
+    let unfinished = app.store.read(notifications::unfinished_deliveries).await;
+    for key in unfinished.unwrap_or_default() {
+        match finish(app.clone(), key).await {
+            Ok(()) => tracing::info!("finished an announcement of before the restart"),
+            Err(error) => tracing::error!(%error, "an announcement is not finished"),
+        }
+    }
+}
+
+/// Marks one read; again is no change.
+///
+/// # Errors
+/// [`Noun::Notification`] not found, also for another person's.
+pub async fn read(
+    app: &App,
+    me: &User,
+    id: Id,
+    from: Option<ConnectionId>,
+) -> Result<Notification> {
+    let me = me.clone();
+    app.store
+        .write(move |tx| {
+            let mut found = own(tx, &me, id)?;
+            if found.read {
+                return Ok((found, Vec::new()));
+            }
+            notifications::set_read(tx, me.key, found.seq)?;
+            (found.read, found.read_at) = (true, Some(tx.now));
+            let effects = read_effects(tx, &me, &[id], from)?;
+            Ok((found, effects))
+        })
+        .await
+}
+
+/// Marks everything read and returns how many that were.
+pub async fn read_all(app: &App, me: &User, from: Option<ConnectionId>) -> Result<i64> {
+    let me = me.clone();
+    app.store
+        .write(move |tx| {
+            let updated = notifications::set_all_read(tx, me.key)?;
+            if updated == 0 {
+                return Ok((0, Vec::new()));
+            }
+            Ok((updated, read_effects(tx, &me, &[], from)?))
+        })
+        .await
+}
+
+/// The durable event of a read and the new counts. No ids stand for all.
+fn read_effects(
+    tx: &WriteTx,
+    me: &User,
+    ids: &[Id],
+    from: Option<ConnectionId>,
+) -> Result<Vec<Effect>> {
+    let seq = tx.next_seq();
+    notifications::insert_read_event(tx, me.key, seq, ids)?;
+    let which = if ids.is_empty() {
+        Which::All(true)
+    } else {
+        Which::Ids(ids.to_vec())
+    };
+    let event = Event::NotificationsRead(NotificationsRead { seq, which });
+    let read = Publication {
+        to: vec![me.key],
+        except: from,
+        event,
+    };
+    Ok(vec![read.into(), super::messages::unread(tx, me)?])
+}
+
+/// Takes one from the caller's list.
+///
+/// # Errors
+/// [`Noun::Notification`] not found, also for another person's.
+pub async fn delete(app: &App, me: &User, id: Id) -> Result<()> {
+    let me = me.clone();
+    app.store
+        .write(move |tx| {
+            let found = own(tx, &me, id)?;
+            notifications::delete(tx, me.key, &found)?;
+            let effects = if found.read {
+                Vec::new()
+            } else {
+                vec![super::messages::unread(tx, &me)?]
+            };
+            Ok(((), effects))
+        })
+        .await
+}
+
+fn own(tx: &WriteTx, me: &User, id: Id) -> Result<Notification> {
+    notifications::of_user(tx, me.key, id)?.ok_or(Error::NotFound(Noun::Notification))
+}
+
+/// The counts of somebody now.
+pub async fn unread(app: &App, me: &User) -> Result<crate::model::users::Unread> {
+    let key = me.key;
+    app.store.read(move |c| users::unread(c, key)).await
+}

@@ -1,0 +1,101 @@
+//! Who is online, who is told so, and who is typing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::model::events::{Event, Typing};
+use crate::model::ids::{UserId, UserKey};
+use crate::model::time::Time;
+use crate::model::users::{Presence, User};
+use crate::store::{conversations, users};
+
+/// How often it is looked who has been gone for the whole grace.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// Tells people who share a conversation that somebody came or went.
+pub async fn work(app: App) {
+    let Some(mut arrivals) = app.take_arrivals() else {
+        return;
+    };
+    let mut sweep = tokio::time::interval(SWEEP);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let outcome = tokio::select! {
+            Some((key, id)) = arrivals.recv() => tell(&app, key, id, true, None).await,
+            _ = sweep.tick() => sweep_once(&app).await,
+            () = app.stopping.cancelled() => return,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "presence was not told");
+        }
+    }
+}
+
+async fn sweep_once(app: &App) -> Result<()> {
+    for (key, id) in app.hub.sweep(Instant::now()) {
+        let seen = app.now();
+        let user = id.clone();
+        app.store
+            .write(move |tx| {
+                users::set_last_seen(tx, key, seen)?;
+                Ok(((), vec![crate::model::events::Effect::UserChanged(user)]))
+            })
+            .await?;
+        tell(app, key, id, false, Some(seen)).await?;
+    }
+    Ok(())
+}
+
+async fn tell(
+    app: &App,
+    key: UserKey,
+    user_id: UserId,
+    online: bool,
+    last_seen_at: Option<Time>,
+) -> Result<()> {
+    let partners = app
+        .store
+        .read(move |c| conversations::partners(c, key))
+        .await?;
+    let presence = Presence {
+        user_id,
+        online,
+        last_seen_at,
+    };
+    app.hub.tell(partners, Event::Presence(presence));
+    Ok(())
+}
+
+/// The presence of those among `ids` to whom `me` may write; the others are left out.
+pub async fn of(app: &App, me: &User, ids: Vec<UserId>) -> Result<Vec<Presence>> {
+    let mut presences = Vec::with_capacity(ids.len());
+    for id in ids {
+        let Some(user) = super::users::find(app, &id).await? else {
+            continue;
+        };
+        if super::users::may_write(me, &user) {
+            presences.push(Presence {
+                user_id: id,
+                online: app.hub.is_online(user.key),
+                last_seen_at: user.last_seen_at,
+            });
+        }
+    }
+    Ok(presences)
+}
+
+/// Tells `to` that `from` is writing to them, or has stopped. Nothing is stored.
+///
+/// # Errors
+/// As [`super::users::writable`].
+pub async fn typing(app: &App, from: &Arc<User>, to: &UserId, typing: bool) -> Result<()> {
+    let partner = super::users::writable(app, from, to, "to").await?;
+    let user_id = from.id().clone();
+    app.hub
+        .tell(vec![partner.key], Event::Typing(Typing { user_id, typing }));
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Search over one's own messages.
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::model::messages::Message;
+use crate::model::users::User;
+use crate::store::search::{self, Terms};
+
+/// The caller's messages that hold the beginnings of all the words, newest first. What was sent a moment ago is found:
+/// the index is brought up to date first, a bounded amount of it.
+///
+/// # Errors
+/// [`Error::Invalid`] on `q` when it holds no letter or digit, or is over 200 characters.
+pub async fn messages(app: &App, me: &User, text: &str, limit: usize) -> Result<Vec<Message>> {
+    if text.len() > 200 && text.chars().count() > 200 {
+        return Err(Error::invalid(
+            "q",
+            "must not be longer than 200 characters",
+        ));
+    }
+    let terms =
+        Terms::parse(text).ok_or_else(|| Error::invalid("q", "must hold a letter or a digit"))?;
+    if app.store.read(search::is_behind).await? {
+        app.store
+            .write(|tx| Ok((search::catch_up(tx, search::SLICE)?, Vec::new())))
+            .await?;
+    }
+    let me = me.key;
+    app.store
+        .read(move |c| search::query(c, me, &terms, limit))
+        .await
+}

@@ -1,0 +1,200 @@
+//! People: who they are, who may write to whom, and what ends their tokens.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::tokens::Profile;
+use crate::error::{Error, Noun, Result};
+use crate::model::events::{CloseCode, Effect};
+use crate::model::ids::{UserId, UserKey};
+use crate::model::text;
+use crate::model::users::{DisplayName, NewUser, Role, User, UserView};
+use crate::store::users;
+
+/// Somebody by id, disabled or not.
+pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
+    app.directory.get(&app.store, id).await
+}
+
+/// Somebody by id whose past can be read, disabled or not.
+///
+/// # Errors
+/// [`Noun::User`] not found.
+pub async fn known(app: &App, id: &UserId) -> Result<Arc<User>> {
+    find(app, id).await?.ok_or(Error::NotFound(Noun::User))
+}
+
+/// Somebody to whom `from` may write.
+///
+/// # Errors
+/// [`Error::Invalid`] on `field` for oneself; [`Noun::User`] not found for nobody and for the disabled.
+pub async fn writable(app: &App, from: &User, to: &UserId, field: &str) -> Result<Arc<User>> {
+    if from.id() == to {
+        return Err(Error::invalid(field, "must not be yourself"));
+    }
+    let user = known(app, to).await?;
+    if may_write(from, &user) {
+        Ok(user)
+    } else {
+        Err(Error::NotFound(Noun::User))
+    }
+}
+
+/// The one rule of who may write to whom: anybody to anybody else who is not disabled.
+pub fn may_write(from: &User, to: &User) -> bool {
+    from.key != to.key && !to.disabled
+}
+
+/// People to whom `me` may write, by a part of their name.
+pub async fn search(app: &App, me: &User, text: &str, limit: usize) -> Result<Vec<UserView>> {
+    let (key, folded) = (me.key, text::fold(text.trim()));
+    let found = app
+        .store
+        .read(move |c| users::search(c, key, &folded, limit))
+        .await?;
+    Ok(found.iter().map(|user| view(app, user)).collect())
+}
+
+/// A person as others see them now.
+pub fn view(app: &App, user: &User) -> UserView {
+    UserView::new(user, app.hub.is_online(user.key))
+}
+
+/// # Errors
+/// [`Error::Conflict`] when the id or the username is taken.
+pub async fn add(app: &App, new: NewUser) -> Result<User> {
+    app.store
+        .write(move |tx| {
+            let user = users::insert(tx, &new, tx.now)?;
+            let changed = Effect::UserChanged(user.id().clone());
+            Ok((user, vec![changed]))
+        })
+        .await
+}
+
+/// Shuts somebody out, or lets them in again. Their tokens and sockets end at once.
+pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> {
+    let (key, id) = (user.key, user.id().clone());
+    app.store
+        .write(move |tx| {
+            users::set_disabled(tx, key, disabled.then_some(tx.now))?;
+            let mut effects = vec![Effect::UserChanged(id)];
+            if disabled {
+                effects.push(Effect::Disconnect(key, CloseCode::Revoked));
+            }
+            Ok(((), effects))
+        })
+        .await
+}
+
+/// Ends every token of somebody and closes their sockets; with a hash, changes the password in the same commit.
+pub async fn end_tokens(app: &App, user: &User, new_hash: Option<String>) -> Result<()> {
+    let (key, id) = (user.key, user.id().clone());
+    app.store
+        .write(move |tx| {
+            users::end_tokens(tx, key, tx.now)?;
+            if let Some(hash) = &new_hash {
+                users::set_password_hash(tx, key, hash)?;
+            }
+            let effects = vec![
+                Effect::UserChanged(id),
+                Effect::Disconnect(key, CloseCode::Revoked),
+            ];
+            Ok(((), effects))
+        })
+        .await
+}
+
+/// Makes the user that another issuer's token speaks of.
+pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<User>> {
+    let role = match profile.role.as_deref().and_then(Role::parse) {
+        Some(Role::Admin) if !app.config.auth.trust_admin_claim => Role::Student,
+        role => role.unwrap_or(Role::Student),
+    };
+    let new = NewUser {
+        id: id.clone(),
+        username: None,
+        name: display_name(profile, id)?,
+        email: short(&profile.email),
+        avatar: short(&profile.avatar),
+        role,
+        password_hash: None,
+    };
+    match add(app, new).await {
+        Ok(user) => {
+            tracing::info!(user = %id, role = %role, "user provisioned from a token");
+            Ok(Arc::new(user))
+        }
+        // Another request with the same token was quicker.
+        Err(Error::Conflict(_)) => known(app, id).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes over name, e-mail and avatar where the token says something new.
+pub async fn refresh(app: &App, user: Arc<User>, profile: &Profile) -> Result<Arc<User>> {
+    let name = match &profile.name {
+        Some(_) => display_name(profile, user.id())?,
+        None => DisplayName::parse(&user.person.name)?,
+    };
+    let email = short(&profile.email).or_else(|| user.email.clone());
+    let avatar = short(&profile.avatar).or_else(|| user.person.avatar.as_deref().map(Into::into));
+    let same = name.as_str() == &*user.person.name
+        && email == user.email
+        && avatar.as_deref() == user.person.avatar.as_deref();
+    if same {
+        return Ok(user);
+    }
+    let (key, id) = (user.key, user.id().clone());
+    app.store
+        .write(move |tx| {
+            let (email, avatar) = (email.as_deref(), avatar.as_deref());
+            users::refresh(tx, key, name.as_str(), email, avatar)?;
+            Ok(((), vec![Effect::UserChanged(id)]))
+        })
+        .await?;
+    known(app, user.id()).await
+}
+
+/// The claim's name where it can be shown, else the id.
+fn display_name(profile: &Profile, id: &UserId) -> Result<DisplayName> {
+    let claimed = profile.name.as_deref().map(DisplayName::parse);
+    match claimed {
+        Some(Ok(name)) => Ok(name),
+        _ => DisplayName::parse(id.as_str()),
+    }
+}
+
+/// A claim that is stored as it is, if it is of a sane length.
+fn short(claim: &Option<String>) -> Option<String> {
+    claim
+        .as_deref()
+        .filter(|text| !text.is_empty() && text.len() <= 2_048)
+        .map(str::to_owned)
+}
+
+/// After another process has written: closes the sockets of those whom it shut out.
+pub async fn watch_elsewhere(app: App) {
+    loop {
+        tokio::select! {
+            () = app.elsewhere.notified() => {}
+            () = app.stopping.cancelled() => return,
+        }
+        let online: Vec<UserKey> = app.hub.online().into_iter().map(|(key, _)| key).collect();
+        let disabled = app.store.read(move |c| {
+            let mut disabled = Vec::new();
+            for key in online {
+                if users::by_key(c, key)?.is_none_or(|user| user.disabled) {
+                    disabled.push(key);
+                }
+            }
+            Ok(disabled)
+        });
+        match disabled.await {
+            Ok(keys) => keys
+                .into_iter()
+                .for_each(|key| app.hub.disconnect(key, CloseCode::Revoked)),
+            Err(error) => tracing::error!(%error, "cannot look again at who may stay"),
+        }
+    }
+}

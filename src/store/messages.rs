@@ -1,0 +1,241 @@
+//! Messages, and how far they have been read.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, named_params, params};
+
+use super::conversations::{self, ConversationKey};
+use super::{WriteTx, all, first, run, users};
+use crate::error::Result;
+use crate::model::ids::{Id, Seq, UserKey};
+use crate::model::messages::{ClientId, Content, Message, MessageRead};
+use crate::model::time::Time;
+use crate::model::users::{Person, User};
+
+/// A message's own columns, from the table as `m`. A message is read when a read of the other one's reaches it; the
+/// first that does tells when.
+pub(super) const COLUMNS: &str = "m.seq, m.id, m.sender_key, m.content, m.client_id, m.created_at, \
+    (SELECT r.read_at FROM message_reads r WHERE r.conversation_key = m.conversation_key \
+     AND r.reader_key <> m.sender_key AND r.up_to_seq >= m.seq ORDER BY r.up_to_seq LIMIT 1)";
+pub(super) const COLUMN_COUNT: usize = 7;
+
+/// Reads [`COLUMNS`] from column `at` on.
+pub(super) fn message(
+    row: &Row,
+    at: usize,
+    sender: Arc<Person>,
+    receiver: Arc<Person>,
+) -> rusqlite::Result<Message> {
+    let read_at: Option<i64> = row.get(at + 6)?;
+    Ok(Message {
+        id: Id::from_bytes(row.get(at + 1)?),
+        seq: row.get(at)?,
+        sender_id: sender.id.clone(),
+        receiver_id: receiver.id.clone(),
+        content: row.get(at + 3)?,
+        read: read_at.is_some(),
+        read_at: read_at.map(Time),
+        created_at: Time(row.get(at + 5)?),
+        client_id: row.get(at + 4)?,
+        sender,
+        receiver,
+    })
+}
+
+/// A message between two people who are known already.
+pub(super) fn between(row: &Row, at: usize, a: &User, b: &User) -> rusqlite::Result<Message> {
+    let sender = UserKey(row.get(at + 2)?);
+    let (from, to) = if sender == a.key { (a, b) } else { (b, a) };
+    message(row, at, from.person.clone(), to.person.clone())
+}
+
+/// Reads [`COLUMNS`] and, behind them, sender and receiver.
+pub(super) fn with_people(row: &Row) -> rusqlite::Result<Message> {
+    let sender = users::person(row, COLUMN_COUNT)?;
+    let receiver = users::person(row, COLUMN_COUNT + 3)?;
+    message(row, 0, sender, receiver)
+}
+
+/// `SELECT` of a message with its people; the tail names the rows of `m`.
+pub(super) fn select_with_people(tail: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, s.id, s.name, s.avatar, r.id, r.name, r.avatar
+         FROM {tail}"
+    )
+}
+
+/// The joins that [`select_with_people`] needs after `messages m`.
+pub(super) const PEOPLE: &str = "JOIN users s ON s.key = m.sender_key
+    JOIN conversation_members o ON o.conversation_key = m.conversation_key AND o.user_key <> m.sender_key
+    JOIN users r ON r.key = o.user_key";
+
+/// The sender's message of this client id, if it is stored already.
+pub fn by_client_id(
+    connection: &Connection,
+    sender: UserKey,
+    client_id: &ClientId,
+) -> Result<Option<Message>> {
+    let tail = format!("messages m {PEOPLE} WHERE m.sender_key = ?1 AND m.client_id = ?2");
+    let sql = select_with_people(&tail);
+    let params = params![sender.0, client_id.as_str()];
+    first(connection, &sql, params, with_people)
+}
+
+/// Stores a message and moves the counters.
+pub fn insert(
+    tx: &WriteTx,
+    sender: &User,
+    receiver: &User,
+    content: Content,
+    client_id: Option<ClientId>,
+) -> Result<Message> {
+    let conversation = match conversations::of_pair(tx, sender.key, receiver.key)? {
+        Some(found) => found,
+        None => conversations::insert_pair(tx, sender.key, receiver.key, tx.now)?,
+    };
+    let message = Message {
+        id: Id::generate(),
+        seq: tx.next_seq(),
+        sender_id: sender.id().clone(),
+        receiver_id: receiver.id().clone(),
+        content: content.as_str().to_owned(),
+        read: false,
+        read_at: None,
+        created_at: tx.now,
+        client_id: client_id.map(|c| c.as_str().to_owned()),
+        sender: sender.person.clone(),
+        receiver: receiver.person.clone(),
+    };
+    run(
+        tx,
+        "INSERT INTO messages (conversation_key, seq, id, sender_key, content, client_id, created_at)
+         VALUES (:conversation, :seq, :id, :sender, :content, :client_id, :created_at)",
+        named_params! {
+            ":conversation": conversation.0,
+            ":seq": message.seq,
+            ":id": message.id.as_bytes(),
+            ":sender": sender.key.0,
+            ":content": message.content,
+            ":client_id": message.client_id,
+            ":created_at": message.created_at.0,
+        },
+    )?;
+    conversations::advance(tx, conversation, sender.key, receiver.key, message.seq)?;
+    Ok(message)
+}
+
+/// Which part of a conversation to read.
+#[derive(Debug, Clone, Copy)]
+pub enum Window {
+    Newest,
+    Before(Seq),
+    After(Seq),
+}
+
+/// Messages of the two, newest first, except for [`Window::After`], which is oldest first.
+pub fn history(
+    connection: &Connection,
+    me: &User,
+    partner: &User,
+    window: Window,
+    limit: i64,
+) -> Result<Vec<Message>> {
+    let Some(conversation) = conversations::of_pair(connection, me.key, partner.key)? else {
+        return Ok(Vec::new());
+    };
+    let (bound, order, seq) = match window {
+        Window::Newest => ("<", "DESC", Seq::MAX),
+        Window::Before(seq) => ("<", "DESC", seq),
+        Window::After(seq) => (">", "ASC", seq),
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m
+         WHERE m.conversation_key = ?1 AND m.seq {bound} ?2 ORDER BY m.seq {order} LIMIT ?3"
+    );
+    all(connection, &sql, [conversation.0, seq, limit], |row| {
+        between(row, 0, me, partner)
+    })
+}
+
+/// The newest message, or the one of this id, if it belongs to the conversation.
+fn read_target(
+    connection: &Connection,
+    conversation: ConversationKey,
+    up_to: Option<Id>,
+) -> Result<Option<(Seq, Id)>> {
+    let read = |row: &Row| Ok((row.get(0)?, Id::from_bytes(row.get(1)?)));
+    match up_to {
+        Some(id) => {
+            let sql = "SELECT seq, id FROM messages WHERE id = ?1 AND conversation_key = ?2";
+            first(
+                connection,
+                sql,
+                params![id.as_bytes(), conversation.0],
+                read,
+            )
+        }
+        None => {
+            let sql = "SELECT seq, id FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
+            first(connection, sql, [conversation.0], read)
+        }
+    }
+}
+
+/// What marking read came to.
+pub enum Marked {
+    /// The message to read up to is not of this conversation.
+    UnknownMessage,
+    Nothing,
+    Read {
+        updated: i64,
+        event: MessageRead,
+    },
+}
+
+/// Marks what `partner` wrote to `reader` as read, up to a message or to the newest.
+pub fn mark_read(tx: &WriteTx, reader: &User, partner: &User, up_to: Option<Id>) -> Result<Marked> {
+    let unknown = |up_to: Option<Id>| match up_to {
+        Some(_) => Marked::UnknownMessage,
+        None => Marked::Nothing,
+    };
+    let Some(conversation) = conversations::of_pair(tx, reader.key, partner.key)? else {
+        return Ok(unknown(up_to));
+    };
+    let Some((target, target_id)) = read_target(tx, conversation, up_to)? else {
+        return Ok(unknown(up_to));
+    };
+    let (read_so_far, unread) = conversations::read_state(tx, conversation, reader.key)?;
+    let updated = if up_to.is_none() {
+        unread
+    } else {
+        let sql = "SELECT count(*) FROM messages
+                   WHERE conversation_key = ?1 AND seq > ?2 AND seq <= ?3 AND sender_key = ?4";
+        let params = [conversation.0, read_so_far, target, partner.key.0];
+        first(tx, sql, params, |row| row.get(0))?.unwrap_or(0)
+    };
+    if updated == 0 {
+        return Ok(Marked::Nothing);
+    }
+    conversations::set_read(tx, conversation, reader.key, target, updated)?;
+    let event = MessageRead {
+        seq: tx.next_seq(),
+        reader_id: reader.id().clone(),
+        partner_id: partner.id().clone(),
+        up_to: target_id,
+        read_at: tx.now,
+    };
+    run(
+        tx,
+        "INSERT INTO message_reads (seq, conversation_key, reader_key, partner_key, up_to_seq, read_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        [
+            event.seq,
+            conversation.0,
+            reader.key.0,
+            partner.key.0,
+            target,
+            event.read_at.0,
+        ],
+    )?;
+    Ok(Marked::Read { updated, event })
+}

@@ -1,0 +1,33 @@
+//! Facts about the database itself.
+
+use rusqlite::Connection;
+
+use super::{first, run};
+use crate::error::Result;
+use crate::model::ids::Seq;
+use crate::model::time::Time;
+
+/// The seq of the newest durable event.
+pub fn seq(connection: &Connection) -> Result<Seq> {
+    Ok(first(connection, "SELECT value FROM sequence", [], |row| {
+        row.get(0)
+    })?
+    .unwrap_or(0))
+}
+
+/// Names this history of the sequence.
+pub fn epoch(connection: &Connection) -> Result<String> {
+    let sql = "SELECT value FROM meta WHERE name = 'epoch'";
+    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or_default())
+}
+
+/// A write for its own sake: whether the database takes one.
+pub fn touch(connection: &Connection, now: Time) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO meta (name, value) VALUES ('health', ?1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [now.0.to_string()],
+    )
+    .map(drop)
+}

@@ -1,0 +1,186 @@
+//! SQLite: one writer thread, a pool of readers, one file of SQL per noun.
+//!
+//! What must stay true:
+//! - only the writer's connection writes, so no write ever waits for another process of ours;
+//! - effects (events, cache invalidations) leave only after their commit;
+//! - functions here take a connection and know no rule: rules are in `service`.
+
+pub mod backup;
+pub mod checkpoint;
+pub mod conversations;
+pub mod groups;
+pub mod keys;
+pub mod messages;
+pub mod meta;
+pub mod migrate;
+pub mod notifications;
+pub mod open;
+pub mod replay;
+pub mod search;
+pub mod users;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use tokio::sync::Semaphore;
+
+use crate::config;
+use crate::error::{Error, Result};
+use crate::metrics::Metrics;
+use crate::model::events::Effect;
+use crate::model::time::Clock;
+
+pub use writer::WriteTx;
+use writer::Writer;
+
+/// What leaves the store after a commit, on the writer's thread: it must be quick and must not block.
+pub type Sink = Box<dyn Fn(Committed) + Send>;
+
+/// Something that has been committed.
+#[derive(Debug)]
+pub enum Committed {
+    /// By a write of this process, in commit order.
+    Here(Vec<Effect>),
+    /// By another process, a command for instance: whatever is cached may be stale.
+    Elsewhere,
+}
+
+/// The database.
+pub struct Store {
+    writer: Writer,
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    /// As many as there are readers: who waits for one waits as a task, not as a thread.
+    permits: Arc<Semaphore>,
+    path: PathBuf,
+    _checkpointer: checkpoint::Checkpointer,
+}
+
+impl Store {
+    /// Opens or makes the database, brings its schema up to date, and starts the writer.
+    ///
+    /// # Errors
+    /// A sentence for the person who starts the server: see [`open::OpenError`].
+    pub fn open(
+        config: &config::Database,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        sink: Sink,
+    ) -> Result<Self, open::OpenError> {
+        let connection = open::prepare(config)?;
+        let manager = SqliteConnectionManager::file(&config.path)
+            .with_flags(open::read_only())
+            .with_init(open::tune);
+        let readers = r2d2::Pool::builder()
+            .max_size(config.readers)
+            .connection_timeout(std::time::Duration::from_secs(5))
+            .test_on_check_out(false)
+            .build(manager)
+            .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
+        let checkpointer = checkpoint::Checkpointer::start(&config.path)
+            .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
+        Ok(Store {
+            writer: Writer::start(connection, clock, metrics, sink),
+            readers,
+            permits: Arc::new(Semaphore::new(config.readers as usize)),
+            path: config.path.clone(),
+            _checkpointer: checkpointer,
+        })
+    }
+
+    /// Runs `work` on a read-only connection, in one snapshot of the database.
+    ///
+    /// # Errors
+    /// What `work` returns, or [`Error::Unavailable`] when no connection can be had.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let permit = self.permits.clone().acquire_owned().await;
+        let pool = self.readers.clone();
+        let read = move || {
+            let _permit = permit;
+            let connection = pool.get().map_err(|e| {
+                tracing::error!(error = %e, "no connection to read with");
+                Error::unavailable("The database cannot be read now.")
+            })?;
+            let snapshot = connection.unchecked_transaction()?;
+            work(&snapshot)
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .unwrap_or_else(|e| Err(Error::Internal(format!("a read panicked: {e}"))))
+    }
+
+    /// Runs `work` on the writer and answers once its commit is on disk. Its effects leave before the answer does.
+    ///
+    /// # Errors
+    /// What `work` returns: then nothing of it is kept. [`Error::Unavailable`] when the queue is full or the
+    /// commit fails.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of the database and its write-ahead log on disk.
+    pub fn size(&self) -> u64 {
+        let bytes = |path: PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
+        bytes(self.path.clone()) + bytes(open::sibling(&self.path, "-wal"))
+    }
+}
+
+/// The first row of `sql`, if there is one.
+fn first<T, P: Params>(
+    connection: &Connection,
+    sql: &str,
+    params: P,
+    map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>> {
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row(params, map)
+        .optional()?)
+}
+
+/// All rows of `sql`.
+fn all<T, P: Params>(
+    connection: &Connection,
+    sql: &str,
+    params: P,
+    map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params, map)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Runs `sql` and returns how many rows it changed.
+fn run<P: Params>(connection: &Connection, sql: &str, params: P) -> Result<usize> {
+    Ok(connection.prepare_cached(sql)?.execute(params)?)
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::*;
+        match error.sqlite_error_code() {
+            Some(
+                DatabaseBusy | DatabaseLocked | DiskFull | ReadOnly | SystemIoFailure | CannotOpen
+                | OutOfMemory,
+            ) => {
+                tracing::error!(%error, "the database refuses");
+                Error::unavailable("The database cannot take this now.")
+            }
+            _ => Error::Internal(format!("database: {error}")),
+        }
+    }
+}

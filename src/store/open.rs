@@ -1,0 +1,168 @@
+//! Opening the database file: what is looked at before anything is changed, and how every connection is set.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::migrate;
+use crate::config::{self, Synchronous};
+
+/// Why the database cannot be used, as a sentence for the person who starts the server.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {why}", path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    why: String,
+}
+
+impl OpenError {
+    pub fn new(path: &Path, why: impl Into<String>) -> Self {
+        OpenError {
+            path: path.to_owned(),
+            why: why.into(),
+        }
+    }
+
+    fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        let why = match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => "this file is not a SQLite database".into(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another program holds this database locked; stop it and try again".into()
+            }
+            Some(ErrorCode::ReadOnly) => "this database cannot be written to".into(),
+            Some(ErrorCode::DatabaseCorrupt) => "this database is damaged; restore a backup".into(),
+            Some(ErrorCode::CannotOpen) => format!("cannot open the file: {error}"),
+            _ => error.to_string(),
+        };
+        Self::new(path, why)
+    }
+}
+
+/// The path with `suffix` added to its file name, as SQLite names `-wal` and `-shm`.
+pub fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Read-only, and never the maker of a file.
+pub fn read_only() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// What every connection sets; `busy_timeout` first, since the others may wait.
+pub fn tune(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.execute_batch(
+        "PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -16000;
+         PRAGMA trusted_schema = OFF;",
+    )
+}
+
+/// Looks at the file, makes it where there is none, migrates it, and returns the connection that may write.
+///
+/// # Errors
+/// [`OpenError`]; the file is then as it was.
+pub fn prepare(config: &config::Database) -> Result<Connection, OpenError> {
+    let path = config.path.as_path();
+    let fail = |e| OpenError::sqlite(path, e);
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| OpenError::new(path, format!("cannot make its folder: {e}")))?;
+    }
+    let existing = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(OpenError::new(path, "this is a folder")),
+        // Asked of the mode, not by trying: a root user could write to it, and was told not to.
+        Ok(found) if found.permissions().readonly() => {
+            return Err(OpenError::new(path, "this database cannot be written to"));
+        }
+        Ok(found) => found.len() > 0,
+        Err(_) => false,
+    };
+    let version = if existing { inspect(path)? } else { 0 };
+    if !existing {
+        restrict(path).map_err(|e| OpenError::new(path, format!("cannot make the file: {e}")))?;
+    }
+    let mut connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(fail)?;
+    tune(&mut connection).map_err(fail)?;
+    connection
+        .execute_batch("BEGIN IMMEDIATE; ROLLBACK;")
+        .map_err(fail)?;
+    let synchronous = match config.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    // The checkpointer checkpoints, so that no write pays for it.
+    connection
+        .execute_batch(&format!(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = {synchronous};
+             PRAGMA wal_autocheckpoint = 0;
+             PRAGMA journal_size_limit = 67108864;"
+        ))
+        .map_err(fail)?;
+    migrate::up(&mut connection, path, version)?;
+    Ok(connection)
+}
+
+/// The schema's version, read without touching the file.
+fn inspect(path: &Path) -> Result<i32, OpenError> {
+    let fail = |e| OpenError::sqlite(path, e);
+    let connection = Connection::open_with_flags(path, read_only()).map_err(fail)?;
+    connection
+        .busy_timeout(Duration::from_secs(2))
+        .map_err(fail)?;
+    let version = migrate::version(&connection).map_err(fail)?;
+    match version {
+        None => Err(OpenError::new(
+            path,
+            "this is a SQLite database of another program",
+        )),
+        Some(found) if found > migrate::latest() => Err(OpenError::new(
+            path,
+            format!(
+                "this database has schema {found}, made by a newer schoolbell; this one knows up to {}",
+                migrate::latest()
+            ),
+        )),
+        Some(found) => Ok(found),
+    }
+}
+
+/// Makes an empty file that only its owner can read: SQLite gives the log files the same mode.
+fn restrict(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Held for as long as a server runs on this database: a second one is refused.
+///
+/// # Errors
+/// [`OpenError`] when another server holds it.
+pub fn lock(path: &Path) -> Result<std::fs::File, OpenError> {
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| OpenError::new(path, format!("cannot make its folder: {e}")))?;
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(sibling(path, ".lock"))
+        .map_err(|e| OpenError::new(path, format!("cannot make the lock file: {e}")))?;
+    file.try_lock()
+        .map_err(|_| OpenError::new(path, "another schoolbell is running on this database"))?;
+    Ok(file)
+}

@@ -1,0 +1,224 @@
+//! People, and what each has not read.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, named_params, params};
+
+use super::{all, first, run};
+use crate::error::{Conflict, Error, Result};
+use crate::model::ids::{UserId, UserKey};
+use crate::model::text::fold;
+use crate::model::time::Time;
+use crate::model::users::{NewUser, Person, Role, Unread, User};
+
+const COLUMNS: &str = "key, id, name, avatar, username, email, role, disabled_at, token_version, \
+                       tokens_after, last_seen_at";
+
+/// Reads an id that the database holds; it was parsed when it came in.
+pub(super) fn user_id(row: &Row, column: usize) -> rusqlite::Result<UserId> {
+    let text = row.get_ref(column)?.as_str()?;
+    UserId::parse(text).ok_or(rusqlite::Error::InvalidColumnType(
+        column,
+        "user id".into(),
+        rusqlite::types::Type::Text,
+    ))
+}
+
+/// Reads id, name and avatar from three columns in a row.
+pub(super) fn person(row: &Row, at: usize) -> rusqlite::Result<Arc<Person>> {
+    Ok(Arc::new(Person {
+        id: user_id(row, at)?,
+        name: row.get_ref(at + 1)?.as_str()?.into(),
+        avatar: row.get_ref(at + 2)?.as_str_or_null()?.map(Into::into),
+    }))
+}
+
+/// Reads [`COLUMNS`] from column `at` on.
+pub(super) fn user(row: &Row, at: usize) -> rusqlite::Result<User> {
+    let role = row.get_ref(at + 6)?.as_str()?;
+    Ok(User {
+        key: UserKey(row.get(at)?),
+        person: person(row, at + 1)?,
+        username: row.get(at + 4)?,
+        email: row.get(at + 5)?,
+        role: Role::parse(role).unwrap_or(Role::Student),
+        disabled: row.get_ref(at + 7)?.as_i64_or_null()?.is_some(),
+        token_version: row.get(at + 8)?,
+        tokens_after: Time(row.get(at + 9)?),
+        last_seen_at: row.get::<_, Option<i64>>(at + 10)?.map(Time),
+    })
+}
+
+/// [`COLUMNS`] of the table that goes by `alias`.
+pub(super) fn columns(alias: &str) -> String {
+    COLUMNS
+        .split(", ")
+        .map(|column| format!("{alias}.{column}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+pub fn by_id(connection: &Connection, id: &UserId) -> Result<Option<User>> {
+    let sql = select("WHERE id = ?1");
+    first(connection, &sql, [id.as_str()], |row| user(row, 0))
+}
+
+pub fn by_key(connection: &Connection, key: UserKey) -> Result<Option<User>> {
+    let sql = select("WHERE key = ?1");
+    first(connection, &sql, [key.0], |row| user(row, 0))
+}
+
+fn select(condition: &str) -> String {
+    format!("SELECT {COLUMNS} FROM users {condition}")
+}
+
+/// Somebody who logs in here, by username or e-mail, with the hash to check.
+pub fn by_login(connection: &Connection, login: &str) -> Result<Option<(User, String)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, password_hash FROM users
+         WHERE password_hash IS NOT NULL AND (username = ?1 OR email = ?1)
+         ORDER BY username = ?1 DESC LIMIT 1"
+    );
+    first(connection, &sql, [login], |row| {
+        Ok((user(row, 0)?, row.get(11)?))
+    })
+}
+
+/// Active people other than `me` whose name or username holds `folded`, by name.
+pub fn search(
+    connection: &Connection,
+    me: UserKey,
+    folded: &str,
+    limit: usize,
+) -> Result<Vec<User>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users
+         WHERE disabled_at IS NULL AND key <> ?1 AND instr(folded, ?2) > 0
+         ORDER BY folded, key LIMIT ?3"
+    );
+    all(
+        connection,
+        &sql,
+        params![me.0, folded, limit as i64],
+        |row| user(row, 0),
+    )
+}
+
+/// # Errors
+/// [`Error::Conflict`] when the id, the username or the e-mail is taken.
+pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User> {
+    let username = new.username.as_ref().map(|u| u.as_str());
+    let folded = fold(&format!(
+        "{} {}",
+        new.name.as_str(),
+        username.unwrap_or_default()
+    ));
+    let inserted = run(
+        connection,
+        "INSERT INTO users (id, username, name, email, avatar, role, password_hash, folded, created_at)
+         VALUES (:id, :username, :name, :email, :avatar, :role, :password_hash, :folded, :now)",
+        named_params! {
+            ":id": new.id.as_str(),
+            ":username": username,
+            ":name": new.name.as_str(),
+            ":email": new.email,
+            ":avatar": new.avatar,
+            ":role": new.role.as_str(),
+            ":password_hash": new.password_hash,
+            ":folded": folded,
+            ":now": now.0,
+        },
+    );
+    if let Err(error) = inserted {
+        let taken = |sql| first(connection, sql, [username.unwrap_or_default()], |_| Ok(()));
+        if by_id(connection, &new.id)?.is_some() {
+            return Err(Error::Conflict(Conflict::UserId));
+        }
+        if taken("SELECT 1 FROM users WHERE username = ?1")?.is_some() {
+            return Err(Error::Conflict(Conflict::Username));
+        }
+        return Err(error);
+    }
+    let key = UserKey(connection.last_insert_rowid());
+    run(
+        connection,
+        "INSERT INTO unread (user_key) VALUES (?1)",
+        [key.0],
+    )?;
+    by_key(connection, key)?.ok_or_else(|| Error::Internal("a user vanished".into()))
+}
+
+/// What another issuer's token says of somebody, where it differs.
+pub fn refresh(
+    connection: &Connection,
+    key: UserKey,
+    name: &str,
+    email: Option<&str>,
+    avatar: Option<&str>,
+) -> Result<()> {
+    run(
+        connection,
+        "UPDATE users SET name = ?2, email = ?3, avatar = ?4, folded = ?5 || ' ' || lower(coalesce(username, ''))
+         WHERE key = ?1",
+        params![key.0, name, email, avatar, fold(name)],
+    )
+    .map(drop)
+}
+
+pub fn admin_exists(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL LIMIT 1";
+    Ok(first(connection, sql, [], |_| Ok(()))?.is_some())
+}
+
+pub fn anybody_exists(connection: &Connection) -> Result<bool> {
+    Ok(first(connection, "SELECT 1 FROM users LIMIT 1", [], |_| Ok(()))?.is_some())
+}
+
+pub fn password_hash(connection: &Connection, key: UserKey) -> Result<Option<String>> {
+    let sql = "SELECT password_hash FROM users WHERE key = ?1";
+    Ok(first(connection, sql, [key.0], |row| row.get(0))?.flatten())
+}
+
+pub fn set_password_hash(connection: &Connection, key: UserKey, hash: &str) -> Result<()> {
+    let sql = "UPDATE users SET password_hash = ?2 WHERE key = ?1";
+    run(connection, sql, params![key.0, hash]).map(drop)
+}
+
+/// Ends every token issued so far.
+pub fn end_tokens(connection: &Connection, key: UserKey, now: Time) -> Result<()> {
+    let sql =
+        "UPDATE users SET token_version = token_version + 1, tokens_after = ?2 WHERE key = ?1";
+    run(connection, sql, params![key.0, now.0]).map(drop)
+}
+
+pub fn set_disabled(connection: &Connection, key: UserKey, at: Option<Time>) -> Result<()> {
+    let sql = "UPDATE users SET disabled_at = ?2 WHERE key = ?1";
+    run(connection, sql, params![key.0, at.map(|t| t.0)]).map(drop)
+}
+
+pub fn set_last_seen(connection: &Connection, key: UserKey, at: Time) -> Result<()> {
+    let sql = "UPDATE users SET last_seen_at = ?2 WHERE key = ?1";
+    run(connection, sql, params![key.0, at.0]).map(drop)
+}
+
+pub fn unread(connection: &Connection, key: UserKey) -> Result<Unread> {
+    let sql = "SELECT messages, notifications FROM unread WHERE user_key = ?1";
+    let counts = first(connection, sql, [key.0], |row| {
+        Ok(Unread {
+            messages: row.get(0)?,
+            notifications: row.get(1)?,
+        })
+    })?;
+    Ok(counts.unwrap_or_default())
+}
+
+/// Adds to the counters; negative to take away.
+pub(super) fn add_unread(
+    connection: &Connection,
+    key: UserKey,
+    messages: i64,
+    notifications: i64,
+) -> Result<()> {
+    let sql = "UPDATE unread SET messages = messages + ?2, notifications = notifications + ?3 WHERE user_key = ?1";
+    run(connection, sql, [key.0, messages, notifications]).map(drop)
+}

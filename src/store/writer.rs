@@ -1,0 +1,347 @@
+//! The one writer: a thread that owns the connection and shares each commit among all who wait for one.
+//!
+//! Group commit is what makes `synchronous = FULL` affordable: while one commit waits for the disk, the next
+//! batch gathers. Each job has a savepoint, so one that fails fails alone.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, TrySendError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{Committed, Sink, search};
+use crate::error::{Error, Result};
+use crate::metrics::Metrics;
+use crate::model::events::Effect;
+use crate::model::ids::Seq;
+use crate::model::time::{Clock, Time};
+
+/// Jobs that may wait; one more is refused at once.
+const QUEUE: usize = 4_096;
+/// Jobs in one commit, and the time after which a batch takes no more.
+const BATCH: usize = 256;
+const BATCH_TIME: Duration = Duration::from_millis(4);
+/// How long the queue must be empty before the search index is brought up to date.
+const SEARCH_DELAY: Duration = Duration::from_millis(20);
+/// How often it is asked whether another process wrote.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// What a write sees: the connection, its time, and the sequence. Nothing here can publish.
+pub struct WriteTx<'c> {
+    connection: &'c Connection,
+    last_seq: &'c Cell<Seq>,
+    pub now: Time,
+}
+
+impl WriteTx<'_> {
+    /// The next value of the one sequence of durable events.
+    pub fn next_seq(&self) -> Seq {
+        let next = self.last_seq.get() + 1;
+        self.last_seq.set(next);
+        next
+    }
+
+    /// The same transaction as if it were another time.
+    pub fn at(&self, now: Time) -> WriteTx<'_> {
+        WriteTx { now, ..*self }
+    }
+}
+
+impl Deref for WriteTx<'_> {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+trait Job: Send {
+    /// Does the work inside the open transaction.
+    fn run(&mut self, tx: &WriteTx) -> std::result::Result<Vec<Effect>, ()>;
+    /// Answers whoever waits: with the work's own outcome if the batch was committed.
+    fn settle(self: Box<Self>, committed: bool);
+}
+
+struct Task<F, T> {
+    work: Option<F>,
+    outcome: Result<T>,
+    reply: oneshot::Sender<Result<T>>,
+    _queued: Queued,
+}
+
+/// Counts a job as waiting until it is settled or dropped.
+struct Queued(Arc<Metrics>);
+
+impl Queued {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.writer_queue.inc();
+        Queued(metrics.clone())
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.writer_queue.dec();
+    }
+}
+
+impl<F, T> Job for Task<F, T>
+where
+    T: Send,
+    F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send,
+{
+    fn run(&mut self, tx: &WriteTx) -> std::result::Result<Vec<Effect>, ()> {
+        let Some(work) = self.work.take() else {
+            return Err(());
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| work(tx)))
+            .unwrap_or_else(|panic| Err(Error::Internal(panic_text(&panic))));
+        match result {
+            Ok((value, effects)) => {
+                self.outcome = Ok(value);
+                Ok(effects)
+            }
+            Err(error) => {
+                self.outcome = Err(error);
+                Err(())
+            }
+        }
+    }
+
+    fn settle(self: Box<Self>, committed: bool) {
+        let outcome = match self.outcome {
+            Ok(_) if !committed => Err(unwritten()),
+            outcome => outcome,
+        };
+        // Whoever waited may have gone; the write stands all the same.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+fn unwritten() -> Error {
+    Error::unavailable("The database cannot take this now.")
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("a write panicked: {}", text.unwrap_or("no message"))
+}
+
+/// The handle. Dropping it lets the queue drain and joins the thread.
+pub struct Writer {
+    queue: Option<mpsc::SyncSender<Box<dyn Job>>>,
+    metrics: Arc<Metrics>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub fn start(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        sink: Sink,
+    ) -> Self {
+        let (queue, jobs) = mpsc::sync_channel(QUEUE);
+        let worker = Worker {
+            connection,
+            clock,
+            metrics: metrics.clone(),
+            sink,
+            data_version: 0,
+            watched: Instant::now(),
+            search_behind: true,
+        };
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || worker.run(&jobs))
+            .inspect_err(|error| tracing::error!(%error, "no writer thread"))
+            .ok();
+        Writer {
+            queue: Some(queue),
+            metrics,
+            thread,
+        }
+    }
+
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Task {
+            work: Some(work),
+            outcome: Err(unwritten()),
+            reply,
+            _queued: Queued::new(&self.metrics),
+        });
+        let Some(queue) = &self.queue else {
+            return Err(unwritten());
+        };
+        if let Err(refused) = queue.try_send(job) {
+            return Err(match refused {
+                TrySendError::Full(_) => Error::unavailable("Too many writes are waiting."),
+                TrySendError::Disconnected(_) => unwritten(),
+            });
+        }
+        answer.await.unwrap_or_else(|_| Err(unwritten()))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    connection: Connection,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    sink: Sink,
+    data_version: i64,
+    watched: Instant,
+    search_behind: bool,
+}
+
+impl Worker {
+    fn run(mut self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+        self.data_version = self.read_data_version();
+        loop {
+            let patience = if self.search_behind {
+                SEARCH_DELAY
+            } else {
+                WATCH
+            };
+            match jobs.recv_timeout(patience) {
+                Ok(first) => self.batch(first, jobs),
+                Err(RecvTimeoutError::Timeout) => self.catch_up_search(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.watched.elapsed() >= WATCH {
+                self.watch();
+            }
+        }
+    }
+
+    /// One transaction for `first` and whatever else is queued by then.
+    fn batch(&mut self, first: Box<dyn Job>, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+        let started = Instant::now();
+        let mut settled: Vec<Box<dyn Job>> = Vec::new();
+        let mut effects = Vec::new();
+        let committed = self
+            .transaction(|worker, last_seq| {
+                let mut next = Some(first);
+                while let Some(job) = next {
+                    settled.push(worker.one(job, last_seq, &mut effects)?);
+                    let full = settled.len() >= BATCH || started.elapsed() >= BATCH_TIME;
+                    next = if full { None } else { jobs.try_recv().ok() };
+                }
+                Ok(())
+            })
+            .inspect_err(|error| tracing::error!(%error, "a commit failed"))
+            .is_ok();
+        self.metrics.commit_jobs.observe(settled.len() as f64);
+        self.metrics
+            .commit_seconds
+            .observe(started.elapsed().as_secs_f64());
+        if committed && !effects.is_empty() {
+            (self.sink)(Committed::Here(effects));
+        }
+        self.search_behind = true;
+        for job in settled {
+            job.settle(committed);
+        }
+    }
+
+    /// Runs `work` between BEGIN IMMEDIATE and COMMIT, with the sequence read and written back.
+    fn transaction(&self, work: impl FnOnce(&Self, &Cell<Seq>) -> Result<()>) -> Result<()> {
+        let c = &self.connection;
+        c.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let attempt = || -> Result<()> {
+            let before = c
+                .prepare_cached("SELECT value FROM sequence")?
+                .query_row([], |row| row.get(0))?;
+            let last_seq = Cell::new(before);
+            work(self, &last_seq)?;
+            if last_seq.get() != before {
+                c.prepare_cached("UPDATE sequence SET value = ?1")?
+                    .execute([last_seq.get()])?;
+            }
+            c.prepare_cached("COMMIT")?.execute([])?;
+            Ok(())
+        };
+        attempt().inspect_err(|_| {
+            // Some errors have rolled back already; then there is nothing to do here.
+            let _ = c.execute_batch("ROLLBACK");
+        })
+    }
+
+    /// One job in its own savepoint. Returns it for settling; an error here is the whole batch's.
+    fn one(
+        &self,
+        mut job: Box<dyn Job>,
+        last_seq: &Cell<Seq>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Box<dyn Job>> {
+        let c = &self.connection;
+        c.prepare_cached("SAVEPOINT job")?.execute([])?;
+        let tx = WriteTx {
+            connection: c,
+            last_seq,
+            now: self.clock.now(),
+        };
+        match job.run(&tx) {
+            Ok(mut caused) => effects.append(&mut caused),
+            Err(()) => {
+                c.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            }
+        }
+        c.prepare_cached("RELEASE job")?.execute([])?;
+        Ok(job)
+    }
+
+    /// Indexes a slice of what is not searchable yet.
+    fn catch_up_search(&mut self) {
+        if !self.search_behind {
+            return;
+        }
+        let mut indexed = 0;
+        let done = self.transaction(|worker, _| {
+            indexed = search::catch_up(&worker.connection, search::SLICE)?;
+            Ok(())
+        });
+        if let Err(error) = done {
+            tracing::error!(%error, "the search index could not be written");
+        }
+        self.search_behind = indexed == search::SLICE;
+    }
+
+    /// Notices commits of other processes: `PRAGMA data_version` changes for them and not for our own.
+    fn watch(&mut self) {
+        self.watched = Instant::now();
+        let version = self.read_data_version();
+        if version != self.data_version {
+            self.data_version = version;
+            (self.sink)(Committed::Elsewhere);
+        }
+    }
+
+    fn read_data_version(&self) -> i64 {
+        self.connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .unwrap_or(self.data_version)
+    }
+}
