@@ -199,7 +199,7 @@ impl Default for Log {
     fn default() -> Self {
         Log {
             format: LogFormat::Text,
-            level: "info".into(),
+            level: "info,refinery_core=warn".into(),
         }
     }
 }

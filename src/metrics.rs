@@ -109,9 +109,10 @@ impl Metrics {
             "Typing and presence events that a slow reader did without",
             self.events_dropped.clone(),
         );
-        r.register(
+        r.register_with_unit(
             "queue",
-            "Bytes waiting for sockets",
+            "Events waiting for sockets",
+            Unit::Bytes,
             self.queue_bytes.clone(),
         );
         r.register("closes", "Sockets closed, by code", self.closes.clone());

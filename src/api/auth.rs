@@ -53,7 +53,7 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
     };
     let session = auth::set_up(&call.app, &body.code, account).await?;
     Ok(Created {
-        data: view(&call.app, session),
+        data: view(&call.app, session).into(),
         fresh: true,
     })
 }

@@ -1,6 +1,11 @@
 //! What a handler takes beside the caller: nothing, a query, or a JSON body. Each reads itself and describes itself.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
@@ -110,6 +115,26 @@ impl<T: DeserializeOwned + Default + ToSchema + Send> Input for OptionalJson<T> 
     }
 }
 
+/// A struct from a JSON object and from nothing else: serde's derive would take an array of its fields as well.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyMaps(PhantomData))
+    }
+}
+
 fn require_json(call: &Call) -> Result<()> {
     let value = call.headers.get(header::CONTENT_TYPE);
     let essence = value
@@ -129,7 +154,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Err(Error::Malformed("it is not UTF-8".into()));
     }
     let mut de = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut de).map_err(|e| {
+    let Object(value) = serde_path_to_error::deserialize(&mut de).map_err(|e| {
         let field = e.path().to_string();
         let inner = e.into_inner();
         match inner.classify() {
@@ -218,7 +243,7 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
     struct Outer {
-        inner: Inner,
+        inner: Object<Inner>,
     }
 
     #[test]
@@ -232,6 +257,8 @@ mod tests {
             (r#"{"inner":{"a":"x","n":-1}}"#, "inner.n"),
             (r#"{"inner":[]}"#, "inner"),
             (r#"[]"#, "body"),
+            (r#"[{"a":"x"}]"#, "body"),
+            (r#"{"inner":["x"]}"#, "inner"),
             (r#""x""#, "body"),
         ] {
             let error = parse::<Outer>(body.as_bytes()).unwrap_err();
@@ -243,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        let deep = "[".repeat(100_000);
+        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
         for body in [
             &b"{"[..],
             b"",
@@ -252,7 +279,7 @@ mod tests {
             b"{} {}",
             deep.as_bytes(),
         ] {
-            let error = parse::<Value>(body).unwrap_err();
+            let error = parse::<serde_json::Map<String, Value>>(body).unwrap_err();
             assert!(matches!(error, Error::Malformed(_)), "{error:?}");
         }
     }

@@ -1,13 +1,11 @@
 //! Messages and conversations.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::endpoint::Call;
 use super::input::{Nothing, OptionalJson, Query};
-use super::reply::{Created, Data};
+use super::reply::{Created, Data, Listed};
 use crate::api::input::Json;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
@@ -29,7 +27,7 @@ pub struct SendMessage {
     client_id: Option<String>,
 }
 
-pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<Arc<Message>>> {
+pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<Message>> {
     let new = NewMessage {
         receiver: UserId::parse(&body.receiver_id).ok_or(Error::NotFound(Noun::User))?,
         content: Content::parse(&body.content, call.app.config.messages.max_length)?,
@@ -163,9 +161,9 @@ pub struct SearchQuery {
     limit: Option<u32>,
 }
 
-pub async fn search(call: Call, Query(query): Query<SearchQuery>) -> Result<Data<Vec<Message>>> {
+pub async fn search(call: Call, Query(query): Query<SearchQuery>) -> Result<Listed<Message>> {
     let limit = Limit::parse(query.limit, 20, 50)?;
     search::messages(&call.app, call.me()?, &query.q, limit.get())
         .await
-        .map(Data)
+        .map(Listed)
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::endpoint::Call;
-use super::input::{Json, Nothing, Query};
+use super::input::{Json, Nothing, Object, Query};
 use super::messages::{Count, Updated};
 use super::reply::{Created, Data, Empty};
 use crate::error::{Error, Noun, Result};
@@ -26,7 +26,8 @@ use crate::store::notifications::Filter;
 pub struct SendNotification {
     user_id: Option<String>,
     user_ids: Option<Vec<String>>,
-    audience: Option<AudienceBody>,
+    #[schema(value_type = Option<AudienceBody>)]
+    audience: Option<Object<AudienceBody>>,
     /// What it is about, for example `assignment.graded`: letters, digits and `. _ : -`.
     #[serde(rename = "type")]
     #[schema(max_length = 64)]
@@ -86,7 +87,7 @@ impl SendNotification {
                 users: ids("userIds", many)?,
                 ..Audience::default()
             },
-            (None, None, Some(audience)) => audience.parse()?,
+            (None, None, Some(Object(audience))) => audience.parse()?,
             _ => {
                 let why = "or userIds or audience must be given, and only one of them";
                 return Err(Error::invalid("userId", why));
@@ -122,7 +123,7 @@ pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Crea
     let (new, audience) = body.parse()?;
     let sent = notifications::send(&call.app, call.label()?, new, audience).await?;
     Ok(Created {
-        data: sent.sent,
+        data: sent.sent.into(),
         fresh: sent.fresh,
     })
 }

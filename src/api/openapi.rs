@@ -118,7 +118,7 @@ fn operation_id(endpoint: &Endpoint) -> String {
         .filter(|w| !w.is_empty());
     let mut id = endpoint.method.as_str().to_lowercase();
     for word in words {
-        id.extend(word[..1].to_uppercase().chars());
+        id.push_str(&word[..1].to_uppercase());
         id.push_str(&word[1..]);
     }
     id
@@ -135,6 +135,10 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
     let content = match output.body {
         BodySpec::Data(schema) => {
             json!({ "application/json": { "schema": envelope(schema(components)) } })
+        }
+        BodySpec::Listed(schema) => {
+            let items = json!({ "type": "array", "items": schema(components) });
+            json!({ "application/json": { "schema": envelope(items) } })
         }
         BodySpec::Paged(schema) => {
             let items = json!({ "type": "array", "items": schema(components) });

@@ -1,5 +1,7 @@
 //! Answers: success and failure in the contract's shape, and the last touch that every answer gets.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -29,6 +31,8 @@ pub struct OutputSpec {
 pub enum BodySpec {
     /// `{"success": true, "data": …}`.
     Data(fn(&mut Components) -> Value),
+    /// `data` is an array.
+    Listed(fn(&mut Components) -> Value),
     /// `data` is an array and `paging` stands beside it.
     Paged(fn(&mut Components) -> Value),
     /// JSON of its own shape.
@@ -76,9 +80,25 @@ impl<T: Serialize + ToSchema> Output for Data<T> {
     }
 }
 
+/// 200 with a `data` that is a list and has no pages.
+pub struct Listed<T>(pub Vec<T>);
+
+impl<T: Serialize + ToSchema> Output for Listed<T> {
+    fn spec() -> OutputSpec {
+        OutputSpec {
+            status: StatusCode::OK,
+            body: BodySpec::Listed(schema_ref::<T>),
+        }
+    }
+
+    fn into_response(self) -> Response {
+        success(StatusCode::OK, self.0, None)
+    }
+}
+
 /// 201 with `data`; 200 where the same request had made it before.
 pub struct Created<T> {
-    pub data: T,
+    pub data: Arc<T>,
     pub fresh: bool,
 }
 
@@ -160,7 +180,7 @@ impl warp::reject::Reject for WrongMethod {}
 
 /// An error on its way to [`finish`], which knows the request.
 #[derive(Clone)]
-struct Failure(std::sync::Arc<Error>);
+struct Failure(Arc<Error>);
 
 /// An answer that [`finish`] fills in.
 pub fn failure(error: Error) -> Response {

@@ -5,7 +5,7 @@ use utoipa::IntoParams;
 
 use super::endpoint::Call;
 use super::input::Query;
-use super::reply::Data;
+use super::reply::Listed;
 use crate::error::{Error, Result};
 use crate::model::ids::UserId;
 use crate::model::page::Limit;
@@ -20,7 +20,7 @@ pub struct Search {
     limit: Option<u32>,
 }
 
-pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Data<Vec<UserView>>> {
+pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Listed<UserView>> {
     let limit = Limit::parse(query.limit, 20, 100)?;
     let text = query.search.unwrap_or_default();
     if text.chars().count() > 128 {
@@ -31,7 +31,7 @@ pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Data<Vec<
     }
     users::search(&call.app, call.me()?, &text, limit.get())
         .await
-        .map(Data)
+        .map(Listed)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -42,7 +42,7 @@ pub struct Of {
     user_ids: String,
 }
 
-pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Data<Vec<Presence>>> {
+pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Listed<Presence>> {
     let ids = query.user_ids.split(',').filter(|id| !id.is_empty());
     let ids: Vec<UserId> = ids
         .map(|id| UserId::parse_field("userIds", id))
@@ -50,5 +50,5 @@ pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Data<Vec<Pr
     if ids.is_empty() || ids.len() > 100 {
         return Err(Error::invalid("userIds", "must name 1 to 100 people"));
     }
-    presence::of(&call.app, call.me()?, ids).await.map(Data)
+    presence::of(&call.app, call.me()?, ids).await.map(Listed)
 }

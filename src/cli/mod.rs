@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::config::{Config, LogFormat};
@@ -65,11 +66,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Err(error) = trace(&config) {
+    let command = arguments.command.unwrap_or(Command::Serve);
+    if let Err(error) = trace(&config, &command) {
         eprintln!("schoolbell: log.level: {error}");
         return ExitCode::from(2);
     }
-    let done = match arguments.command.unwrap_or(Command::Serve) {
+    let done = match command {
         Command::Serve => serve::run(config),
         Command::User(command) => user::run(config, command),
         Command::Key(command) => key::run(config, command),
@@ -87,10 +89,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Sends the log to standard error: standard output is for what a command answers.
-fn trace(config: &Config) -> Result<(), Failure> {
+/// Sends the log to standard error: standard output is for what a command answers. A command other than the server
+/// logs what goes wrong and nothing else.
+fn trace(config: &Config, command: &Command) -> Result<(), Failure> {
     use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)?;
+    let configured = EnvFilter::try_new(&config.log.level)?;
+    let filter = match command {
+        Command::Serve => configured,
+        _ => EnvFilter::new("warn"),
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

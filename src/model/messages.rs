@@ -45,6 +45,7 @@ impl ClientId {
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     pub id: Id,
+    #[schema(value_type = i64)]
     pub seq: Seq,
     pub sender_id: UserId,
     pub receiver_id: UserId,
@@ -71,6 +72,7 @@ pub struct Conversation {
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageRead {
+    #[schema(value_type = i64)]
     pub seq: Seq,
     pub reader_id: UserId,
     /// Whose messages were read.

@@ -132,6 +132,7 @@ impl NewNotification {
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
     pub id: Id,
+    #[schema(value_type = i64)]
     pub seq: Seq,
     #[serde(rename = "type")]
     pub kind: String,
@@ -156,6 +157,7 @@ pub struct Sent {
 /// That somebody marked notifications read.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct NotificationsRead {
+    #[schema(value_type = i64)]
     pub seq: Seq,
     #[serde(flatten)]
     pub which: Which,

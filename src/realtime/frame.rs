@@ -67,7 +67,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Violation`]: nothing after it can be understood.
-    pub fn next(&mut self) -> Result<Option<Incoming>, Violation> {
+    pub fn decode(&mut self) -> Result<Option<Incoming>, Violation> {
         loop {
             let Some((fin, opcode, payload)) = self.frame()? else {
                 if self.bytes.is_empty() {
@@ -221,10 +221,11 @@ mod tests {
 
     /// A client's frame, made by another implementation.
     fn client(fin: bool, opcode: OpCode, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
-        let mut frame = Frame::message(payload.to_vec(), opcode, fin);
+        let mut frame = Frame::message(payload.to_vec(), OpCode::Data(Data::Text), fin);
+        frame.header_mut().opcode = opcode;
         frame.header_mut().mask = Some(mask);
         let mut bytes = Vec::new();
-        frame.format_into_buf(&mut bytes).unwrap();
+        frame.format(&mut bytes).unwrap();
         bytes
     }
 
@@ -244,7 +245,7 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.feed(bytes);
         let mut all = Vec::new();
-        while let Some(one) = decoder.next()? {
+        while let Some(one) = decoder.decode()? {
             all.push(one);
         }
         Ok(all)
@@ -274,7 +275,7 @@ mod tests {
         reserved[0] |= 0x40;
         let mut unmasked = Vec::new();
         Frame::message(b"x".to_vec(), OpCode::Data(Data::Text), true)
-            .format_into_buf(&mut unmasked)
+            .format(&mut unmasked)
             .unwrap();
         let mut fragmented_ping = control(Control::Ping, b"");
         fragmented_ping[0] &= 0x7F;
@@ -341,7 +342,7 @@ mod tests {
             for cut in cuts.iter().cycle() {
                 let (now, later) = rest.split_at((*cut).min(rest.len()));
                 decoder.feed(now);
-                while let Some(message) = decoder.next().unwrap() {
+                while let Some(message) = decoder.decode().unwrap() {
                     got.push(message);
                 }
                 rest = later;
@@ -359,7 +360,7 @@ mod tests {
             let mut decoder = Decoder::default();
             for chunk in chunks {
                 decoder.feed(&chunk);
-                while let Ok(Some(_)) = decoder.next() {}
+                while let Ok(Some(_)) = decoder.decode() {}
             }
         }
 

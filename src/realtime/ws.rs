@@ -201,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// What has come in whole.
     async fn handle_frames(&mut self) -> Result<(), End> {
         loop {
-            let incoming = match self.decoder.next() {
+            let incoming = match self.decoder.decode() {
                 Ok(Some(incoming)) => incoming,
                 Ok(None) => return Ok(()),
                 Err(violation) => {

@@ -1,0 +1,261 @@
+//! What strangers send. Each route that takes a body or a query gets all of it, from the URL table.
+
+use schoolbell::api::input::InputSpec;
+use schoolbell::api::table;
+use schoolbell::model::users::Role;
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, Person, TestApp, http};
+
+async fn raw(
+    t: &TestApp,
+    who: &Person,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: &[u8],
+) -> Answer {
+    let bearer = format!("Bearer {}", who.token);
+    t.raw(
+        method,
+        path,
+        &[("authorization", &bearer), ("content-type", kind)],
+        body,
+    )
+    .await
+}
+
+const JSON: &str = "application/json";
+
+fn path(pattern: &str) -> String {
+    let segments = pattern
+        .split('/')
+        .map(|s| if s.starts_with('{') { "bob" } else { s });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn bodies_that_no_route_takes() {
+    let t = TestApp::new();
+    t.student("bob").await;
+    let admin = t.person("admin", Role::Admin).await;
+    let deep = "[".repeat(50_000);
+    let huge = format!("{{\"content\":\"{}\"}}", "x".repeat(65_536));
+    for endpoint in table() {
+        let InputSpec::Body { required, .. } = endpoint.input else {
+            continue;
+        };
+        let (method, path) = (endpoint.method.as_str(), path(endpoint.pattern));
+        let send = async |kind: &str, body: &[u8]| raw(&t, &admin, method, &path, kind, body).await;
+        for body in [&b"{"[..], b"nul", b"{,}", b"\xFF", b"{\"\xFF\":1}"] {
+            send(JSON, body).await.refused(400, "malformed_json");
+        }
+        for body in [
+            "[]",
+            "\"x\"",
+            "5",
+            "null",
+            "true",
+            "[\"bob\",\"hi\"]",
+            &deep,
+        ] {
+            let answer = send(JSON, body.as_bytes()).await;
+            assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text);
+        }
+        send(JSON, b"{\"nonsense\":1}").await.invalid("nonsense");
+        send(JSON, huge.as_bytes())
+            .await
+            .refused(413, "body_too_large");
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "",
+            "application/jsonx",
+        ] {
+            send(kind, b"{}").await.refused(415, "not_json");
+        }
+        if required {
+            send(JSON, b"").await.refused(400, "malformed_json");
+        }
+        for accepted in ["application/json; charset=utf-8", "Application/JSON"] {
+            assert_ne!(send(accepted, b"{\"nonsense\":1}").await.status, 415);
+        }
+    }
+    let seq = t
+        .app
+        .store
+        .read(schoolbell::store::meta::seq)
+        .await
+        .unwrap();
+    assert_eq!(seq, 0, "nothing was written");
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_limited_too() {
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    // Chunks, as a client sends that does not know how much there will be.
+    let chunks = (0..70).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1_024]));
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    let url = format!("http://{}/api/messages", t.address);
+    let request = http().post(url).bearer_auth(&ann.token);
+    let response = request
+        .header("content-type", JSON)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 413);
+}
+
+#[tokio::test]
+async fn limits_and_cursors_of_every_list() {
+    let t = TestApp::new();
+    t.student("bob").await;
+    let admin = t.person("admin", Role::Admin).await;
+    let mut lists = 0;
+    for endpoint in table() {
+        let InputSpec::Query(params) = endpoint.input else {
+            continue;
+        };
+        let params = params();
+        let has = |name: &str| params.as_array().unwrap().iter().any(|p| p["name"] == name);
+        let path = path(endpoint.pattern);
+        let base = if has("q") { "q=x&" } else { "" };
+        if has("limit") {
+            lists += 1;
+            for bad in ["0", "1000000", "-1", "x", "", "1.5", "99999999999999999999"] {
+                admin
+                    .get(&format!("{path}?{base}limit={bad}"))
+                    .await
+                    .invalid("limit");
+            }
+            admin
+                .get(&format!("{path}?{base}limit=1"))
+                .await
+                .expect(200);
+        }
+        for name in ["before", "after"] {
+            if has(name) {
+                for bad in ["", "x", "AAAAAAAAAAAAAAAA", "%00", "ÿ", &"A".repeat(5_000)] {
+                    let bad: String = form_urlencoded::byte_serialize(bad.as_bytes()).collect();
+                    admin
+                        .get(&format!("{path}?{name}={bad}"))
+                        .await
+                        .invalid(name);
+                }
+            }
+        }
+    }
+    assert!(lists >= 5, "{lists}");
+}
+
+#[tokio::test]
+async fn a_cursor_of_one_list_is_none_of_another() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    ann.write(&bob, "1").await;
+    ann.write(&bob, "2").await;
+    let page = bob
+        .get("/api/messages/conversation/ann?limit=1")
+        .await
+        .expect(200);
+    let cursor = page["paging"]["before"].as_str().unwrap();
+    bob.get(&format!("/api/notifications?before={cursor}"))
+        .await
+        .invalid("before");
+    bob.get(&format!("/api/messages/conversations?before={cursor}"))
+        .await
+        .invalid("before");
+}
+
+#[tokio::test]
+async fn fields_of_a_message() {
+    let t = TestApp::new();
+    let (ann, _) = t.pair().await;
+    let send =
+        async |body: &str| raw(&t, &ann, "POST", "/api/messages", JSON, body.as_bytes()).await;
+    let body = |content: Value| json!({ "receiverId": "bob", "content": content }).to_string();
+    for bad in [
+        json!(""),
+        json!(" \n\t "),
+        json!("a\u{0}b"),
+        json!("a\u{1b}b"),
+        json!("a\rb"),
+        json!("x".repeat(4_001)),
+        json!(5),
+        json!(null),
+        json!(["x"]),
+        json!({}),
+    ] {
+        send(&body(bad)).await.invalid("content");
+    }
+    send(r#"{"receiverId":"bob"}"#).await.invalid("content");
+    send(r#"{"content":"x"}"#).await.invalid("receiverId");
+    send(r#"{"receiverId":5,"content":"x"}"#)
+        .await
+        .invalid("receiverId");
+    send(r#"{"receiverId":"bob","content":"a","content":"b"}"#)
+        .await
+        .invalid("content");
+    send(r#"{"receiverId":"bob","content":"a","clientId":""}"#)
+        .await
+        .invalid("clientId");
+    send(r#"{"receiverId":"bob","content":"a","clientId":"x\ny"}"#)
+        .await
+        .invalid("clientId");
+    send(r#"{"receiverId":"ann","content":"a"}"#)
+        .await
+        .invalid("receiverId");
+    let lone = r#"{"receiverId":"bob","content":"\ud800"}"#;
+    assert_eq!(
+        send(lone).await.status,
+        400,
+        "half a surrogate pair is no text"
+    );
+    let seq = t
+        .app
+        .store
+        .read(schoolbell::store::meta::seq)
+        .await
+        .unwrap();
+    assert_eq!(seq, 0, "nothing was written");
+
+    for good in [
+        "x".repeat(4_000),
+        "🐚".repeat(4_000),
+        "\u{202e}rtl <script>alert(1)</script> e\u{301}".into(),
+    ] {
+        let sent = send(&body(json!(good))).await.expect(201);
+        assert_eq!(sent["data"]["content"], good, "stored as sent");
+    }
+}
+
+#[tokio::test]
+async fn the_longest_message_is_configured() {
+    let t = TestApp::with(|c| c.messages.max_length = 3);
+    let (ann, bob) = t.pair().await;
+    ann.write(&bob, "abc").await;
+    let body = json!({ "receiverId": "bob", "content": "abcd" });
+    ann.post("/api/messages", body).await.invalid("content");
+}
+
+#[tokio::test]
+async fn a_duplicate_query_key_is_refused() {
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    ann.get("/api/notifications?limit=1&limit=2")
+        .await
+        .invalid("limit");
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer() {
+    // What a handler's panic becomes: the write that panics takes the same path as any fault of ours.
+    let t = TestApp::new();
+    let outcome: Result<(), _> = t.app.store.write(|_| panic!("on purpose")).await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), "internal_error");
+    assert!(!error.public_message().contains("on purpose"));
+    t.call("GET", "/health", "", None).await.expect(200);
+}

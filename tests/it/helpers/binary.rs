@@ -1,0 +1,143 @@
+//! The real binary, on a port and a folder of its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{PASSWORD, Socket, http};
+
+/// The binary, in a folder, without the environment of whoever runs the tests.
+pub fn binary(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_schoolbell"));
+    command
+        .env_clear()
+        .current_dir(folder)
+        .env("SCHOOLBELL_SERVER__LISTEN", "127.0.0.1:0")
+        .env("SCHOOLBELL_AUTH__JWT_SECRET", super::SECRET);
+    command
+}
+
+/// A server that runs until it is stopped, killed or dropped.
+pub struct Server {
+    child: Child,
+    pub address: String,
+    /// What it printed before it listened.
+    pub greeting: String,
+    folder: PathBuf,
+}
+
+impl Server {
+    pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))
+            .unwrap();
+        let mut child = binary(folder)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = loop {
+            let Some(line) = lines.next() else {
+                let log = std::fs::read_to_string(folder.join("log")).unwrap();
+                panic!("the server did not start: {log}");
+            };
+            let line = line.unwrap();
+            if let Some(address) = line.strip_prefix("listening on http://") {
+                break address.to_owned();
+            }
+            greeting.push_str(&line);
+            greeting.push('\n');
+        };
+        Server {
+            child,
+            address,
+            greeting,
+            folder: folder.to_owned(),
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args([name, &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// SIGKILL: nothing is flushed, nobody is told.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Adds somebody by the command line and logs them in: id and token.
+    pub async fn person(&self, name: &str) -> (String, String) {
+        let output = add_user(&self.folder, name);
+        assert!(output.status.success(), "{output:?}");
+        let body = json!({ "username": name, "password": PASSWORD });
+        let answer = self.post("/api/auth/login", "", body).await;
+        let data = &answer["data"];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&data["user"]["id"]), text(&data["token"]))
+    }
+
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> Value {
+        let request = http().post(self.url(path)).json(&body);
+        let response = request.bearer_auth(token).send().await.unwrap();
+        response.json().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Value {
+        let request = http().get(self.url(path));
+        let response = request.bearer_auth(token).send().await.unwrap();
+        response.json().await.unwrap()
+    }
+
+    pub async fn join(&self, token: &str, since: Option<i64>) -> (Socket, Value) {
+        Socket::join(&self.address, token, since).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `schoolbell user add NAME --password-stdin`.
+pub fn add_user(folder: &Path, name: &str) -> Output {
+    let mut child = binary(folder)
+        .args(["user", "add", name, "--password-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{PASSWORD}").unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}

@@ -1,0 +1,286 @@
+//! A schoolbell in-process ([`TestApp`]), people who use it, their sockets, and the real binary ([`Server`]).
+
+mod binary;
+mod socket;
+
+use std::sync::Arc;
+
+use schoolbell::api::{self, Route};
+use schoolbell::model::groups::{GroupKind, NewGroup};
+use schoolbell::model::ids::UserId;
+use schoolbell::model::time::{ManualClock, Time};
+use schoolbell::model::users::{DisplayName, NewUser, Role, User, Username};
+use schoolbell::service;
+use schoolbell::{App, Config, server};
+use serde_json::{Value, json};
+use warp::http::HeaderMap;
+
+pub use binary::{Server, add_user, binary};
+pub use socket::{Came, Socket};
+
+pub const PASSWORD: &str = "blue heron on a kettle";
+/// A Sunday morning: 2026-11-22T09:30:00Z.
+pub const START: Time = Time(1_795_339_800_000);
+pub const SECRET: &str = "a secret that two back ends share";
+
+/// A client of HTTP. It asks for a provider of TLS although it speaks none here.
+pub fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
+/// A schoolbell on a database file of its own, with a clock that the test moves.
+pub struct TestApp {
+    pub app: App,
+    pub routes: Route,
+    pub clock: Arc<ManualClock>,
+    /// Where it listens, for sockets.
+    pub address: String,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl TestApp {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.database.path = folder.path().join("school.db");
+        config.auth.jwt_secret = schoolbell::config::Secret::new(SECRET);
+        change(&mut config);
+        let clock = Arc::new(ManualClock::at(START));
+        let app = App::open_with_clock(config, clock.clone()).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let stopped = async move { stopped.await.unwrap_or_default() };
+        tokio::spawn(server::run(listener, app.clone(), stopped));
+        TestApp {
+            routes: api::routes(&app),
+            app,
+            clock,
+            address,
+            stop: Some(stop),
+            _folder: folder,
+        }
+    }
+
+    /// What SIGTERM does.
+    pub fn stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+
+    /// A socket that has not said who it is.
+    pub async fn socket(&self) -> Socket {
+        Socket::connect(&self.address, "/ws", &[]).await.unwrap()
+    }
+
+    /// Somebody of this role; the id is the name.
+    pub async fn person(&self, name: &str, role: Role) -> Person {
+        let new = NewUser {
+            id: UserId::parse(name).unwrap(),
+            username: Some(Username::parse(name).unwrap()),
+            name: DisplayName::parse(&format!("{name} of the school")).unwrap(),
+            email: None,
+            avatar: None,
+            role,
+            password_hash: None,
+        };
+        let user = Arc::new(service::users::add(&self.app, new).await.unwrap());
+        self.log_in(user)
+    }
+
+    /// A token for somebody, without a password.
+    pub fn log_in(&self, user: Arc<User>) -> Person {
+        let session = service::auth::session(&self.app, user.clone()).unwrap();
+        Person {
+            user,
+            token: session.token,
+            address: self.address.clone(),
+            routes: self.routes.clone(),
+        }
+    }
+
+    pub async fn student(&self, name: &str) -> Person {
+        self.person(name, Role::Student).await
+    }
+
+    pub async fn pair(&self) -> (Person, Person) {
+        (self.student("ann").await, self.student("bob").await)
+    }
+
+    /// A class of these people.
+    pub async fn class(&self, id: &str, members: &[&Person]) {
+        let id = UserId::parse(id).unwrap();
+        let group = NewGroup {
+            id: id.clone(),
+            name: "A class".into(),
+            kind: GroupKind::Class,
+        };
+        service::groups::add(&self.app, group).await.unwrap();
+        let members = members.iter().map(|p| p.user.id().clone()).collect();
+        service::groups::add_members(&self.app, id, members)
+            .await
+            .unwrap();
+    }
+
+    /// An API key with the scope to notify.
+    pub async fn key(&self) -> String {
+        let scopes = [schoolbell::model::keys::Scope::Notify];
+        let secret = service::keys::create(&self.app, "back end", &scopes).await;
+        secret.unwrap().expose().to_owned()
+    }
+
+    /// A request with this token, or with none.
+    pub async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
+        call(&self.routes, method, path, token, body).await
+    }
+
+    /// A request whose body is sent as it is.
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut request = warp::test::request().method(method).path(path).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::new(request.reply(&self.routes).await)
+    }
+}
+
+async fn call(
+    routes: &Route,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<Value>,
+) -> Answer {
+    let mut request = warp::test::request().method(method).path(path);
+    if !token.is_empty() {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    Answer::new(request.reply(routes).await)
+}
+
+/// Somebody with a token.
+#[derive(Clone)]
+pub struct Person {
+    pub user: Arc<User>,
+    pub token: String,
+    address: String,
+    routes: Route,
+}
+
+impl Person {
+    pub fn id(&self) -> &str {
+        self.user.id().as_str()
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        call(&self.routes, "GET", path, &self.token, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        call(&self.routes, "POST", path, &self.token, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str) -> Answer {
+        call(&self.routes, "PUT", path, &self.token, None).await
+    }
+
+    pub async fn put_json(&self, path: &str, body: Value) -> Answer {
+        call(&self.routes, "PUT", path, &self.token, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        call(&self.routes, "DELETE", path, &self.token, None).await
+    }
+
+    /// Sends a message, which must succeed, and returns it.
+    pub async fn write(&self, to: &Person, content: &str) -> Value {
+        let body = json!({ "receiverId": to.id(), "content": content });
+        self.post("/api/messages", body).await.expect(201)["data"].clone()
+    }
+
+    /// A socket that has said who it is, with its `connected` data.
+    pub async fn connect(&self) -> (Socket, Value) {
+        self.connect_since(None).await
+    }
+
+    pub async fn connect_since(&self, since: Option<i64>) -> (Socket, Value) {
+        Socket::join(&self.address, &self.token, since).await
+    }
+}
+
+/// An answer and its JSON.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Answer {
+    fn new(response: warp::http::Response<bytes::Bytes>) -> Self {
+        let text = String::from_utf8(response.body().to_vec()).unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
+    /// The body of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        if self.status < 300 && !self.body.is_null() && self.body.get("status").is_none() {
+            assert_eq!(self.body["success"], true, "{}", self.text);
+        }
+        self.body
+    }
+
+    /// The body of a failure with this status and code, in the contract's shape.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!(
+            (self.status, self.body["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            self.text
+        );
+        assert_eq!(self.body["success"], false);
+        assert!(self.body["message"].as_str().is_some_and(|m| !m.is_empty()));
+        let id = self.headers.get("x-request-id").unwrap().to_str().unwrap();
+        assert_eq!(self.body["requestId"], id);
+        assert!(
+            schoolbell::error::CODES.contains(&code),
+            "{code} is not listed"
+        );
+        if status == 401 {
+            assert_eq!(self.headers["www-authenticate"], "Bearer");
+        }
+        self.body
+    }
+
+    /// As [`Answer::refused`] with 400 `validation_failed`, for this field.
+    #[track_caller]
+    pub fn invalid(self, field: &str) {
+        let body = self.refused(400, "validation_failed");
+        assert_eq!(body["details"][0]["field"], field, "{body}");
+    }
+}

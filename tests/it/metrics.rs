@@ -1,0 +1,117 @@
+//! `/metrics` and `/health`.
+
+use serde_json::json;
+
+use crate::helpers::{TestApp, http};
+
+async fn scrape(t: &TestApp) -> String {
+    let url = format!("http://{}/metrics", t.address);
+    let response = http().get(url).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_figures_move() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let (mut socket, connected) = bob.connect().await;
+    ann.write(&bob, "hi").await;
+    socket.expect("new_message").await;
+    let (_second, _) = bob.connect_since(connected["seq"].as_i64()).await;
+    ann.post("/api/messages", json!({}))
+        .await
+        .invalid("receiverId");
+    let text = scrape(&t).await;
+    for line in [
+        r#"schoolbell_http_requests_total{method="POST",route="/api/messages",status="201"} 1"#,
+        r#"schoolbell_http_requests_total{method="POST",route="/api/messages",status="400"} 1"#,
+        r#"schoolbell_http_request_duration_seconds_count{route="/api/messages"} 2"#,
+        r#"schoolbell_connections{transport="ws"} 2"#,
+        "schoolbell_users_online 1",
+        "schoolbell_queue_bytes 0",
+        "schoolbell_replay_events_count 1",
+        "schoolbell_writer_queue 0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let value = |name: &str| -> f64 {
+        let line = text
+            .lines()
+            .find(|l| l.starts_with(&format!("{name} ")))
+            .unwrap_or_else(|| panic!("{name}"));
+        line.split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    assert!(value("schoolbell_events_delivered_total") >= 4.0);
+    assert!(value("schoolbell_commit_jobs_count") >= 3.0);
+    assert!(value("schoolbell_commit_duration_seconds_count") >= 3.0);
+    assert!(value("schoolbell_database_bytes") > 100_000.0);
+    assert!(value("schoolbell_process_resident_memory_bytes") > 1e6);
+    socket.send_text("x").await;
+    assert_eq!(socket.closed().await, 4501);
+    let mut tries = 0;
+    while !scrape(&t)
+        .await
+        .contains(r#"schoolbell_closes_total{code="4501"} 1"#)
+    {
+        tries += 1;
+        assert!(tries < 100, "the close was not counted");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_path_of_a_stranger_makes_no_label() {
+    let t = TestApp::new();
+    t.call("GET", "/api/made-up-path", "", None).await;
+    t.call("BREW", "/api/made-up-path", "", None).await;
+    let text = scrape(&t).await;
+    assert!(
+        !text.contains("made-up") && !text.contains("BREW"),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"{method="other",route="none",status="404"} 1"#),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn figures_are_for_this_machine_or_the_token() {
+    let t = TestApp::with(|c| c.metrics.token = schoolbell::config::Secret::new("figures-token"));
+    let url = format!("http://{}/metrics", t.address);
+    let client = http();
+    let through_proxy = || client.get(&url).header("x-forwarded-for", "192.0.2.1");
+    assert_eq!(through_proxy().send().await.unwrap().status(), 403);
+    assert_eq!(
+        through_proxy()
+            .bearer_auth("wrong-one-xxx")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        403
+    );
+    assert_eq!(
+        through_proxy()
+            .bearer_auth("figures-token")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    let remote = schoolbell::api::Peer("192.0.2.1:9".parse().unwrap());
+    let request = warp::test::request().path("/metrics").extension(remote);
+    assert_eq!(request.reply(&t.routes).await.status(), 403);
+}
+
+#[tokio::test]
+async fn health_is_a_write() {
+    let t = TestApp::new();
+    let body = t.call("GET", "/health", "", None).await.expect(200);
+    assert_eq!(
+        body,
+        json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })
+    );
+}

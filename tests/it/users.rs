@@ -1,0 +1,68 @@
+//! People search and presence over REST.
+
+use schoolbell::model::users::Role;
+use schoolbell::service::users;
+use serde_json::{Value, json};
+
+use crate::helpers::TestApp;
+
+fn ids(answer: &Value) -> Vec<&str> {
+    let data = answer["data"].as_array().unwrap();
+    data.iter().map(|u| u["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn search_is_by_a_part_of_the_name_without_case_or_accents() {
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    t.person("rene", Role::Teacher).await;
+    t.person("irene", Role::Guardian).await;
+    let gone = t.student("renegade").await;
+    users::set_disabled(&t.app, &gone.user, true).await.unwrap();
+    let found = ann.get("/api/users?search=R%C3%88NE").await.expect(200);
+    assert_eq!(
+        ids(&found),
+        ["irene", "rene"],
+        "by name; the disabled are left out"
+    );
+    let expected = json!({
+        "id": "irene", "name": "irene of the school", "avatar": null, "role": "guardian",
+        "online": false, "lastSeenAt": null,
+    });
+    assert_eq!(found["data"][0], expected);
+    let everybody = ann.get("/api/users").await.expect(200);
+    assert_eq!(ids(&everybody), ["irene", "rene"], "not oneself");
+    assert_eq!(
+        ids(&ann.get("/api/users?limit=1").await.expect(200)),
+        ["irene"]
+    );
+    assert_eq!(
+        ids(&ann.get("/api/users?search=%25").await.expect(200)),
+        [""; 0]
+    );
+    ann.get(&format!("/api/users?search={}", "x".repeat(129)))
+        .await
+        .invalid("search");
+}
+
+#[tokio::test]
+async fn presence_of_those_whom_one_may_write_to() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let (_socket, _) = bob.connect().await;
+    let path = "/api/presence?userIds=bob,ann,nobody";
+    let presence = ann.get(path).await.expect(200)["data"].clone();
+    assert_eq!(
+        presence,
+        json!([{ "userId": "bob", "online": true, "lastSeenAt": null }])
+    );
+    ann.get("/api/presence").await.invalid("userIds");
+    ann.get("/api/presence?userIds=").await.invalid("userIds");
+    ann.get("/api/presence?userIds=a%20b")
+        .await
+        .invalid("userIds");
+    let many = vec!["x"; 101].join(",");
+    ann.get(&format!("/api/presence?userIds={many}"))
+        .await
+        .invalid("userIds");
+}
