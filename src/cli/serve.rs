@@ -16,7 +16,16 @@ use crate::store::{open, users};
 pub fn run(config: Config) -> Result<(), Failure> {
     // Held to the end: a second server on this database is refused.
     let _lock = open::lock(&config.database.path)?;
+    raise_file_limit();
     runtime()?.block_on(serve(config))
+}
+
+/// Every socket is a file: takes as many as the system grants without asking (the soft limit is often 1,024).
+fn raise_file_limit() {
+    #[cfg(unix)]
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {

@@ -27,6 +27,10 @@ const QUEUE: usize = 4_096;
 /// Jobs in one commit, and the time after which a batch takes no more.
 const BATCH: usize = 256;
 const BATCH_TIME: Duration = Duration::from_millis(4);
+/// Up to this many writers share one commit outright.
+const SHARE: usize = 8;
+/// How long a batch waits for the writers of the batch before last, which come back at about this time.
+const GATHER: Duration = Duration::from_micros(400);
 /// How long the queue must be empty before the search index is brought up to date.
 const SEARCH_DELAY: Duration = Duration::from_millis(20);
 /// How often it is asked whether another process wrote.
@@ -155,6 +159,7 @@ impl Writer {
             clock,
             metrics: metrics.clone(),
             sink,
+            share: SHARE,
             data_version: 0,
             watched: Instant::now(),
             search_behind: true,
@@ -210,6 +215,8 @@ struct Worker {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     sink: Sink,
+    /// How many jobs the next commit is for.
+    share: usize,
     data_version: i64,
     watched: Instant,
     search_behind: bool,
@@ -245,13 +252,16 @@ impl Worker {
                 let mut next = Some(first);
                 while let Some(job) = next {
                     settled.push(worker.one(job, last_seq, &mut effects)?);
-                    let full = settled.len() >= BATCH || started.elapsed() >= BATCH_TIME;
-                    next = if full { None } else { jobs.try_recv().ok() };
+                    next = worker.gather(jobs, settled.len(), started.elapsed());
                 }
                 Ok(())
             })
             .inspect_err(|error| tracing::error!(%error, "a commit failed"))
             .is_ok();
+        // Half of those who write now: while one half waits for the disk, the other half is answered and comes back. All
+        // of them in one commit would leave the processors idle for as long as the disk takes.
+        let writers = self.metrics.writer_queue_len().max(0) as usize;
+        self.share = writers.div_ceil(2).clamp(SHARE, BATCH);
         self.metrics.commit_jobs.observe(settled.len() as f64);
         self.metrics
             .commit_seconds
@@ -262,6 +272,23 @@ impl Worker {
         self.search_behind = true;
         for job in settled {
             job.settle(committed);
+        }
+    }
+
+    /// The next job of a batch that has `taken` so far; `None` ends it.
+    fn gather(
+        &self,
+        jobs: &mpsc::Receiver<Box<dyn Job>>,
+        taken: usize,
+        elapsed: Duration,
+    ) -> Option<Box<dyn Job>> {
+        if taken >= self.share || elapsed >= BATCH_TIME {
+            return None;
+        }
+        match jobs.try_recv() {
+            Ok(job) => Some(job),
+            Err(_) if self.share > SHARE => jobs.recv_timeout(GATHER.checked_sub(elapsed)?).ok(),
+            Err(_) => None,
         }
     }
 

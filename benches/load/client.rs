@@ -1,0 +1,218 @@
+//! Clients that cost next to nothing: raw HTTP/1.1 on a connection that stays open, and raw WebSocket frames.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::server::Server;
+
+/// One connection that sends requests one after the other.
+pub struct Http {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Http {
+    pub async fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Http {
+            stream,
+            buffer: Vec::with_capacity(64 << 10),
+        }
+    }
+
+    /// Sends a message whose content is the time of its sending, and waits for the 201.
+    pub async fn send_message(&mut self, token: &str, to: &str, now: u128) {
+        let body = format!(
+            "{{\"receiverId\":\"{to}\",\"content\":\"t={now};and some words as people write them\"}}"
+        );
+        let status = self.request("POST", "/api/messages", token, &body).await;
+        assert_eq!(status, 201, "{}", String::from_utf8_lossy(&self.buffer));
+    }
+
+    pub async fn announce(&mut self, token: &str) {
+        let body = r#"{"audience":{"all":true},"type":"snow","title":"Snow tomorrow","message":"School starts at ten","link":"/snow"}"#;
+        assert_eq!(
+            self.request("POST", "/api/notifications", token, body)
+                .await,
+            201
+        );
+    }
+
+    /// Sorted times of `count` GETs, in nanoseconds, after a few to warm up.
+    pub async fn time_get(&mut self, path: &str, token: &str, count: usize) -> Vec<u64> {
+        let mut times = Vec::with_capacity(count);
+        for i in 0..count + 20 {
+            let began = Instant::now();
+            assert_eq!(self.request("GET", path, token, "").await, 200);
+            if i >= 20 {
+                times.push(began.elapsed().as_nanos() as u64);
+            }
+        }
+        times.sort_unstable();
+        times
+    }
+
+    pub async fn request(&mut self, method: &str, path: &str, token: &str, body: &str) -> u16 {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.write_all(head.as_bytes()).await.unwrap();
+        self.answer().await
+    }
+
+    async fn answer(&mut self) -> u16 {
+        self.buffer.clear();
+        loop {
+            assert_ne!(
+                self.stream.read_buf(&mut self.buffer).await.unwrap(),
+                0,
+                "closed"
+            );
+            let Some(end) = find(&self.buffer, b"\r\n\r\n") else {
+                continue;
+            };
+            let head = std::str::from_utf8(&self.buffer[..end]).unwrap();
+            let length = head
+                .lines()
+                .find_map(|l| l.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |l| l.parse().unwrap());
+            if self.buffer.len() >= end + 4 + length {
+                return head[9..12].parse().unwrap();
+            }
+        }
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(haystack, needle)
+}
+
+/// Open sockets, whose durable events are counted and timed.
+pub struct Live {
+    arrivals: mpsc::UnboundedReceiver<Arrival>,
+    readers: Vec<tokio::task::JoinHandle<()>>,
+    /// Nanoseconds from send to delivery of each message since the last `settle` began.
+    pub latencies: Vec<u64>,
+    pub last_arrival: Instant,
+}
+
+struct Arrival {
+    latency: u64,
+    at: Instant,
+}
+
+impl Live {
+    /// Connects these people, a socket each, and waits until each has got `connected`.
+    pub async fn connect_all(server: &Server, people: Range<usize>, start: Instant) -> Self {
+        let (arrived, arrivals) = mpsc::unbounded_channel();
+        let mut readers = Vec::new();
+        let people: Vec<usize> = people.collect();
+        for chunk in people.chunks(100) {
+            let connecting = chunk.iter().map(|&i| connect(server, i));
+            for stream in futures_util::future::join_all(connecting).await {
+                readers.push(tokio::spawn(read(stream, start, arrived.clone())));
+            }
+        }
+        Live {
+            arrivals,
+            readers,
+            latencies: Vec::new(),
+            last_arrival: start,
+        }
+    }
+
+    /// Takes arrivals until there are `count`, or none for five seconds.
+    pub async fn settle(&mut self, count: usize) -> usize {
+        let mut got = 0;
+        while got < count {
+            let next = tokio::time::timeout(Duration::from_secs(5), self.arrivals.recv()).await;
+            let Ok(Some(arrival)) = next else {
+                panic!("{got} of {count} events arrived");
+            };
+            self.latencies.push(arrival.latency);
+            self.last_arrival = self.last_arrival.max(arrival.at);
+            got += 1;
+        }
+        got
+    }
+
+    pub fn close(&mut self) {
+        self.readers.drain(..).for_each(|reader| reader.abort());
+    }
+}
+
+/// Opens a socket, authenticates, and waits for `connected`.
+async fn connect(server: &Server, person: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let head = format!(
+        "GET /ws HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        server.token(person)
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while find(&seen, b"\"serverTime\"").is_none() {
+        assert_ne!(
+            stream.read_buf(&mut seen).await.unwrap(),
+            0,
+            "refused: {}",
+            String::from_utf8_lossy(&seen)
+        );
+    }
+    stream
+}
+
+/// Counts the frames of durable events. A message says when it was sent; anything else took no time.
+async fn read(mut stream: TcpStream, start: Instant, arrived: mpsc::UnboundedSender<Arrival>) {
+    let mut buffer = Vec::with_capacity(4 << 10);
+    loop {
+        match stream.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let at = Instant::now();
+        let mut rest = &buffer[..];
+        while let Some((payload, after)) = frame(rest) {
+            if find(payload, b"\"seq\":").is_some() {
+                let now = at.duration_since(start).as_nanos() as u64;
+                let latency = sent_at(payload).map_or(0, |sent| now.saturating_sub(sent));
+                if arrived.send(Arrival { latency, at }).is_err() {
+                    return;
+                }
+            }
+            rest = after;
+        }
+        let done = buffer.len() - rest.len();
+        buffer.drain(..done);
+    }
+}
+
+/// The payload of a whole frame of the server's, and what follows it.
+fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, header) = match *bytes.get(1)? {
+        126 => (
+            u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?) as usize,
+            4,
+        ),
+        127 => (
+            u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize,
+            10,
+        ),
+        short => (short as usize, 2),
+    };
+    let payload = bytes.get(header..header + length)?;
+    Some((payload, &bytes[header + length..]))
+}
+
+fn sent_at(payload: &[u8]) -> Option<u64> {
+    let text = &payload[find(payload, b"t=")? + 2..];
+    let end = text.iter().position(|b| *b == b';')?;
+    std::str::from_utf8(&text[..end]).ok()?.parse().ok()
+}

@@ -1,0 +1,88 @@
+//! Databases to measure on.
+
+use schoolbell::App;
+use schoolbell::model::ids::UserId;
+use schoolbell::model::users::{DisplayName, NewUser, Role};
+use schoolbell::store::{WriteTx, users};
+
+/// Partners of each: a hundred conversations in everybody's list.
+const PARTNERS: usize = 100;
+/// Messages that the first two people have in any case: more than a page.
+const PAIR: usize = 60;
+
+pub fn id(person: usize) -> String {
+    format!("person-{person}")
+}
+
+/// On a thread of its own: the caller is inside a runtime.
+fn write(app: &App, work: impl FnOnce(&WriteTx) -> schoolbell::error::Result<()> + Send + 'static) {
+    let write = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(app.store.write(move |tx| Ok((work(tx)?, Vec::new()))))
+    };
+    std::thread::scope(|scope| scope.spawn(write).join().unwrap()).unwrap();
+}
+
+fn new(id: &str, role: Role) -> NewUser {
+    NewUser {
+        id: UserId::parse(id).unwrap(),
+        username: None,
+        name: DisplayName::parse(&format!("Name of {id}")).unwrap(),
+        email: None,
+        avatar: None,
+        role,
+        password_hash: None,
+    }
+}
+
+pub fn person(app: &App, id: &'static str, role: Role) {
+    write(app, move |tx| {
+        users::insert(tx, &new(id, role), tx.now).map(drop)
+    });
+}
+
+pub fn people(app: &App, count: usize) {
+    write(app, move |tx| {
+        (0..count)
+            .try_for_each(|i| users::insert(tx, &new(&id(i), Role::Student), tx.now).map(drop))
+    });
+}
+
+/// Messages spread over all conversations as time would spread them: each goes to another conversation than the one
+/// before it. Whatever the size, the first person has as many conversations and the first pair more than a page.
+pub fn history(app: &App, messages: usize) {
+    let people_count = if messages < 100_000 {
+        PARTNERS + 1
+    } else {
+        2_000
+    };
+    people(app, people_count);
+    write(app, move |tx| {
+        tx.execute_batch(&format!(
+            "CREATE TEMP TABLE n (i INTEGER PRIMARY KEY);
+             WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i + 1 < {messages})
+             INSERT INTO n SELECT i FROM c;
+             INSERT INTO conversations (low_key, high_key, created_at)
+             SELECT DISTINCT min(a.key, b.key), max(a.key, b.key), 0
+             FROM users a JOIN n d ON d.i BETWEEN 1 AND {half}
+             JOIN users b ON b.key = (a.key - 2 + d.i) % {people_count} + 2
+             WHERE a.id LIKE 'person-%';
+             INSERT INTO conversation_members (conversation_key, user_key, last_seq)
+             SELECT key, low_key, 0 FROM conversations UNION ALL SELECT key, high_key, 0 FROM conversations;
+             INSERT INTO messages (conversation_key, seq, id, sender_key, content, created_at)
+             SELECT c.key, n.i + 1, randomblob(16), iif(n.i % 2, c.low_key, c.high_key),
+                    'A message of ordinary length, number ' || n.i, 1700000000000 + n.i
+             FROM n JOIN conversations c
+               ON c.key = iif(n.i < {PAIR}, 1, (n.i * 7919) % (SELECT max(key) FROM conversations) + 1);
+             UPDATE conversation_members SET last_seq = coalesce(
+                 (SELECT max(seq) FROM messages m WHERE m.conversation_key = conversation_members.conversation_key), 0);
+             UPDATE sequence SET value = {messages};
+             UPDATE message_search_watermark SET seq = {messages};
+             DROP TABLE n;",
+            half = PARTNERS / 2,
+        ))?;
+        Ok(())
+    });
+}

@@ -1,0 +1,91 @@
+//! The release binary as a process of its own, on a database that was filled first.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use schoolbell::model::users::Role;
+use schoolbell::{App, Config};
+
+use crate::seed;
+
+const SECRET: &str = "the secret of the benchmark";
+
+pub struct Server {
+    child: Child,
+    pub address: String,
+    /// A token of somebody who may announce.
+    pub sender: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Fills a database and starts the server on it.
+    pub fn start(fill: impl FnOnce(&App)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.database.path = folder.path().join("school.db");
+        config.auth.jwt_secret = schoolbell::config::Secret::new(SECRET);
+        let app = App::open(config).unwrap();
+        seed::person(&app, "sender", Role::Staff);
+        fill(&app);
+        drop(app);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_schoolbell"))
+            .env("SCHOOLBELL_SERVER__LISTEN", "127.0.0.1:0")
+            .env("SCHOOLBELL_DATABASE__PATH", folder.path().join("school.db"))
+            .env("SCHOOLBELL_AUTH__JWT_SECRET", SECRET)
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines
+            .map(Result::unwrap)
+            .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
+            .expect("the server did not start");
+        Server {
+            child,
+            address,
+            sender: token("sender"),
+            _folder: folder,
+        }
+    }
+
+    pub fn token(&self, person: usize) -> String {
+        token(&seed::id(person))
+    }
+
+    /// Resident memory of the server's process.
+    pub fn memory_bytes(&self) -> i64 {
+        let path = format!("/proc/{}/statm", self.child.id());
+        let text = std::fs::read_to_string(path).unwrap();
+        text.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4096
+    }
+
+    /// User and system time of the server's process.
+    pub fn cpu_seconds(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let text = std::fs::read_to_string(path).unwrap();
+        let fields: Vec<&str> = text
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+        ticks / 100.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn token(id: &str) -> String {
+    let claims = serde_json::json!({ "userId": id, "exp": 4_000_000_000u64 });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&Default::default(), &claims, &key).unwrap()
+}
