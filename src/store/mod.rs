@@ -9,6 +9,7 @@ pub mod backup;
 pub mod checkpoint;
 pub mod conversations;
 pub mod groups;
+mod job;
 pub mod keys;
 pub mod messages;
 pub mod meta;

@@ -3,18 +3,16 @@
 //! Group commit is what makes `synchronous = FULL` affordable: while one commit waits for the disk, the next
 //! batch gathers. Each job has a savepoint, so one that fails fails alone.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, TrySendError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
+use super::job::{Job, Queued, Task, unwritten};
 use super::{Committed, Sink, search};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
@@ -64,81 +62,6 @@ impl Deref for WriteTx<'_> {
     }
 }
 
-trait Job: Send {
-    /// Does the work inside the open transaction.
-    fn run(&mut self, tx: &WriteTx) -> std::result::Result<Vec<Effect>, ()>;
-    /// Answers whoever waits: with the work's own outcome if the batch was committed.
-    fn settle(self: Box<Self>, committed: bool);
-}
-
-struct Task<F, T> {
-    work: Option<F>,
-    outcome: Result<T>,
-    reply: oneshot::Sender<Result<T>>,
-    _queued: Queued,
-}
-
-/// Counts a job as waiting until it is settled or dropped.
-struct Queued(Arc<Metrics>);
-
-impl Queued {
-    fn new(metrics: &Arc<Metrics>) -> Self {
-        metrics.writer_queue.inc();
-        Queued(metrics.clone())
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.0.writer_queue.dec();
-    }
-}
-
-impl<F, T> Job for Task<F, T>
-where
-    T: Send,
-    F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send,
-{
-    fn run(&mut self, tx: &WriteTx) -> std::result::Result<Vec<Effect>, ()> {
-        let Some(work) = self.work.take() else {
-            return Err(());
-        };
-        let result = catch_unwind(AssertUnwindSafe(|| work(tx)))
-            .unwrap_or_else(|panic| Err(Error::Internal(panic_text(&panic))));
-        match result {
-            Ok((value, effects)) => {
-                self.outcome = Ok(value);
-                Ok(effects)
-            }
-            Err(error) => {
-                self.outcome = Err(error);
-                Err(())
-            }
-        }
-    }
-
-    fn settle(self: Box<Self>, committed: bool) {
-        let outcome = match self.outcome {
-            Ok(_) if !committed => Err(unwritten()),
-            outcome => outcome,
-        };
-        // Whoever waited may have gone; the write stands all the same.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-fn unwritten() -> Error {
-    Error::unavailable("The database cannot take this now.")
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a write panicked: {}", text.unwrap_or("no message"))
-}
-
 /// The handle. Dropping it lets the queue drain and joins the thread.
 pub struct Writer {
     queue: Option<mpsc::SyncSender<Box<dyn Job>>>,
@@ -181,17 +104,11 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Task {
-            work: Some(work),
-            outcome: Err(unwritten()),
-            reply,
-            _queued: Queued::new(&self.metrics),
-        });
+        let (task, answer) = Task::new(work, Queued::new(&self.metrics));
         let Some(queue) = &self.queue else {
             return Err(unwritten());
         };
-        if let Err(refused) = queue.try_send(job) {
+        if let Err(refused) = queue.try_send(Box::new(task)) {
             return Err(match refused {
                 TrySendError::Full(_) => Error::unavailable("Too many writes are waiting."),
                 TrySendError::Disconnected(_) => unwritten(),

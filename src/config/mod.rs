@@ -1,0 +1,244 @@
+//! `config.toml` and the environment, checked at start. Every key has a default; an unknown key is an error.
+//!
+//! The environment wins over the file: `SCHOOLBELL_SECTION__KEY`, and the names that existing deployments set
+//! (`PORT`, `JWT_SECRET`, `FRONTEND_URL`, `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY`), which yield to the former.
+
+mod check;
+mod load;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::users::Role;
+
+/// The algorithms that a token may have (RFC 7518 section 3.1, RFC 8037). `none` is never one.
+pub const ALGORITHMS: [&str; 4] = ["HS256", "RS256", "ES256", "EdDSA"];
+
+/// The whole configuration. `Default` is what runs without a file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub server: Server,
+    pub database: Database,
+    pub auth: Auth,
+    pub messages: Messages,
+    pub notifications: Notifications,
+    pub push: Push,
+    pub limits: Limits,
+    pub metrics: Metrics,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// `ADDRESS:PORT`; port 0 picks a free one.
+    pub listen: String,
+    /// Where people reach the server, for links. Empty: the listening address.
+    pub public_url: String,
+    /// Origins of other sites whose pages may call, for example `https://app.school.example`.
+    pub cors_origins: Vec<String>,
+    /// A folder whose files win over the built-in pages. Empty: none.
+    pub static_dir: PathBuf,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: "127.0.0.1:3000".into(),
+            public_url: String::new(),
+            cors_origins: Vec::new(),
+            static_dir: PathBuf::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    pub path: PathBuf,
+    /// Connections that read.
+    pub readers: u32,
+    /// `full`: an answered write survives a power cut. `normal`: it survives a crash of the process.
+    pub synchronous: Synchronous,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Database {
+            path: "data/schoolbell.db".into(),
+            readers: 4,
+            synchronous: Synchronous::Full,
+        }
+    }
+}
+
+/// SQLite's `PRAGMA synchronous`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    Full,
+    Normal,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The HS256 secret, shared with the school's own back end where that signs tokens. Empty: made at first start.
+    pub jwt_secret: Secret,
+    /// A public key in PEM (RSA, P-256 or Ed25519) whose tokens are accepted as well, or the path of its file.
+    pub public_key: String,
+    /// A JWKS URL whose keys are accepted as well.
+    pub jwks_url: String,
+    /// What `iss` must be in tokens that others signed. Empty: anything.
+    pub issuer: String,
+    /// What `aud` must hold in tokens that others signed. Empty: anything.
+    pub audience: String,
+    /// Algorithms that are accepted: `HS256`, `RS256`, `ES256`, `EdDSA`. Empty: those whose keys are configured.
+    pub algorithms: Vec<String>,
+    /// Whether a valid token of an unknown subject makes the user.
+    pub auto_provision: bool,
+    /// Whether a user made so may be an admin when the claim `role` says so.
+    pub trust_admin_claim: bool,
+    /// Seconds for which a login's token is good.
+    pub token_ttl: u32,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Auth {
+            jwt_secret: Secret::default(),
+            public_key: String::new(),
+            jwks_url: String::new(),
+            issuer: String::new(),
+            audience: String::new(),
+            algorithms: Vec::new(),
+            auto_provision: false,
+            trust_admin_claim: false,
+            token_ttl: 7 * 24 * 3_600,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Messages {
+    /// The longest message, in characters.
+    pub max_length: usize,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Messages { max_length: 4_000 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notifications {
+    /// The roles that may send notifications, API keys aside.
+    pub senders: Vec<Role>,
+}
+
+impl Default for Notifications {
+    fn default() -> Self {
+        Notifications {
+            senders: vec![Role::Admin, Role::Staff, Role::Teacher],
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Push {
+    /// As `schoolbell vapid generate` prints it. Empty: made at first start.
+    pub vapid_public_key: String,
+    pub vapid_private_key: Secret,
+    /// `mailto:` or `https:` of someone whom a push service can reach.
+    pub subject: String,
+    /// Lets push go to private addresses and over plain http: for tests.
+    pub allow_private_endpoints: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    pub enabled: bool,
+    /// Open sockets of one user; one more closes the oldest.
+    pub connections_per_user: usize,
+    /// Frames a second that one socket may send, after a burst of four times as many.
+    pub frames_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            enabled: true,
+            connections_per_user: 20,
+            frames_per_second: 20,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// A bearer token that may read `/metrics` from another machine. Empty: this machine only.
+    pub token: Secret,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A filter as `tracing` reads it: `info`, `warn`, `schoolbell=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log {
+            format: LogFormat::Text,
+            level: "info,refinery_core=warn".into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A value that must not be printed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Secret(value.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "***" })
+    }
+}
+
+/// Why a configuration cannot be used: names the key, and the line where there is one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
