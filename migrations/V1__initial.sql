@@ -29,6 +29,8 @@ CREATE TABLE users (
     -- Tokens of our own carry the version they were issued at; tokens of other issuers are compared by time.
     token_version INTEGER NOT NULL DEFAULT 0,
     tokens_after  INTEGER NOT NULL DEFAULT 0,
+    -- `iat` (seconds) of the token that name, e-mail and avatar were last taken from: an older one does not undo it.
+    profile_at    INTEGER NOT NULL DEFAULT 0,
     disabled_at   INTEGER,
     last_seen_at  INTEGER,
     -- Name and username, lower case and without diacritics, for the people search.
@@ -116,7 +118,7 @@ CREATE TABLE message_reads (
     up_to_seq        INTEGER NOT NULL,
     read_at          INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX message_reads_by_conversation ON message_reads (conversation_key, reader_key, up_to_seq, read_at);
+CREATE INDEX message_reads_by_conversation ON message_reads (conversation_key, partner_key, up_to_seq, read_at);
 CREATE INDEX message_reads_by_reader ON message_reads (reader_key, seq);
 CREATE INDEX message_reads_by_partner ON message_reads (partner_key, seq);
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::directory::Directory;
 use crate::hub::{Dispatcher, Hub};
 use crate::metrics::Metrics;
@@ -37,6 +37,8 @@ pub struct Inner {
     pub elsewhere: Arc<Notify>,
     /// Cancelled when the server stops: no new sockets, no new background work.
     pub stopping: CancellationToken,
+    /// When the database last took a test write.
+    pub last_health: tokio::sync::Mutex<Option<std::time::Instant>>,
     /// Open sockets and background work, so that a stop can wait for them.
     pub tasks: TaskTracker,
     arrivals: Mutex<Option<mpsc::UnboundedReceiver<(UserKey, UserId)>>>,
@@ -52,8 +54,13 @@ impl Deref for App {
 
 /// Why an [`App`] cannot be opened, as a sentence for the person who starts it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct OpenError(String);
+pub enum OpenError {
+    #[error(transparent)]
+    Database(#[from] crate::store::open::OpenError),
+    /// A key that the configuration names cannot be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+}
 
 impl App {
     /// Opens the database and the keys that `config` names, making what is missing. Blocks on the disk.
@@ -94,9 +101,8 @@ impl App {
                 }
             })
         };
-        let store = Store::open(&config.database, clock.clone(), metrics.clone(), sink)
-            .map_err(|e| OpenError(e.to_string()))?;
-        let auth = Auth::open(&config.auth, store.path()).map_err(OpenError)?;
+        let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
+        let store = Store::open(&config.database, clock.clone(), metrics.clone(), sink)?;
         Ok(App(Arc::new(Inner {
             store,
             config,
@@ -107,6 +113,7 @@ impl App {
             clock,
             elsewhere,
             stopping: CancellationToken::new(),
+            last_health: Default::default(),
             tasks: TaskTracker::new(),
             arrivals: Mutex::new(Some(arrivals)),
             _dispatcher: dispatcher,

@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 use include_dir::{Dir, include_dir};
 use percent_encoding::percent_decode_str;
 use warp::Filter;
-use warp::http::{Method, header};
+use warp::http::{Method, StatusCode, header};
 use warp::path::FullPath;
 
 use super::Route;
@@ -43,6 +43,10 @@ fn find(app: &App, path: &str) -> Option<Response> {
     if name.contains(['\\', '\0']) || !Path::new(&name).components().all(plain) {
         return None;
     }
+    // A folder without its slash: relative links of its page would lead astray.
+    if EMBEDDED.get_file(format!("{name}/index.html")).is_some() {
+        return redirect(&format!("/{name}/"));
+    }
     let folder = &app.config.server.static_dir;
     let overridden = (!folder.as_os_str().is_empty())
         .then(|| std::fs::read(folder.join(&name)).ok())
@@ -62,5 +66,14 @@ fn find(app: &App, path: &str) -> Option<Response> {
     headers.insert(header::CONTENT_TYPE, media_type.parse().ok()?);
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.parse().ok()?);
     headers.insert(header::CACHE_CONTROL, "no-cache".parse().ok()?);
+    Some(response)
+}
+
+fn redirect(to: &str) -> Option<Response> {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response
+        .headers_mut()
+        .insert(header::LOCATION, to.parse().ok()?);
     Some(response)
 }

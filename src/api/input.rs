@@ -61,6 +61,12 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for Query<T> {
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
+        if percent_encoding::percent_decode_str(&call.query)
+            .decode_utf8()
+            .is_err()
+        {
+            return Err(Error::invalid("query", "must be UTF-8"));
+        }
         let de = serde_urlencoded::Deserializer::new(form(&call.query));
         serde_path_to_error::deserialize(de)
             .map(Query)

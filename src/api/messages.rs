@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::endpoint::Call;
 use super::input::{Nothing, OptionalJson, Query};
-use super::reply::{Created, Data, Listed};
+use super::reply::{Created, Data};
 use crate::api::input::Json;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
@@ -42,6 +42,7 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<M
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct Paged {
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
@@ -76,6 +77,7 @@ fn cursor(field: &str, text: Option<&str>, list: List) -> Result<Option<i64>> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
@@ -154,6 +156,7 @@ pub async fn unread_count(call: Call, _: Nothing) -> Result<Data<Count>> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct SearchQuery {
     /// Words, of which each must begin a word of the message. At most 200 characters.
     q: String,
@@ -161,9 +164,8 @@ pub struct SearchQuery {
     limit: Option<u32>,
 }
 
-pub async fn search(call: Call, Query(query): Query<SearchQuery>) -> Result<Listed<Message>> {
+pub async fn search(call: Call, Query(query): Query<SearchQuery>) -> Result<Page<Message>> {
     let limit = Limit::parse(query.limit, 20, 50)?;
-    search::messages(&call.app, call.me()?, &query.q, limit.get())
-        .await
-        .map(Listed)
+    let found = search::messages(&call.app, call.me()?, &query.q, limit.get() + 1).await?;
+    Ok(Page::only(found, limit.get()))
 }

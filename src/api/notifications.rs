@@ -102,7 +102,7 @@ impl AudienceBody {
         let groups = self.groups.iter();
         Ok(Audience {
             all: self.all,
-            roles: self.roles,
+            roles: self.roles.into_iter().collect(),
             groups: groups
                 .map(|id| UserId::parse_field("audience.groups", id))
                 .collect::<Result<_>>()?,
@@ -129,6 +129,7 @@ pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Crea
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
@@ -151,7 +152,7 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Not
     let filter = Filter {
         before: before.map(|cursor| cursor.0),
         unread: query.unread,
-        kind: query.kind,
+        kind: query.kind.as_deref().map(Type::parse).transpose()?,
     };
     let me = call.me()?.key;
     let found = call

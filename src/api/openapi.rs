@@ -136,21 +136,19 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
         BodySpec::Data(schema) => {
             json!({ "application/json": { "schema": envelope(schema(components)) } })
         }
-        BodySpec::Listed(schema) => {
-            let items = json!({ "type": "array", "items": schema(components) });
-            json!({ "application/json": { "schema": envelope(items) } })
-        }
         BodySpec::Paged(schema) => {
             let items = json!({ "type": "array", "items": schema(components) });
             let mut schema = envelope(items);
             schema["properties"]["paging"] = json!({ "$ref": "#/components/schemas/Paging" });
+            schema["required"] = json!(["success", "data", "paging"]);
             json!({ "application/json": { "schema": schema } })
         }
         BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
         BodySpec::Text => json!({ "*/*": {} }),
     };
     let success = json!({ "description": "Success", "content": content });
-    if output.status.as_u16() == 201 {
+    let repeatable = output.status.as_u16() == 201 && endpoint.access != Access::Anyone;
+    if repeatable {
         let mut again = success.clone();
         again["description"] = "The same request had been served before; this is its answer".into();
         responses.insert("200".into(), again);
@@ -193,12 +191,15 @@ fn failures(endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
     }
     if endpoint.pattern.starts_with("/api/auth/") && endpoint.access == Access::Anyone {
         failures.push((401, "The credentials do not hold"));
-        failures.push((403, "Not allowed"));
+    }
+    let set_up = endpoint.pattern == "/api/auth/setup";
+    if set_up {
+        failures.push((403, "There is an administrator already"));
     }
     if endpoint.pattern.contains('{') || endpoint.pattern == "/api/messages" {
         failures.push((404, "Not found, or someone else's"));
     }
-    if body {
+    if set_up || endpoint.access == Access::Sender {
         failures.push((409, "Contradicts what is stored"));
     }
     failures

@@ -31,8 +31,6 @@ pub struct OutputSpec {
 pub enum BodySpec {
     /// `{"success": true, "data": …}`.
     Data(fn(&mut Components) -> Value),
-    /// `data` is an array.
-    Listed(fn(&mut Components) -> Value),
     /// `data` is an array and `paging` stands beside it.
     Paged(fn(&mut Components) -> Value),
     /// JSON of its own shape.
@@ -72,22 +70,6 @@ impl<T: Serialize + ToSchema> Output for Data<T> {
         OutputSpec {
             status: StatusCode::OK,
             body: BodySpec::Data(schema_ref::<T>),
-        }
-    }
-
-    fn into_response(self) -> Response {
-        success(StatusCode::OK, self.0, None)
-    }
-}
-
-/// 200 with a `data` that is a list and has no pages.
-pub struct Listed<T>(pub Vec<T>);
-
-impl<T: Serialize + ToSchema> Output for Listed<T> {
-    fn spec() -> OutputSpec {
-        OutputSpec {
-            status: StatusCode::OK,
-            body: BodySpec::Listed(schema_ref::<T>),
         }
     }
 
@@ -258,7 +240,10 @@ fn render(error: &Error, context: &Context, table: &[Endpoint]) -> Response {
 
 /// The methods of a path (RFC 9110 section 10.2.1).
 fn allowed(table: &[Endpoint], path: &str) -> String {
-    let mut methods = vec![Method::OPTIONS];
+    if path == super::ws::PATTERN {
+        return Method::GET.to_string();
+    }
+    let mut methods = Vec::new();
     for endpoint in table.iter().filter(|e| params(e.pattern, path).is_some()) {
         methods.push(endpoint.method.clone());
         if endpoint.method == Method::GET {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
@@ -161,6 +161,9 @@ pub fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clo
     warp::query::raw().or(warp::any().map(String::new)).unify()
 }
 
+/// How long a body may take to come.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
 /// A body that has not been read.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
 
@@ -189,14 +192,17 @@ pub async fn read_body(call: &mut Call, max: usize) -> Result<Bytes> {
     if announced.is_some_and(|length| length > max as u64) {
         return Err(Error::TooLarge(max));
     }
+    let late = || Error::Malformed("it did not come in time".into());
+    let collected = tokio::time::timeout(BODY_TIME, collect(&mut call.body, max)).await;
+    collected.unwrap_or_else(|_| Err(late()))
+}
+
+async fn collect(body: &mut BodyStream, max: usize) -> Result<Bytes> {
     let mut whole = BytesMut::new();
-    while let Some(chunk) = call.body.next().await {
-        let chunk = chunk.map_err(|_| Error::Malformed("the body could not be read".into()))?;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| Error::Malformed("it could not be read".into()))?;
         if whole.len() + chunk.len() > max {
             return Err(Error::TooLarge(max));
-        }
-        if whole.is_empty() && call.body.size_hint().1 == Some(0) {
-            return Ok(chunk);
         }
         whole.extend_from_slice(&chunk);
     }

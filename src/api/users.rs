@@ -5,14 +5,14 @@ use utoipa::IntoParams;
 
 use super::endpoint::Call;
 use super::input::Query;
-use super::reply::Listed;
 use crate::error::{Error, Result};
 use crate::model::ids::UserId;
-use crate::model::page::Limit;
+use crate::model::page::{Limit, Page};
 use crate::model::users::{Presence, UserView};
 use crate::service::{presence, users};
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct Search {
     /// A part of the name or the username; without it, everybody.
     search: Option<String>,
@@ -20,7 +20,7 @@ pub struct Search {
     limit: Option<u32>,
 }
 
-pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Listed<UserView>> {
+pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Page<UserView>> {
     let limit = Limit::parse(query.limit, 20, 100)?;
     let text = query.search.unwrap_or_default();
     if text.chars().count() > 128 {
@@ -29,20 +29,21 @@ pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Listed<Us
             "must not be longer than 128 characters",
         ));
     }
-    users::search(&call.app, call.me()?, &text, limit.get())
-        .await
-        .map(Listed)
+    let found = users::search(&call.app, call.me()?, &text, limit.get() + 1).await?;
+    Ok(Page::only(found, limit.get()))
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(rename_all = "camelCase")]
 pub struct Of {
     /// At most 100 ids, separated by commas.
     user_ids: String,
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<u32>,
 }
 
-pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Listed<Presence>> {
+pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Page<Presence>> {
     let ids = query.user_ids.split(',').filter(|id| !id.is_empty());
     let ids: Vec<UserId> = ids
         .map(|id| UserId::parse_field("userIds", id))
@@ -50,5 +51,7 @@ pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Listed<Pres
     if ids.is_empty() || ids.len() > 100 {
         return Err(Error::invalid("userIds", "must name 1 to 100 people"));
     }
-    presence::of(&call.app, call.me()?, ids).await.map(Listed)
+    let limit = Limit::parse(query.limit, 100, 100)?;
+    let found = presence::of(&call.app, call.me()?, ids).await?;
+    Ok(Page::only(found, limit.get()))
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Forbidden, Result};
 use crate::realtime::ws::{self, Opening, accept_key};
 use crate::service::auth::{self, Identity};
 
-const PATTERN: &str = "/ws";
+pub const PATTERN: &str = "/ws";
 
 /// Takes the handshake and starts the socket.
 pub fn route(app: &App) -> Route {

@@ -23,6 +23,8 @@ use crate::model::users::User;
 const LEEWAY: i64 = 30;
 /// The longest token that is looked at, in bytes.
 const MAX: usize = 8 << 10;
+/// The shortest secret, in bytes: an empty file would let anybody sign.
+const MIN_SECRET: usize = 16;
 /// `iss` of our own tokens.
 const ISSUER: &str = "schoolbell";
 
@@ -62,7 +64,8 @@ struct Claims {
     #[serde(default)]
     sub: Value,
     exp: f64,
-    iat: Option<f64>,
+    #[serde(default)]
+    iat: Value,
     nbf: Option<f64>,
     #[serde(default)]
     iss: Value,
@@ -77,7 +80,8 @@ struct Claims {
     #[serde(default)]
     role: Value,
     /// The token version: only ours carry it.
-    ver: Option<i64>,
+    #[serde(default)]
+    ver: Value,
 }
 
 /// The claims of our own tokens.
@@ -119,6 +123,13 @@ impl Tokens {
         } else {
             config.jwt_secret.expose().to_owned()
         };
+        if secret.len() < MIN_SECRET {
+            let path = keyfile::beside(database, "jwt.secret");
+            return Err(format!(
+                "{}: holds no secret of {MIN_SECRET} bytes or more",
+                path.display()
+            ));
+        }
         let public = match config.public_key.as_str() {
             "" => None,
             key => Some(public_key(key).map_err(|e| format!("auth.public_key: {e}"))?),
@@ -171,6 +182,10 @@ impl Tokens {
             return Err(bad());
         }
         let header = decode_header(token).map_err(|_| bad())?;
+        // RFC 7515 section 4.1.11: an extension that must be understood, and is not.
+        if header.crit.is_some() {
+            return Err(bad());
+        }
         let claims = match header.alg {
             Algorithm::HS256 => decode_with(token, header.alg, &self.shared)?,
             _ if !self.allowed.contains(&header.alg) => return Err(bad()),
@@ -179,7 +194,12 @@ impl Tokens {
                     .await?
             }
         };
-        let own = claims.ver.is_some() && claims.iss == ISSUER;
+        // By our own secret only: what a public key of others signs is theirs, whatever it says.
+        let version = claims
+            .ver
+            .as_i64()
+            .filter(|_| header.alg == Algorithm::HS256);
+        let own = version.is_some() && claims.iss == ISSUER;
         if !own && !self.foreign_holds(&claims, header.alg) {
             return Err(bad());
         }
@@ -188,9 +208,9 @@ impl Tokens {
         Ok(Verified {
             subject,
             expires_at: Time((claims.exp as i64).saturating_mul(1000)),
-            issue: match claims.ver {
+            issue: match version {
                 Some(version) if own => Issue::Version(version),
-                _ => Issue::At(claims.iat.map(|iat| iat as i64)),
+                _ => Issue::At(claims.iat.as_f64().map(|iat| iat as i64)),
             },
             profile: if own {
                 Profile::default()
@@ -252,7 +272,15 @@ fn decode_with(token: &str, alg: Algorithm, key: &DecodingKey) -> Result<Claims>
 fn check_times(claims: &Claims, now: Time) -> Result<()> {
     // Seconds since the epoch; a float beyond their range is nobody's honest clock.
     let sane = |t: f64| t.is_finite() && (0.0..1e12).contains(&t);
-    if !sane(claims.exp) || !claims.nbf.is_none_or(sane) || !claims.iat.is_none_or(sane) {
+    if !sane(claims.exp) || !claims.nbf.is_none_or(sane) {
+        return Err(bad());
+    }
+    // A token of the future would outlive a log-out-everywhere.
+    if claims
+        .iat
+        .as_f64()
+        .is_some_and(|iat| !sane(iat) || iat as i64 > now.seconds() + LEEWAY)
+    {
         return Err(bad());
     }
     if now.seconds() > claims.exp as i64 + LEEWAY {

@@ -9,6 +9,6 @@ use crate::service::backup;
 pub fn run(config: &Config, file: &Path) -> Result<(), Failure> {
     backup::make(&config.database.path, file)?;
     let bytes = std::fs::metadata(file)?.len();
-    println!("{} ({bytes} bytes, checked)", file.display());
+    say!("{} ({bytes} bytes, checked)", file.display());
     Ok(())
 }

@@ -6,13 +6,13 @@ use crate::service::check;
 
 pub fn run(config: &Config) -> Result<(), Failure> {
     let mut failed = 0;
-    println!("ok    configuration: every key is known and in range");
+    say!("ok    configuration: every key is known and in range");
     for finding in check::run(config) {
         match finding.outcome {
-            Ok(text) => println!("ok    {}: {text}", finding.what),
+            Ok(text) => say!("ok    {}: {text}", finding.what),
             Err(text) => {
                 failed += 1;
-                println!("WRONG {}: {text}", finding.what);
+                say!("WRONG {}: {text}", finding.what);
             }
         }
     }

@@ -12,13 +12,13 @@ pub fn run(config: Config) -> Result<(), Failure> {
         Ok(demo::fill(&app, password.clone()).await?)
     })
     .map_err(|e| format!("{path}: {e}"))?;
-    println!(
-        "A school of 157 people is in {path}. Everybody's password is {password}. For example:"
-    );
+    say!("A school of 157 people is in {path}. Everybody's password is {password}. For example:");
     for account in accounts {
-        println!(
+        say!(
             "  {:<10} {:<24} {}",
-            account.role, account.username, account.name
+            account.role,
+            account.username,
+            account.name
         );
     }
     Ok(())

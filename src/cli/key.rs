@@ -21,9 +21,11 @@ pub enum Command {
 
 pub fn run(config: Config, command: Command) -> Result<(), Failure> {
     let Command::Create { name, scope } = command;
+    let database = config.database.path.display().to_string();
     let secret = with_app(config, async |app| {
         Ok(keys::create(&app, &name, &scope).await?)
     })?;
-    println!("{}", secret.expose());
+    eprintln!("a key for {name} in {database}:");
+    say!("{}", secret.expose());
     Ok(())
 }

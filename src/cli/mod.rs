@@ -1,5 +1,12 @@
 //! The commands: thin, each calls a service. They work while a server runs on the same database.
 
+/// `println!` that fails instead of panicking when nobody reads: `schoolbell check | head -1`.
+macro_rules! say {
+    ($($text:tt)*) => {
+        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)))?
+    };
+}
+
 mod backup;
 mod check;
 mod demo;
@@ -14,8 +21,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::app::App;
-use crate::config::{Config, LogFormat};
+use crate::app::{App, OpenError};
+use crate::config::{Config, ConfigError, LogFormat};
 
 /// Real-time notifications and messaging for schools.
 #[derive(Debug, Parser)]
@@ -59,7 +66,7 @@ pub type Failure = Box<dyn std::error::Error>;
 /// configuration.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match Config::load(arguments.config.as_deref(), std::env::vars()) {
+    let config = match Config::load(arguments.config.as_deref(), environment()) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("schoolbell: {error}");
@@ -84,16 +91,31 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("schoolbell: {error}");
-            ExitCode::from(1)
+            ExitCode::from(exit_code(&*error))
         }
     }
+}
+
+/// The variables whose names and values are text; the others are nobody's of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// 2 when the configuration is at fault, else 1.
+fn exit_code(error: &(dyn std::error::Error + 'static)) -> u8 {
+    let config =
+        error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(OpenError::Config(_)));
+    if config { 2 } else { 1 }
 }
 
 /// Sends the log to standard error: standard output is for what a command answers. A command other than the server
 /// logs what goes wrong and nothing else.
 fn trace(config: &Config, command: &Command) -> Result<(), Failure> {
     use std::io::IsTerminal as _;
-    let configured = EnvFilter::try_new(&config.log.level)?;
+    // What the migrations have to say, the store says.
+    let level = &config.log.level;
+    let configured = EnvFilter::try_new(format!("refinery_core=warn,{level}"))?;
     let filter = match command {
         Command::Serve => configured,
         _ => EnvFilter::new("warn"),

@@ -8,14 +8,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, runtime};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::push::vapid::VapidKeys;
 use crate::server;
 use crate::store::{open, users};
 
 pub fn run(config: Config) -> Result<(), Failure> {
-    // Held to the end: a second server on this database is refused.
-    let _lock = open::lock(&config.database.path)?;
     raise_file_limit();
     runtime()?.block_on(serve(config))
 }
@@ -34,8 +32,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
         .await
         .map_err(|e| format!("cannot listen on {}: {e}", config.server.listen))?;
     let address = listener.local_addr()?;
+    // Held to the end: a second server on this database is refused.
+    let _lock = open::lock(&config.database.path)?;
+    VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
     let app = App::open(config)?;
-    VapidKeys::open(&app.config.push, app.store.path())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     announce(&app, address).await?;
@@ -63,6 +63,8 @@ async fn announce(app: &App, address: SocketAddr) -> Result<(), Failure> {
     if !app.store.read(users::admin_exists).await? {
         let code = app.auth.setup.issue(app.now())?;
         let base = match app.config.server.public_url.trim_end_matches('/') {
+            // "Every interface" is no address that a browser can open.
+            "" if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
             "" => format!("http://{address}"),
             public => public.to_owned(),
         };

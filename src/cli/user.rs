@@ -46,12 +46,13 @@ pub fn run(config: Config, command: Command) -> Result<(), Failure> {
         role,
         password: password.clone(),
     };
+    let database = config.database.path.display().to_string();
     let user = with_app(config, async |app| {
         Ok(auth::add_account(&app, account).await?)
     })?;
-    println!("added {username} ({role}), id {}", user.id());
+    say!("added {username} ({role}) to {database}, id {}", user.id());
     if !password_stdin {
-        println!("password: {password}");
+        say!("password: {password}");
     }
     Ok(())
 }

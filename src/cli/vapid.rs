@@ -15,7 +15,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     let Command::Generate = command;
     let keys = VapidKeys::generate();
     let rule = "=======================================";
-    println!(
+    say!(
         "\n{rule}\n\nPublic Key:\n{}\n\nPrivate Key:\n{}\n\n{rule}\n",
         keys.public,
         keys.private.expose()

@@ -7,11 +7,41 @@ impl Config {
     /// [`ConfigError`] that names the key.
     pub(super) fn checked(self) -> Result<Self, ConfigError> {
         let fail = |key: &str, why: String| Err(ConfigError(format!("{key}: {why}")));
-        if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
+        let listen = &self.server.listen;
+        let address = listen.rsplit_once(':');
+        if !address.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+            return fail("server.listen", format!("{listen:?} is not ADDRESS:PORT"));
+        }
+        let http =
+            |url: &str| url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https"));
+        for (key, url) in [
+            ("server.public_url", &self.server.public_url),
+            ("auth.jwks_url", &self.auth.jwks_url),
+        ] {
+            if !url.is_empty() && !http(url) {
+                return fail(key, format!("{url:?} is not an http: or https: URL"));
+            }
+        }
+        let folder = &self.server.static_dir;
+        if !folder.as_os_str().is_empty() && !folder.is_dir() {
             return fail(
-                "server.listen",
-                format!("{:?} is not ADDRESS:PORT", self.server.listen),
+                "server.static_dir",
+                format!("{} is not a folder", folder.display()),
             );
+        }
+        if self.database.readers > 64 {
+            return fail("database.readers", "must be at most 64".into());
+        }
+        // A filter takes any word for the name of a module: one that names no level would silence the log.
+        let levels = ["trace", "debug", "info", "warn", "error", "off"];
+        for directive in self.log.level.split(',') {
+            let level = directive.rsplit('=').next().unwrap_or_default().trim();
+            if !levels.contains(&level.to_lowercase().as_str()) {
+                return fail(
+                    "log.level",
+                    format!("{level:?} is none of {}", levels.join(", ")),
+                );
+            }
         }
         for origin in &self.server.cors_origins {
             let exact = url::Url::parse(origin).is_ok_and(|u| {
@@ -54,7 +84,7 @@ impl Config {
                 return fail(key, "must be at least 1".into());
             }
         }
-        // A body of 64 KiB must be able to hold the longest message, escaped.
+        // A body of 64 KiB must be able to hold the longest message, in four-byte characters.
         if self.messages.max_length > 10_000 {
             return fail("messages.max_length", "must be at most 10000".into());
         }

@@ -29,11 +29,13 @@ impl Config {
                 .map_err(|e| ConfigError(describe(&name.to_string(), &text, &e)))?;
         }
         overlay(&mut table, environment)?;
-        let config: Config = Value::Table(table)
-            .try_into()
-            .map_err(|e: toml::de::Error| ConfigError(e.message().to_owned()))?;
-        config.checked()
+        parse(&table)?.checked()
     }
+}
+
+fn parse(table: &Table) -> Result<Config, ConfigError> {
+    let parsed = Value::Table(table.clone()).try_into();
+    parsed.map_err(|e: toml::de::Error| ConfigError(e.message().to_owned()))
 }
 
 /// `file:line: message`, with the key that `toml` found wrong.
@@ -85,14 +87,16 @@ fn overlay(
             .get(&section)
             .and_then(|s| s.get(&key))
             .ok_or_else(|| ConfigError(format!("{name}: there is no key {section}.{key}")))?;
-        let value = parse_as(default, &text)
-            .ok_or_else(|| ConfigError(format!("{name}: is not a {}", default.type_str())))?;
+        let value = parse_as(default, &text).ok_or_else(|| {
+            ConfigError(format!("{name}: must be of type {}", default.type_str()))
+        })?;
         table
             .entry(section)
             .or_insert_with(|| Value::Table(Table::new()))
             .as_table_mut()
             .ok_or_else(|| ConfigError(format!("{name}: its section is not a table")))?
             .insert(key, value);
+        parse(table).map_err(|e| ConfigError(format!("{name}: {e}")))?;
     }
     Ok(())
 }
@@ -103,7 +107,7 @@ fn legacy_name(name: &str, text: String) -> Option<(&'static str, &'static str, 
     }
     match name {
         // Containers set PORT and expect the server on every interface.
-        "PORT" => Some(("server", "listen", format!("0.0.0.0:{text}"))),
+        "PORT" => Some(("server", "listen", format!("0.0.0.0:{}", text.trim()))),
         "JWT_SECRET" => Some(("auth", "jwt_secret", text)),
         "FRONTEND_URL" => {
             let origins = text.replace(' ', "");

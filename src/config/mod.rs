@@ -201,7 +201,7 @@ impl Default for Log {
     fn default() -> Self {
         Log {
             format: LogFormat::Text,
-            level: "info,refinery_core=warn".into(),
+            level: "info".into(),
         }
     }
 }
@@ -242,3 +242,9 @@ impl fmt::Debug for Secret {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
+
+impl ConfigError {
+    pub fn new(why: impl Into<String>) -> Self {
+        ConfigError(why.into())
+    }
+}

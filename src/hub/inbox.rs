@@ -83,9 +83,7 @@ impl Inbox {
         }
         if queue.bytes + size > HARD_LIMIT {
             queue.close = Some(CloseCode::TooSlow);
-            queue.packets.clear();
-            self.metrics.queue_bytes.dec_by(queue.bytes as i64);
-            queue.bytes = 0;
+            self.forget(&mut queue);
         } else if packet.droppable && queue.bytes + size > SOFT_LIMIT {
             self.metrics.events_dropped.inc();
             return;
@@ -98,10 +96,21 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    /// The first reason to close stands.
+    /// The first reason to close stands. Whoever may not come back gets nothing more of what is queued.
     pub fn close(&self, code: CloseCode) {
-        self.queue().close.get_or_insert(code);
+        let mut queue = self.queue();
+        queue.close.get_or_insert(code);
+        if !code.come_back() {
+            self.forget(&mut queue);
+        }
+        drop(queue);
         self.wake.notify_one();
+    }
+
+    fn forget(&self, queue: &mut Queue) {
+        queue.packets.clear();
+        self.metrics.queue_bytes.dec_by(queue.bytes as i64);
+        queue.bytes = 0;
     }
 
     /// Takes packets of about `limit` bytes, at least one where there is one.
@@ -191,5 +200,16 @@ mod tests {
         inbox.close(CloseCode::Restarting);
         assert_eq!(inbox.drain(5).close, None);
         assert_eq!(inbox.drain(5).close, Some(CloseCode::Restarting));
+    }
+
+    #[test]
+    fn whoever_may_not_come_back_gets_nothing_more() {
+        let (inbox, metrics) = inbox();
+        inbox.push(packet(10, false));
+        inbox.close(CloseCode::Revoked);
+        let drained = inbox.drain(usize::MAX);
+        assert!(drained.packets.is_empty());
+        assert_eq!(drained.close, Some(CloseCode::Revoked));
+        assert_eq!(metrics.queue_bytes.get(), 0);
     }
 }

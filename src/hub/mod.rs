@@ -144,10 +144,10 @@ impl Hub {
         let mut inboxes = Vec::new();
         for &user in &publication.to {
             if let Some(entry) = self.shard(user).get(&user) {
-                inboxes.extend(entry.devices.iter().cloned());
+                let told = |inbox: &&Arc<Inbox>| publication.except != Some((user, inbox.id()));
+                inboxes.extend(entry.devices.iter().filter(told).cloned());
             }
         }
-        inboxes.retain(|inbox| publication.except != Some(inbox.id()));
         if inboxes.is_empty() {
             return;
         }

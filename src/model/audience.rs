@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audience {
     pub all: bool,
-    pub roles: Vec<Role>,
+    pub roles: BTreeSet<Role>,
     /// Group ids.
-    pub groups: Vec<UserId>,
+    pub groups: BTreeSet<UserId>,
     pub users: BTreeSet<String>,
     pub except: BTreeSet<String>,
 }

@@ -25,8 +25,8 @@ pub enum Effect {
 #[derive(Debug, Clone)]
 pub struct Publication {
     pub to: Vec<UserKey>,
-    /// The socket that caused it and knows already.
-    pub except: Option<ConnectionId>,
+    /// The socket that caused it and knows already: one of this user's own, so that nobody silences another's.
+    pub except: Option<(UserKey, ConnectionId)>,
     pub event: Event,
 }
 
@@ -45,7 +45,7 @@ pub enum Event {
     Notification(Arc<Notification>),
     MessageRead(MessageRead),
     NotificationsRead(NotificationsRead),
-    Unread(Unread),
+    Unread(UnreadNow),
     Typing(Typing),
     Presence(Presence),
     Resync(Resync),
@@ -54,13 +54,14 @@ pub enum Event {
 }
 
 impl Event {
-    /// The place in the sequence, for the durable ones.
+    /// The place in the sequence, for the durable ones and for counts, of which a later snapshot knows more.
     pub fn seq(&self) -> Option<Seq> {
         match self {
             Event::NewMessage(message) => Some(message.seq),
             Event::Notification(notification) => Some(notification.seq),
             Event::MessageRead(read) => Some(read.seq),
             Event::NotificationsRead(read) => Some(read.seq),
+            Event::Unread(unread) => Some(unread.as_of),
             _ => None,
         }
     }
@@ -87,6 +88,15 @@ pub struct Connected {
     pub seq: Seq,
     pub unread: Unread,
     pub server_time: Time,
+}
+
+/// What somebody has not read at a place in the sequence.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnreadNow {
+    #[serde(flatten)]
+    pub counts: Unread,
+    #[serde(skip)]
+    pub as_of: Seq,
 }
 
 /// That somebody is writing to the one who gets this.
@@ -133,6 +143,11 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Whether the client should connect again by itself.
+    pub fn come_back(self) -> bool {
+        (self as u16) < 4500
+    }
+
     pub fn reason(self) -> &'static str {
         match self {
             CloseCode::Restarting => "restarting",

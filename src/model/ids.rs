@@ -17,7 +17,7 @@ pub struct UserKey(pub i64);
 pub type Seq = i64;
 
 /// A user's id: ours (UUIDv7) or the school app's own, 1–128 of `A-Z a-z 0-9 . _ : @ -`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._:@-]+$")]
 pub struct UserId(Arc<str>);

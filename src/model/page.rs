@@ -76,6 +76,19 @@ pub struct Paging {
 }
 
 impl<T> Page<T> {
+    /// The only page of a list that is not walked, from a query for `limit + 1` items.
+    pub fn only(mut items: Vec<T>, limit: usize) -> Self {
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        Page {
+            items,
+            paging: Paging {
+                has_more,
+                ..Paging::default()
+            },
+        }
+    }
+
     /// A page from a query for `limit + 1` items, newest first.
     pub fn newest_first(
         mut items: Vec<T>,

@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
     PartialEq,
     Eq,
     Hash,
+    PartialOrd,
+    Ord,
     Serialize,
     Deserialize,
     utoipa::ToSchema,
@@ -81,6 +83,8 @@ pub struct User {
     pub disabled: bool,
     /// Our own tokens carry the version at which they were issued; an older one is refused.
     pub token_version: i64,
+    /// `iat` of the token that name, e-mail and avatar were last taken from, in seconds.
+    pub profile_at: i64,
     /// Tokens of other issuers must have been issued after this.
     pub tokens_after: Time,
     pub last_seen_at: Option<Time>,

@@ -56,6 +56,7 @@ struct Frames {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Frame<'a> {
     event: String,
     #[serde(borrow)]
@@ -97,6 +98,14 @@ impl Session {
 
     pub fn inbox(&self) -> Arc<Inbox> {
         self.inbox.clone()
+    }
+
+    /// Resolves when the server stops while it is not known yet who this is; the hub tells the others.
+    pub async fn stopping(&self) {
+        match self.phase {
+            Phase::Waiting { .. } => self.app.stopping.cancelled().await,
+            Phase::Joined { .. } => std::future::pending().await,
+        }
     }
 
     /// When [`Session::tick`] has something to do.
@@ -145,6 +154,10 @@ impl Session {
     /// # Errors
     /// [`CloseCode::BadFrame`] for what is not that; others as the event says.
     pub async fn receive(&mut self, text: &str) -> Step {
+        // serde's derive would take an array of the fields as well.
+        if !text.trim_start().starts_with('{') {
+            return Err(CloseCode::BadFrame);
+        }
         let frame: Frame = serde_json::from_str(text).map_err(|_| CloseCode::BadFrame)?;
         let data = frame.data.map_or("null", RawValue::get);
         match (frame.event.as_str(), &self.phase) {
@@ -162,6 +175,9 @@ impl Session {
     }
 
     async fn receive_auth(&mut self, data: &str) -> Step {
+        if !data.starts_with('{') {
+            return Err(CloseCode::BadFrame);
+        }
         let data: AuthData = serde_json::from_str(data).map_err(|_| CloseCode::BadFrame)?;
         let Some(token) = data.token else {
             return Err(CloseCode::BadToken);
@@ -181,6 +197,10 @@ impl Session {
 
     /// Somebody whose token holds is on the line: they join, or, having joined, go on with a newer token.
     pub async fn authenticate(&mut self, identity: Identity) -> Step {
+        // A request may be a moment late; a socket would close again at once.
+        if identity.expires_at <= self.app.now() {
+            return Err(CloseCode::TokenExpired);
+        }
         let expires = self.expiry(&identity);
         match &mut self.phase {
             Phase::Joined {
@@ -225,6 +245,10 @@ impl Session {
             expires,
             seen: Seq::MAX,
         };
+        // The stop has told those who were registered before.
+        if self.app.stopping.is_cancelled() {
+            return Err(CloseCode::Restarting);
+        }
         // Whoever was shut out between the check of the token and the registration was told nothing.
         match users::find(&self.app, user.id()).await {
             Ok(Some(now)) if now.token_version == user.token_version && !now.disabled => {}
@@ -300,7 +324,8 @@ impl Session {
     }
 
     async fn receive_typing(&mut self, data: &str) -> Option<Packet> {
-        let Ok(data) = serde_json::from_str::<TypingData>(data) else {
+        let parsed = serde_json::from_str::<TypingData>(data);
+        let Some(data) = parsed.ok().filter(|_| data.starts_with('{')) else {
             let error = Error::invalid("data", "must be {\"to\": string, \"typing\": boolean}");
             return Some(refuse(&error));
         };

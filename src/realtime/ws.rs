@@ -8,6 +8,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::FutureExt as _;
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -165,6 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     self.heard = Instant::now();
                 }
                 () = inbox.wait() => {}
+                () = self.session.stopping() => return Err(End::Code(CloseCode::Restarting)),
                 () = sleep.as_mut() => self.tick().await?,
             }
         }
@@ -187,7 +189,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     async fn tick(&mut self) -> Result<(), End> {
         let now = Instant::now();
         if self.awaits_pong() && now >= self.pinged + PONG_WITHIN {
-            return Err(CloseCode::Silent.into());
+            // The answer may be here and unread, if a slow write kept us from it.
+            let unread = read_into(&mut self.stream, &mut self.decoder).now_or_never();
+            if !matches!(unread, Some(Ok(1..))) {
+                return Err(CloseCode::Silent.into());
+            }
+            self.heard = now;
         }
         if now >= self.pinged + PING_EVERY {
             self.pinged = now;

@@ -75,10 +75,11 @@ pub async fn identity(app: &App, token: &str) -> Result<Identity> {
         None => return Err(Error::Unauthorized(Unauthorized::UnknownUser)),
     };
     check_current(&user, &verified)?;
-    let user = if app.config.auth.auto_provision {
-        super::users::refresh(app, user, &verified.profile).await?
-    } else {
-        user
+    let user = match verified.issue {
+        Issue::At(issued) if app.config.auth.auto_provision => {
+            super::users::refresh(app, user, &verified.profile, issued).await?
+        }
+        _ => user,
     };
     Ok(Identity {
         user,

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::auth::keyfile;
+use crate::auth::tokens::Tokens;
 use crate::config::Config;
 use crate::push::vapid::VapidKeys;
 use crate::store::{backup, migrate, open};
@@ -14,7 +16,7 @@ pub struct Finding {
     pub outcome: Result<String, String>,
 }
 
-/// Looks at the configuration, the files and the database. Changes nothing but for one test write.
+/// Looks at the configuration, the files and the database. Changes nothing.
 pub fn run(config: &Config) -> Vec<Finding> {
     let path = config.database.path.as_path();
     let mut findings = vec![
@@ -30,11 +32,8 @@ pub fn run(config: &Config) -> Vec<Finding> {
     let sound = backup::check(path)
         .map(|()| "passes SQLite's quick check".to_owned())
         .map_err(|e| format!("{e}; restore a backup"));
-    let damaged = sound.is_err();
     findings.push(finding("database", sound));
-    if !damaged {
-        findings.push(finding("write", write(config)));
-    }
+    findings.push(finding("write", write(path)));
     findings
 }
 
@@ -48,7 +47,11 @@ fn folder(database: &Path) -> Result<String, String> {
         _ => Path::new("."),
     };
     if !folder.exists() {
-        return Ok(format!("{} will be made", folder.display()));
+        // Made, and removed again where it is empty: whether it can be is what matters.
+        return std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::remove_dir(folder))
+            .map(|()| format!("{} will be made", folder.display()))
+            .map_err(|e| format!("{}: cannot be made: {e}", folder.display()));
     }
     let probe = folder.join(".schoolbell-check");
     std::fs::write(&probe, b"")
@@ -62,20 +65,24 @@ fn folder(database: &Path) -> Result<String, String> {
         })
 }
 
+/// Looks at the keys that are there; what is missing is made at the next start.
 fn keys(config: &Config, database: &Path) -> Result<String, String> {
-    if config.push.vapid_private_key.is_empty() {
-        return Ok("made at first start and kept beside the database".to_owned());
+    let made = |name: &str| keyfile::beside(database, name).exists();
+    if !config.push.vapid_private_key.is_empty() || made("vapid.key") {
+        VapidKeys::open(&config.push, database)
+            .map_err(|e| format!("{e}; make a pair with `schoolbell vapid generate`"))?;
     }
-    VapidKeys::open(&config.push, database)
-        .map(|_| "the VAPID pair fits".to_owned())
-        .map_err(|e| format!("{e}; make a pair with `schoolbell vapid generate`"))
+    if !config.auth.jwt_secret.is_empty() || made("jwt.secret") {
+        Tokens::open(&config.auth, database)?;
+    }
+    Ok("those that are there fit; others are made at the next start".to_owned())
 }
 
 fn subject(subject: &str) -> Result<String, String> {
     let advice =
         "set push.subject to a mailto: or https: address that reaches you: Apple refuses others";
     match subject {
-        "" => Err(format!("empty; {advice}")),
+        "" => Ok(format!("empty; before using push, {advice}")),
         s if s.starts_with("mailto:") && s.contains('@') || s.starts_with("https://") => {
             Ok(s.to_owned())
         }
@@ -83,10 +90,12 @@ fn subject(subject: &str) -> Result<String, String> {
     }
 }
 
-fn write(config: &Config) -> Result<String, String> {
-    let connection = open::prepare(&config.database).map_err(|e| e.to_string())?;
-    connection
-        .execute_batch("BEGIN IMMEDIATE; ROLLBACK")
-        .map(|()| format!("takes writes, schema {}", migrate::latest()))
-        .map_err(|e| format!("{e}; is the disk full or the file read-only?"))
+fn write(database: &Path) -> Result<String, String> {
+    match open::probe(database) {
+        Ok(version) if version < migrate::latest() => Ok(format!(
+            "takes writes; schema {version}, which the next start brings up to date"
+        )),
+        Ok(version) => Ok(format!("takes writes, schema {version}")),
+        Err(error) => Err(error.to_string()),
+    }
 }

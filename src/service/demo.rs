@@ -173,7 +173,7 @@ impl School {
             ..Audience::default()
         };
         let pupils = Audience {
-            groups: vec![UserId::parse_field("id", "class-5a")?],
+            groups: [UserId::parse_field("id", "class-5a")?].into(),
             ..Audience::default()
         };
         let sender = format!("user:{}", self.admin.id());

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
-use crate::model::events::{Effect, Event, Publication};
+use crate::model::events::{Effect, Event, Publication, UnreadNow};
 use crate::model::ids::{ConnectionId, Id, UserId};
 use crate::model::messages::{ClientId, Content, Message};
 use crate::model::users::User;
 use crate::store::messages::{self, Marked};
-use crate::store::users;
+use crate::store::{WriteTx, users};
 
 /// A message to be sent.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub struct SentMessage {
 /// # Errors
 /// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for nobody and for the disabled.
 pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<SentMessage> {
-    let receiver = super::users::writable(app, sender, &new.receiver, "receiverId").await?;
+    super::users::check_not_self(sender, &new.receiver, "receiverId")?;
+    let receiver = super::users::known(app, &new.receiver).await?;
     let sender = sender.clone();
     app.store
         .write(move |tx| {
@@ -43,11 +44,15 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Sent
             {
                 return Ok((stored(first, false), Vec::new()));
             }
+            // After the look-up: a repeated request is answered even if the receiver is disabled by now.
+            if !super::users::may_write(&sender, &receiver) {
+                return Err(Error::NotFound(Noun::User));
+            }
             let message = messages::insert(tx, &sender, &receiver, new.content, new.client_id)?;
             let sent = stored(message, true);
             let publication = Publication {
                 to: vec![receiver.key, sender.key],
-                except: new.from,
+                except: new.from.map(|socket| (sender.key, socket)),
                 event: Event::NewMessage(sent.message.clone()),
             };
             Ok((sent, vec![publication.into()]))
@@ -84,7 +89,7 @@ pub async fn mark_read(
             };
             let read = Publication {
                 to: vec![partner.key, reader.key],
-                except: from,
+                except: from.map(|socket| (reader.key, socket)),
                 event: Event::MessageRead(event),
             };
             let counts = unread(tx, &reader)?;
@@ -94,10 +99,15 @@ pub async fn mark_read(
 }
 
 /// The counts of somebody who has just read, for all of their sockets.
-pub(super) fn unread(tx: &rusqlite::Connection, reader: &User) -> Result<Effect> {
+pub(super) fn unread(tx: &WriteTx, reader: &User) -> Result<Effect> {
+    // A seq of its own orders it with the snapshots of those who join.
+    let now = UnreadNow {
+        counts: users::unread(tx, reader.key)?,
+        as_of: tx.next_seq(),
+    };
     Ok(Effect::Publish(Publication {
         to: vec![reader.key],
         except: None,
-        event: Event::Unread(users::unread(tx, reader.key)?),
+        event: Event::Unread(now),
     }))
 }

@@ -126,8 +126,17 @@ async fn finish(app: App, key: NotificationKey) -> Result<()> {
 
 /// At start: finishes the announcements that a crash cut.
 pub async fn finish_deliveries(app: App) {
-    let unfinished = app.store.read(notifications::unfinished_deliveries).await;
-    for key in unfinished.unwrap_or_default() {
+    let unfinished = loop {
+        match app.store.read(notifications::unfinished_deliveries).await {
+            Ok(unfinished) => break unfinished,
+            Err(error) => tracing::error!(%error, "unfinished announcements cannot be looked up"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
+            () = app.stopping.cancelled() => return,
+        }
+    };
+    for key in unfinished {
         match finish(app.clone(), key).await {
             Ok(()) => tracing::info!("finished an announcement of before the restart"),
             Err(error) => tracing::error!(%error, "an announcement is not finished"),
@@ -191,7 +200,7 @@ fn read_effects(
     let event = Event::NotificationsRead(NotificationsRead { seq, which });
     let read = Publication {
         to: vec![me.key],
-        except: from,
+        except: from.map(|socket| (me.key, socket)),
         event,
     };
     Ok(vec![read.into(), super::messages::unread(tx, me)?])

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::model::events::{Event, Typing};
+use crate::model::events::{Effect, Event, Typing};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::time::Time;
 use crate::model::users::{Presence, User};
@@ -36,18 +36,27 @@ pub async fn work(app: App) {
 }
 
 async fn sweep_once(app: &App) -> Result<()> {
-    for (key, id) in app.hub.sweep(Instant::now()) {
-        let seen = app.now();
-        let user = id.clone();
-        app.store
-            .write(move |tx| {
-                users::set_last_seen(tx, key, seen)?;
-                Ok(((), vec![crate::model::events::Effect::UserChanged(user)]))
-            })
-            .await?;
+    let gone = app.hub.sweep(Instant::now());
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let seen = app.now();
+    let people = gone.clone();
+    let saved = app
+        .store
+        .write(move |tx| {
+            for (key, _) in &people {
+                users::set_last_seen(tx, *key, seen)?;
+            }
+            let changed = people.into_iter().map(|(_, id)| Effect::UserChanged(id));
+            Ok(((), changed.collect()))
+        })
+        .await;
+    // They are gone all the same, and those who watch must hear of it.
+    for (key, id) in gone {
         tell(app, key, id, false, Some(seen)).await?;
     }
-    Ok(())
+    saved
 }
 
 async fn tell(

@@ -29,15 +29,22 @@ pub async fn known(app: &App, id: &UserId) -> Result<Arc<User>> {
 /// # Errors
 /// [`Error::Invalid`] on `field` for oneself; [`Noun::User`] not found for nobody and for the disabled.
 pub async fn writable(app: &App, from: &User, to: &UserId, field: &str) -> Result<Arc<User>> {
-    if from.id() == to {
-        return Err(Error::invalid(field, "must not be yourself"));
-    }
+    check_not_self(from, to, field)?;
     let user = known(app, to).await?;
     if may_write(from, &user) {
         Ok(user)
     } else {
         Err(Error::NotFound(Noun::User))
     }
+}
+
+/// # Errors
+/// [`Error::Invalid`] on `field`.
+pub fn check_not_self(from: &User, to: &UserId, field: &str) -> Result<()> {
+    if from.id() == to {
+        return Err(Error::invalid(field, "must not be yourself"));
+    }
+    Ok(())
 }
 
 /// The one rule of who may write to whom: anybody to anybody else who is not disabled.
@@ -131,26 +138,38 @@ pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<
     }
 }
 
-/// Takes over name, e-mail and avatar where the token says something new.
-pub async fn refresh(app: &App, user: Arc<User>, profile: &Profile) -> Result<Arc<User>> {
-    let name = match &profile.name {
-        Some(_) => display_name(profile, user.id())?,
-        None => DisplayName::parse(&user.person.name)?,
+/// Takes over name, e-mail and avatar where the token says something new. A token that is older than the one they came
+/// from undoes nothing.
+pub async fn refresh(
+    app: &App,
+    user: Arc<User>,
+    profile: &Profile,
+    issued: Option<i64>,
+) -> Result<Arc<User>> {
+    let issued = issued.unwrap_or(user.profile_at);
+    let claimed = profile.name.as_deref().map(DisplayName::parse);
+    let name = match claimed {
+        Some(Ok(name)) => name,
+        _ => DisplayName::parse(&user.person.name)?,
     };
     let email = short(&profile.email).or_else(|| user.email.clone());
     let avatar = short(&profile.avatar).or_else(|| user.person.avatar.as_deref().map(Into::into));
     let same = name.as_str() == &*user.person.name
         && email == user.email
         && avatar.as_deref() == user.person.avatar.as_deref();
-    if same {
+    if same || issued < user.profile_at {
         return Ok(user);
     }
-    let (key, id) = (user.key, user.id().clone());
+    let before = user.clone();
     app.store
         .write(move |tx| {
-            let (email, avatar) = (email.as_deref(), avatar.as_deref());
-            users::refresh(tx, key, name.as_str(), email, avatar)?;
-            Ok(((), vec![Effect::UserChanged(id)]))
+            let avatar = avatar.as_deref();
+            let take = |email: Option<&str>| {
+                users::refresh(tx, before.key, name.as_str(), email, avatar, issued)
+            };
+            // Somebody else may log in here with that address: then this person keeps the one they had.
+            take(email.as_deref()).or_else(|_| take(before.email.as_deref()))?;
+            Ok(((), vec![Effect::UserChanged(before.id().clone())]))
         })
         .await?;
     known(app, user.id()).await

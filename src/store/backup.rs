@@ -21,6 +21,9 @@ pub fn copy(source: &Path, target: &Path) -> Result<()> {
     // A name of its own until it is whole: who finds the target finds a good copy.
     let partial = open::sibling(target, ".partial");
     let _ = std::fs::remove_file(&partial);
+    // As private as the database itself.
+    open::restrict(&partial)
+        .map_err(|e| fail(format!("cannot write {}: {e}", target.display())))?;
     let written = connection
         .execute("VACUUM INTO ?1", [partial.to_string_lossy()])
         .map_err(|e| fail(format!("cannot write {}: {e}", target.display())))

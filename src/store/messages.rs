@@ -16,7 +16,7 @@ use crate::model::users::{Person, User};
 /// first that does tells when.
 pub(super) const COLUMNS: &str = "m.seq, m.id, m.sender_key, m.content, m.client_id, m.created_at, \
     (SELECT r.read_at FROM message_reads r WHERE r.conversation_key = m.conversation_key \
-     AND r.reader_key <> m.sender_key AND r.up_to_seq >= m.seq ORDER BY r.up_to_seq LIMIT 1)";
+     AND r.partner_key = m.sender_key AND r.up_to_seq >= m.seq ORDER BY r.up_to_seq LIMIT 1)";
 pub(super) const COLUMN_COUNT: usize = 7;
 
 /// Reads [`COLUMNS`] from column `at` on.
@@ -205,6 +205,9 @@ pub fn mark_read(tx: &WriteTx, reader: &User, partner: &User, up_to: Option<Id>)
         return Ok(unknown(up_to));
     };
     let (read_so_far, unread) = conversations::read_state(tx, conversation, reader.key)?;
+    if unread == 0 {
+        return Ok(Marked::Nothing);
+    }
     let updated = if up_to.is_none() {
         unread
     } else {

@@ -20,7 +20,7 @@ pub fn latest() -> i32 {
         .unwrap_or(0)
 }
 
-/// The version of an existing database; `None` when it is not one of ours.
+/// The version of an existing database, 0 of one without tables; `None` when it is not one of ours.
 pub fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
     let ours = connection
         .query_row(
@@ -30,7 +30,10 @@ pub fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
         )
         .optional()?;
     if ours.is_none() {
-        return Ok(None);
+        // A first start that was cut short leaves a file without tables.
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        return Ok((tables == 0).then_some(0));
     }
     connection.query_row(
         "SELECT coalesce(max(version), 0) FROM refinery_schema_history",
@@ -47,6 +50,7 @@ pub fn up(connection: &mut Connection, path: &Path, version: i32) -> Result<(), 
     if version > 0 && version < latest() {
         let copy = sibling(path, &format!(".schema-{version}.backup"));
         if !copy.exists() {
+            super::open::restrict(&copy).map_err(|e| OpenError::new(&copy, e.to_string()))?;
             connection
                 .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
                 .map_err(|e| OpenError::new(path, format!("cannot copy before migrating: {e}")))?;

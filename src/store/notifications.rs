@@ -1,12 +1,14 @@
 //! Notifications: the text once, a narrow row for each recipient.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::audience::Audience;
 use crate::model::ids::{Id, Seq, UserKey};
-use crate::model::notifications::{NewNotification, Notification, Sent};
+use crate::model::notifications::{NewNotification, Notification, Sent, Type};
 use crate::model::time::Time;
 
 /// A notification's row number.
@@ -64,11 +66,11 @@ pub fn resolve(
     }
     people.sort_unstable();
     people.dedup();
+    let mut excepted = HashSet::new();
     for id in &audience.except {
-        if let Some(excepted) = first(connection, sql, [id], key)? {
-            people.retain(|&key| key != excepted);
-        }
+        excepted.extend(first(connection, sql, [id], key)?);
     }
+    people.retain(|key| !excepted.contains(key));
     Ok((people, unknown))
 }
 
@@ -191,7 +193,7 @@ pub fn take_slice(tx: &WriteTx, key: NotificationKey, size: usize) -> Result<Vec
 pub struct Filter {
     pub before: Option<Seq>,
     pub unread: Option<bool>,
-    pub kind: Option<String>,
+    pub kind: Option<Type>,
 }
 
 /// The user's notifications, newest first.
@@ -215,7 +217,7 @@ pub fn list(
             ":me": me.0,
             ":before": filter.before.unwrap_or(Seq::MAX),
             ":unread": filter.unread,
-            ":type": filter.kind,
+            ":type": filter.kind.as_ref().map(|kind| kind.as_str()),
             ":limit": limit,
         },
         notification,

@@ -94,9 +94,7 @@ pub fn prepare(config: &config::Database) -> Result<Connection, OpenError> {
     )
     .map_err(fail)?;
     tune(&mut connection).map_err(fail)?;
-    connection
-        .execute_batch("BEGIN IMMEDIATE; ROLLBACK;")
-        .map_err(fail)?;
+    try_write(&connection).map_err(fail)?;
     let synchronous = match config.synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
@@ -112,6 +110,25 @@ pub fn prepare(config: &config::Database) -> Result<Connection, OpenError> {
         .map_err(fail)?;
     migrate::up(&mut connection, path, version)?;
     Ok(connection)
+}
+
+/// Takes the write lock and gives it back.
+fn try_write(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK;")
+}
+
+/// Whether an existing database takes a write, and its schema's version. Changes nothing.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn probe(path: &Path) -> Result<i32, OpenError> {
+    let version = inspect(path)?;
+    let fail = |e| OpenError::sqlite(path, e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    tune(&mut connection).map_err(fail)?;
+    try_write(&connection).map_err(fail)?;
+    Ok(version)
 }
 
 /// The schema's version, read without touching the file.
@@ -139,7 +156,7 @@ fn inspect(path: &Path) -> Result<i32, OpenError> {
 }
 
 /// Makes an empty file that only its owner can read: SQLite gives the log files the same mode.
-fn restrict(path: &Path) -> std::io::Result<()> {
+pub fn restrict(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]

@@ -12,7 +12,7 @@ use crate::model::time::Time;
 use crate::model::users::{NewUser, Person, Role, Unread, User};
 
 const COLUMNS: &str = "key, id, name, avatar, username, email, role, disabled_at, token_version, \
-                       tokens_after, last_seen_at";
+                       tokens_after, last_seen_at, profile_at";
 
 /// Reads an id that the database holds; it was parsed when it came in.
 pub(super) fn user_id(row: &Row, column: usize) -> rusqlite::Result<UserId> {
@@ -46,6 +46,7 @@ pub(super) fn user(row: &Row, at: usize) -> rusqlite::Result<User> {
         token_version: row.get(at + 8)?,
         tokens_after: Time(row.get(at + 9)?),
         last_seen_at: row.get::<_, Option<i64>>(at + 10)?.map(Time),
+        profile_at: row.get(at + 11)?,
     })
 }
 
@@ -74,14 +75,20 @@ fn select(condition: &str) -> String {
 
 /// Somebody who logs in here, by username or e-mail, with the hash to check.
 pub fn by_login(connection: &Connection, login: &str) -> Result<Option<(User, String)>> {
-    let sql = format!(
-        "SELECT {COLUMNS}, password_hash FROM users
-         WHERE password_hash IS NOT NULL AND (username = ?1 OR email = ?1)
-         ORDER BY username = ?1 DESC LIMIT 1"
-    );
-    first(connection, &sql, [login], |row| {
-        Ok((user(row, 0)?, row.get(11)?))
-    })
+    // Two queries: each uses its index, an OR would use neither.
+    for field in ["username", "email"] {
+        let sql = format!(
+            "SELECT {COLUMNS}, password_hash FROM users
+             WHERE {field} = ?1 AND {field} IS NOT NULL AND password_hash IS NOT NULL"
+        );
+        let found = first(connection, &sql, [login], |row| {
+            Ok((user(row, 0)?, row.get(12)?))
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// Active people other than `me` whose name or username holds `folded`, by name.
@@ -155,18 +162,19 @@ pub fn refresh(
     name: &str,
     email: Option<&str>,
     avatar: Option<&str>,
+    profile_at: i64,
 ) -> Result<()> {
     run(
         connection,
-        "UPDATE users SET name = ?2, email = ?3, avatar = ?4, folded = ?5 || ' ' || lower(coalesce(username, ''))
+        "UPDATE users SET name = ?2, email = ?3, avatar = ?4, profile_at = ?6, folded = ?5 || ' ' || lower(coalesce(username, ''))
          WHERE key = ?1",
-        params![key.0, name, email, avatar, fold(name)],
+        params![key.0, name, email, avatar, fold(name), profile_at],
     )
     .map(drop)
 }
 
 pub fn admin_exists(connection: &Connection) -> Result<bool> {
-    let sql = "SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL LIMIT 1";
+    let sql = "SELECT 1 FROM users WHERE role = 'admin' LIMIT 1";
     Ok(first(connection, sql, [], |_| Ok(()))?.is_some())
 }
 

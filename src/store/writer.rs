@@ -187,6 +187,10 @@ impl Worker {
             (self.sink)(Committed::Here(effects));
         }
         self.search_behind = true;
+        if !committed && settled.is_empty() {
+            // Another program holds the database: nobody in the queue shall wait for as long as the first did.
+            settled.extend(jobs.try_iter());
+        }
         for job in settled {
             job.settle(committed);
         }

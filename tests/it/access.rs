@@ -143,8 +143,15 @@ async fn unknown_paths_and_methods_have_the_contracts_shape() {
         .await
         .refused(404, "route_not_found");
     let answer = t.call("PATCH", "/api/messages", "", None).await;
-    assert_eq!(answer.headers["allow"], "OPTIONS, POST");
+    assert_eq!(answer.headers["allow"], "POST");
     answer.refused(405, "method_not_allowed");
+    let answer = t.call("POST", "/ws", "", None).await;
+    assert_eq!(answer.headers["allow"], "GET");
+    let answer = t.call("GET", "/admin", "", None).await;
+    assert_eq!(
+        (answer.status, &answer.headers["location"]),
+        (308, &"/admin/".parse().unwrap())
+    );
     let answer = t
         .call(
             "POST",

@@ -121,7 +121,11 @@ async fn limits_and_cursors_of_every_list() {
         let params = params();
         let has = |name: &str| params.as_array().unwrap().iter().any(|p| p["name"] == name);
         let path = path(endpoint.pattern);
-        let base = if has("q") { "q=x&" } else { "" };
+        let base = match () {
+            _ if has("q") => "q=x&",
+            _ if has("userIds") => "userIds=x&",
+            _ => "",
+        };
         if has("limit") {
             lists += 1;
             for bad in ["0", "1000000", "-1", "x", "", "1.5", "99999999999999999999"] {
@@ -258,4 +262,18 @@ async fn a_panic_is_an_answer() {
     assert_eq!(error.code(), "internal_error");
     assert!(!error.public_message().contains("on purpose"));
     t.call("GET", "/health", "", None).await.expect(200);
+}
+
+#[tokio::test]
+async fn unknown_and_unreadable_query_fields_are_refused() {
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    ann.get("/api/notifications?limt=1").await.invalid("limt");
+    ann.get("/api/notifications?type=%FF")
+        .await
+        .invalid("query");
+    ann.get("/api/notifications?type=%00").await.invalid("type");
+    ann.get("/api/presence?userIds=x&limit=0")
+        .await
+        .invalid("limit");
 }

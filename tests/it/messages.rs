@@ -322,3 +322,18 @@ async fn search_finds_words_of_any_language_and_only_ones_own() {
         .await
         .invalid("q");
 }
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_though_the_receiver_is_gone() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let body = json!({ "receiverId": "bob", "content": "hi", "clientId": "c" });
+    let first = ann.post("/api/messages", body.clone()).await.expect(201);
+    schoolbell::service::users::set_disabled(&t.app, &bob.user, true)
+        .await
+        .unwrap();
+    assert_eq!(
+        ann.post("/api/messages", body).await.expect(200)["data"],
+        first["data"]
+    );
+}

@@ -122,12 +122,7 @@ async fn play(acts: Vec<Act>) {
     client.connect().await;
     client.read().await;
     // What is dispatched last may come after the answer to a ping: ask again until the oracle has everything.
-    let newest = t
-        .app
-        .store
-        .read(schoolbell::store::meta::seq)
-        .await
-        .unwrap();
+    let newest = ann.write(&bob, "the end").await["seq"].as_i64().unwrap();
     while always.cursor < newest {
         always.read().await;
     }

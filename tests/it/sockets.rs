@@ -518,3 +518,35 @@ async fn two_roles_see_each_other() {
         "tea of the school"
     );
 }
+
+#[tokio::test]
+async fn nobody_can_leave_out_another_persons_socket() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let (mut socket, connected) = bob.connect().await;
+    let bearer = format!("Bearer {}", ann.token);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        (
+            "x-connection-id",
+            connected["connectionId"].as_str().unwrap(),
+        ),
+    ];
+    let body = json!({ "receiverId": "bob", "content": "hi" }).to_string();
+    t.raw("POST", "/api/messages", &headers, body.as_bytes())
+        .await
+        .expect(201);
+    socket.expect("new_message").await;
+}
+
+#[tokio::test]
+async fn a_stop_tells_those_too_who_have_not_said_who_they_are() {
+    let mut t = TestApp::new();
+    let mut socket = t.socket().await;
+    // The handshake is done on the client's side first.
+    socket.send(json!({ "event": "ping" })).await;
+    socket.expect("pong").await;
+    t.stop();
+    assert_eq!(socket.closed().await, 4000);
+}

@@ -401,3 +401,96 @@ async fn roles_come_from_the_user_not_from_our_own_token() {
         "admin"
     );
 }
+
+#[tokio::test]
+async fn a_public_key_of_others_signs_no_log_in_of_ours() {
+    let t = app(|c| {
+        c.auth.public_key = RSA_PUBLIC.into();
+        c.auth.issuer = "https://app.school.example".into();
+    })
+    .await;
+    let mut claims = claims();
+    claims["iss"] = json!("schoolbell");
+    claims["ver"] = json!(0);
+    me(&t, &signed(&claims, Algorithm::RS256, RSA, None))
+        .await
+        .refused(401, "token_invalid");
+    claims["iss"] = json!("https://app.school.example");
+    claims["ver"] = json!("2.0");
+    me(&t, &signed(&claims, Algorithm::RS256, RSA, None))
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn a_token_of_the_future_is_refused() {
+    let t = app(|_| {}).await;
+    let at = |iat: i64| {
+        let mut claims = claims();
+        claims["iat"] = json!(iat);
+        hs256(&claims, SECRET)
+    };
+    me(&t, &at(START.seconds() + 30)).await.expect(200);
+    me(&t, &at(START.seconds() + 31))
+        .await
+        .refused(401, "token_invalid");
+}
+
+#[tokio::test]
+async fn an_older_token_does_not_undo_what_a_newer_one_said() {
+    let t = app(|c| c.auth.auto_provision = true).await;
+    let named = |name: &str, iat: i64| {
+        let mut claims = claims();
+        claims["name"] = json!(name);
+        claims["iat"] = json!(iat);
+        hs256(&claims, SECRET)
+    };
+    let name = async |token: String| me(&t, &token).await.expect(200)["data"]["name"].clone();
+    assert_eq!(
+        name(named("Ann Old", START.seconds() - 50)).await,
+        "Ann Old"
+    );
+    assert_eq!(name(named("Ann New", START.seconds())).await, "Ann New");
+    assert_eq!(
+        name(named("Ann Old", START.seconds() - 50)).await,
+        "Ann New"
+    );
+    assert_eq!(
+        name(named(" ", START.seconds())).await,
+        "Ann New",
+        "no name is no name"
+    );
+}
+
+/// Two people who log in here, whose tokens from elsewhere share a family's address.
+#[tokio::test]
+async fn an_address_that_is_taken_is_left_where_it_is() {
+    use schoolbell::model::users::{DisplayName, Username};
+    use schoolbell::service::auth::{NewAccount, add_account};
+    let t = TestApp::with(|c| c.auth.auto_provision = true);
+    for name in ["mum", "dad"] {
+        let account = NewAccount {
+            username: Username::parse(name).unwrap(),
+            name: DisplayName::parse(name).unwrap(),
+            role: Role::Guardian,
+            password: crate::helpers::PASSWORD.into(),
+        };
+        let user = add_account(&t.app, account).await.unwrap();
+        let claims = json!({
+            "userId": user.id(), "email": "family@x.example", "name": name,
+            "iat": START.seconds(), "exp": START.seconds() + 60,
+        });
+        me(&t, &hs256(&claims, SECRET)).await.expect(200);
+    }
+}
+
+#[test]
+fn an_empty_secret_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.database.path = folder.path().join("school.db");
+    std::fs::write(folder.path().join("jwt.secret"), "\n").unwrap();
+    let error = schoolbell::App::open(config).err().unwrap().to_string();
+    assert!(error.contains("jwt.secret"), "{error}");
+    assert!(!folder.path().join("school.db").exists());
+}
