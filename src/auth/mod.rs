@@ -5,6 +5,7 @@ pub mod keyfile;
 pub mod passwords;
 pub mod setup;
 pub mod tokens;
+mod verified;
 
 use std::path::Path;
 

@@ -1,6 +1,7 @@
 //! JSON Web Tokens (RFC 7519): our own, HS256, and those of the school's existing app.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use super::jwks::Jwks;
 use super::keyfile;
+use super::verified::VerifiedTokens;
 use crate::config::{self, ALGORITHMS};
 use crate::error::{Error, Result, Unauthorized};
 use crate::model::ids::UserId;
@@ -108,6 +110,7 @@ pub struct Tokens {
     issuer: String,
     audience: String,
     lifetime: i64,
+    verified: VerifiedTokens,
 }
 
 impl Tokens {
@@ -152,6 +155,7 @@ impl Tokens {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             lifetime: i64::from(config.token_ttl),
+            verified: VerifiedTokens::default(),
         })
     }
 
@@ -177,7 +181,11 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Error::Unauthorized`].
-    pub async fn verify(&self, token: &str, now: Time) -> Result<Verified> {
+    pub async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>> {
+        if let Some(known) = self.verified.get(token) {
+            check_expiry(known.expires_at, now)?;
+            return Ok(known);
+        }
         if token.is_empty() || token.len() > MAX {
             return Err(bad());
         }
@@ -205,9 +213,9 @@ impl Tokens {
         }
         check_times(&claims, now)?;
         let subject = subject(&claims).ok_or_else(bad)?;
-        Ok(Verified {
+        let verified = Arc::new(Verified {
             subject,
-            expires_at: Time((claims.exp as i64).saturating_mul(1000)),
+            expires_at: expiry(&claims),
             issue: match version {
                 Some(version) if own => Issue::Version(version),
                 _ => Issue::At(claims.iat.as_f64().map(|iat| iat as i64)),
@@ -217,7 +225,11 @@ impl Tokens {
             } else {
                 profile(&claims)
             },
-        })
+        });
+        if header.alg == Algorithm::HS256 {
+            self.verified.keep(token, &verified);
+        }
+        Ok(verified)
     }
 
     async fn decode_public(
@@ -283,14 +295,23 @@ fn check_times(claims: &Claims, now: Time) -> Result<()> {
     {
         return Err(bad());
     }
-    if now.seconds() > claims.exp as i64 + LEEWAY {
-        return Err(Error::Unauthorized(Unauthorized::Expired));
-    }
+    check_expiry(expiry(claims), now)?;
     if claims
         .nbf
         .is_some_and(|nbf| now.seconds() + LEEWAY < nbf as i64)
     {
         return Err(bad());
+    }
+    Ok(())
+}
+
+fn expiry(claims: &Claims) -> Time {
+    Time((claims.exp as i64).saturating_mul(1000))
+}
+
+fn check_expiry(expires_at: Time, now: Time) -> Result<()> {
+    if now.seconds() > expires_at.seconds() + LEEWAY {
+        return Err(Error::Unauthorized(Unauthorized::Expired));
     }
     Ok(())
 }

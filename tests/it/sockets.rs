@@ -418,6 +418,32 @@ async fn silence_about_who_it_is_ends_after_ten_seconds() {
     );
 }
 
+/// Half a minute and more of a clock that is wound on.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_no_ping_is_dropped() {
+    use schoolbell::realtime::ws::{Opening, serve};
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    let identity = schoolbell::service::auth::identity(&t.app, &ann.token)
+        .await
+        .unwrap();
+    let opening = Opening {
+        since: None,
+        identity: Some(identity),
+        early: Default::default(),
+    };
+    let (ours, _theirs) = tokio::io::duplex(1 << 20);
+    let started = tokio::time::Instant::now();
+    serve(t.app.clone(), ours, opening).await;
+    let seconds = started.elapsed().as_secs();
+    assert!(
+        (45..47).contains(&seconds),
+        "{seconds}: a ping after 25 s, 20 s to answer it"
+    );
+    let silent = schoolbell::metrics::CodeLabel { code: 4003 };
+    assert_eq!(t.app.metrics.closes.get_or_create(&silent).get(), 1);
+}
+
 #[tokio::test]
 async fn too_many_frames_end_the_connection() {
     let t = TestApp::with(|c| c.limits.frames_per_second = 2);
