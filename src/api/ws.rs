@@ -33,12 +33,10 @@ pub fn route(app: &App) -> Route {
         .and(request::raw_query())
         .and(warp::ext::optional::<OnUpgrade>())
         .then(move |headers, query, upgrade| handshake(app.clone(), headers, query, upgrade))
-        .map(|outcome: Result<Response>| {
-            let mut response = outcome.unwrap_or_else(failure);
-            response.extensions_mut().insert(Served {
-                pattern: PATTERN,
-                user: None,
-            });
+        .map(|outcome: Result<(Response, Option<String>)>| {
+            let (mut response, user) = outcome.unwrap_or_else(|error| (failure(error), None));
+            let pattern = PATTERN;
+            response.extensions_mut().insert(Served { pattern, user });
             response
         })
         .boxed()
@@ -49,7 +47,7 @@ async fn handshake(
     headers: HeaderMap,
     query: String,
     upgrade: Option<OnUpgrade>,
-) -> Result<Response> {
+) -> Result<(Response, Option<String>)> {
     let key = websocket_key(&headers)?;
     check_origin(&app, &headers)?;
     if app.stopping.is_cancelled() {
@@ -62,9 +60,10 @@ async fn handshake(
         Err(_) => None,
     };
     let upgrade = upgrade.ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;
+    let user = identity.as_ref().map(|i| format!("user:{}", i.user.id()));
     let tasks = app.tasks.clone();
     tasks.spawn(start(app, upgrade, since, identity));
-    switching(&key)
+    Ok((switching(&key)?, user))
 }
 
 fn switching(key: &str) -> Result<Response> {

@@ -41,8 +41,8 @@ pub fn run(config: Config, command: Command) -> Result<(), Failure> {
         random_password()?
     };
     let account = NewAccount {
-        name: DisplayName::parse(name.as_deref().unwrap_or(&username))?,
         username: Username::parse(&username)?,
+        name: DisplayName::parse(name.as_deref().unwrap_or(&username))?,
         role,
         password: password.clone(),
     };

@@ -18,6 +18,7 @@ impl Config {
         let default_file = Path::new("config.toml");
         let file = file.or_else(|| default_file.exists().then_some(default_file));
         let mut table = Table::new();
+        let mut source = None;
         if let Some(path) = file {
             let name = path.display();
             let text = std::fs::read_to_string(path)
@@ -27,10 +28,34 @@ impl Config {
                 .and_then(|_| toml::from_str::<Table>(&text))
                 .map(|parsed| table = parsed)
                 .map_err(|e| ConfigError(describe(&name.to_string(), &text, &e)))?;
+            source = Some((name.to_string(), text));
         }
         overlay(&mut table, environment)?;
-        parse(&table)?.checked()
+        let config = parse(&table)?;
+        config.checked().map_err(|ConfigError(why)| {
+            let place =
+                source.and_then(|(name, text)| Some(format!("{name}:{}: ", line_of(&text, &why)?)));
+            ConfigError(format!("{}{why}", place.unwrap_or_default()))
+        })
     }
+}
+
+/// The line of the file that sets the key which `why` begins with, as `section.key: …`.
+fn line_of(text: &str, why: &str) -> Option<usize> {
+    let (section, key) = why.split(':').next()?.split_once('.')?;
+    let mut current = "";
+    let found = text.lines().position(|line| {
+        let line = line.trim();
+        if let Some(heading) = line.strip_prefix('[') {
+            current = heading.split(']').next().unwrap_or_default().trim();
+        }
+        current == section
+            && line
+                .split('=')
+                .next()
+                .is_some_and(|name| name.trim() == key)
+    });
+    found.map(|at| at + 1)
 }
 
 fn parse(table: &Table) -> Result<Config, ConfigError> {
@@ -165,6 +190,15 @@ mod tests {
         let error = load("[nonsense]\nx = 1\n", &[]).unwrap_err();
         assert!(
             error.contains(":1:") && error.contains("nonsense"),
+            "{error}"
+        );
+        let error = load(
+            "[log]\nlevel = \"info\"\n\n[auth]\njwt_secret = \"short\"\n",
+            &[],
+        );
+        let error = error.unwrap_err();
+        assert!(
+            error.contains(":5: auth.jwt_secret") && !error.contains("short\""),
             "{error}"
         );
     }
