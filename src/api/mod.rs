@@ -64,7 +64,12 @@ pub fn table() -> Vec<Endpoint> {
 
 /// Everything that schoolbell serves, for `warp::test` or a listener. See the [crate documentation](crate).
 pub fn routes(app: &App) -> Route {
-    let table: Arc<[Endpoint]> = table().into();
+    mount(app, table())
+}
+
+/// As [`routes`], with a table of the caller's own.
+pub fn mount(app: &App, table: Vec<Endpoint>) -> Route {
+    let table: Arc<[Endpoint]> = table.into();
     let api = any_of(grouped(app, &table).into_iter().chain([ws::route(app)]));
     let answered = api
         .or(assets::route(app))

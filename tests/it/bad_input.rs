@@ -255,13 +255,81 @@ async fn a_duplicate_query_key_is_refused() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer() {
-    // What a handler's panic becomes: the write that panics takes the same path as any fault of ours.
+    use schoolbell::api::endpoint::{Access, Call, get};
+    use schoolbell::api::{
+        input::Nothing,
+        mount,
+        reply::{Data, Empty},
+    };
     let t = TestApp::new();
+    let boom = async |_: Call, _: Nothing| -> schoolbell::error::Result<Data<Empty>> {
+        panic!("on purpose")
+    };
+    let routes = mount(
+        &t.app,
+        vec![get("/api/boom", Access::Anyone, boom, "Panics")],
+    );
+    let answer = warp::test::request().path("/api/boom").reply(&routes).await;
+    let text = String::from_utf8(answer.body().to_vec()).unwrap();
+    assert_eq!(answer.status(), 500);
+    let body: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&body["success"], &body["code"]),
+        (&json!(false), &json!("internal_error"))
+    );
+    assert!(
+        !text.contains("purpose") && !text.contains("boom"),
+        "{text}"
+    );
+
+    // In a write as well; the writer goes on.
     let outcome: Result<(), _> = t.app.store.write(|_| panic!("on purpose")).await;
-    let error = outcome.unwrap_err();
-    assert_eq!(error.code(), "internal_error");
-    assert!(!error.public_message().contains("on purpose"));
+    assert_eq!(outcome.unwrap_err().code(), "internal_error");
     t.call("GET", "/health", "", None).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_an_answer_at_once() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let mut waiting: Vec<futures_util::future::BoxFuture<_>> = Vec::new();
+    let store = t.app.clone();
+    let stuck = tokio::spawn(async move {
+        let work = move |_: &schoolbell::store::WriteTx| {
+            let _ = begun.send(());
+            let _ = wait.recv();
+            Ok(((), Vec::new()))
+        };
+        store.store.write(work).await
+    });
+    // It has left the queue: what is counted from here on waits behind it.
+    begins.await.unwrap();
+    for _ in 0..5_000 {
+        waiting.push(Box::pin(t.app.store.write(|_| Ok(((), Vec::new())))));
+    }
+    // Each is queued when it is first polled.
+    let mut refused = 0;
+    for write in &mut waiting {
+        if let Some(Err(error)) = futures_util::future::poll_immediate(write).await {
+            assert_eq!(error.code(), "unavailable");
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 5_000 - 4_096);
+    let body = json!({ "receiverId": bob.id(), "content": "hi" });
+    let answer = ann.post("/api/messages", body.clone()).await;
+    assert_eq!(answer.headers["retry-after"], "1");
+    answer.refused(503, "unavailable");
+    go.send(()).unwrap();
+    drop(waiting);
+    stuck.await.unwrap().unwrap();
+    let mut tries = 0;
+    while ann.post("/api/messages", body.clone()).await.status == 503 {
+        tries += 1;
+        assert!(tries < 1_000);
+    }
 }
 
 #[tokio::test]
