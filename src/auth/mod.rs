@@ -1,5 +1,6 @@
 //! Who is who: tokens, the keys that verify them, passwords. Nothing here reads the database.
 
+mod claims;
 pub mod jwks;
 pub mod keyfile;
 pub mod passwords;

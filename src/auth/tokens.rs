@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::claims::{Claims, OwnClaims, check_expiry, check_times, expiry, profile, subject};
 use super::jwks::Jwks;
 use super::keyfile;
 use super::verified::VerifiedTokens;
@@ -21,8 +21,6 @@ use crate::model::ids::UserId;
 use crate::model::time::Time;
 use crate::model::users::User;
 
-/// How far clocks may differ, in seconds.
-const LEEWAY: i64 = 30;
 /// The longest token that is looked at, in bytes.
 const MAX: usize = 8 << 10;
 /// The shortest secret, in bytes: an empty file would let anybody sign.
@@ -55,49 +53,6 @@ pub struct Profile {
     pub email: Option<String>,
     pub avatar: Option<String>,
     pub role: Option<String>,
-}
-
-/// The claims as they stand in a token. Those of strangers are `Value`s, so that an odd optional one is no error.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Claims {
-    #[serde(default)]
-    user_id: Value,
-    #[serde(default)]
-    sub: Value,
-    exp: f64,
-    #[serde(default)]
-    iat: Value,
-    nbf: Option<f64>,
-    #[serde(default)]
-    iss: Value,
-    #[serde(default)]
-    aud: Value,
-    #[serde(default)]
-    name: Value,
-    #[serde(default)]
-    email: Value,
-    #[serde(default)]
-    avatar: Value,
-    #[serde(default)]
-    role: Value,
-    /// The token version: only ours carry it.
-    #[serde(default)]
-    ver: Value,
-}
-
-/// The claims of our own tokens.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OwnClaims<'a> {
-    user_id: &'a str,
-    sub: &'a str,
-    exp: i64,
-    iat: i64,
-    iss: &'a str,
-    name: &'a str,
-    role: &'a str,
-    ver: i64,
 }
 
 /// Issues and verifies.
@@ -265,7 +220,7 @@ impl Tokens {
     }
 }
 
-fn bad() -> Error {
+pub(super) fn bad() -> Error {
     Error::Unauthorized(Unauthorized::BadToken)
 }
 
@@ -279,65 +234,6 @@ fn decode_with(token: &str, alg: Algorithm, key: &DecodingKey) -> Result<Claims>
     decode(token, key, &validation)
         .map(|data| data.claims)
         .map_err(|_| bad())
-}
-
-fn check_times(claims: &Claims, now: Time) -> Result<()> {
-    // Seconds since the epoch; a float beyond their range is nobody's honest clock.
-    let sane = |t: f64| t.is_finite() && (0.0..1e12).contains(&t);
-    if !sane(claims.exp) || !claims.nbf.is_none_or(sane) {
-        return Err(bad());
-    }
-    // A token of the future would outlive a log-out-everywhere.
-    if claims
-        .iat
-        .as_f64()
-        .is_some_and(|iat| !sane(iat) || iat as i64 > now.seconds() + LEEWAY)
-    {
-        return Err(bad());
-    }
-    check_expiry(expiry(claims), now)?;
-    if claims
-        .nbf
-        .is_some_and(|nbf| now.seconds() + LEEWAY < nbf as i64)
-    {
-        return Err(bad());
-    }
-    Ok(())
-}
-
-fn expiry(claims: &Claims) -> Time {
-    Time((claims.exp as i64).saturating_mul(1000))
-}
-
-fn check_expiry(expires_at: Time, now: Time) -> Result<()> {
-    if now.seconds() > expires_at.seconds() + LEEWAY {
-        return Err(Error::Unauthorized(Unauthorized::Expired));
-    }
-    Ok(())
-}
-
-/// `userId`, else `sub`; a number is taken as its digits, as databases that count their users sign them.
-fn subject(claims: &Claims) -> Option<UserId> {
-    let claim = if claims.user_id.is_null() {
-        &claims.sub
-    } else {
-        &claims.user_id
-    };
-    match claim {
-        Value::String(text) => UserId::parse(text),
-        Value::Number(number) if number.is_u64() => UserId::parse(&number.to_string()),
-        _ => None,
-    }
-}
-
-fn profile(claims: &Claims) -> Profile {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    Profile {
-        name: text(&claims.name),
-        email: text(&claims.email),
-        avatar: text(&claims.avatar),
-        role: text(&claims.role),
-    }
 }
 
 /// Reads a PEM, given as text or as the path of its file.

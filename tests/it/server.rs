@@ -62,17 +62,22 @@ async fn sigterm_tells_sockets_and_lets_requests_finish() {
     );
 }
 
+/// A request whose body never comes whole: it holds a stop up.
+async fn never_ending_request(server: &Server) -> tokio::net::TcpStream {
+    let mut stream = tokio::net::TcpStream::connect(&server.address)
+        .await
+        .unwrap();
+    let head = "POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stream
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
-    // A request that never ends holds the stop up.
-    let mut stuck = tokio::net::TcpStream::connect(&server.address)
-        .await
-        .unwrap();
-    let head = "POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
-    stuck.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let _stuck = never_ending_request(&server).await;
     let started = Instant::now();
     server.signal("-INT");
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -89,12 +94,7 @@ async fn a_second_signal_ends_at_once() {
 async fn a_request_that_never_ends_holds_a_stop_up_for_ten_seconds_at_most() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
-    let mut stuck = tokio::net::TcpStream::connect(&server.address)
-        .await
-        .unwrap();
-    let head = "POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
-    stuck.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let _stuck = never_ending_request(&server).await;
     let started = Instant::now();
     server.signal("-TERM");
     assert_eq!(server.wait(), Some(0));
