@@ -149,7 +149,6 @@ impl Endpoint {
 
     async fn answer(self, call: Call) -> Response {
         let user = Arc::new(std::sync::OnceLock::new());
-        let call = Call { ..call };
         let outcome = USER
             .scope(
                 user.clone(),

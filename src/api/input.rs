@@ -1,11 +1,6 @@
 //! What a handler takes beside the caller: nothing, a query, or a JSON body. Each reads itself and describes itself.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +10,7 @@ use super::endpoint::Call;
 use super::openapi::{Components, schema_ref};
 use super::request::read_body;
 use crate::error::{Error, FieldError, Result};
+use crate::model::object::Object;
 
 /// The largest body, in bytes.
 pub const MAX_BODY: usize = 64 << 10;
@@ -118,26 +114,6 @@ impl<T: DeserializeOwned + Default + ToSchema + Send> Input for OptionalJson<T> 
         }
         require_json(call)?;
         parse(&bytes).map(OptionalJson)
-    }
-}
-
-/// A struct from a JSON object and from nothing else: serde's derive would take an array of its fields as well.
-#[derive(Debug)]
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OnlyMaps<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
-            type Value = Object<T>;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(OnlyMaps(PhantomData))
     }
 }
 

@@ -6,13 +6,14 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::endpoint::Call;
-use super::input::{Json, Nothing, Object, Query};
+use super::input::{Json, Nothing, Query};
 use super::messages::{Count, Updated};
 use super::reply::{Created, Data, Empty};
 use crate::error::{Error, Noun, Result};
 use crate::model::audience::Audience;
 use crate::model::ids::UserId;
 use crate::model::notifications::{Link, NewNotification, Notification, Sent, Type, Urgency};
+use crate::model::object::Object;
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
 use crate::model::users::Role;

@@ -135,12 +135,6 @@ impl Inbox {
         drained
     }
 
-    /// Whether there is something to drain.
-    pub fn is_empty(&self) -> bool {
-        let queue = self.queue();
-        queue.packets.is_empty() && queue.close.is_none()
-    }
-
     /// Resolves when something was pushed since the last time it did.
     pub async fn wait(&self) {
         self.wake.notified().await;

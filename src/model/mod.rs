@@ -10,6 +10,7 @@ pub mod ids;
 pub mod keys;
 pub mod messages;
 pub mod notifications;
+pub mod object;
 pub mod page;
 pub mod text;
 pub mod time;

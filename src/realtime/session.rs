@@ -18,6 +18,7 @@ use crate::error::{Error, Unauthorized};
 use crate::hub::{Drained, Inbox, Packet};
 use crate::model::events::{CloseCode, Connected, Empty, Event, Refused, Resync};
 use crate::model::ids::{Seq, UserId};
+use crate::model::object::Object;
 use crate::service::auth::{self, Identity};
 use crate::service::{presence, users};
 use crate::store::replay::{self, Missed, Snapshot};
@@ -154,11 +155,8 @@ impl Session {
     /// # Errors
     /// [`CloseCode::BadFrame`] for what is not that; others as the event says.
     pub async fn receive(&mut self, text: &str) -> Step {
-        // serde's derive would take an array of the fields as well.
-        if !text.trim_start().starts_with('{') {
-            return Err(CloseCode::BadFrame);
-        }
-        let frame: Frame = serde_json::from_str(text).map_err(|_| CloseCode::BadFrame)?;
+        let parsed = serde_json::from_str(text);
+        let Object(frame): Object<Frame> = parsed.map_err(|_| CloseCode::BadFrame)?;
         let data = frame.data.map_or("null", RawValue::get);
         match (frame.event.as_str(), &self.phase) {
             ("ping", _) => Ok(vec![Packet::new(&Event::Pong(Empty {}))]),
@@ -175,10 +173,8 @@ impl Session {
     }
 
     async fn receive_auth(&mut self, data: &str) -> Step {
-        if !data.starts_with('{') {
-            return Err(CloseCode::BadFrame);
-        }
-        let data: AuthData = serde_json::from_str(data).map_err(|_| CloseCode::BadFrame)?;
+        let parsed = serde_json::from_str(data);
+        let Object(data): Object<AuthData> = parsed.map_err(|_| CloseCode::BadFrame)?;
         let Some(token) = data.token else {
             return Err(CloseCode::BadToken);
         };
@@ -324,8 +320,7 @@ impl Session {
     }
 
     async fn receive_typing(&mut self, data: &str) -> Option<Packet> {
-        let parsed = serde_json::from_str::<TypingData>(data);
-        let Some(data) = parsed.ok().filter(|_| data.starts_with('{')) else {
+        let Ok(Object(data)) = serde_json::from_str::<Object<TypingData>>(data) else {
             let error = Error::invalid("data", "must be {\"to\": string, \"typing\": boolean}");
             return Some(refuse(&error));
         };

@@ -41,27 +41,26 @@ fn finding(what: &'static str, outcome: Result<String, String>) -> Finding {
     Finding { what, outcome }
 }
 
+/// Whether the database's folder can be written to, or the nearest one in which it would be made.
 fn folder(database: &Path) -> Result<String, String> {
     let folder = match database.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if !folder.exists() {
-        // Made, and removed again where it is empty: whether it can be is what matters.
-        return std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::remove_dir(folder))
-            .map(|()| format!("{} will be made", folder.display()))
-            .map_err(|e| format!("{}: cannot be made: {e}", folder.display()));
-    }
-    let probe = folder.join(".schoolbell-check");
+    let existing = folder.ancestors().find(|path| path.exists());
+    let nearest = existing.unwrap_or(Path::new("."));
+    let probe = nearest.join(".schoolbell-check");
+    let outcome = if nearest == folder {
+        "can be written to"
+    } else {
+        "will be made"
+    };
     std::fs::write(&probe, b"")
         .and_then(|()| std::fs::remove_file(&probe))
-        .map(|()| format!("{} can be written to", folder.display()))
+        .map(|()| format!("{} {outcome}", folder.display()))
         .map_err(|e| {
-            format!(
-                "{}: {e}; give it to the user that runs schoolbell",
-                folder.display()
-            )
+            let place = nearest.display();
+            format!("{place}: {e}; give it to the user that runs schoolbell")
         })
 }
 

@@ -4,21 +4,13 @@ use schoolbell::api::{endpoint::Access, table};
 use schoolbell::model::users::Role;
 use serde_json::json;
 
-use crate::helpers::TestApp;
-
-/// The pattern with something in place of each parameter.
-fn path(pattern: &str) -> String {
-    let segments = pattern
-        .split('/')
-        .map(|s| if s.starts_with('{') { "x" } else { s });
-    segments.collect::<Vec<_>>().join("/")
-}
+use crate::helpers::{TestApp, path_of};
 
 #[tokio::test]
 async fn without_a_token_only_the_open_routes_answer() {
     let t = TestApp::new();
     for endpoint in table() {
-        let path = path(endpoint.pattern);
+        let path = path_of(endpoint.pattern, "x");
         let answer = t.call(endpoint.method.as_str(), &path, "", None).await;
         match endpoint.access {
             Access::Anyone => assert_ne!(answer.status, 401, "{path}"),
@@ -44,7 +36,7 @@ async fn each_role_gets_through_where_the_table_says_so_and_nowhere_else() {
             if endpoint.pattern.ends_with("logout-all") {
                 continue;
             }
-            let path = path(endpoint.pattern);
+            let path = path_of(endpoint.pattern, "x");
             let answer = t
                 .call(endpoint.method.as_str(), &path, &person.token, None)
                 .await;
@@ -67,7 +59,7 @@ async fn api_keys_get_through_where_the_table_says_so_and_nowhere_else() {
     let t = TestApp::new();
     let key = t.key().await;
     for endpoint in table() {
-        let path = path(endpoint.pattern);
+        let path = path_of(endpoint.pattern, "x");
         let answer = t.call(endpoint.method.as_str(), &path, &key, None).await;
         match endpoint.access {
             Access::Person | Access::Admin => drop(answer.refused(403, "api_key_not_allowed")),

@@ -5,7 +5,7 @@ use schoolbell::api::table;
 use schoolbell::model::users::Role;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Person, TestApp, http};
+use crate::helpers::{Answer, Person, TestApp, http, path_of};
 
 async fn raw(
     t: &TestApp,
@@ -27,13 +27,6 @@ async fn raw(
 
 const JSON: &str = "application/json";
 
-fn path(pattern: &str) -> String {
-    let segments = pattern
-        .split('/')
-        .map(|s| if s.starts_with('{') { "bob" } else { s });
-    segments.collect::<Vec<_>>().join("/")
-}
-
 #[tokio::test]
 async fn bodies_that_no_route_takes() {
     let t = TestApp::new();
@@ -45,7 +38,7 @@ async fn bodies_that_no_route_takes() {
         let InputSpec::Body { required, .. } = endpoint.input else {
             continue;
         };
-        let (method, path) = (endpoint.method.as_str(), path(endpoint.pattern));
+        let (method, path) = (endpoint.method.as_str(), path_of(endpoint.pattern, "bob"));
         let send = async |kind: &str, body: &[u8]| raw(&t, &admin, method, &path, kind, body).await;
         for body in [&b"{"[..], b"nul", b"{,}", b"\xFF", b"{\"\xFF\":1}"] {
             send(JSON, body).await.refused(400, "malformed_json");
@@ -81,12 +74,7 @@ async fn bodies_that_no_route_takes() {
             assert_ne!(send(accepted, b"{\"nonsense\":1}").await.status, 415);
         }
     }
-    let seq = t
-        .app
-        .store
-        .read(schoolbell::store::meta::seq)
-        .await
-        .unwrap();
+    let seq = t.newest_seq().await;
     assert_eq!(seq, 0, "nothing was written");
 }
 
@@ -120,7 +108,7 @@ async fn limits_and_cursors_of_every_list() {
         };
         let params = params();
         let has = |name: &str| params.as_array().unwrap().iter().any(|p| p["name"] == name);
-        let path = path(endpoint.pattern);
+        let path = path_of(endpoint.pattern, "bob");
         let base = match () {
             _ if has("q") => "q=x&",
             _ if has("userIds") => "userIds=x&",
@@ -217,12 +205,7 @@ async fn fields_of_a_message() {
         400,
         "half a surrogate pair is no text"
     );
-    let seq = t
-        .app
-        .store
-        .read(schoolbell::store::meta::seq)
-        .await
-        .unwrap();
+    let seq = t.newest_seq().await;
     assert_eq!(seq, 0, "nothing was written");
 
     for good in [

@@ -428,3 +428,15 @@ fn check_finds_a_key_file_that_cannot_be_used() {
     std::fs::write(folder.path().join("data/vapid.key"), "bad").unwrap();
     assert!(ended(&run(folder.path(), &["check"]), 1).contains("WRONG keys"));
 }
+
+#[test]
+fn check_leaves_no_folder_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = binary(folder.path())
+        .arg("check")
+        .env("SCHOOLBELL_DATABASE__PATH", "a/b/school.db")
+        .output()
+        .unwrap();
+    assert!(ended(&output, 0).contains("will be made"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

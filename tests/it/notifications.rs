@@ -367,12 +367,7 @@ async fn what_may_not_be_sent() {
         .read(schoolbell::store::notifications::unfinished_deliveries)
         .await;
     assert!(stored.unwrap().is_empty());
-    let seq = t
-        .app
-        .store
-        .read(schoolbell::store::meta::seq)
-        .await
-        .unwrap();
+    let seq = t.newest_seq().await;
     assert_eq!(seq, 0, "nothing was written");
 }
 

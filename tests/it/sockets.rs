@@ -308,6 +308,7 @@ async fn frames_that_end_the_connection() {
         "",
         "x",
         "[]",
+        "[\"ping\",null]",
         "{}",
         "{\"event\":5}",
         "\"ping\"",

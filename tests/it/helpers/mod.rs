@@ -136,6 +136,12 @@ impl TestApp {
         secret.unwrap().expose().to_owned()
     }
 
+    /// The seq of the newest event; 0 while nothing was written.
+    pub async fn newest_seq(&self) -> i64 {
+        let read = self.app.store.read(schoolbell::store::meta::seq);
+        read.await.unwrap()
+    }
+
     /// A request with this token, or with none.
     pub async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
         call(&self.routes, method, path, token, body).await
@@ -172,6 +178,15 @@ async fn call(
         request = request.json(&body);
     }
     Answer::new(request.reply(routes).await)
+}
+
+/// A route's pattern with `value` in place of each parameter.
+pub fn path_of(pattern: &str, value: &str) -> String {
+    let fill = |segment| match segment {
+        parameter if str::starts_with(parameter, '{') => value,
+        literal => literal,
+    };
+    pattern.split('/').map(fill).collect::<Vec<_>>().join("/")
 }
 
 /// Somebody with a token.
