@@ -6,6 +6,7 @@ pub mod keyfile;
 pub mod passwords;
 pub mod setup;
 pub mod tokens;
+pub mod vapid;
 mod verified;
 
 use std::path::Path;

@@ -7,8 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::SecretKey;
 use p256::elliptic_curve::rand_core::OsRng;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
+use p256::pkcs8::EncodePrivateKey as _;
 
-use crate::auth::keyfile;
+use super::keyfile;
 use crate::config::{self, Secret};
 
 /// A pair as `npx web-push generate-vapid-keys` prints it: base64url without padding.
@@ -52,6 +53,22 @@ impl VapidKeys {
             return Err("push.vapid_public_key: does not belong to push.vapid_private_key".into());
         }
         Ok(keys)
+    }
+
+    /// A token that tells the push service at `audience` (an origin) who sends, good until `expires_at` (Unix seconds):
+    /// RFC 8292 section 2.
+    ///
+    /// # Errors
+    /// A sentence, if the key cannot sign.
+    pub fn sign(&self, audience: &str, expires_at: i64, subject: &str) -> Result<String, String> {
+        let bytes = URL_SAFE_NO_PAD.decode(self.private.expose());
+        let key = bytes.ok().and_then(|b| SecretKey::from_slice(&b).ok());
+        let der = key.and_then(|key| key.to_pkcs8_der().ok());
+        let der = der.ok_or("the VAPID private key is not a key")?;
+        let claims = serde_json::json!({ "aud": audience, "exp": expires_at, "sub": subject });
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
+        let key = jsonwebtoken::EncodingKey::from_ec_der(der.as_bytes());
+        jsonwebtoken::encode(&header, &claims, &key).map_err(|e| e.to_string())
     }
 
     fn from_private(text: &str) -> Option<Self> {

@@ -25,7 +25,7 @@ impl Dispatcher {
                     match effect {
                         Effect::Publish(publication) => hub.publish(&publication),
                         Effect::Disconnect(user, code) => hub.disconnect(user, code),
-                        Effect::UserChanged(_) => {}
+                        Effect::UserChanged(_) | Effect::PushDue => {}
                     }
                 }
             })

@@ -2,8 +2,12 @@
 //!
 //! Publishing is synchronous and never waits: it puts a shared packet into inboxes and wakes their tasks. A shard's
 //! lock is held to look somebody up, never while encoding or logging.
+//!
+//! A socket that is open may yet be dead. So for each user the hub knows what was left to their sockets
+//! ([`Hub::promise`]) and what these have confirmed ([`Hub::confirm`]); who goes without confirming leaves a [`Doubt`].
 
 mod dispatcher;
+mod doubts;
 mod inbox;
 
 use std::collections::HashMap;
@@ -16,9 +20,10 @@ use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::model::events::{CloseCode, Event, Publication};
-use crate::model::ids::{ConnectionId, UserId, UserKey};
+use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
 
 pub use dispatcher::Dispatcher;
+pub use doubts::{Doubt, PATIENCE, Reach};
 pub use inbox::{Drained, Inbox, Packet};
 
 /// How long after somebody's last socket has gone they still count as online.
@@ -28,10 +33,17 @@ const SHARDS: usize = 32;
 
 /// All open sockets of this process.
 pub struct Hub {
-    shards: Vec<Mutex<HashMap<UserKey, Entry>>>,
+    shards: Vec<Mutex<Shard>>,
     metrics: Arc<Metrics>,
     next_connection: AtomicU64,
     arrivals: mpsc::UnboundedSender<(UserKey, UserId)>,
+}
+
+#[derive(Default)]
+struct Shard {
+    users: HashMap<UserKey, Entry>,
+    /// Of those who are not among `users` any more.
+    doubts: HashMap<UserKey, Doubt>,
 }
 
 struct Entry {
@@ -39,6 +51,17 @@ struct Entry {
     devices: Vec<Arc<Inbox>>,
     /// Since when there is no device.
     left: Option<Instant>,
+    /// The highest seq that was left to these sockets, and the highest that one of them confirmed.
+    promised: Seq,
+    confirmed: Seq,
+    /// Whether `confirmed` has risen since it was last asked for.
+    risen: bool,
+}
+
+impl Entry {
+    fn connected(&self) -> bool {
+        !self.devices.is_empty()
+    }
 }
 
 impl Hub {
@@ -55,10 +78,8 @@ impl Hub {
         (hub, arrived)
     }
 
-    fn shard(&self, user: UserKey) -> MutexGuard<'_, HashMap<UserKey, Entry>> {
-        let shard = &self.shards[user.0 as usize % SHARDS];
-        // Nothing under this lock can panic half-way through a change.
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, user: UserKey) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[user.0 as usize % SHARDS])
     }
 
     /// A new, empty inbox; nothing reaches it before [`Hub::register`].
@@ -71,12 +92,16 @@ impl Hub {
     pub fn register(&self, user: UserKey, id: &UserId, inbox: Arc<Inbox>, max: usize) {
         let mut shard = self.shard(user);
         let mut arrived = false;
-        let entry = shard.entry(user).or_insert_with(|| {
+        shard.doubts.remove(&user);
+        let entry = shard.users.entry(user).or_insert_with(|| {
             arrived = true;
             Entry {
                 id: id.clone(),
                 devices: Vec::with_capacity(1),
                 left: None,
+                promised: 0,
+                confirmed: 0,
+                risen: false,
             }
         });
         entry.left = None;
@@ -96,7 +121,7 @@ impl Hub {
     /// Takes a socket out. Its user stays online for [`GRACE`].
     pub fn unregister(&self, user: UserKey, connection: ConnectionId) {
         let mut shard = self.shard(user);
-        if let Some(entry) = shard.get_mut(&user) {
+        if let Some(entry) = shard.users.get_mut(&user) {
             entry.devices.retain(|inbox| inbox.id() != connection);
             if entry.devices.is_empty() && entry.left.is_none() {
                 entry.left = Some(Instant::now());
@@ -108,12 +133,15 @@ impl Hub {
     pub fn sweep(&self, now: Instant) -> Vec<(UserKey, UserId)> {
         let mut gone = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|user, entry| {
+            let shard = &mut *lock(shard);
+            shard.users.retain(|user, entry| {
                 let over = entry
                     .left
                     .is_some_and(|left| now.saturating_duration_since(left) >= GRACE);
                 if over {
+                    shard
+                        .doubts
+                        .extend(entry.doubt(*user).map(|doubt| (*user, doubt)));
                     gone.push((*user, entry.id.clone()));
                 }
                 !over
@@ -125,15 +153,15 @@ impl Hub {
 
     /// Whether somebody has a socket open, or had one a moment ago.
     pub fn is_online(&self, user: UserKey) -> bool {
-        self.shard(user).contains_key(&user)
+        self.shard(user).users.contains_key(&user)
     }
 
     /// Everybody who has a socket open.
     pub fn online(&self) -> Vec<(UserKey, UserId)> {
         let mut online = Vec::new();
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let present = shard.iter().filter(|(_, entry)| !entry.devices.is_empty());
+            let shard = lock(shard);
+            let present = shard.users.iter().filter(|(_, entry)| entry.connected());
             online.extend(present.map(|(user, entry)| (*user, entry.id.clone())));
         }
         online
@@ -143,7 +171,7 @@ impl Hub {
     pub fn publish(&self, publication: &Publication) {
         let mut inboxes = Vec::new();
         for &user in &publication.to {
-            if let Some(entry) = self.shard(user).get(&user) {
+            if let Some(entry) = self.shard(user).users.get(&user) {
                 let told = |inbox: &&Arc<Inbox>| publication.except != Some((user, inbox.id()));
                 inboxes.extend(entry.devices.iter().filter(told).cloned());
             }
@@ -168,7 +196,7 @@ impl Hub {
 
     /// Closes every socket of a user.
     pub fn disconnect(&self, user: UserKey, code: CloseCode) {
-        let devices = match self.shard(user).get(&user) {
+        let devices = match self.shard(user).users.get(&user) {
             Some(entry) => entry.devices.clone(),
             None => return,
         };
@@ -179,11 +207,16 @@ impl Hub {
     pub fn all_inboxes(&self) -> Vec<Arc<Inbox>> {
         let mut inboxes = Vec::new();
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            inboxes.extend(shard.values().flat_map(|entry| entry.devices.clone()));
+            let shard = lock(shard);
+            inboxes.extend(shard.users.values().flat_map(|entry| entry.devices.clone()));
         }
         inboxes
     }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // Nothing under this lock can panic half-way through a change.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

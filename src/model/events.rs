@@ -19,6 +19,8 @@ pub enum Effect {
     UserChanged(UserId),
     /// Every socket of this user goes, with this code.
     Disconnect(UserKey, CloseCode),
+    /// There is something to push.
+    PushDue,
 }
 
 /// An event and who gets it.

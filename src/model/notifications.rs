@@ -19,6 +19,16 @@ pub enum Urgency {
 }
 
 impl Urgency {
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [
+            Urgency::VeryLow,
+            Urgency::Low,
+            Urgency::Normal,
+            Urgency::High,
+        ];
+        all.into_iter().find(|urgency| urgency.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Urgency::VeryLow => "very-low",
@@ -28,6 +38,10 @@ impl Urgency {
         }
     }
 }
+
+/// A notification's row number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotificationKey(pub i64);
 
 /// What a notification is about: 1–64 of `A-Z a-z 0-9 . _ : -`, for example `assignment.graded`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +80,9 @@ impl Link {
         }
         if text
             .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
+            .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '"'))
         {
-            return refuse("must not hold spaces, control characters or backslashes");
+            return refuse("must not hold spaces, quotes, control characters or backslashes");
         }
         let path = text.starts_with('/') && !text.starts_with("//");
         let https = text
@@ -195,6 +209,7 @@ mod tests {
             "https://u:p@example.org",
             "assignments/7",
             "/a b",
+            "/a\"b",
             "/a\nb",
             "data:text/html,x",
         ] {

@@ -15,7 +15,7 @@ const MAX_CONTROL: usize = 125;
 pub enum Incoming {
     Text(String),
     Ping(Vec<u8>),
-    Pong,
+    Pong(Vec<u8>),
     /// With the status code, where there was one.
     Close(Option<u16>),
 }
@@ -83,7 +83,7 @@ impl Decoder {
                 }
                 (PONG, message) => {
                     self.message = message;
-                    return Ok(Some(Incoming::Pong));
+                    return Ok(Some(Incoming::Pong(payload)));
                 }
                 (CLOSE, _) => return close_code(&payload).map(|c| Some(Incoming::Close(c))),
                 (TEXT, None) => payload,
@@ -177,9 +177,9 @@ pub fn put_text(buffer: &mut BytesMut, text: &str) {
     put_frame(buffer, TEXT, text.as_bytes());
 }
 
-/// Appends a ping without payload.
-pub fn put_ping(buffer: &mut BytesMut) {
-    put_frame(buffer, PING, &[]);
+/// Appends a ping; the answer has the same payload.
+pub fn put_ping(buffer: &mut BytesMut, payload: &[u8]) {
+    put_frame(buffer, PING, payload);
 }
 
 /// Appends the answer to a ping.
@@ -257,13 +257,13 @@ mod tests {
             text(false, b"he"),
             control(Control::Ping, b"p"),
             more(false, b"ll"),
-            control(Control::Pong, b""),
+            control(Control::Pong, b"seen"),
             more(true, b"o"),
         ]
         .concat();
         let expected = [
             Incoming::Ping(b"p".to_vec()),
-            Incoming::Pong,
+            Incoming::Pong(b"seen".to_vec()),
             Incoming::Text("hello".into()),
         ];
         assert_eq!(decode(&bytes).unwrap(), expected);

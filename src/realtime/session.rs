@@ -25,6 +25,8 @@ use crate::store::replay::{self, Missed, Snapshot};
 
 /// How long a socket may be silent about who it is.
 const AUTH_TIME: Duration = Duration::from_secs(10);
+/// How soon after an event the peer is asked whether it came.
+const ASK_AFTER: Duration = Duration::from_secs(5);
 
 /// What to do after a frame or a tick: events to send, or the end.
 pub type Step = Result<Vec<Packet>, CloseCode>;
@@ -37,6 +39,10 @@ pub struct Session {
     phase: Phase,
     typing: TypingGate,
     frames: Frames,
+    /// The highest seq that was written to this socket.
+    sent: Seq,
+    /// Since when something was written of which nobody has asked yet whether it came.
+    unasked: Option<Instant>,
 }
 
 enum Phase {
@@ -93,6 +99,8 @@ impl Session {
                 left: burst(&app),
                 at: now,
             },
+            sent: 0,
+            unasked: None,
             app,
         }
     }
@@ -251,16 +259,20 @@ impl Session {
             Ok(_) => return Err(CloseCode::Revoked),
             Err(error) => return Err(close_code(error)),
         }
-        let since = self.since;
+        let (key, since) = (user.key, self.since);
         let snapshot = self
             .app
             .store
-            .read(move |c| replay::snapshot(c, user.key, since))
+            .read(move |c| replay::snapshot(c, key, since))
             .await
             .map_err(close_code)?;
         if let Phase::Joined { seen, .. } = &mut self.phase {
             *seen = snapshot.seq;
         }
+        // A client with a cursor has seen what is before it, and is left the rest; one without fetches what there is.
+        let seen = since.map_or(snapshot.seq, |since| since.min(snapshot.seq));
+        self.app.hub.confirm(user.key, seen);
+        self.app.hub.promise(user.key, snapshot.seq);
         Ok(self.welcome(snapshot))
     }
 
@@ -314,9 +326,31 @@ impl Session {
         }
     }
 
-    /// Counts an event that was written.
-    pub fn delivered(&self) {
+    /// Takes note of an event that was written.
+    pub fn delivered(&mut self, packet: &Packet) {
         self.app.metrics.events_delivered.inc();
+        if let Some(seq) = packet.seq {
+            self.sent = self.sent.max(seq);
+            self.unasked.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// When the peer is to be asked whether what was written has come.
+    pub fn ask_at(&self) -> Option<Instant> {
+        self.unasked.map(|since| since + ASK_AFTER)
+    }
+
+    /// The question: whoever answers with it has seen everything that was written so far.
+    pub fn ask(&mut self) -> Seq {
+        self.unasked = None;
+        self.sent
+    }
+
+    /// The peer has answered with `seq`.
+    pub fn confirmed(&self, seq: Seq) {
+        if let Phase::Joined { identity, .. } = &self.phase {
+            self.app.hub.confirm(identity.user.key, seq.min(self.sent));
+        }
     }
 
     async fn receive_typing(&mut self, data: &str) -> Option<Packet> {

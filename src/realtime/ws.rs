@@ -177,7 +177,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let own = if self.awaits_pong() {
             self.pinged + PONG_WITHIN
         } else {
-            self.pinged + PING_EVERY
+            let asked = self.session.ask_at();
+            asked.map_or(self.pinged + PING_EVERY, |at| {
+                at.min(self.pinged + PING_EVERY)
+            })
         };
         own.min(self.session.deadline())
     }
@@ -196,9 +199,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             self.heard = now;
         }
-        if now >= self.pinged + PING_EVERY {
+        let asks = !self.awaits_pong() && self.session.ask_at().is_some_and(|at| now >= at);
+        if asks || now >= self.pinged + PING_EVERY {
             self.pinged = now;
-            frame::put_ping(&mut self.out);
+            frame::put_ping(&mut self.out, &self.session.ask().to_be_bytes());
             self.flush().await?;
         }
         let step = self.session.tick().await;
@@ -227,7 +231,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     frame::put_pong(&mut self.out, &payload);
                     self.flush().await?;
                 }
-                Incoming::Pong => {}
+                Incoming::Pong(payload) => {
+                    if let Ok(seq) = payload.try_into() {
+                        self.session.confirmed(Seq::from_be_bytes(seq));
+                    }
+                }
                 Incoming::Close(code) => return Err(End::Peer(code.unwrap_or(NORMAL))),
             }
         }
@@ -262,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     fn put(&mut self, packet: &Packet) {
         frame::put_text(&mut self.out, &packet.json);
-        self.session.delivered();
+        self.session.delivered(packet);
     }
 
     async fn flush(&mut self) -> Result<(), End> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::conversations::{self, ConversationKey};
-use super::{WriteTx, all, first, run, users};
+use super::{WriteTx, all, first, pushes, run, users};
 use crate::error::Result;
 use crate::model::ids::{Id, Seq, UserKey};
 use crate::model::messages::{ClientId, Content, Message, MessageRead};
@@ -220,6 +220,7 @@ pub fn mark_read(tx: &WriteTx, reader: &User, partner: &User, up_to: Option<Id>)
         return Ok(Marked::Nothing);
     }
     conversations::set_read(tx, conversation, reader.key, target, updated)?;
+    pushes::forget_messages(tx, reader.key, conversation.0, target)?;
     let event = MessageRead {
         seq: tx.next_seq(),
         reader_id: reader.id().clone(),

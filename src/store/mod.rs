@@ -16,8 +16,12 @@ pub mod meta;
 pub mod migrate;
 pub mod notifications;
 pub mod open;
+pub mod preferences;
+pub mod push_services;
+pub mod pushes;
 pub mod replay;
 pub mod search;
+pub mod subscriptions;
 pub mod users;
 mod writer;
 

@@ -8,12 +8,8 @@ use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::audience::Audience;
 use crate::model::ids::{Id, Seq, UserKey};
-use crate::model::notifications::{NewNotification, Notification, Sent, Type};
+use crate::model::notifications::{NewNotification, Notification, NotificationKey, Sent, Type};
 use crate::model::time::Time;
-
-/// A notification's row number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotificationKey(pub i64);
 
 const COLUMNS: &str = "r.seq, n.id, n.type, n.title, n.message, n.link, r.read_at, n.created_at";
 

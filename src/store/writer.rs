@@ -49,6 +49,11 @@ impl WriteTx<'_> {
         next
     }
 
+    /// The newest value that was taken, by this write or one before it.
+    pub fn seq(&self) -> Seq {
+        self.last_seq.get()
+    }
+
     /// The same transaction as if it were another time.
     pub fn at(&self, now: Time) -> WriteTx<'_> {
         WriteTx { now, ..*self }

@@ -1,0 +1,192 @@
+//! Online is not reached: what was left to a socket counts once the socket has confirmed it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Entry, Hub, lock};
+use crate::model::ids::{Seq, UserKey};
+
+/// How long somebody who went without confirming has to come back before what they may have missed is pushed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether an event will reach somebody's sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It is left to an open socket.
+    Connected,
+    /// There is none.
+    Away,
+    /// There is none, and what the last one was left is in doubt still.
+    Doubtful,
+}
+
+/// What somebody's sockets were left and did not confirm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    pub user: UserKey,
+    /// The highest seq that is confirmed.
+    pub after: Seq,
+    /// The highest seq that a socket was left.
+    pub up_to: Seq,
+    /// When the last socket went.
+    pub since: Instant,
+}
+
+impl Entry {
+    pub(super) fn doubt(&self, user: UserKey) -> Option<Doubt> {
+        let since = self.left?;
+        (self.promised > self.confirmed).then_some(Doubt {
+            user,
+            after: self.confirmed,
+            up_to: self.promised,
+            since,
+        })
+    }
+}
+
+impl Hub {
+    /// Leaves the event of this seq to the user's sockets, if there is one. Called inside the write that makes the event:
+    /// so either the socket's end sees that it was left, or the write sees that there is no socket.
+    pub fn promise(&self, user: UserKey, seq: Seq) -> Reach {
+        let shard = &mut *self.shard(user);
+        match shard.users.get_mut(&user) {
+            Some(entry) if entry.connected() => {
+                entry.promised = entry.promised.max(seq);
+                Reach::Connected
+            }
+            Some(entry) if entry.promised > entry.confirmed => Reach::Doubtful,
+            None if shard.doubts.contains_key(&user) => Reach::Doubtful,
+            _ => Reach::Away,
+        }
+    }
+
+    /// A socket of the user has shown that it got everything up to `seq`.
+    pub fn confirm(&self, user: UserKey, seq: Seq) {
+        if let Some(entry) = self.shard(user).users.get_mut(&user)
+            && seq > entry.confirmed
+        {
+            entry.confirmed = seq;
+            entry.risen = true;
+        }
+    }
+
+    /// How far each user has confirmed, of those for whom that has changed since the last call.
+    pub fn take_confirmed(&self) -> Vec<(UserKey, Seq)> {
+        let mut confirmed = Vec::new();
+        for shard in &self.shards {
+            let shard = &mut *lock(shard);
+            let risen = shard.users.iter_mut().filter(|(_, entry)| entry.risen);
+            confirmed.extend(risen.map(|(user, entry)| {
+                entry.risen = false;
+                (*user, entry.confirmed)
+            }));
+        }
+        confirmed
+    }
+
+    /// The doubts that are older than [`PATIENCE`]; whoever came back meanwhile has none.
+    pub fn take_doubts(&self, now: Instant) -> Vec<Doubt> {
+        let mut doubts = Vec::new();
+        for shard in &self.shards {
+            let shard = &mut *lock(shard);
+            let old = |doubt: &Doubt| now.saturating_duration_since(doubt.since) >= PATIENCE;
+            doubts.extend(
+                shard
+                    .doubts
+                    .extract_if(|_, doubt| old(doubt))
+                    .map(|(_, d)| d),
+            );
+        }
+        doubts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::GRACE;
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::model::ids::{ConnectionId, UserId};
+
+    const USER: UserKey = UserKey(1);
+
+    fn hub() -> Hub {
+        Hub::new(Arc::new(Metrics::new())).0
+    }
+
+    fn connect(hub: &Hub) -> ConnectionId {
+        let inbox = hub.inbox();
+        let id = inbox.id();
+        hub.register(USER, &UserId::parse("u").unwrap(), inbox, 9);
+        id
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_without_confirming_leaves_a_doubt() {
+        let hub = hub();
+        assert_eq!(hub.promise(USER, 1), Reach::Away);
+        let socket = connect(&hub);
+        assert_eq!(hub.promise(USER, 2), Reach::Connected);
+        hub.confirm(USER, 2);
+        assert_eq!(hub.promise(USER, 3), Reach::Connected);
+        let left = Instant::now();
+        hub.unregister(USER, socket);
+        assert_eq!(hub.promise(USER, 4), Reach::Doubtful);
+        hub.sweep(left + GRACE);
+        assert_eq!(hub.promise(USER, 5), Reach::Doubtful);
+        assert!(
+            hub.take_doubts(left + PATIENCE - Duration::from_millis(1))
+                .is_empty()
+        );
+        let doubt = Doubt {
+            user: USER,
+            after: 2,
+            up_to: 3,
+            since: left,
+        };
+        assert_eq!(hub.take_doubts(left + PATIENCE), [doubt]);
+        assert_eq!(hub.promise(USER, 6), Reach::Away);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_confirmed_or_comes_back_leaves_none() {
+        let hub = hub();
+        let socket = connect(&hub);
+        hub.promise(USER, 2);
+        hub.confirm(USER, 2);
+        hub.unregister(USER, socket);
+        assert_eq!(hub.promise(USER, 3), Reach::Away);
+        hub.sweep(Instant::now() + GRACE);
+
+        let socket = connect(&hub);
+        hub.promise(USER, 4);
+        hub.unregister(USER, socket);
+        hub.sweep(Instant::now() + GRACE);
+        connect(&hub);
+        assert!(hub.take_doubts(Instant::now() + PATIENCE).is_empty());
+    }
+
+    #[test]
+    fn another_device_that_confirms_is_enough() {
+        let hub = hub();
+        let (laptop, phone) = (connect(&hub), connect(&hub));
+        hub.promise(USER, 7);
+        hub.confirm(USER, 7);
+        hub.unregister(USER, laptop);
+        hub.unregister(USER, phone);
+        assert_eq!(hub.promise(USER, 8), Reach::Away);
+    }
+
+    #[test]
+    fn what_was_confirmed_is_told_once() {
+        let hub = hub();
+        connect(&hub);
+        hub.confirm(USER, 7);
+        hub.confirm(USER, 6);
+        assert_eq!(hub.take_confirmed(), [(USER, 7)]);
+        assert!(hub.take_confirmed().is_empty());
+    }
+}

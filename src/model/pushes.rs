@@ -1,0 +1,210 @@
+//! Pushes: what waits to be sent, what came of it, and what an admin is shown of that.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ids::{Id, Seq, UserId, UserKey};
+use super::notifications::{NotificationKey, Urgency};
+use super::preferences::Preferences;
+use super::subscriptions::{PushKeys, SubscriptionKey};
+use super::time::Time;
+
+/// A push service's row number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceKey(pub i64);
+
+/// The row number of one push to one subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PushKey(pub i64);
+
+/// What is to be pushed to somebody.
+#[derive(Debug, Clone, Copy)]
+pub enum Pushable {
+    /// The chat message with this seq.
+    Message,
+    Notification(NotificationKey),
+    /// That pushes work.
+    Test,
+}
+
+/// What a push is about, read when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Message {
+        id: Id,
+        sender: UserId,
+        sender_name: String,
+        content: String,
+    },
+    Notification {
+        id: Id,
+        kind: String,
+        title: String,
+        message: String,
+        link: Option<String>,
+    },
+    Test,
+}
+
+/// One push to one subscription whose time has come.
+#[derive(Debug, Clone)]
+pub struct DuePush {
+    pub key: PushKey,
+    pub user: UserKey,
+    pub service: ServiceKey,
+    pub subscription: SubscriptionKey,
+    pub endpoint: String,
+    pub keys: PushKeys,
+    pub seq: Seq,
+    pub urgency: Urgency,
+    /// Seconds, from `created_at`.
+    pub ttl: u32,
+    pub created_at: Time,
+    /// How often it was sent in vain.
+    pub tries: u32,
+    /// `None` when it has gone meanwhile.
+    pub subject: Option<Subject>,
+    pub preferences: Option<Preferences>,
+}
+
+impl DuePush {
+    /// Seconds for which even something that must come at once or never is tried.
+    pub const GRACE: u32 = 60;
+
+    /// After this it is too late.
+    pub fn expires_at(&self) -> Time {
+        self.created_at
+            .plus_seconds(self.ttl.max(Self::GRACE).into())
+    }
+}
+
+/// An answer other than success, for people to read: its status, `None` without an answer, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub status: Option<u16>,
+    pub text: String,
+}
+
+impl Failure {
+    /// Of a push that was given up because its time had passed.
+    pub fn too_late() -> Self {
+        Failure {
+            status: None,
+            text: "expired".into(),
+        }
+    }
+}
+
+/// What became of a due push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The push service has it.
+    Sent,
+    /// The subscription does not exist any more.
+    Gone,
+    /// Again at this time.
+    Retry(Time, Failure),
+    /// The service takes nothing before this time; the push itself is as good as before.
+    Throttled(Time, Failure),
+    /// The service does not take our key or contact.
+    Refused(Time, Failure),
+    /// It will never be taken.
+    Dead(Failure),
+    /// It is too late.
+    Expired,
+    /// Its person is not to be disturbed before this time.
+    Later(Time),
+    /// Its person does not want it, or it is about nothing any more.
+    Dropped,
+}
+
+/// A due push and what became of it.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    pub key: PushKey,
+    pub user: UserKey,
+    pub service: ServiceKey,
+    pub subscription: SubscriptionKey,
+    pub settlement: Settlement,
+}
+
+/// What an admin sees of pushes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PushReport {
+    /// The contact that push services are told (`push.subject`).
+    pub subject: String,
+    /// What is wrong with it, and what to do.
+    pub subject_problem: Option<String>,
+    pub subscriptions: SubscriptionStates,
+    pub services: Vec<ServiceFigures>,
+    /// The latest pushes that were given up, newest first.
+    pub dead: Vec<DeadLetter>,
+}
+
+/// How many subscriptions there are, by what became of the last push to each.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub struct SubscriptionStates {
+    /// The last push was taken.
+    pub working: i64,
+    /// The last push was not taken.
+    pub failing: i64,
+    /// None was sent yet.
+    pub unused: i64,
+}
+
+/// One push service.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceFigures {
+    /// `https://fcm.googleapis.com`.
+    pub origin: String,
+    /// Whose it is, for people.
+    pub name: &'static str,
+    pub subscriptions: i64,
+    /// Pushes in the outbox.
+    pub waiting: i64,
+    /// Pushes that the service took.
+    pub sent: i64,
+    /// Attempts that it did not take.
+    pub failed: i64,
+    /// Pushes that were given up.
+    pub dead: i64,
+    pub last_success_at: Option<Time>,
+    /// Nothing is sent before this.
+    pub paused_until: Option<Time>,
+    pub last_error: Option<ServiceError>,
+}
+
+/// The last answer of a push service other than success.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ServiceError {
+    pub at: Time,
+    /// HTTP status; null when no answer came.
+    pub status: Option<u16>,
+    /// What the service said.
+    pub text: String,
+    /// What it means and what to do.
+    pub advice: String,
+}
+
+/// A push that was given up.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    pub user_id: UserId,
+    pub user_name: String,
+    /// Whose push service it was.
+    pub service: &'static str,
+    /// `message`, `notification` or `test`.
+    pub kind: String,
+    #[schema(value_type = i64)]
+    pub seq: Seq,
+    pub tries: i64,
+    pub status: Option<u16>,
+    /// What the service said.
+    pub text: String,
+    /// What it means and what to do.
+    pub advice: String,
+    pub died_at: Time,
+}

@@ -1,0 +1,29 @@
+//! What each person wants pushed.
+
+use rusqlite::{Connection, params};
+
+use super::{first, run};
+use crate::error::Result;
+use crate::model::ids::UserKey;
+use crate::model::preferences::Preferences;
+
+/// The person's own, or the default.
+pub fn of(connection: &Connection, me: UserKey) -> Result<Preferences> {
+    let sql = "SELECT value FROM push_preferences WHERE user_key = ?1";
+    let stored = first(connection, sql, [me.0], |row| row.get::<_, String>(0))?;
+    Ok(stored.and_then(|json| parse(&json)).unwrap_or_default())
+}
+
+/// Preferences as they are stored. What cannot be read, after a downgrade for instance, is as if it had never been set.
+pub(super) fn parse(json: &str) -> Option<Preferences> {
+    serde_json::from_str(json)
+        .inspect_err(|error| tracing::error!(%error, "stored preferences cannot be read"))
+        .ok()
+}
+
+pub fn set(connection: &Connection, me: UserKey, preferences: &Preferences) -> Result<()> {
+    let json = serde_json::to_string(preferences).unwrap_or_default();
+    let sql = "INSERT INTO push_preferences (user_key, value) VALUES (?1, ?2)
+               ON CONFLICT (user_key) DO UPDATE SET value = excluded.value";
+    run(connection, sql, params![me.0, json]).map(drop)
+}

@@ -1,0 +1,214 @@
+//! What came of pushes: by push service, by subscription, and the dead letters.
+
+use rusqlite::{Connection, params};
+
+use super::{WriteTx, all, first, run};
+use crate::error::Result;
+use crate::model::ids::UserId;
+use crate::model::pushes::{Failure, ServiceKey, Settled, Settlement, SubscriptionStates};
+use crate::model::time::Time;
+
+/// Writes down what became of pushes. One whose row has gone meanwhile, because it was read, counts all the same.
+pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
+    for one in settled {
+        match &one.settlement {
+            Settlement::Sent => sent(tx, one)?,
+            Settlement::Gone => gone(tx, one)?,
+            Settlement::Retry(at, failure) => {
+                failed(tx, one, failure)?;
+                let sql = "UPDATE push_outbox SET tries = tries + 1, due_at = ?2 WHERE key = ?1";
+                run(tx, sql, [one.key.0, at.0])?;
+            }
+            Settlement::Throttled(until, failure) => {
+                failed(tx, one, failure)?;
+                pause(tx, one.service, *until, "throttled")?;
+            }
+            Settlement::Refused(until, failure) => {
+                failed(tx, one, failure)?;
+                pause(tx, one.service, *until, "refused")?;
+            }
+            Settlement::Dead(failure) => {
+                failed(tx, one, failure)?;
+                bury(tx, one, 1, failure)?;
+            }
+            Settlement::Expired => bury(tx, one, 0, &Failure::too_late())?,
+            Settlement::Later(at) => {
+                let sql = "UPDATE push_outbox SET due_at = ?2 WHERE key = ?1";
+                run(tx, sql, [one.key.0, at.0])?;
+            }
+            Settlement::Dropped => drop_row(tx, one)?,
+        }
+    }
+    Ok(())
+}
+
+fn drop_row(tx: &WriteTx, one: &Settled) -> Result<()> {
+    run(tx, "DELETE FROM push_outbox WHERE key = ?1", [one.key.0]).map(drop)
+}
+
+fn sent(tx: &WriteTx, one: &Settled) -> Result<()> {
+    drop_row(tx, one)?;
+    // A service that takes one push does not refuse us.
+    let sql = "UPDATE push_services SET sent = sent + 1, last_success_at = ?2,
+                      paused_until = CASE WHEN paused_for = 'refused' THEN NULL ELSE paused_until END
+               WHERE key = ?1";
+    run(tx, sql, [one.service.0, tx.now.0])?;
+    let sql =
+        "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL WHERE key = ?1";
+    run(tx, sql, [one.subscription.0, tx.now.0]).map(drop)
+}
+
+/// The rows that wait for the subscription go with it.
+fn gone(tx: &WriteTx, one: &Settled) -> Result<()> {
+    let sql = "UPDATE push_services SET failed = failed + 1 WHERE key = ?1";
+    run(tx, sql, [one.service.0])?;
+    let sql = "DELETE FROM push_subscriptions WHERE key = ?1";
+    run(tx, sql, [one.subscription.0]).map(drop)
+}
+
+fn failed(tx: &WriteTx, one: &Settled, failure: &Failure) -> Result<()> {
+    run(
+        tx,
+        "UPDATE push_services SET failed = failed + 1, last_error_at = ?2, last_status = ?3, last_error = ?4
+         WHERE key = ?1",
+        params![one.service.0, tx.now.0, failure.status, failure.text],
+    )?;
+    let sql =
+        "UPDATE push_subscriptions SET failing_since = coalesce(failing_since, ?2) WHERE key = ?1";
+    run(tx, sql, [one.subscription.0, tx.now.0]).map(drop)
+}
+
+fn pause(tx: &WriteTx, service: ServiceKey, until: Time, why: &str) -> Result<()> {
+    let sql = "UPDATE push_services SET paused_until = ?2, paused_for = ?3
+               WHERE key = ?1 AND coalesce(paused_until, 0) < ?2";
+    run(tx, sql, params![service.0, until.0, why]).map(drop)
+}
+
+/// Gives a push up after `tried` more attempts than were written down.
+fn bury(tx: &WriteTx, one: &Settled, tried: i64, failure: &Failure) -> Result<()> {
+    run(
+        tx,
+        "INSERT INTO push_dead_letters (user_key, service_key, kind, seq, tries, status, reason, died_at)
+         SELECT user_key, service_key, kind, seq, tries + ?5, ?2, ?3, ?4 FROM push_outbox WHERE key = ?1",
+        params![one.key.0, failure.status, failure.text, tx.now.0, tried],
+    )?;
+    let sql = "UPDATE push_services SET dead = dead + 1 WHERE key = ?1";
+    run(tx, sql, [one.service.0])?;
+    drop_row(tx, one)
+}
+
+/// After a restart: a key or a contact that was refused may have been mended.
+pub fn resume_refused(connection: &Connection) -> Result<()> {
+    let sql = "UPDATE push_services SET paused_until = NULL, paused_for = NULL WHERE paused_for = 'refused'";
+    run(connection, sql, []).map(drop)
+}
+
+/// Forgets dead letters of before this time.
+pub fn forget_dead(connection: &Connection, before: Time) -> Result<usize> {
+    let sql = "DELETE FROM push_dead_letters WHERE died_at < ?1";
+    run(connection, sql, [before.0])
+}
+
+/// How many pushes wait.
+pub fn waiting(connection: &Connection) -> Result<i64> {
+    let sql = "SELECT count(*) FROM push_outbox";
+    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// A service's row and counts.
+#[derive(Debug)]
+pub struct ServiceRow {
+    pub origin: String,
+    pub subscriptions: i64,
+    pub waiting: i64,
+    pub sent: i64,
+    pub failed: i64,
+    pub dead: i64,
+    pub last_success_at: Option<Time>,
+    pub paused_until: Option<Time>,
+    pub last_error: Option<(Time, Failure)>,
+}
+
+/// Every push service, the busiest first. Counts rows: for a page that a person opens.
+pub fn list(connection: &Connection) -> Result<Vec<ServiceRow>> {
+    let sql = "SELECT origin,
+                      (SELECT count(*) FROM push_subscriptions s WHERE s.service_key = p.key),
+                      (SELECT count(*) FROM push_outbox o WHERE o.service_key = p.key),
+                      sent, failed, dead, last_success_at, paused_until, last_error_at, last_status, last_error
+               FROM push_services p ORDER BY sent DESC, key";
+    all(connection, sql, [], |row| {
+        let time = |column| {
+            let stored = row.get::<_, Option<i64>>(column);
+            stored.map(|ms| ms.map(Time))
+        };
+        let error_at: Option<Time> = time(8)?;
+        let failure = Failure {
+            status: row.get(9)?,
+            text: row.get::<_, Option<String>>(10)?.unwrap_or_default(),
+        };
+        Ok(ServiceRow {
+            origin: row.get(0)?,
+            subscriptions: row.get(1)?,
+            waiting: row.get(2)?,
+            sent: row.get(3)?,
+            failed: row.get(4)?,
+            dead: row.get(5)?,
+            last_success_at: time(6)?,
+            paused_until: time(7)?,
+            last_error: error_at.map(|at| (at, failure)),
+        })
+    })
+}
+
+/// How the subscriptions fare.
+pub fn states(connection: &Connection) -> Result<SubscriptionStates> {
+    let sql =
+        "SELECT count(*) FILTER (WHERE failing_since IS NULL AND last_success_at IS NOT NULL),
+                      count(*) FILTER (WHERE failing_since IS NOT NULL),
+                      count(*) FILTER (WHERE failing_since IS NULL AND last_success_at IS NULL)
+               FROM push_subscriptions";
+    let states = first(connection, sql, [], |row| {
+        Ok(SubscriptionStates {
+            working: row.get(0)?,
+            failing: row.get(1)?,
+            unused: row.get(2)?,
+        })
+    })?;
+    Ok(states.unwrap_or_default())
+}
+
+/// A dead letter's row.
+#[derive(Debug)]
+pub struct DeadRow {
+    pub user_id: UserId,
+    pub user_name: String,
+    pub origin: String,
+    pub kind: String,
+    pub seq: i64,
+    pub tries: i64,
+    pub failure: Failure,
+    pub died_at: Time,
+}
+
+/// The newest dead letters.
+pub fn dead_letters(connection: &Connection, limit: i64) -> Result<Vec<DeadRow>> {
+    let sql = "SELECT u.id, u.name, p.origin, d.kind, d.seq, d.tries, d.status, d.reason, d.died_at
+               FROM push_dead_letters d JOIN users u ON u.key = d.user_key
+               JOIN push_services p ON p.key = d.service_key
+               ORDER BY d.died_at DESC, d.key DESC LIMIT ?1";
+    all(connection, sql, [limit], |row| {
+        Ok(DeadRow {
+            user_id: super::users::user_id(row, 0)?,
+            user_name: row.get(1)?,
+            origin: row.get(2)?,
+            kind: row.get(3)?,
+            seq: row.get(4)?,
+            tries: row.get(5)?,
+            failure: Failure {
+                status: row.get(6)?,
+                text: row.get(7)?,
+            },
+            died_at: Time(row.get(8)?),
+        })
+    })
+}

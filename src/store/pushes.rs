@@ -1,0 +1,277 @@
+//! The outbox: one row for each push to one subscription that is still to be sent.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::{WriteTx, all, first, preferences, run, users};
+use crate::error::Result;
+use crate::model::ids::{Id, Seq, UserKey};
+use crate::model::notifications::{NotificationKey, Urgency};
+use crate::model::pushes::{DuePush, PushKey, Pushable, ServiceKey, Subject};
+use crate::model::subscriptions::{PushKeys, SubscriptionKey};
+use crate::model::time::Time;
+
+/// Seconds for which a push service may keep a chat message: over a weekend and a day.
+const MESSAGE_TTL: u32 = 3 * 24 * 3_600;
+/// Rows that are looked at in a search for some whose subscription is free.
+const SCAN: usize = 4_096;
+
+const INSERT: &str =
+    "INSERT INTO push_outbox (subscription_key, service_key, user_key, kind, object_key, seq,
+                                               urgency, ttl, created_at, due_at)";
+
+/// Puts one push for each of the user's subscriptions into the outbox, due now, and returns how many those are.
+/// `covered`: nothing before this seq is in doubt.
+pub fn queue(
+    tx: &WriteTx,
+    user: UserKey,
+    what: Pushable,
+    seq: Seq,
+    covered: bool,
+) -> Result<usize> {
+    let queued = match what {
+        Pushable::Message => queue_message(tx, user, seq)?,
+        Pushable::Notification(key) => queue_notification(tx, user, key, seq)?,
+        Pushable::Test => queue_test(tx, user, seq)?,
+    };
+    if covered && queued > 0 {
+        cover(tx, user, seq)?;
+    }
+    Ok(queued)
+}
+
+fn queue_message(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
+    let sql = format!(
+        "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?3,
+                         m.created_at, ?4
+         FROM push_subscriptions s JOIN messages m ON m.seq = ?2
+         WHERE s.user_key = ?1"
+    );
+    run(tx, &sql, [user.0, seq, MESSAGE_TTL.into(), tx.now.0])
+}
+
+fn queue_notification(
+    tx: &WriteTx,
+    user: UserKey,
+    key: NotificationKey,
+    seq: Seq,
+) -> Result<usize> {
+    let sql = format!(
+        "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, ?2, n.urgency, n.ttl, n.created_at, ?4
+         FROM push_subscriptions s JOIN notifications n ON n.key = ?3
+         WHERE s.user_key = ?1"
+    );
+    run(tx, &sql, [user.0, seq, key.0, tx.now.0])
+}
+
+fn queue_test(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
+    let sql = format!(
+        "{INSERT} SELECT s.key, s.service_key, s.user_key, 'test', 0, ?2, 'high', 60, ?3, ?3
+         FROM push_subscriptions s WHERE s.user_key = ?1"
+    );
+    run(tx, &sql, [user.0, seq, tx.now.0])
+}
+
+/// Puts what the user got after `after`, up to `up_to`, and has not read into the outbox, unless it is or was there.
+pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Result<usize> {
+    let messages = format!(
+        "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?4,
+                         m.created_at, ?5
+         FROM push_subscriptions s
+         JOIN conversation_members c ON c.user_key = s.user_key AND c.unread_count > 0
+         JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key
+              AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3
+         WHERE s.user_key = ?1 AND c.last_seq > max(?2, s.covered_seq)
+         ON CONFLICT DO NOTHING"
+    );
+    let params = [user.0, after, up_to, MESSAGE_TTL.into(), tx.now.0];
+    let queued = run(tx, &messages, params)?;
+    let notifications = format!(
+        "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, r.seq, n.urgency, n.ttl, n.created_at,
+                         ?4
+         FROM push_subscriptions s
+         JOIN notification_recipients r ON r.user_key = s.user_key AND r.read_at IS NULL
+              AND r.seq > max(?2, s.covered_seq) AND r.seq <= ?3
+         JOIN notifications n ON n.key = r.notification_key
+         WHERE s.user_key = ?1
+         ON CONFLICT DO NOTHING"
+    );
+    let queued = queued + run(tx, &notifications, [user.0, after, up_to, tx.now.0])?;
+    cover(tx, user, tx.seq())?;
+    Ok(queued)
+}
+
+/// Nothing that the user got up to this seq is in doubt.
+pub fn cover(connection: &Connection, user: UserKey, seq: Seq) -> Result<()> {
+    let sql =
+        "UPDATE push_subscriptions SET covered_seq = ?2 WHERE user_key = ?1 AND covered_seq < ?2";
+    run(connection, sql, [user.0, seq]).map(drop)
+}
+
+/// Everybody with a subscription.
+pub fn subscribers(connection: &Connection) -> Result<Vec<UserKey>> {
+    let sql = "SELECT DISTINCT user_key FROM push_subscriptions";
+    all(connection, sql, [], |row| row.get(0).map(UserKey))
+}
+
+/// The user has read their partner's messages up to this seq.
+pub fn forget_messages(
+    connection: &Connection,
+    user: UserKey,
+    conversation: i64,
+    up_to: Seq,
+) -> Result<()> {
+    let sql = "DELETE FROM push_outbox
+               WHERE user_key = ?1 AND seq <= ?3 AND kind = 'message' AND object_key = ?2";
+    run(connection, sql, [user.0, conversation, up_to]).map(drop)
+}
+
+/// The user has read, or deleted, what they got at this seq.
+pub fn forget(connection: &Connection, user: UserKey, seq: Seq) -> Result<()> {
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq = ?2";
+    run(connection, sql, [user.0, seq]).map(drop)
+}
+
+/// The user has read every notification.
+pub fn forget_notifications(connection: &Connection, user: UserKey) -> Result<()> {
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND kind = 'notification'";
+    run(connection, sql, [user.0]).map(drop)
+}
+
+/// What waits for the user is looked at again now: their preferences have changed.
+pub fn reconsider(connection: &Connection, user: UserKey, now: Time) -> Result<()> {
+    let sql = "UPDATE push_outbox SET due_at = ?2 WHERE user_key = ?1 AND tries = 0";
+    run(connection, sql, [user.0, now.0]).map(drop)
+}
+
+/// When a service has something to do: it is not paused then, and a push is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agenda {
+    pub service: ServiceKey,
+    pub at: Time,
+}
+
+/// The push services for which something waits, and since or until when.
+pub fn agenda(connection: &Connection) -> Result<Vec<Agenda>> {
+    let sql =
+        "SELECT p.key, max((SELECT min(o.due_at) FROM push_outbox o WHERE o.service_key = p.key),
+                                 coalesce(p.paused_until, 0)) AS at
+               FROM push_services p WHERE at IS NOT NULL";
+    all(connection, sql, [], |row| {
+        Ok(Agenda {
+            service: ServiceKey(row.get(0)?),
+            at: Time(row.get(1)?),
+        })
+    })
+}
+
+/// Up to `want` due pushes of a service, one for each subscription that is not in `busy`.
+pub fn due(
+    connection: &Connection,
+    service: ServiceKey,
+    now: Time,
+    mut busy: HashSet<SubscriptionKey>,
+    want: usize,
+) -> Result<Vec<DuePush>> {
+    let sql = "SELECT o.key, o.subscription_key FROM push_outbox o
+               WHERE o.service_key = ?1 AND o.due_at <= ?2 ORDER BY o.due_at, o.key";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([service.0, now.0])?;
+    let mut free = Vec::new();
+    let mut seen = 0;
+    while free.len() < want
+        && seen < SCAN
+        && let Some(row) = rows.next()?
+    {
+        seen += 1;
+        if busy.insert(SubscriptionKey(row.get(1)?)) {
+            free.push(PushKey(row.get(0)?));
+        }
+    }
+    let pushes = free.into_iter().map(|key| one(connection, key));
+    Ok(pushes
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect())
+}
+
+fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
+    let sql = "SELECT o.key, o.user_key, o.service_key, o.subscription_key, s.endpoint, s.p256dh, s.auth, o.seq,
+                      o.urgency, o.ttl, o.created_at, o.tries, v.value, o.kind,
+                      m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link
+               FROM push_outbox o
+               JOIN push_subscriptions s ON s.key = o.subscription_key
+               LEFT JOIN push_preferences v ON v.user_key = o.user_key
+               LEFT JOIN messages m ON o.kind = 'message' AND m.seq = o.seq
+               LEFT JOIN users u ON u.key = m.sender_key
+               LEFT JOIN notifications n ON o.kind = 'notification' AND n.key = o.object_key
+               WHERE o.key = ?1";
+    first(connection, sql, [key.0], due_push)
+}
+
+fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
+    let preferences = row.get_ref(12)?.as_str_or_null()?;
+    Ok(DuePush {
+        key: PushKey(row.get(0)?),
+        user: UserKey(row.get(1)?),
+        service: ServiceKey(row.get(2)?),
+        subscription: SubscriptionKey(row.get(3)?),
+        endpoint: row.get(4)?,
+        keys: PushKeys {
+            p256dh: row.get(5)?,
+            auth: row.get(6)?,
+        },
+        seq: row.get(7)?,
+        urgency: Urgency::parse(row.get_ref(8)?.as_str()?).unwrap_or_default(),
+        ttl: row.get(9)?,
+        created_at: Time(row.get(10)?),
+        tries: row.get(11)?,
+        preferences: preferences.and_then(preferences::parse),
+        subject: subject(row)?,
+    })
+}
+
+fn subject(row: &Row) -> rusqlite::Result<Option<Subject>> {
+    let there = |column: usize| row.get::<_, Option<[u8; 16]>>(column);
+    Ok(match row.get_ref(13)?.as_str()? {
+        "message" => match there(14)? {
+            Some(id) => Some(Subject::Message {
+                id: Id::from_bytes(id),
+                sender: users::user_id(row, 15)?,
+                sender_name: row.get(16)?,
+                content: row.get(17)?,
+            }),
+            None => None,
+        },
+        "notification" => match there(18)? {
+            Some(id) => Some(Subject::Notification {
+                id: Id::from_bytes(id),
+                kind: row.get(19)?,
+                title: row.get(20)?,
+                message: row.get(21)?,
+                link: row.get(22)?,
+            }),
+            None => None,
+        },
+        _ => Some(Subject::Test),
+    })
+}
+
+/// The keys of up to `limit` rows that are too old for any push service to take.
+pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<DuePush>> {
+    let sql = "SELECT key FROM push_outbox WHERE created_at + max(ttl, :grace) * 1000 <= :now LIMIT :limit";
+    let keys = all(
+        connection,
+        sql,
+        named_params! { ":now": now.0, ":grace": DuePush::GRACE, ":limit": limit },
+        |row| row.get(0).map(PushKey),
+    )?;
+    let pushes = keys.into_iter().map(|key| one(connection, key));
+    Ok(pushes
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect())
+}

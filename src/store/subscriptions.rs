@@ -1,0 +1,124 @@
+//! Push subscriptions of browsers.
+
+use rusqlite::{Connection, named_params, params};
+
+use super::{WriteTx, all, first, run};
+use crate::error::Result;
+use crate::model::ids::{Id, UserKey};
+use crate::model::pushes::ServiceKey;
+use crate::model::subscriptions::{Device, NewSubscription, Owner};
+use crate::model::time::Time;
+
+/// Subscriptions that one person may have; one more, and the one that was re-posted longest ago goes.
+pub const MAX: i64 = 20;
+
+/// Stores a subscription, or gives the one of this endpoint to `owner`: a browser belongs to whoever is logged in there.
+/// What waits for the person of before is not sent to it any more.
+pub fn put(tx: &WriteTx, owner: UserKey, new: &NewSubscription) -> Result<Device> {
+    let service = service(tx, &new.endpoint.origin())?;
+    run(
+        tx,
+        "DELETE FROM push_subscriptions WHERE endpoint = ?1 AND user_key <> ?2",
+        params![new.endpoint.as_str(), owner.0],
+    )?;
+    run(
+        tx,
+        "INSERT INTO push_subscriptions (id, user_key, service_key, endpoint, p256dh, auth, browser, expires_at,
+                                         created_at, posted_at, covered_seq)
+         VALUES (:id, :user, :service, :endpoint, :p256dh, :auth, :browser, :expires_at, :now, :now, :seq)
+         ON CONFLICT (endpoint) DO UPDATE SET p256dh = excluded.p256dh, auth = excluded.auth,
+             browser = excluded.browser, expires_at = excluded.expires_at, posted_at = excluded.posted_at",
+        named_params! {
+            ":id": Id::generate().as_bytes(),
+            ":user": owner.0,
+            ":service": service.0,
+            ":endpoint": new.endpoint.as_str(),
+            ":p256dh": new.keys.p256dh,
+            ":auth": new.keys.auth,
+            ":browser": new.browser,
+            ":expires_at": new.expires_at.map(|time| time.0),
+            ":now": tx.now.0,
+            ":seq": tx.seq(),
+        },
+    )?;
+    run(
+        tx,
+        "DELETE FROM push_subscriptions WHERE key IN (
+             SELECT key FROM push_subscriptions WHERE user_key = ?1 ORDER BY posted_at DESC, key DESC LIMIT -1 OFFSET ?2)",
+        [owner.0, MAX],
+    )?;
+    let sql = format!("{SELECT} WHERE s.endpoint = ?1");
+    let stored = first(tx, &sql, [new.endpoint.as_str()], device)?;
+    stored.ok_or_else(|| crate::error::Error::Internal("a subscription vanished".into()))
+}
+
+/// The push service of this origin; it is made when it is new.
+fn service(connection: &Connection, origin: &str) -> Result<ServiceKey> {
+    let sql = "SELECT key FROM push_services WHERE origin = ?1";
+    if let Some(known) = first(connection, sql, [origin], |row| row.get(0))? {
+        return Ok(ServiceKey(known));
+    }
+    let sql = "INSERT INTO push_services (origin) VALUES (?1)";
+    run(connection, sql, [origin])?;
+    Ok(ServiceKey(connection.last_insert_rowid()))
+}
+
+const SELECT: &str =
+    "SELECT s.id, s.browser, p.origin, s.created_at, s.last_success_at, s.failing_since
+                      FROM push_subscriptions s JOIN push_services p ON p.key = s.service_key";
+
+fn device(row: &rusqlite::Row) -> rusqlite::Result<Device> {
+    let origin: String = row.get(2)?;
+    let host = origin.split("://").nth(1).unwrap_or_default();
+    let success: Option<i64> = row.get(4)?;
+    let failure: Option<i64> = row.get(5)?;
+    Ok(Device {
+        id: Id::from_bytes(row.get(0)?),
+        browser: row.get(1)?,
+        service: host.to_owned(),
+        created_at: Time(row.get(3)?),
+        last_success_at: success.map(Time),
+        failing_since: failure.map(Time),
+    })
+}
+
+/// The person's devices, newest first.
+pub fn list(connection: &Connection, me: UserKey, limit: i64) -> Result<Vec<Device>> {
+    let sql = format!("{SELECT} WHERE s.user_key = ?1 ORDER BY s.key DESC LIMIT ?2");
+    all(connection, &sql, [me.0, limit], device)
+}
+
+/// Whose the endpoint is.
+pub fn owner(connection: &Connection, endpoint: &str) -> Result<Option<Owner>> {
+    let sql = "SELECT user_key, auth FROM push_subscriptions WHERE endpoint = ?1";
+    first(connection, sql, [endpoint], |row| {
+        Ok(Owner {
+            user: UserKey(row.get(0)?),
+            auth: row.get(1)?,
+        })
+    })
+}
+
+/// Whether there was one of the person's own to delete.
+pub fn delete(connection: &Connection, me: UserKey, id: Id) -> Result<bool> {
+    let sql = "DELETE FROM push_subscriptions WHERE user_key = ?1 AND id = ?2";
+    Ok(run(connection, sql, params![me.0, id.as_bytes()])? > 0)
+}
+
+/// As [`delete`], by endpoint.
+pub fn delete_endpoint(connection: &Connection, me: UserKey, endpoint: &str) -> Result<bool> {
+    let sql = "DELETE FROM push_subscriptions WHERE user_key = ?1 AND endpoint = ?2";
+    Ok(run(connection, sql, params![me.0, endpoint])? > 0)
+}
+
+/// Deletes all of a person's, and with them what waits for them.
+pub fn delete_all(connection: &Connection, user: UserKey) -> Result<()> {
+    let sql = "DELETE FROM push_subscriptions WHERE user_key = ?1";
+    run(connection, sql, [user.0]).map(drop)
+}
+
+/// Deletes those whose browser said that they end by now.
+pub fn delete_expired(connection: &Connection, now: Time) -> Result<usize> {
+    let sql = "DELETE FROM push_subscriptions WHERE expires_at <= ?1";
+    run(connection, sql, [now.0])
+}
