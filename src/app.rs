@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
+use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, ConfigError};
 use crate::directory::Directory;
 use crate::hub::{Dispatcher, Hub};
@@ -29,12 +30,16 @@ pub struct Inner {
     pub store: Store,
     pub config: Config,
     pub auth: Auth,
+    /// By which push services know this server.
+    pub vapid: VapidKeys,
     pub directory: Arc<Directory>,
     pub hub: Arc<Hub>,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     /// Told when another process has written to the database.
     pub elsewhere: Arc<Notify>,
+    /// Told when something has been put into the push outbox.
+    pub push_due: Arc<Notify>,
     /// Cancelled when the server stops: no new sockets, no new background work.
     pub stopping: CancellationToken,
     /// When the database last took a test write.
@@ -81,9 +86,11 @@ impl App {
         let hub = Arc::new(hub);
         let directory = Arc::new(Directory::default());
         let elsewhere = Arc::new(Notify::new());
+        let push_due = Arc::new(Notify::new());
         let (dispatcher, dispatch) = Dispatcher::start(hub.clone());
         let sink = {
             let (directory, elsewhere) = (directory.clone(), elsewhere.clone());
+            let push_due = push_due.clone();
             Box::new(move |committed| match committed {
                 Committed::Here(effects) => {
                     // Before the write is answered: its caller must not see the user of before.
@@ -92,8 +99,12 @@ impl App {
                             directory.forget(id);
                         }
                     }
+                    let push = effects.iter().any(|e| matches!(e, Effect::PushDue));
                     // The dispatcher outlives the writer.
                     let _ = dispatch.send(effects);
+                    if push {
+                        push_due.notify_one();
+                    }
                 }
                 Committed::Elsewhere => {
                     directory.forget_all();
@@ -102,16 +113,20 @@ impl App {
             })
         };
         let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
+        let vapid =
+            VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
         let store = Store::open(&config.database, clock.clone(), metrics.clone(), sink)?;
         Ok(App(Arc::new(Inner {
             store,
             config,
             auth,
+            vapid,
             directory,
             hub,
             metrics,
             clock,
             elsewhere,
+            push_due,
             stopping: CancellationToken::new(),
             last_health: Default::default(),
             tasks: TaskTracker::new(),

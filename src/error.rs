@@ -78,6 +78,7 @@ pub enum Noun {
     Group,
     Message,
     Notification,
+    Subscription,
 }
 
 /// What a write contradicts.
@@ -113,6 +114,7 @@ pub const CODES: &[&str] = &[
     "group_not_found",
     "message_not_found",
     "notification_not_found",
+    "subscription_not_found",
     "username_taken",
     "user_id_taken",
     "group_id_taken",
@@ -261,6 +263,7 @@ impl Noun {
             Self::Group => "group_not_found",
             Self::Message => "message_not_found",
             Self::Notification => "notification_not_found",
+            Self::Subscription => "subscription_not_found",
         }
     }
 
@@ -271,6 +274,7 @@ impl Noun {
             Self::Group => "There is no such group.",
             Self::Message => "There is no such message.",
             Self::Notification => "There is no such notification.",
+            Self::Subscription => "There is no such device.",
         }
     }
 }

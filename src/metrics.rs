@@ -35,6 +35,11 @@ pub struct CodeLabel {
     pub code: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PushLabels {
+    pub outcome: &'static str,
+}
+
 /// All figures; cloning shares them.
 pub struct Metrics {
     registry: Registry,
@@ -50,6 +55,8 @@ pub struct Metrics {
     pub commit_jobs: Histogram,
     pub commit_seconds: Histogram,
     pub writer_queue: Count,
+    pub pushes: Family<PushLabels, Counter>,
+    pub push_waiting: Count,
     database_bytes: Count,
     memory_bytes: Count,
 }
@@ -77,6 +84,8 @@ impl Metrics {
             commit_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             commit_seconds: Histogram::new(exponential_buckets(0.0001, 2.5, 11)),
             writer_queue: Count::default(),
+            pushes: Family::default(),
+            push_waiting: Count::default(),
             database_bytes: Count::default(),
             memory_bytes: Count::default(),
         };
@@ -136,6 +145,16 @@ impl Metrics {
             "writer_queue",
             "Writes waiting for the writer",
             self.writer_queue.clone(),
+        );
+        r.register(
+            "pushes",
+            "Attempts to push, by what came of them",
+            self.pushes.clone(),
+        );
+        r.register(
+            "push_waiting",
+            "Pushes in the outbox, counted each minute",
+            self.push_waiting.clone(),
         );
         r.register_with_unit(
             "database",

@@ -11,8 +11,11 @@ pub mod input;
 mod messages;
 mod notifications;
 mod openapi;
+mod preferences;
+mod pushes;
 pub mod reply;
 mod request;
+mod subscriptions;
 mod users;
 mod ws;
 
@@ -54,8 +57,18 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/notifications", Sender, notifications::send, "Send a notification"),
         get("/api/notifications/unread-count", Person, notifications::unread_count, "How many notifications are unread"),
         put("/api/notifications/mark-all-read", Person, notifications::read_all, "Mark every notification read"),
+        get("/api/notifications/vapid-public-key", Anyone, pushes::key, "The key that browsers subscribe with"),
+        post("/api/notifications/test-push", Person, pushes::test, "Push a test to the caller's devices"),
+        post("/api/notifications/subscribe", Person, subscriptions::subscribe, "Push to this browser"),
+        put("/api/notifications/subscribe", Anyone, subscriptions::renew, "Put a new subscription in the place of one whose secret the browser knows"),
+        delete("/api/notifications/subscribe", Person, subscriptions::unsubscribe, "Push to this browser no more"),
+        get("/api/notifications/subscriptions", Person, subscriptions::list, "The caller's devices, newest first"),
+        delete("/api/notifications/subscriptions/{id}", Person, subscriptions::remove, "Push to a device no more"),
+        get("/api/notifications/preferences", Person, preferences::get, "What the caller wants pushed"),
+        put("/api/notifications/preferences", Person, preferences::put, "Set what the caller wants pushed"),
         put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read"),
         delete("/api/notifications/{id}", Person, notifications::remove, "Take a notification from the list"),
+        get("/api/admin/push", Admin, pushes::report, "What came of pushes, by push service"),
         get("/api/openapi.json", Anyone, openapi::serve, "This document"),
         get("/health", Anyone, health::health, "Whether the server takes writes"),
         get("/metrics", Local, health::metrics, "Figures for Prometheus"),

@@ -8,8 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, runtime};
 use crate::app::App;
-use crate::config::{Config, ConfigError};
-use crate::push::vapid::VapidKeys;
+use crate::config::Config;
 use crate::server;
 use crate::store::{open, users};
 
@@ -34,7 +33,6 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     // Held to the end: a second server on this database is refused.
     let _lock = open::lock(&config.database.path)?;
-    VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
     let app = App::open(config)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

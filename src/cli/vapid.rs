@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::Failure;
-use crate::push::vapid::VapidKeys;
+use crate::auth::vapid::VapidKeys;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

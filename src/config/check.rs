@@ -1,6 +1,7 @@
 //! What no type can say of a configuration.
 
 use super::{ALGORITHMS, Config, ConfigError};
+use crate::model::notifications::Link;
 
 impl Config {
     /// # Errors
@@ -93,6 +94,27 @@ impl Config {
                 "push.vapid_public_key",
                 "goes with push.vapid_private_key: set both or neither".into(),
             );
+        }
+        let link = &self.push.message_link;
+        let short = link.len() <= 512 && Link::parse(&link.replace("{userId}", "x")).is_ok();
+        if !short {
+            return fail(
+                "push.message_link",
+                format!("{link:?} is not a path or an https: URL of at most 512 bytes"),
+            );
+        }
+        for host in &self.push.endpoint_hosts {
+            let name = host.strip_prefix("*.").unwrap_or(host);
+            let parsed = url::Host::parse(name);
+            if !matches!(&parsed, Ok(url::Host::Domain(domain)) if domain == name && name.contains('.'))
+            {
+                return fail(
+                    "push.endpoint_hosts",
+                    format!(
+                        "{host:?} is not a host such as \"push.example.org\" or \"*.example.org\""
+                    ),
+                );
+            }
         }
         Ok(self)
     }

@@ -150,7 +150,7 @@ impl Default for Notifications {
     }
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Push {
     /// As `schoolbell vapid generate` prints it. Empty: made at first start.
@@ -158,8 +158,35 @@ pub struct Push {
     pub vapid_private_key: Secret,
     /// `mailto:` or `https:` of someone whom a push service can reach.
     pub subject: String,
+    /// `full`: a push says what arrived; `hidden`: only that something did.
+    pub content: PushContent,
+    /// Where the push of a chat message leads: a path or an `https:` URL, `{userId}` in it being the sender's id.
+    pub message_link: String,
+    /// Hosts of push services beside the known ones (Google, Mozilla, Apple, Microsoft), `*.` in front for all below.
+    pub endpoint_hosts: Vec<String>,
     /// Lets push go to private addresses and over plain http: for tests.
     pub allow_private_endpoints: bool,
+}
+
+impl Default for Push {
+    fn default() -> Self {
+        Push {
+            vapid_public_key: String::new(),
+            vapid_private_key: Secret::default(),
+            subject: String::new(),
+            content: PushContent::Full,
+            message_link: "/?chat={userId}".into(),
+            endpoint_hosts: Vec::new(),
+            allow_private_endpoints: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PushContent {
+    Full,
+    Hidden,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

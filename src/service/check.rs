@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::auth::keyfile;
 use crate::auth::tokens::Tokens;
+use crate::auth::vapid::VapidKeys;
 use crate::config::Config;
-use crate::push::vapid::VapidKeys;
 use crate::store::{backup, migrate, open};
 
 /// One thing that was looked at.

@@ -7,6 +7,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::events::{Effect, Event, Publication, UnreadNow};
 use crate::model::ids::{ConnectionId, Id, UserId};
 use crate::model::messages::{ClientId, Content, Message};
+use crate::model::pushes::Pushable;
 use crate::model::users::User;
 use crate::store::messages::{self, Marked};
 use crate::store::{WriteTx, users};
@@ -36,7 +37,7 @@ pub struct SentMessage {
 pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<SentMessage> {
     super::users::check_not_self(sender, &new.receiver, "receiverId")?;
     let receiver = super::users::known(app, &new.receiver).await?;
-    let sender = sender.clone();
+    let (sender, hub) = (sender.clone(), app.hub.clone());
     app.store
         .write(move |tx| {
             if let Some(client_id) = &new.client_id
@@ -55,7 +56,10 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Sent
                 except: new.from.map(|socket| (sender.key, socket)),
                 event: Event::NewMessage(sent.message.clone()),
             };
-            Ok((sent, vec![publication.into()]))
+            let seq = sent.message.seq;
+            let push = super::pushes::queue(tx, &hub, receiver.key, Pushable::Message, seq)?;
+            let effects = std::iter::once(publication.into()).chain(push);
+            Ok((sent, effects.collect()))
         })
         .await
 }

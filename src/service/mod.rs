@@ -12,17 +12,23 @@ pub mod health;
 pub mod keys;
 pub mod messages;
 pub mod notifications;
+pub mod preferences;
 pub mod presence;
+pub mod pushes;
 pub mod search;
+pub mod subscriptions;
 pub mod users;
 
 use crate::app::App;
 
-/// Starts what runs beside requests: presence, unfinished announcements, watching for other processes. Call it once,
+/// Starts what runs beside requests: presence, unfinished announcements, pushes, watching for other processes. Call it once,
 /// inside a tokio runtime; it ends when `app.stopping` is cancelled.
 pub fn start_workers(app: &App) {
     app.tasks.spawn(presence::work(app.clone()));
     app.tasks
         .spawn(notifications::finish_deliveries(app.clone()));
     app.tasks.spawn(users::watch_elsewhere(app.clone()));
+    app.tasks.spawn(pushes::work(app.clone()));
+    app.tasks.spawn(pushes::catch_up(app.clone()));
+    app.tasks.spawn(crate::push::work(app.clone()));
 }

@@ -4,13 +4,17 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
+use crate::hub::Hub;
 use crate::model::audience::Audience;
 use crate::model::events::{Effect, Event, Publication};
 use crate::model::ids::{ConnectionId, Id, UserKey};
-use crate::model::notifications::{NewNotification, Notification, NotificationsRead, Sent, Which};
+use crate::model::notifications::{
+    NewNotification, Notification, NotificationKey, NotificationsRead, Sent, Which,
+};
+use crate::model::pushes::Pushable;
 use crate::model::users::User;
-use crate::store::notifications::{self, NotificationKey};
-use crate::store::{WriteTx, users};
+use crate::store::notifications;
+use crate::store::{WriteTx, pushes, users};
 
 /// Recipients that one commit writes: a chat message never waits behind more than this.
 const SLICE: usize = 500;
@@ -35,6 +39,7 @@ pub async fn send(
     audience: Audience,
 ) -> Result<SentNotification> {
     let hash = request_hash(&new, &audience);
+    let hub = app.hub.clone();
     let (outcome, delivery) = app
         .store
         .write(move |tx| {
@@ -50,7 +55,7 @@ pub async fn send(
             let key = notifications::insert(tx, &new, &sender, &hash, &sent)?;
             let outcome = SentNotification { sent, fresh: true };
             if people.len() <= SLICE {
-                return Ok(((outcome, None), deliver(tx, key, people)?));
+                return Ok(((outcome, None), deliver(tx, &hub, key, people)?));
             }
             notifications::insert_delivery(tx, key, &people)?;
             Ok(((outcome, Some(key)), Vec::new()))
@@ -86,30 +91,38 @@ fn earlier(
 }
 
 /// Writes the rows of some recipients and says what to publish.
-fn deliver(tx: &WriteTx, key: NotificationKey, to: Vec<UserKey>) -> Result<Vec<Effect>> {
+fn deliver(tx: &WriteTx, hub: &Hub, key: NotificationKey, to: Vec<UserKey>) -> Result<Vec<Effect>> {
     if to.is_empty() {
         return Ok(Vec::new());
     }
-    let delivered = notifications::deliver(tx, key, &to)?;
-    let publish = |notification: Notification| {
-        Effect::Publish(Publication {
-            to,
-            except: None,
-            event: Event::Notification(notification.into()),
-        })
+    let Some(notification) = notifications::deliver(tx, key, &to)? else {
+        return Ok(Vec::new());
     };
-    Ok(delivered.map(publish).into_iter().collect())
+    let mut push = None;
+    for &user in &to {
+        let what = Pushable::Notification(key);
+        let queued = super::pushes::queue(tx, hub, user, what, notification.seq)?;
+        push = push.or(queued);
+    }
+    let publication = Publication {
+        to,
+        except: None,
+        event: Event::Notification(notification.into()),
+    };
+    let effects = std::iter::once(publication.into()).chain(push);
+    Ok(effects.collect())
 }
 
 /// Writes slice after slice of a large announcement, each in a commit of its own, until nobody is left.
 async fn finish(app: App, key: NotificationKey) -> Result<()> {
     loop {
+        let hub = app.hub.clone();
         let more = app
             .store
             .write(move |tx| {
                 let slice = notifications::take_slice(tx, key, SLICE)?;
                 let more = slice.len() == SLICE;
-                Ok((more, deliver(tx, key, slice)?))
+                Ok((more, deliver(tx, &hub, key, slice)?))
             })
             .await;
         match more {
@@ -162,6 +175,7 @@ pub async fn read(
                 return Ok((found, Vec::new()));
             }
             notifications::set_read(tx, me.key, found.seq)?;
+            pushes::forget(tx, me.key, found.seq)?;
             (found.read, found.read_at) = (true, Some(tx.now));
             let effects = read_effects(tx, &me, &[id], from)?;
             Ok((found, effects))
@@ -178,6 +192,7 @@ pub async fn read_all(app: &App, me: &User, from: Option<ConnectionId>) -> Resul
             if updated == 0 {
                 return Ok((0, Vec::new()));
             }
+            pushes::forget_notifications(tx, me.key)?;
             Ok((updated, read_effects(tx, &me, &[], from)?))
         })
         .await
@@ -216,6 +231,7 @@ pub async fn delete(app: &App, me: &User, id: Id) -> Result<()> {
         .write(move |tx| {
             let found = own(tx, &me, id)?;
             notifications::delete(tx, me.key, &found)?;
+            pushes::forget(tx, me.key, found.seq)?;
             let effects = if found.read {
                 Vec::new()
             } else {

@@ -9,7 +9,7 @@ use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Role, User, UserView};
-use crate::store::users;
+use crate::store::{subscriptions, users};
 
 /// Somebody by id, disabled or not.
 pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
@@ -79,7 +79,7 @@ pub async fn add(app: &App, new: NewUser) -> Result<User> {
         .await
 }
 
-/// Shuts somebody out, or lets them in again. Their tokens and sockets end at once.
+/// Shuts somebody out, or lets them in again. Their tokens, their sockets and their push subscriptions end at once.
 pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> {
     let (key, id) = (user.key, user.id().clone());
     app.store
@@ -87,6 +87,7 @@ pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> 
             users::set_disabled(tx, key, disabled.then_some(tx.now))?;
             let mut effects = vec![Effect::UserChanged(id)];
             if disabled {
+                subscriptions::delete_all(tx, key)?;
                 effects.push(Effect::Disconnect(key, CloseCode::Revoked));
             }
             Ok(((), effects))
@@ -94,12 +95,14 @@ pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> 
         .await
 }
 
-/// Ends every token of somebody and closes their sockets; with a hash, changes the password in the same commit.
+/// Ends every token of somebody, closes their sockets and forgets their push subscriptions: a device that was lost is told
+/// nothing more. With a hash, changes the password in the same commit.
 pub async fn end_tokens(app: &App, user: &User, new_hash: Option<String>) -> Result<()> {
     let (key, id) = (user.key, user.id().clone());
     app.store
         .write(move |tx| {
             users::end_tokens(tx, key, tx.now)?;
+            subscriptions::delete_all(tx, key)?;
             if let Some(hash) = &new_hash {
                 users::set_password_hash(tx, key, hash)?;
             }

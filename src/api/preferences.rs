@@ -1,0 +1,17 @@
+//! What somebody wants pushed.
+
+use super::endpoint::Call;
+use super::input::{Json, Nothing};
+use super::reply::Data;
+use crate::error::Result;
+use crate::model::preferences::Preferences;
+use crate::service::preferences;
+
+pub async fn get(call: Call, _: Nothing) -> Result<Data<Preferences>> {
+    preferences::of(&call.app, call.me()?).await.map(Data)
+}
+
+pub async fn put(call: Call, Json(body): Json<Preferences>) -> Result<Data<Preferences>> {
+    let new = body.checked()?;
+    preferences::set(&call.app, call.me()?, new).await.map(Data)
+}

@@ -1,0 +1,269 @@
+//! What a push service's answer means for the push (RFC 8030 sections 5 and 7.3; RFC 8292 section 4.2).
+//!
+//! A subscription is deleted for 404 and 410 alone: any other answer may be the fault of this server, of its clock or of
+//! a bad day of the service, and a subscription that is deleted is a person who is never told again.
+
+use std::time::Duration;
+
+use crate::model::pushes::{Failure, Settlement};
+use crate::model::time::Time;
+
+/// Tries before a push is given up.
+pub const TRIES: u32 = 8;
+/// The first wait before another try; each is twice the one before, up to [`LONGEST_WAIT`].
+pub const FIRST_WAIT: Duration = Duration::from_secs(5);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// How long a service that has had too much is left alone unless it says, and the longest that it may say.
+pub const THROTTLE: Duration = Duration::from_secs(60);
+pub const LONGEST_THROTTLE: Duration = Duration::from_secs(3_600);
+/// How long a service that refuses our key or contact is left alone.
+pub const REFUSAL: Duration = Duration::from_secs(5 * 60);
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    /// The beginning of the body.
+    pub text: String,
+}
+
+/// What else counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    pub host: &'a str,
+    pub now: Time,
+    /// Tries before this one.
+    pub tries: u32,
+    /// Whether the service has lately taken a push signed in the same way: then a refusal is about this subscription.
+    pub trusted: bool,
+    /// 0 to 1, to spread the next tries.
+    pub jitter: f64,
+}
+
+/// Decides. `Err`: no answer, and why.
+pub fn settle(answer: Result<Answer, String>, at: Circumstances) -> Settlement {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(text) => return at.retry(None, Failure { status: None, text }),
+    };
+    let failure = Failure {
+        status: Some(answer.status),
+        text: answer.text,
+    };
+    match answer.status {
+        200..=299 => Settlement::Sent,
+        404 | 410 => Settlement::Gone,
+        429 => at.throttled(answer.retry_after, failure),
+        // Microsoft's way of saying 429; elsewhere it means that the push can never be taken.
+        406 if at.host.ends_with(".notify.windows.com") => {
+            at.throttled(answer.retry_after, failure)
+        }
+        401 | 403 if at.trusted => at.retry(answer.retry_after, failure),
+        401 | 403 => Settlement::Refused(at.after(REFUSAL), failure),
+        408 | 500..=599 => at.retry(answer.retry_after, failure),
+        _ => Settlement::Dead(failure),
+    }
+}
+
+impl Circumstances<'_> {
+    fn after(&self, wait: Duration) -> Time {
+        Time(self.now.0 + wait.as_millis() as i64)
+    }
+
+    fn throttled(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
+        let wait = asked
+            .unwrap_or(THROTTLE)
+            .clamp(Duration::from_secs(1), LONGEST_THROTTLE);
+        Settlement::Throttled(self.after(wait), failure)
+    }
+
+    fn retry(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
+        if self.tries + 1 >= TRIES {
+            return Settlement::Dead(failure);
+        }
+        let wait = FIRST_WAIT.saturating_mul(1 << self.tries).min(LONGEST_WAIT);
+        let asked = asked.unwrap_or_default().min(LONGEST_THROTTLE);
+        let wait = wait.max(asked);
+        Settlement::Retry(self.after(wait + wait.mul_f64(self.jitter / 4.0)), failure)
+    }
+}
+
+/// What a failure means, and what an administrator can do about it.
+pub fn advice(host: &str, failure: &Failure) -> String {
+    let vendor = super::guard::vendor(host);
+    let who = vendor.split(' ').next().filter(|_| vendor.contains('('));
+    let who = who.unwrap_or("The push service");
+    let text = failure.text.as_str();
+    match failure.status {
+        None if text == "expired" => "It could not be delivered in its time (ttl).".to_owned(),
+        None => format!(
+            "{who} cannot be reached: see that this server has internet and that https to {host} is allowed."
+        ),
+        Some(403) if text.contains("BadJwtToken") => {
+            format!(
+                "{who} refuses the contact address: set push.subject to a real mailto: or https: address. If it is one, check this server's clock."
+            )
+        }
+        Some(401 | 403)
+            if text.contains("VapidPkHashMismatch") || text.contains("do not correspond") =>
+        {
+            format!(
+                "{who} knows the subscription by another key: the VAPID keys were changed. The device subscribes again when its person next opens the app."
+            )
+        }
+        Some(401 | 403) => {
+            format!(
+                "{who} refuses this server's VAPID keys or contact: check push.subject, the VAPID keys and this server's clock."
+            )
+        }
+        Some(413) => format!("{who} finds even a short push too large."),
+        Some(406 | 429) => format!("{who} asks for fewer pushes; they go on by themselves."),
+        Some(408 | 500..=599) => {
+            format!("{who} has trouble of its own; pushes are tried again by themselves.")
+        }
+        Some(300..=399) => format!("{who} sends pushes elsewhere, where they are not taken to."),
+        Some(status) => format!("{who} refuses the push ({status})."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time(1_000_000);
+    const FCM: &str = "fcm.googleapis.com";
+
+    fn at(host: &str, tries: u32) -> Circumstances<'_> {
+        Circumstances {
+            host,
+            now: NOW,
+            tries,
+            trusted: false,
+            jitter: 0.0,
+        }
+    }
+
+    fn answer(status: u16, retry_after: Option<u64>) -> Result<Answer, String> {
+        let retry_after = retry_after.map(Duration::from_secs);
+        Ok(Answer {
+            status,
+            retry_after,
+            text: "why".into(),
+        })
+    }
+
+    fn failure(status: u16) -> Failure {
+        Failure {
+            status: Some(status),
+            text: "why".into(),
+        }
+    }
+
+    fn in_seconds(seconds: i64) -> Time {
+        NOW.plus_seconds(seconds)
+    }
+
+    #[test]
+    fn the_table() {
+        use Settlement::*;
+        let table = [
+            (answer(200, None), Sent),
+            (answer(201, None), Sent),
+            (answer(202, None), Sent),
+            (answer(404, None), Gone),
+            (answer(410, None), Gone),
+            (answer(429, None), Throttled(in_seconds(60), failure(429))),
+            (
+                answer(429, Some(120)),
+                Throttled(in_seconds(120), failure(429)),
+            ),
+            (answer(429, Some(0)), Throttled(in_seconds(1), failure(429))),
+            (
+                answer(429, Some(1 << 40)),
+                Throttled(in_seconds(3_600), failure(429)),
+            ),
+            (answer(401, None), Refused(in_seconds(300), failure(401))),
+            (answer(403, None), Refused(in_seconds(300), failure(403))),
+            (answer(408, None), Retry(in_seconds(5), failure(408))),
+            (answer(500, None), Retry(in_seconds(5), failure(500))),
+            (answer(503, Some(40)), Retry(in_seconds(40), failure(503))),
+            (answer(503, Some(1)), Retry(in_seconds(5), failure(503))),
+            (
+                answer(599, Some(1 << 40)),
+                Retry(in_seconds(3_600), failure(599)),
+            ),
+            (answer(301, None), Dead(failure(301))),
+            (answer(307, None), Dead(failure(307))),
+            (answer(400, None), Dead(failure(400))),
+            (answer(406, None), Dead(failure(406))),
+            (answer(413, None), Dead(failure(413))),
+            (answer(418, None), Dead(failure(418))),
+        ];
+        for (answer, expected) in table {
+            assert_eq!(settle(answer.clone(), at(FCM, 0)), expected, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn microsoft_says_406_for_too_many() {
+        let settled = settle(answer(406, Some(30)), at("db5p.notify.windows.com", 0));
+        assert_eq!(settled, Settlement::Throttled(in_seconds(30), failure(406)));
+    }
+
+    #[test]
+    fn waits_double_up_to_a_quarter_of_an_hour_then_it_is_over() {
+        let waits = [5, 10, 20, 40, 80, 160, 320];
+        for (tries, wait) in waits.into_iter().enumerate() {
+            let settled = settle(Err("cut".into()), at(FCM, tries as u32));
+            let Settlement::Retry(time, failure) = settled else {
+                panic!("{settled:?}")
+            };
+            assert_eq!(time, in_seconds(wait));
+            assert_eq!(failure.status, None);
+        }
+        assert!(matches!(
+            settle(Err("cut".into()), at(FCM, 7)),
+            Settlement::Dead(_)
+        ));
+    }
+
+    #[test]
+    fn jitter_adds_up_to_a_quarter() {
+        let circumstances = Circumstances {
+            jitter: 1.0,
+            ..at(FCM, 1)
+        };
+        let settled = settle(answer(500, None), circumstances);
+        assert_eq!(
+            settled,
+            Settlement::Retry(Time(NOW.0 + 12_500), failure(500))
+        );
+    }
+
+    /// Or anybody could stop everyone's pushes by subscribing with a key of their own.
+    #[test]
+    fn a_refusal_by_a_service_that_takes_others_is_the_subscriptions_own() {
+        let trusted = Circumstances {
+            trusted: true,
+            ..at(FCM, 0)
+        };
+        assert!(matches!(
+            settle(answer(403, None), trusted),
+            Settlement::Retry(..)
+        ));
+    }
+
+    #[test]
+    fn advice_is_something_to_do() {
+        let apple = Failure {
+            status: Some(403),
+            text: "{\"reason\":\"BadJwtToken\"}".into(),
+        };
+        let advice = advice("web.push.apple.com", &apple);
+        assert!(
+            advice.starts_with("Apple refuses the contact address: set push.subject"),
+            "{advice}"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! The HTTP client that speaks to push services, and to nobody else.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Response};
+
+use super::answers::Answer;
+use super::guard::is_global;
+use crate::config;
+use crate::model::time::Time;
+
+/// How long a connection may take, and how long a whole exchange.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+const TIME: Duration = Duration::from_secs(15);
+/// What is read of an answer's body, and what is kept of it, in bytes.
+const READ: usize = 1_024;
+const KEEP: usize = 200;
+
+/// # Errors
+/// A sentence.
+pub fn build(config: &config::Push) -> Result<Client, String> {
+    // Another part of the process may have chosen already; then that choice stands.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Beside the system's, which a container may lack.
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    let roots = roots.filter_map(|der| Certificate::from_der(der).ok());
+    let builder = Client::builder()
+        .connect_timeout(CONNECT_TIME)
+        .timeout(TIME)
+        .redirect(Policy::none())
+        .user_agent(concat!("schoolbell/", env!("CARGO_PKG_VERSION")))
+        .tls_certs_merge(roots);
+    let builder = if config.allow_private_endpoints {
+        builder.no_proxy()
+    } else {
+        builder.https_only(true).dns_resolver(GlobalOnly)
+    };
+    builder.build().map_err(|e| e.to_string())
+}
+
+/// Resolves names to addresses of the public internet alone: each time that a connection is made, so that a name which
+/// changes its mind is caught too.
+#[derive(Debug, Clone, Copy)]
+struct GlobalOnly;
+
+impl Resolve for GlobalOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let global = only_global(found)?;
+            Ok(Box::new(global.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// # Errors
+/// A sentence, when none is left.
+pub fn only_global(found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+    let global: Vec<SocketAddr> = found.filter(|a| is_global(a.ip())).collect();
+    if global.is_empty() {
+        return Err("the host has no address on the public internet".into());
+    }
+    Ok(global)
+}
+
+/// What a response says. Its body is read only as far as an error message goes: the rest is not waited for.
+pub async fn answer(mut response: Response, now: Time) -> Answer {
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| retry_after(value.to_str().ok()?, now));
+    let mut body = Vec::new();
+    while body.len() < READ
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        let room = READ - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    Answer {
+        status,
+        retry_after,
+        text: printable(&String::from_utf8_lossy(&body)),
+    }
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
+fn retry_after(value: &str, now: Time) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value.trim()).ok()?;
+    let left = date.timestamp().as_millisecond() - now.0;
+    Some(Duration::from_millis(left.max(0) as u64))
+}
+
+/// One line of what a stranger said.
+pub fn printable(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        if word.is_empty() {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= KEEP;
+    line.char_indices()
+        .take_while(fits)
+        .map(|(_, c)| c)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Time(1_795_339_800_000);
+        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
+        let date = "Sun, 22 Nov 2026 09:31:30 GMT";
+        assert_eq!(retry_after(date, now), Some(Duration::from_secs(90)));
+        let past = "Sun, 22 Nov 2026 09:00:00 GMT";
+        assert_eq!(retry_after(past, now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+        assert_eq!(retry_after("-5", now), None);
+    }
+
+    #[test]
+    fn what_a_service_says_becomes_one_short_line() {
+        assert_eq!(printable(" a\r\n\tb\u{0}c  "), "a b c");
+        assert_eq!(printable(&"é".repeat(500)).len(), KEEP);
+    }
+
+    #[test]
+    fn a_name_that_changes_its_mind_is_caught_at_the_next_connection() {
+        let public: SocketAddr = "8.8.8.8:0".parse().unwrap();
+        let private: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let only = |found: Vec<SocketAddr>| only_global(found.into_iter());
+        assert_eq!(only(vec![private, public]).unwrap(), [public]);
+        assert!(only(vec![private]).is_err());
+        assert!(only(vec![]).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_client_does_not_connect_to_a_private_address_by_name() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = build(&config::Push::default()).unwrap();
+        let sent = client.post(format!("https://localhost:{port}/")).send();
+        let error = format!("{:?}", sent.await.unwrap_err());
+        assert!(
+            error.contains("no address on the public internet"),
+            "{error}"
+        );
+        let came = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(came.is_err(), "somebody connected");
+        let plain = client.post(format!("http://localhost:{port}/")).send();
+        assert!(plain.await.is_err());
+    }
+}

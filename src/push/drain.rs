@@ -1,0 +1,311 @@
+//! Empties the outbox: reads what is due, keeps a bounded number of pushes on their way, and writes down what became of
+//! them, many in one write.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::sender::Sender;
+use crate::app::App;
+use crate::error::Result;
+use crate::metrics::PushLabels;
+use crate::model::pushes::{DuePush, Failure, ServiceKey, Settled, Settlement};
+use crate::model::subscriptions::SubscriptionKey;
+use crate::model::time::Time;
+use crate::store::{push_services, pushes};
+
+/// Pushes on their way to one service, and to all of them.
+const PER_SERVICE: usize = 16;
+const IN_ALL: usize = 64;
+/// Pushes that are read at a time for one service.
+const READ: usize = 64;
+/// The longest sleep: the clock may be set meanwhile.
+const NAP: Duration = Duration::from_secs(60);
+/// How long to wait after the database has refused.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long pushes may still be on their way when the server stops.
+const STOP_TIME: Duration = Duration::from_secs(5);
+
+/// Sends what is due until the server stops.
+pub async fn work(app: App) {
+    let sender = match Sender::new(&app) {
+        Ok(sender) => Arc::new(sender),
+        Err(error) => return tracing::error!(error, "nothing can be pushed"),
+    };
+    let resumed = app
+        .store
+        .write(|tx| Ok((push_services::resume_refused(tx)?, Vec::new())));
+    if let Err(error) = resumed.await {
+        tracing::warn!(%error, "paused push services stay paused");
+    }
+    Drain::new(app, sender).run().await;
+}
+
+#[derive(Clone, Copy)]
+struct Pause {
+    until: Time,
+    /// It refuses us, and does not just have too much.
+    refused: bool,
+}
+
+struct Drain {
+    app: App,
+    sender: Arc<Sender>,
+    /// Read and not sent yet.
+    ready: BTreeMap<ServiceKey, VecDeque<DuePush>>,
+    sending: JoinSet<Settled>,
+    in_flight: HashMap<ServiceKey, usize>,
+    /// Subscriptions with a push that was read and is not settled on disk: each has one at a time, in order.
+    busy: HashSet<SubscriptionKey>,
+    /// Services that are to be left alone, of which the database may not know yet.
+    paused: HashMap<ServiceKey, Pause>,
+    done: Vec<Settled>,
+    settling: Option<JoinHandle<(Vec<Settled>, Result<()>)>>,
+    /// When to look into the outbox again.
+    look_at: Instant,
+    settle_at: Instant,
+}
+
+impl Drain {
+    fn new(app: App, sender: Arc<Sender>) -> Self {
+        Drain {
+            app,
+            sender,
+            ready: BTreeMap::new(),
+            sending: JoinSet::new(),
+            in_flight: HashMap::new(),
+            busy: HashSet::new(),
+            paused: HashMap::new(),
+            done: Vec::new(),
+            settling: None,
+            look_at: Instant::now(),
+            settle_at: Instant::now(),
+        }
+    }
+
+    async fn run(mut self) {
+        let app = self.app.clone();
+        loop {
+            if self.look_at <= Instant::now() {
+                self.look().await;
+            }
+            self.start();
+            self.settle();
+            tokio::select! {
+                Some(sent) = self.sending.join_next() => self.sent(sent.ok()),
+                (settled, outcome) = settled(&mut self.settling) => self.settled(settled, outcome),
+                () = app.push_due.notified() => self.look_at = Instant::now(),
+                () = sleep_until(self.look_at) => {}
+                () = app.stopping.cancelled() => break,
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Reads what is due, for services that have little to do.
+    async fn look(&mut self) {
+        let now = self.app.now();
+        self.paused.retain(|_, pause| pause.until > now);
+        let idle: HashMap<ServiceKey, bool> = self
+            .ready
+            .iter()
+            .map(|(service, ready)| (*service, ready.len() < PER_SERVICE))
+            .collect();
+        let (busy, paused) = (self.busy.clone(), self.paused.clone());
+        let read = self.app.store.read(move |c| {
+            let mut found = Vec::new();
+            let mut next = None;
+            for item in pushes::agenda(c)? {
+                let pause = paused
+                    .get(&item.service)
+                    .map_or(item.at, |pause| pause.until);
+                let at = item.at.max(pause);
+                if at > now {
+                    next = Some(next.map_or(at, |next: Time| next.min(at)));
+                } else if *idle.get(&item.service).unwrap_or(&true) {
+                    found.extend(pushes::due(c, item.service, now, busy.clone(), READ)?);
+                }
+            }
+            Ok((found, next))
+        });
+        match read.await {
+            Ok((found, next)) => {
+                for push in found {
+                    self.busy.insert(push.subscription);
+                    self.ready.entry(push.service).or_default().push_back(push);
+                }
+                let wait =
+                    next.map_or(
+                        NAP,
+                        |at| Duration::from_millis((at.0 - now.0).max(1) as u64),
+                    );
+                self.look_at = Instant::now() + wait.min(NAP);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the push outbox cannot be read");
+                self.look_at = Instant::now() + PAUSE;
+            }
+        }
+    }
+
+    /// Sends what is ready, as far as there is room.
+    fn start(&mut self) {
+        let now = self.app.now();
+        for (service, ready) in &mut self.ready {
+            let in_flight = self.in_flight.entry(*service).or_default();
+            while *in_flight < PER_SERVICE
+                && self.sending.len() < IN_ALL
+                && let Some(push) = ready.pop_front()
+            {
+                *in_flight += 1;
+                self.sending.spawn(send(self.sender.clone(), push, now));
+            }
+        }
+    }
+
+    fn sent(&mut self, settled: Option<Settled>) {
+        let more = std::iter::from_fn(|| self.sending.try_join_next());
+        let all: Vec<Settled> = settled
+            .into_iter()
+            .chain(more.filter_map(|r| r.ok()))
+            .collect();
+        for settled in all {
+            if let Some(in_flight) = self.in_flight.get_mut(&settled.service) {
+                *in_flight -= 1;
+            }
+            match &settled.settlement {
+                Settlement::Throttled(until, _) => self.pause(settled.service, *until, false),
+                Settlement::Refused(until, _) => self.pause(settled.service, *until, true),
+                // A service that takes one push does not refuse us.
+                Settlement::Sent => self
+                    .paused
+                    .retain(|service, pause| *service != settled.service || !pause.refused),
+                _ => {}
+            }
+            self.count(&settled);
+            self.done.push(settled);
+        }
+    }
+
+    /// What was read for the service goes back: it stays in the outbox.
+    fn pause(&mut self, service: ServiceKey, until: Time, refused: bool) {
+        self.paused.insert(service, Pause { until, refused });
+        for push in self.ready.remove(&service).into_iter().flatten() {
+            self.busy.remove(&push.subscription);
+        }
+    }
+
+    /// Writes down what is done, unless the write before this one is still under way: what comes meanwhile shares the next.
+    fn settle(&mut self) {
+        if self.settling.is_some() || self.done.is_empty() || self.settle_at > Instant::now() {
+            return;
+        }
+        let (app, done) = (self.app.clone(), std::mem::take(&mut self.done));
+        self.settling = Some(tokio::spawn(async move {
+            let batch = done.clone();
+            let write = app.store.write(move |tx| {
+                push_services::settle(tx, &batch)?;
+                Ok(((), Vec::new()))
+            });
+            let outcome = write.await;
+            (done, outcome)
+        }));
+    }
+
+    fn settled(&mut self, settled: Vec<Settled>, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => {
+                for one in settled {
+                    self.busy.remove(&one.subscription);
+                }
+                self.look_at = Instant::now();
+            }
+            Err(error) => {
+                // Their subscriptions stay busy: what was sent is not sent again.
+                tracing::error!(%error, "what became of pushes cannot be written down; trying again");
+                self.done.extend(settled);
+                self.settle_at = Instant::now() + PAUSE;
+                self.look_at = self.settle_at;
+            }
+        }
+    }
+
+    fn count(&self, settled: &Settled) {
+        let outcome = match &settled.settlement {
+            Settlement::Sent => "sent",
+            Settlement::Gone => "gone",
+            Settlement::Retry(..) => "retried",
+            Settlement::Throttled(..) => "throttled",
+            Settlement::Refused(..) => "refused",
+            Settlement::Dead(_) => "dead",
+            Settlement::Expired => "expired",
+            Settlement::Later(_) => "later",
+            Settlement::Dropped => "dropped",
+        };
+        let labels = PushLabels { outcome };
+        self.app.metrics.pushes.get_or_create(&labels).inc();
+        if let Settlement::Refused(_, failure) = &settled.settlement {
+            tracing::error!(
+                status = failure.status,
+                said = failure.text,
+                "a push service refuses this server; see /api/admin/push"
+            );
+        }
+    }
+
+    /// Lets what is on its way arrive, and writes down what became of it.
+    async fn stop(mut self) {
+        let arrive = async {
+            while let Some(sent) = self.sending.join_next().await {
+                self.sent(sent.ok());
+            }
+        };
+        let _ = timeout(STOP_TIME, arrive).await;
+        if let Some(settling) = self.settling.take() {
+            let _ = settling.await;
+        }
+        self.settle_at = Instant::now();
+        self.settle();
+        if let Some(settling) = self.settling.take() {
+            let _ = settling.await;
+        }
+    }
+}
+
+async fn send(sender: Arc<Sender>, push: DuePush, now: Time) -> Settled {
+    let sent = AssertUnwindSafe(sender.send(&push, now))
+        .catch_unwind()
+        .await;
+    let settlement = sent.unwrap_or_else(|_| {
+        tracing::error!("sending a push panicked");
+        Settlement::Dead(Failure {
+            status: None,
+            text: "a fault of this server".into(),
+        })
+    });
+    Settled {
+        key: push.key,
+        user: push.user,
+        service: push.service,
+        subscription: push.subscription,
+        settlement,
+    }
+}
+
+/// The end of the write that is under way; for ever, if there is none.
+async fn settled(
+    settling: &mut Option<JoinHandle<(Vec<Settled>, Result<()>)>>,
+) -> (Vec<Settled>, Result<()>) {
+    let Some(handle) = settling else {
+        return std::future::pending().await;
+    };
+    let ended = handle.await;
+    *settling = None;
+    // The write itself catches panics.
+    ended.unwrap_or_else(|_| (Vec::new(), Ok(())))
+}

@@ -1,0 +1,193 @@
+//! Sends one push, and says what became of it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use web_push::WebPushMessage;
+
+use super::answers::{self, Answer, Circumstances};
+use super::client;
+use super::signer::Signer;
+use super::{contact, guard, message, payload};
+use crate::app::App;
+use crate::config;
+use crate::model::preferences::Wish;
+use crate::model::pushes::{DuePush, Failure, ServiceKey, Settlement, Subject};
+use crate::model::subscriptions::Endpoint;
+use crate::model::time::Time;
+
+/// For how long a push that was taken shows that a service accepts our key and contact, in seconds.
+const TRUST: i64 = 3_600;
+
+/// What is shared by all pushes of the process.
+pub struct Sender {
+    config: config::Push,
+    client: reqwest::Client,
+    signer: Signer,
+    /// When each service last took a push.
+    accepted: Mutex<HashMap<ServiceKey, Time>>,
+}
+
+impl Sender {
+    /// # Errors
+    /// A sentence, when there is no HTTP client to be had.
+    pub fn new(app: &App) -> Result<Self, String> {
+        Ok(Sender {
+            config: app.config.push.clone(),
+            client: client::build(&app.config.push)?,
+            signer: Signer::new(app.vapid.clone(), contact::subject(&app.config)),
+            accepted: Mutex::default(),
+        })
+    }
+
+    /// Sends it, if its person wants it now and it is not too late.
+    pub async fn send(&self, push: &DuePush, now: Time) -> Settlement {
+        let Some(subject) = &push.subject else {
+            return Settlement::Dropped;
+        };
+        match wish(push, subject, now) {
+            Wish::Now => {}
+            Wish::Later(time) => return Settlement::Later(time),
+            Wish::Never => return Settlement::Dropped,
+        }
+        if push.expires_at() <= now {
+            return Settlement::Expired;
+        }
+        // Checked when it came; the list of those who may be called may have changed since.
+        let endpoint = Endpoint::parse(&push.endpoint)
+            .and_then(|endpoint| guard::check(&self.config, &endpoint).map(|()| endpoint));
+        let endpoint = match endpoint {
+            Ok(endpoint) => endpoint,
+            Err(error) => return dead(error.to_string()),
+        };
+        let answer = match self.exchange(push, subject, &endpoint, now).await {
+            Ok(answer) => answer,
+            Err(why) => return dead(why),
+        };
+        let settlement = answers::settle(
+            answer,
+            Circumstances {
+                host: endpoint.url().host_str().unwrap_or_default(),
+                now,
+                tries: push.tries,
+                trusted: self.trusts_us(push.service, now),
+                jitter: jitter(),
+            },
+        );
+        if settlement == Settlement::Sent {
+            self.accepted().insert(push.service, now);
+        }
+        settlement
+    }
+
+    /// The service's answer; a payload that is too large is made smaller once, a token that is refused is made anew once.
+    /// `Ok(Err)`: there was no answer. `Err`: there is nothing to send.
+    async fn exchange(
+        &self,
+        push: &DuePush,
+        subject: &Subject,
+        endpoint: &Endpoint,
+        now: Time,
+    ) -> Result<Result<Answer, String>, String> {
+        let mut max = payload::MAX;
+        let mut again = true;
+        loop {
+            let message = self.message(push, subject, endpoint, now, max)?;
+            let answer = self.post(&endpoint.clone(), message, now).await;
+            let status = answer.as_ref().map_or(0, |answer| answer.status);
+            match status {
+                413 if again => max = payload::MAX_SMALL,
+                401 | 403 if again => self.signer.forget(&endpoint.origin()),
+                _ => return Ok(answer),
+            }
+            again = false;
+        }
+    }
+
+    fn message(
+        &self,
+        push: &DuePush,
+        subject: &Subject,
+        endpoint: &Endpoint,
+        now: Time,
+        max: usize,
+    ) -> Result<WebPushMessage, String> {
+        let payload = payload::encode(&self.config, subject, push.seq, max);
+        let signature = self.signer.signature(&endpoint.origin(), now)?;
+        let left = (push.expires_at().0 - now.0) / 1_000;
+        let ttl = left.clamp(0, push.ttl.into()) as u32;
+        let (endpoint, keys) = (endpoint.as_str(), &push.keys);
+        message::build(endpoint, keys, &payload, push.urgency, ttl, signature)
+    }
+
+    /// # Errors
+    /// Why there was no answer.
+    async fn post(
+        &self,
+        endpoint: &Endpoint,
+        message: WebPushMessage,
+        now: Time,
+    ) -> Result<Answer, String> {
+        let payload = message.payload.ok_or("no payload")?;
+        let mut request = self
+            .client
+            .post(endpoint.url().clone())
+            .header("ttl", message.ttl)
+            .header("content-type", "application/octet-stream")
+            .header("content-encoding", payload.content_encoding.to_str())
+            .body(payload.content);
+        if let Some(urgency) = message.urgency {
+            request = request.header("urgency", urgency.to_string());
+        }
+        for (name, value) in payload.crypto_headers {
+            request = request.header(name, value);
+        }
+        match request.send().await {
+            Ok(response) => Ok(client::answer(response, now).await),
+            Err(error) => Err(reason(error)),
+        }
+    }
+
+    fn trusts_us(&self, service: ServiceKey, now: Time) -> bool {
+        let accepted = self.accepted().get(&service).copied();
+        accepted.is_some_and(|at| now.seconds() - at.seconds() < TRUST)
+    }
+
+    fn accepted(&self) -> std::sync::MutexGuard<'_, HashMap<ServiceKey, Time>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What its person wants. Who asks for a test wants it.
+fn wish(push: &DuePush, subject: &Subject, now: Time) -> Wish {
+    let Some(preferences) = &push.preferences else {
+        return Wish::Now;
+    };
+    match subject {
+        Subject::Test => Wish::Now,
+        Subject::Message { .. } => preferences.wish("message", push.urgency, now),
+        Subject::Notification { kind, .. } => preferences.wish(kind, push.urgency, now),
+    }
+}
+
+fn dead(text: String) -> Settlement {
+    Settlement::Dead(Failure { status: None, text })
+}
+
+/// The innermost cause: that is what tells an administrator something. Without the URL, which is a secret.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    client::printable(&cause.to_string())
+}
+
+/// 0 to 1.
+fn jitter() -> f64 {
+    let mut random = [0; 4];
+    // Without random numbers everybody waits equally long.
+    let _ = getrandom::fill(&mut random);
+    f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX)
+}

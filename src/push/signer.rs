@@ -1,0 +1,103 @@
+//! VAPID tokens, one for each push service, kept until they are about to expire: a signature costs more than the rest of a
+//! push together.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use web_push::VapidSignature;
+
+use crate::auth::vapid::VapidKeys;
+use crate::model::time::Time;
+
+/// For how long a token is good, in seconds; RFC 8292 section 2 allows a day.
+const LIFETIME: i64 = 12 * 3_600;
+/// A token with less left than this, in seconds, is made anew.
+const RENEW: i64 = 3_600;
+
+/// Signs for every push service.
+pub struct Signer {
+    keys: VapidKeys,
+    subject: String,
+    tokens: Mutex<HashMap<String, Token>>,
+}
+
+struct Token {
+    signature: VapidSignature,
+    expires_at: i64,
+}
+
+impl Signer {
+    pub fn new(keys: VapidKeys, subject: String) -> Self {
+        Signer {
+            keys,
+            subject,
+            tokens: Mutex::default(),
+        }
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashMap<String, Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token for an origin, of now.
+    ///
+    /// # Errors
+    /// A sentence, if the key cannot sign.
+    pub fn signature(&self, origin: &str, now: Time) -> Result<VapidSignature, String> {
+        let mut tokens = self.tokens();
+        let left = |token: &Token| token.expires_at - now.seconds();
+        // A clock that was set back leaves tokens of too far a future, which services refuse.
+        if let Some(token) = tokens.get(origin)
+            && (RENEW..=LIFETIME).contains(&left(token))
+        {
+            return Ok(token.signature.clone());
+        }
+        let expires_at = now.seconds() + LIFETIME;
+        let signature = VapidSignature {
+            auth_t: self.keys.sign(origin, expires_at, &self.subject)?,
+            auth_k: URL_SAFE_NO_PAD
+                .decode(&self.keys.public)
+                .map_err(|e| e.to_string())?,
+        };
+        let token = Token {
+            signature: signature.clone(),
+            expires_at,
+        };
+        tokens.insert(origin.to_owned(), token);
+        Ok(signature)
+    }
+
+    /// The service refused the token: the next one is made anew.
+    pub fn forget(&self, origin: &str) {
+        self.tokens().remove(origin);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_used_again_until_an_hour_before_its_end() {
+        let signer = Signer::new(VapidKeys::generate(), "mailto:a@school.edu".into());
+        let token = |origin, hours: i64| {
+            let time = Time(1_800_000_000_000).plus_seconds(hours * 3_600);
+            signer.signature(origin, time).unwrap().auth_t
+        };
+        let first = token("https://a.example", 0);
+        assert_eq!(token("https://a.example", 11), first);
+        assert_ne!(token("https://b.example", 0), first);
+        let second = token("https://a.example", 12);
+        assert_ne!(second, first);
+        assert_ne!(
+            token("https://a.example", -24),
+            second,
+            "the clock was set back"
+        );
+        let third = token("https://a.example", 24);
+        signer.forget("https://a.example");
+        assert_ne!(token("https://a.example", 25), third);
+    }
+}

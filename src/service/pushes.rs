@@ -1,0 +1,259 @@
+//! What gets into the push outbox: what commits while its receiver has no socket, and what was left to a socket that never
+//! confirmed it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::hub::{Doubt, Hub, PATIENCE, Reach};
+use crate::model::events::Effect;
+use crate::model::ids::{Seq, UserKey};
+use crate::model::pushes::{
+    DeadLetter, PushReport, Pushable, ServiceError, ServiceFigures, Settled, Settlement,
+};
+use crate::model::users::User;
+use crate::push::{answers, contact, guard};
+use crate::store::push_services::{self, DeadRow, ServiceRow};
+use crate::store::{WriteTx, meta, pushes, subscriptions};
+
+/// How often doubts are looked at, and how often what sockets confirmed is saved.
+const LOOK: Duration = Duration::from_secs(1);
+const SAVE: Duration = Duration::from_secs(5);
+/// How often the outbox is cleaned of what is too old.
+const TIDY: Duration = Duration::from_secs(60);
+/// Rows, or people, that one write is about.
+const SLICE: usize = 200;
+/// For how long a push that was given up is kept, in seconds.
+const KEEP_DEAD: i64 = 14 * 24 * 3_600;
+/// Dead letters that a report shows.
+const SHOWN: i64 = 50;
+
+/// Puts what `to` gets at `seq` into the outbox, unless an open socket is left it. To be called in the write that makes
+/// it.
+pub(super) fn queue(
+    tx: &WriteTx,
+    hub: &Hub,
+    to: UserKey,
+    what: Pushable,
+    seq: Seq,
+) -> Result<Option<Effect>> {
+    let covered = match hub.promise(to, seq) {
+        Reach::Connected => return Ok(None),
+        Reach::Away => true,
+        Reach::Doubtful => false,
+    };
+    let queued = pushes::queue(tx, to, what, seq, covered)?;
+    Ok((queued > 0).then_some(Effect::PushDue))
+}
+
+/// Pushes a test to each of the caller's devices, online or not, and returns how many those are.
+pub async fn test(app: &App, me: &User) -> Result<usize> {
+    let me = me.key;
+    app.store
+        .write(move |tx| {
+            let queued = pushes::queue(tx, me, Pushable::Test, tx.next_seq(), false)?;
+            Ok((queued, vec![Effect::PushDue]))
+        })
+        .await
+}
+
+/// Sees to it that online is not taken for reached, and that the outbox does not fill with what is too old.
+pub async fn work(app: App) {
+    let every = |period| {
+        let mut interval = interval(period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
+    };
+    let (mut look, mut save, mut tidy_up) = (every(LOOK), every(SAVE), every(TIDY));
+    loop {
+        let outcome = tokio::select! {
+            _ = look.tick() => queue_doubts(&app).await,
+            _ = save.tick() => save_confirmed(&app).await,
+            _ = tidy_up.tick() => tidy(&app).await,
+            () = app.stopping.cancelled() => break,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "the push outbox was not seen to");
+        }
+    }
+    if let Err(error) = save_confirmed(&app).await {
+        tracing::warn!(%error, "what sockets confirmed was not saved");
+    }
+}
+
+async fn queue_doubts(app: &App) -> Result<()> {
+    let doubts = app.hub.take_doubts(Instant::now());
+    for slice in doubts.chunks(SLICE) {
+        queue_unread(app, slice.to_vec()).await?;
+    }
+    Ok(())
+}
+
+/// Puts what is in doubt and unread into the outbox.
+async fn queue_unread(app: &App, doubts: Vec<Doubt>) -> Result<()> {
+    app.store
+        .write(move |tx| {
+            let mut queued = 0;
+            for doubt in doubts {
+                queued += pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to)?;
+            }
+            let due = (queued > 0).then_some(Effect::PushDue);
+            Ok(((), due.into_iter().collect()))
+        })
+        .await
+}
+
+/// Writes down how far people's sockets have confirmed, for those who would get a push otherwise.
+pub async fn save_confirmed(app: &App) -> Result<()> {
+    let confirmed = app.hub.take_confirmed();
+    for slice in confirmed.chunks(SLICE) {
+        let slice = slice.to_vec();
+        let save = app.store.write(move |tx| {
+            for (user, seq) in slice {
+                pushes::cover(tx, user, seq)?;
+            }
+            Ok(((), Vec::new()))
+        });
+        save.await?;
+    }
+    Ok(())
+}
+
+/// After a start: what was left to sockets that the stop, or the crash, has cut goes to those who do not come back within a
+/// minute.
+pub async fn catch_up(app: App) {
+    let Ok(up_to) = app.store.read(meta::seq).await else {
+        return tracing::error!("what was not delivered before the start is not pushed");
+    };
+    tokio::select! {
+        () = sleep(PATIENCE) => {}
+        () = app.stopping.cancelled() => return,
+    }
+    if let Err(error) = queue_undelivered(&app, up_to).await {
+        tracing::error!(%error, "what was not delivered before the start is not pushed");
+    }
+}
+
+/// Everything up to `up_to` that nobody confirmed and nobody pushed, for those who are not here.
+pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
+    // Whoever came back meanwhile has said how far they got.
+    save_confirmed(app).await?;
+    let subscribers = app.store.read(pushes::subscribers).await?;
+    let away = subscribers
+        .into_iter()
+        .filter(|user| !app.hub.is_online(*user));
+    let doubts: Vec<Doubt> = away
+        .map(|user| Doubt {
+            user,
+            after: 0,
+            up_to,
+            since: Instant::now(),
+        })
+        .collect();
+    for slice in doubts.chunks(SLICE) {
+        queue_unread(app, slice.to_vec()).await?;
+    }
+    Ok(())
+}
+
+/// Gives up what is too old, whatever its push service is about; forgets old dead letters and subscriptions that have ended.
+pub async fn tidy(app: &App) -> Result<()> {
+    loop {
+        let now = app.now();
+        let overdue = app
+            .store
+            .read(move |c| pushes::overdue(c, now, SLICE as i64))
+            .await?;
+        let expired: Vec<Settled> = overdue
+            .into_iter()
+            .map(|push| Settled {
+                key: push.key,
+                user: push.user,
+                service: push.service,
+                subscription: push.subscription,
+                settlement: Settlement::Expired,
+            })
+            .collect();
+        let more = expired.len() == SLICE;
+        let settle = app.store.write(move |tx| {
+            push_services::settle(tx, &expired)?;
+            push_services::forget_dead(tx, tx.now.plus_seconds(-KEEP_DEAD))?;
+            subscriptions::delete_expired(tx, tx.now)?;
+            Ok(((), Vec::new()))
+        });
+        settle.await?;
+        if !more {
+            break;
+        }
+    }
+    let waiting = app.store.read(push_services::waiting).await?;
+    app.metrics.push_waiting.set(waiting);
+    Ok(())
+}
+
+/// What an administrator is shown.
+pub async fn report(app: &App) -> Result<PushReport> {
+    let (services, states, dead) = app
+        .store
+        .read(|c| {
+            Ok((
+                push_services::list(c)?,
+                push_services::states(c)?,
+                push_services::dead_letters(c, SHOWN)?,
+            ))
+        })
+        .await?;
+    let now = app.now();
+    Ok(PushReport {
+        subject: contact::subject(&app.config),
+        subject_problem: contact::problem(&app.config),
+        subscriptions: states,
+        services: services.into_iter().map(|row| figures(row, now)).collect(),
+        dead: dead.into_iter().map(dead_letter).collect(),
+    })
+}
+
+fn figures(row: ServiceRow, now: crate::model::time::Time) -> ServiceFigures {
+    let host = host(&row.origin).to_owned();
+    ServiceFigures {
+        name: guard::vendor(&host),
+        origin: row.origin,
+        subscriptions: row.subscriptions,
+        waiting: row.waiting,
+        sent: row.sent,
+        failed: row.failed,
+        dead: row.dead,
+        last_success_at: row.last_success_at,
+        paused_until: row.paused_until.filter(|until| *until > now),
+        last_error: row.last_error.map(|(at, failure)| ServiceError {
+            at,
+            advice: answers::advice(&host, &failure),
+            status: failure.status,
+            text: failure.text,
+        }),
+    }
+}
+
+fn dead_letter(row: DeadRow) -> DeadLetter {
+    let host = host(&row.origin);
+    DeadLetter {
+        user_id: row.user_id,
+        user_name: row.user_name,
+        service: guard::vendor(host),
+        kind: row.kind,
+        seq: row.seq,
+        tries: row.tries,
+        advice: answers::advice(host, &row.failure),
+        status: row.failure.status,
+        text: row.failure.text,
+        died_at: row.died_at,
+    }
+}
+
+/// The host of `https://host:port`.
+fn host(origin: &str) -> &str {
+    let authority = origin.split("://").nth(1).unwrap_or(origin);
+    authority.split(':').next().unwrap_or(authority)
+}

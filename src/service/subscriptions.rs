@@ -1,0 +1,88 @@
+//! The devices that get pushes.
+
+use crate::app::App;
+use crate::error::{Error, Noun, Result, Unauthorized};
+use crate::model::ids::{Id, UserKey};
+use crate::model::subscriptions::{Device, NewSubscription, PushKeys};
+use crate::model::users::User;
+use crate::push::guard;
+use crate::store::{subscriptions, users};
+
+/// Stores the caller's browser. One that belonged to somebody else is the caller's from now on.
+///
+/// # Errors
+/// [`Error::Invalid`] on `endpoint` when pushes may not go there.
+pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
+    guard::check(&app.config.push, &new.endpoint)?;
+    let owner = me.key;
+    app.store
+        .write(move |tx| {
+            // Somebody who was disabled a moment ago has lost their subscriptions, and must not get one back.
+            if users::by_key(tx, owner)?.is_none_or(|user| user.disabled) {
+                return Err(Error::Unauthorized(Unauthorized::Disabled));
+            }
+            Ok((subscriptions::put(tx, owner, &new)?, Vec::new()))
+        })
+        .await
+}
+
+/// A subscription that its browser replaces by another, by itself and without anybody logged in: who knows the secret of the
+/// old one is that browser.
+#[derive(Debug)]
+pub struct Renewal {
+    pub endpoint: String,
+    pub keys: PushKeys,
+    pub new: NewSubscription,
+}
+
+/// # Errors
+/// [`Noun::Subscription`] not found, also when the secret is another one; [`Error::Invalid`] as for [`put`].
+pub async fn renew(app: &App, renewal: Renewal) -> Result<Device> {
+    guard::check(&app.config.push, &renewal.new.endpoint)?;
+    app.store
+        .write(move |tx| {
+            let owner = subscriptions::owner(tx, &renewal.endpoint)?
+                .filter(|owner| owner.auth == renewal.keys.auth)
+                .ok_or(Error::NotFound(Noun::Subscription))?
+                .user;
+            if renewal.new.endpoint.as_str() != renewal.endpoint {
+                subscriptions::delete_endpoint(tx, owner, &renewal.endpoint)?;
+            }
+            Ok((subscriptions::put(tx, owner, &renewal.new)?, Vec::new()))
+        })
+        .await
+}
+
+/// The caller's devices, newest first.
+pub async fn list(app: &App, me: &User, limit: i64) -> Result<Vec<Device>> {
+    let key = me.key;
+    app.store
+        .read(move |c| subscriptions::list(c, key, limit))
+        .await
+}
+
+/// # Errors
+/// [`Noun::Subscription`] not found, also for somebody else's.
+pub async fn remove(app: &App, me: &User, id: Id) -> Result<()> {
+    let key = me.key;
+    app.store
+        .write(move |tx| {
+            if subscriptions::delete(tx, key, id)? {
+                Ok(((), Vec::new()))
+            } else {
+                Err(Error::NotFound(Noun::Subscription))
+            }
+        })
+        .await
+}
+
+/// Forgets the caller's browser; one that is not known, or somebody else's, is no error and no change.
+pub async fn remove_endpoint(app: &App, me: &User, endpoint: String) -> Result<()> {
+    let key: UserKey = me.key;
+    app.store
+        .write(move |tx| {
+            subscriptions::delete_endpoint(tx, key, &endpoint)?;
+            Ok(((), Vec::new()))
+        })
+        .await
+}
