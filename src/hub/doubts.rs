@@ -85,20 +85,24 @@ impl Hub {
         confirmed
     }
 
-    /// The doubts that are older than [`PATIENCE`]; whoever came back meanwhile has none.
-    pub fn take_doubts(&self, now: Instant) -> Vec<Doubt> {
+    /// The doubts that are older than [`PATIENCE`]; whoever came back meanwhile has none. They stand until
+    /// [`Hub::settle_doubt`].
+    pub fn old_doubts(&self, now: Instant) -> Vec<Doubt> {
         let mut doubts = Vec::new();
         for shard in &self.shards {
-            let shard = &mut *lock(shard);
+            let shard = lock(shard);
             let old = |doubt: &Doubt| now.saturating_duration_since(doubt.since) >= PATIENCE;
-            doubts.extend(
-                shard
-                    .doubts
-                    .extract_if(|_, doubt| old(doubt))
-                    .map(|(_, d)| d),
-            );
+            doubts.extend(shard.doubts.values().filter(|d| old(d)).copied());
         }
         doubts
+    }
+
+    /// What this doubt was about has been seen to.
+    pub fn settle_doubt(&self, doubt: &Doubt) {
+        let shard = &mut *self.shard(doubt.user);
+        if shard.doubts.get(&doubt.user) == Some(doubt) {
+            shard.doubts.remove(&doubt.user);
+        }
     }
 }
 
@@ -138,7 +142,7 @@ mod tests {
         hub.sweep(left + GRACE);
         assert_eq!(hub.promise(USER, 5), Reach::Doubtful);
         assert!(
-            hub.take_doubts(left + PATIENCE - Duration::from_millis(1))
+            hub.old_doubts(left + PATIENCE - Duration::from_millis(1))
                 .is_empty()
         );
         let doubt = Doubt {
@@ -147,8 +151,10 @@ mod tests {
             up_to: 3,
             since: left,
         };
-        assert_eq!(hub.take_doubts(left + PATIENCE), [doubt]);
-        assert_eq!(hub.promise(USER, 6), Reach::Away);
+        assert_eq!(hub.old_doubts(left + PATIENCE), [doubt]);
+        assert_eq!(hub.promise(USER, 6), Reach::Doubtful);
+        hub.settle_doubt(&doubt);
+        assert_eq!(hub.promise(USER, 7), Reach::Away);
     }
 
     #[tokio::test(start_paused = true)]
@@ -166,7 +172,7 @@ mod tests {
         hub.unregister(USER, socket);
         hub.sweep(Instant::now() + GRACE);
         connect(&hub);
-        assert!(hub.take_doubts(Instant::now() + PATIENCE).is_empty());
+        assert!(hub.old_doubts(Instant::now() + PATIENCE).is_empty());
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Sender {
             let status = answer.as_ref().map_or(0, |answer| answer.status);
             match status {
                 413 if again => max = payload::MAX_SMALL,
-                401 | 403 if again => self.signer.forget(&endpoint.origin()),
+                401 | 403 if again => self.signer.renew(&endpoint.origin(), now)?,
                 _ => return Ok(answer),
             }
             again = false;

@@ -54,7 +54,25 @@ impl Signer {
         {
             return Ok(token.signature.clone());
         }
-        let expires_at = now.seconds() + LIFETIME;
+        self.sign(&mut tokens, origin, now.seconds() + LIFETIME)
+    }
+
+    /// Another token than the one that the service has refused.
+    ///
+    /// # Errors
+    /// As [`Signer::signature`].
+    pub fn renew(&self, origin: &str, now: Time) -> Result<(), String> {
+        // A service whose clock is behind ours may have found the former to end too far ahead.
+        let expires_at = now.seconds() + LIFETIME / 2;
+        self.sign(&mut self.tokens(), origin, expires_at).map(drop)
+    }
+
+    fn sign(
+        &self,
+        tokens: &mut HashMap<String, Token>,
+        origin: &str,
+        expires_at: i64,
+    ) -> Result<VapidSignature, String> {
         let signature = VapidSignature {
             auth_t: self.keys.sign(origin, expires_at, &self.subject)?,
             auth_k: URL_SAFE_NO_PAD
@@ -67,11 +85,6 @@ impl Signer {
         };
         tokens.insert(origin.to_owned(), token);
         Ok(signature)
-    }
-
-    /// The service refused the token: the next one is made anew.
-    pub fn forget(&self, origin: &str) {
-        self.tokens().remove(origin);
     }
 }
 
@@ -97,7 +110,8 @@ mod tests {
             "the clock was set back"
         );
         let third = token("https://a.example", 24);
-        signer.forget("https://a.example");
-        assert_ne!(token("https://a.example", 25), third);
+        let day = Time(1_800_000_000_000).plus_seconds(24 * 3_600);
+        signer.renew("https://a.example", day).unwrap();
+        assert_ne!(token("https://a.example", 24), third, "it was refused");
     }
 }

@@ -84,9 +84,11 @@ pub async fn work(app: App) {
 }
 
 async fn queue_doubts(app: &App) -> Result<()> {
-    let doubts = app.hub.take_doubts(Instant::now());
+    let doubts = app.hub.old_doubts(Instant::now());
     for slice in doubts.chunks(SLICE) {
         queue_unread(app, slice.to_vec()).await?;
+        // Not before: an event that comes meanwhile must not be taken for the end of the doubt.
+        slice.iter().for_each(|doubt| app.hub.settle_doubt(doubt));
     }
     Ok(())
 }

@@ -73,7 +73,8 @@ fn queue_test(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
     run(tx, &sql, [user.0, seq, tx.now.0])
 }
 
-/// Puts what the user got after `after`, up to `up_to`, and has not read into the outbox, unless it is or was there.
+/// Puts what the user got after `after`, up to `up_to`, and has not read into the outbox, unless it is or was there. After
+/// it nothing up to `up_to` is in doubt.
 pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Result<usize> {
     let messages = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?4,
@@ -98,7 +99,7 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
          ON CONFLICT DO NOTHING"
     );
     let queued = queued + run(tx, &notifications, [user.0, after, up_to, tx.now.0])?;
-    cover(tx, user, tx.seq())?;
+    cover(tx, user, up_to)?;
     Ok(queued)
 }
 

@@ -1,6 +1,7 @@
 //! A schoolbell in-process ([`TestApp`]), people who use it, their sockets, and the real binary ([`Server`]).
 
 mod binary;
+mod push_service;
 mod socket;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use warp::http::HeaderMap;
 
 pub use binary::{Server, add_user, binary};
+pub use push_service::{Device, PushService, Reply};
 pub use socket::{Came, Socket};
 
 pub const PASSWORD: &str = "blue heron on a kettle";
@@ -67,6 +69,61 @@ impl TestApp {
             address,
             stop: Some(stop),
             _folder: folder,
+        }
+    }
+
+    /// With a push service of its own.
+    pub async fn with_push() -> (Self, PushService) {
+        Self::with_push_and(|_| {}).await
+    }
+
+    pub async fn with_push_and(change: impl FnOnce(&mut Config)) -> (Self, PushService) {
+        let t = Self::with(|config| {
+            config.push.allow_private_endpoints = true;
+            config.push.subject = "mailto:office@school.edu".into();
+            change(config);
+        });
+        let service = PushService::start_at(t.clock.clone()).await;
+        (t, service)
+    }
+
+    /// A browser of somebody's that gets pushes.
+    pub async fn subscribe(&self, service: &PushService, person: &Person, name: &str) -> Device {
+        let device = service.device(name, &self.app.vapid.public);
+        let answer = person.post("/api/notifications/subscribe", device.json());
+        answer.await.expect(201);
+        device
+    }
+
+    /// Moves the clock, and lets those who wait for a time look at it.
+    pub fn pass(&self, time: std::time::Duration) {
+        self.clock.advance(time);
+        self.app.push_due.notify_one();
+    }
+
+    /// Everything that was sent is settled: nothing is left in the outbox.
+    pub async fn drained(&self) {
+        self.waiting_for("an empty outbox", |waiting| waiting == 0)
+            .await;
+    }
+
+    /// Waits until the number of pushes in the outbox is as it should be.
+    pub async fn waiting_for(&self, what: &str, right: impl Fn(i64) -> bool) {
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            let read = self
+                .app
+                .store
+                .read(schoolbell::store::push_services::waiting);
+            let waiting = read.await.unwrap();
+            if right(waiting) {
+                return;
+            }
+            assert!(
+                std::time::Instant::now() < patience,
+                "no {what}: {waiting} wait"
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     }
 

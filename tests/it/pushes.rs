@@ -1,0 +1,435 @@
+//! From a message or a notification to the push on a device of somebody who is away.
+
+use std::time::Duration;
+
+use schoolbell::model::users::Role;
+use schoolbell::service;
+use serde_json::{Value, json};
+
+use crate::helpers::{Device, Person, PushService, Reply, TestApp};
+
+const NEVER_LONG: Duration = Duration::from_millis(300);
+
+async fn notify(t: &TestApp, body: Value) -> Value {
+    let key = t.key().await;
+    let answer = t.call("POST", "/api/notifications", &key, Some(body));
+    answer.await.expect(201)["data"].clone()
+}
+
+fn graded(to: &Person) -> Value {
+    json!({
+        "userId": to.id(), "type": "assignment.graded", "title": "Your assignment was graded",
+        "message": "Maths", "link": "/assignments/12", "urgency": "high", "ttl": 3600,
+    })
+}
+
+async fn setting() -> (TestApp, PushService, Person, Person, Device) {
+    let (t, service) = TestApp::with_push().await;
+    let (ann, bob) = t.pair().await;
+    let phone = t.subscribe(&service, &bob, "phone").await;
+    (t, service, ann, bob, phone)
+}
+
+/// That no push comes, for as long as pushes take when they do come.
+async fn no_push(service: &PushService) {
+    tokio::time::sleep(NEVER_LONG).await;
+    assert!(service.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_reaches_the_phone_of_somebody_who_is_away() {
+    let (t, service, ann, _bob, _phone) = setting().await;
+    let message = ann.write(&_bob, "See you at eight").await;
+    let push = service.next().await;
+    assert_eq!(push.device, "phone");
+    assert_eq!(push.urgency, "normal");
+    assert_eq!(push.ttl, 3 * 24 * 3_600);
+    assert_eq!(push.claims["sub"], "mailto:office@school.edu");
+    let id = &message["id"];
+    assert_eq!(
+        push.payload,
+        json!({
+            "title": "ann of the school", "message": "See you at eight", "link": "/?chat=ann",
+            "type": "message", "id": id, "seq": message["seq"], "tag": id, "web_push": 8030,
+            "notification": {
+                "title": "ann of the school", "body": "See you at eight", "navigate": "/?chat=ann", "tag": id,
+            },
+        })
+    );
+    t.drained().await;
+    no_push(&service).await;
+}
+
+#[tokio::test]
+async fn a_notification_is_pushed_with_its_link_urgency_and_time_to_live() {
+    let (t, service, _, bob, _) = setting().await;
+    let sent = notify(&t, graded(&bob)).await;
+    let push = service.next().await;
+    assert_eq!((push.urgency.as_str(), push.ttl), ("high", 3_600));
+    assert_eq!(push.payload["link"], "/assignments/12");
+    assert_eq!(push.payload["type"], "assignment.graded");
+    assert_eq!(push.payload["id"], sent["id"]);
+}
+
+#[tokio::test]
+async fn every_device_gets_one_and_nobody_elses() {
+    let (t, service, ann, bob, _) = setting().await;
+    t.subscribe(&service, &bob, "laptop").await;
+    t.subscribe(&service, &ann, "anns").await;
+    ann.write(&bob, "hi").await;
+    let mut devices = [service.next().await.device, service.next().await.device];
+    devices.sort();
+    assert_eq!(devices, ["laptop", "phone"]);
+    t.drained().await;
+    no_push(&service).await;
+}
+
+#[tokio::test]
+async fn somebody_who_is_online_gets_none() {
+    let (t, service, ann, bob, _) = setting().await;
+    let (mut socket, _) = bob.connect().await;
+    ann.write(&bob, "hi").await;
+    notify(&t, graded(&bob)).await;
+    socket.expect("new_message").await;
+    socket.expect("notification").await;
+    t.waiting_for("nothing queued", |waiting| waiting == 0)
+        .await;
+    no_push(&service).await;
+}
+
+#[tokio::test]
+async fn what_is_read_before_it_is_sent_is_not_sent() {
+    let (t, service, ann, bob, _) = setting().await;
+    service.answer([Reply::Status(503)]);
+    ann.write(&bob, "first").await;
+    service.next().await;
+    ann.write(&bob, "second").await;
+    let graded = notify(&t, graded(&bob)).await;
+    service.next().await;
+    service.next().await;
+    t.waiting_for("one left for later", |waiting| waiting == 1)
+        .await;
+
+    bob.put("/api/messages/read/ann").await.expect(200);
+    t.waiting_for("the one forgotten", |waiting| waiting == 0)
+        .await;
+    t.pass(Duration::from_secs(3_600));
+    no_push(&service).await;
+
+    // The same for notifications: one read, one deleted, all read.
+    for act in ["read", "delete", "all"] {
+        service.always(Some(Reply::Status(503)));
+        let mut body = self::graded(&bob);
+        body["ttl"] = json!(86_400);
+        let sent = notify(&t, body).await;
+        service.next().await;
+        t.waiting_for("one left for later", |waiting| waiting == 1)
+            .await;
+        let id = sent["id"].as_str().unwrap();
+        match act {
+            "read" => bob.put(&format!("/api/notifications/{id}/read")).await,
+            "delete" => bob.delete(&format!("/api/notifications/{id}")).await,
+            _ => bob.put("/api/notifications/mark-all-read").await,
+        }
+        .expect(200);
+        t.waiting_for("the one forgotten", |waiting| waiting == 0)
+            .await;
+        service.always(None);
+        t.pass(Duration::from_secs(3_600));
+        no_push(&service).await;
+    }
+    assert_ne!(graded["id"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_announcement_is_pushed_to_all_who_are_away() {
+    let (t, service) = TestApp::with_push().await;
+    let mut people = Vec::new();
+    for n in 0..30 {
+        let person = t.student(&format!("pupil{n}")).await;
+        t.subscribe(&service, &person, &format!("phone{n}")).await;
+        people.push(person);
+    }
+    let (_socket, _) = people[0].connect().await;
+    service.always(Some(Reply::Slowly(201)));
+    let body = json!({ "audience": { "all": true }, "type": "snow", "title": "No school today", "message": "Snow" });
+    notify(&t, body).await;
+    let mut devices = Vec::new();
+    for _ in 1..30 {
+        devices.push(service.next().await.device);
+    }
+    devices.sort();
+    devices.dedup();
+    assert_eq!(devices.len(), 29);
+    assert!(
+        !devices.contains(&"phone0".to_owned()),
+        "that one is online"
+    );
+    t.drained().await;
+    no_push(&service).await;
+    let most = service.most_in_flight();
+    assert!((2..=16).contains(&most), "{most} at a time");
+}
+
+#[tokio::test]
+async fn a_device_gets_one_push_at_a_time_in_order() {
+    let (t, service, ann, bob, _) = setting().await;
+    for n in 0..20 {
+        ann.write(&bob, &format!("{n}")).await;
+    }
+    for n in 0..20 {
+        assert_eq!(service.next().await.payload["message"], format!("{n}"));
+    }
+    t.drained().await;
+    assert_eq!(service.most_in_flight(), 1);
+}
+
+#[tokio::test]
+async fn a_test_push_comes_even_to_those_who_are_online() {
+    let (t, service, _, bob, _) = setting().await;
+    t.subscribe(&service, &bob, "laptop").await;
+    let (_socket, _) = bob.connect().await;
+    let answer = bob.post("/api/notifications/test-push", json!({})).await;
+    assert_eq!(answer.expect(200)["data"], json!({ "queued": 2 }));
+    let push = service.next().await;
+    assert_eq!(push.payload["type"], "test");
+    service.next().await;
+    t.drained().await;
+}
+
+#[tokio::test]
+async fn with_hidden_content_nothing_of_it_leaves() {
+    let (t, service) = TestApp::with_push_and(|config| {
+        config.push.content = schoolbell::config::PushContent::Hidden;
+    })
+    .await;
+    let (ann, bob) = t.pair().await;
+    t.subscribe(&service, &bob, "phone").await;
+    ann.write(&bob, "a secret").await;
+    let push = service.next().await;
+    let text = push.payload.to_string();
+    assert!(
+        !text.contains("secret") && !text.contains("ann of"),
+        "{text}"
+    );
+    assert_eq!(push.payload["title"], "New message");
+}
+
+#[tokio::test]
+async fn what_is_long_is_cut() {
+    let (_t, service, ann, bob, _) = setting().await;
+    ann.write(&bob, &"🎒 äß".repeat(900)).await;
+    let push = service.next().await;
+    assert!((2_300..=2_500).contains(&push.bytes), "{}", push.bytes);
+    assert!(push.payload["message"].as_str().unwrap().ends_with('…'));
+}
+
+/// Moves the timers, which are not the clock, and lets workers see it.
+async fn timers(by: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(by).await;
+    tokio::time::resume();
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+}
+
+/// The server has noticed that somebody's last socket has ended.
+async fn gone(t: &TestApp, person: &Person) {
+    let key = person.user.key;
+    while t.app.hub.online().iter().any(|(user, _)| *user == key) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_link_swallowed_is_pushed_after_a_minute() {
+    let (t, service, ann, bob, _) = setting().await;
+    // A socket that nobody reads: it gets the event and never answers a ping.
+    let (socket, _) = bob.connect().await;
+    let message = ann.write(&bob, "into the void").await;
+    notify(&t, graded(&bob)).await;
+    no_push(&service).await;
+    drop(socket);
+    gone(&t, &bob).await;
+    timers(Duration::from_secs(21)).await;
+    assert!(service.take().is_empty(), "the minute is not over");
+    timers(Duration::from_secs(40)).await;
+    let mut pushed = [
+        service.next().await.payload["type"].clone(),
+        service.next().await.payload["type"].clone(),
+    ];
+    pushed.sort_by_key(|kind| kind.to_string());
+    assert_eq!(pushed, [json!("assignment.graded"), json!("message")]);
+    t.drained().await;
+    // Once: whoever connects and goes again, confirming nothing new, is not told of them again.
+    assert_ne!(message["seq"], 0);
+    timers(Duration::from_secs(61)).await;
+    no_push(&service).await;
+}
+
+#[tokio::test]
+async fn who_comes_back_within_the_minute_gets_no_push() {
+    let (t, service, ann, bob, _) = setting().await;
+    let (socket, connected) = bob.connect().await;
+    ann.write(&bob, "into the void").await;
+    drop(socket);
+    gone(&t, &bob).await;
+    timers(Duration::from_secs(30)).await;
+    let (mut socket, _) = bob.connect_since(connected["seq"].as_i64()).await;
+    socket.expect("new_message").await;
+    timers(Duration::from_secs(61)).await;
+    no_push(&service).await;
+}
+
+#[tokio::test]
+async fn what_a_pong_has_confirmed_is_not_pushed_when_the_link_ends() {
+    let (t, service, ann, bob, _) = setting().await;
+    let (mut socket, _) = bob.connect().await;
+    let message = ann.write(&bob, "hello").await;
+    socket.expect("new_message").await;
+    // Five seconds after an event the server asks whether it came; reading answers.
+    timers(Duration::from_secs(6)).await;
+    let read = tokio::time::timeout(Duration::from_secs(1), socket.next()).await;
+    assert!(read.is_err(), "nothing but a ping came");
+    let seq = message["seq"].as_i64().unwrap();
+    let reach = t.app.hub.promise(bob.user.key, seq);
+    assert_eq!(reach, schoolbell::hub::Reach::Connected);
+    drop(socket);
+    gone(&t, &bob).await;
+    timers(Duration::from_secs(21)).await;
+    timers(Duration::from_secs(41)).await;
+    no_push(&service).await;
+}
+
+/// What a stop or a crash of the server has cut: committed, left to a socket, confirmed by nobody.
+#[tokio::test]
+async fn what_was_not_confirmed_before_a_restart_is_pushed_after_it() {
+    let (t, service, ann, bob, _) = setting().await;
+    let carol = t.student("carol").await;
+    t.subscribe(&service, &carol, "carols").await;
+    let (mut socket, _) = bob.connect().await;
+    let (_carols, _) = carol.connect().await;
+    ann.write(&bob, "confirmed").await;
+    socket.expect("new_message").await;
+    timers(Duration::from_secs(6)).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.next()).await;
+    service::pushes::save_confirmed(&t.app).await.unwrap();
+    ann.write(&bob, "not confirmed").await;
+    ann.write(&carol, "she is back already").await;
+    // The hub forgets everything; the database is as a crash leaves it.
+    drop(socket);
+    gone(&t, &bob).await;
+    t.app
+        .hub
+        .sweep(tokio::time::Instant::now() + Duration::from_secs(60));
+    let seq = t.newest_seq().await;
+    service::pushes::queue_undelivered(&t.app, seq)
+        .await
+        .unwrap();
+    assert_eq!(service.next().await.payload["message"], "not confirmed");
+    t.drained().await;
+    service::pushes::queue_undelivered(&t.app, seq)
+        .await
+        .unwrap();
+    no_push(&service).await;
+}
+
+#[tokio::test]
+async fn nothing_is_pushed_to_those_who_were_shut_out() {
+    let (t, service, ann, bob, phone) = setting().await;
+    service.always(Some(Reply::Status(503)));
+    ann.write(&bob, "hi").await;
+    service.next().await;
+    t.waiting_for("one left for later", |waiting| waiting == 1)
+        .await;
+    service::users::set_disabled(&t.app, &bob.user, true)
+        .await
+        .unwrap();
+    t.waiting_for("the outbox without it", |waiting| waiting == 0)
+        .await;
+    service::users::set_disabled(&t.app, &bob.user, false)
+        .await
+        .unwrap();
+    let devices = bob
+        .get("/api/notifications/subscriptions")
+        .await
+        .expect(200);
+    assert_eq!(devices["data"], json!([]));
+
+    bob.post("/api/notifications/subscribe", phone.json())
+        .await
+        .expect(201);
+    bob.post("/api/auth/logout-all", json!({}))
+        .await
+        .expect(200);
+    let bob = t.log_in(service::users::known(&t.app, bob.user.id()).await.unwrap());
+    let devices = bob
+        .get("/api/notifications/subscriptions")
+        .await
+        .expect(200);
+    assert_eq!(devices["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_dead_service_does_not_slow_a_message() {
+    let (t, service, ann, bob, _) = setting().await;
+    for n in 0..19 {
+        t.subscribe(&service, &bob, &format!("d{n}")).await;
+    }
+    service.always(Some(Reply::Never));
+    for n in 0..100 {
+        ann.write(&bob, &format!("{n}")).await;
+    }
+    // Two thousand wait, sixteen hang: and another service, and everybody else, is served.
+    t.waiting_for("all of them", |waiting| waiting == 2_000)
+        .await;
+    let other = PushService::start_at(t.clock.clone()).await;
+    t.subscribe(&other, &ann, "anns").await;
+    bob.write(&ann, "still here").await;
+    assert_eq!(other.next().await.payload["message"], "still here");
+}
+
+#[tokio::test]
+async fn admins_see_what_came_of_pushes() {
+    let (t, service, ann, bob, _) = setting().await;
+    let admin = t.person("ada", Role::Admin).await;
+    t.subscribe(&service, &ann, "anns").await;
+    ann.write(&bob, "taken").await;
+    service.next().await;
+    t.drained().await;
+    service.answer([Reply::Saying(400, "bad\n request")]);
+    ann.write(&bob, "refused").await;
+    service.next().await;
+    t.drained().await;
+    service.answer([Reply::Status(503)]);
+    ann.write(&bob, "later").await;
+    service.next().await;
+    t.waiting_for("one left for later", |waiting| waiting == 1)
+        .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let report = admin.get("/api/admin/push").await.expect(200)["data"].clone();
+    assert_eq!(report["subject"], "mailto:office@school.edu");
+    assert_eq!(report["subjectProblem"], Value::Null);
+    assert_eq!(
+        report["subscriptions"],
+        json!({ "working": 0, "failing": 1, "unused": 1 })
+    );
+    let figures = &report["services"][0];
+    let counts = ["subscriptions", "waiting", "sent", "failed", "dead"]
+        .map(|key| figures[key].as_i64().unwrap());
+    assert_eq!(counts, [2, 1, 1, 2, 1]);
+    assert_eq!(figures["lastError"]["status"], 503);
+    let advice = figures["lastError"]["advice"].as_str().unwrap();
+    assert!(advice.contains("tried again"), "{advice}");
+    let dead = &report["dead"][0];
+    assert_eq!(dead["userId"], "bob");
+    assert_eq!(
+        (&dead["status"], &dead["text"]),
+        (&json!(400), &json!("bad request"))
+    );
+    assert_eq!(dead["tries"], 1);
+    assert!(
+        !report.to_string().contains("/push/"),
+        "an endpoint is a secret"
+    );
+}
