@@ -1,7 +1,7 @@
 //! What a push says: one JSON object that service workers of existing apps read, and that is a Declarative Web Push
 //! (<https://www.w3.org/TR/push-api/#declarative-push-message>) too.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -15,6 +15,9 @@ pub const MAX: usize = 2_500;
 pub const MAX_SMALL: usize = 1_000;
 /// With less room than this for text the declarative part, which says everything a second time, is left out.
 const ROOM: usize = 512;
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 #[derive(Serialize)]
 struct Payload<'a> {
@@ -106,7 +109,7 @@ fn parts(config: &config::Push, subject: &Subject, seq: Seq) -> Parts {
             content,
         } => {
             let (title, message) = shown(sender_name, content, "New message");
-            let sender = utf8_percent_encode(sender.as_str(), NON_ALPHANUMERIC).to_string();
+            let sender = utf8_percent_encode(sender.as_str(), RESERVED).to_string();
             Parts {
                 title,
                 message,
