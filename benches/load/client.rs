@@ -9,6 +9,9 @@ use tokio::sync::mpsc;
 
 use crate::server::Server;
 
+/// The opcode of a ping (RFC 6455 section 5.5.2).
+const PING: u8 = 0x9;
+
 /// One connection that sends requests one after the other.
 pub struct Http {
     stream: TcpStream,
@@ -41,6 +44,15 @@ impl Http {
                 .await,
             201
         );
+    }
+
+    /// An announcement to everybody of a role.
+    pub async fn announce_to(&mut self, token: &str, role: &str) {
+        let body = format!(
+            r#"{{"audience":{{"roles":["{role}"]}},"type":"snow","title":"Snow tomorrow","message":"School starts at ten","link":"/snow"}}"#
+        );
+        let status = self.request("POST", "/api/notifications", token, &body);
+        assert_eq!(status.await, 201);
     }
 
     /// Sorted times of `count` GETs, in nanoseconds, after a few to warm up.
@@ -169,7 +181,7 @@ async fn connect(server: &Server, person: usize) -> TcpStream {
     stream
 }
 
-/// Counts the frames of durable events. A message says when it was sent; anything else took no time.
+/// Counts the frames of durable events, and answers pings. A message says when it was sent; anything else took no time.
 async fn read(mut stream: TcpStream, start: Instant, arrived: mpsc::UnboundedSender<Arrival>) {
     let mut buffer = Vec::with_capacity(4 << 10);
     loop {
@@ -179,7 +191,13 @@ async fn read(mut stream: TcpStream, start: Instant, arrived: mpsc::UnboundedSen
         }
         let at = Instant::now();
         let mut rest = &buffer[..];
+        let mut pongs = Vec::new();
         while let Some((payload, after)) = frame(rest) {
+            if rest[0] & 0x0F == PING {
+                // Masked with zeros, which changes nothing.
+                pongs.extend_from_slice(&[0x8A, 0x80 | payload.len() as u8, 0, 0, 0, 0]);
+                pongs.extend_from_slice(payload);
+            }
             if find(payload, b"\"seq\":").is_some() {
                 let now = at.duration_since(start).as_nanos() as u64;
                 let latency = sent_at(payload).map_or(0, |sent| now.saturating_sub(sent));
@@ -191,6 +209,9 @@ async fn read(mut stream: TcpStream, start: Instant, arrived: mpsc::UnboundedSen
         }
         let done = buffer.len() - rest.len();
         buffer.drain(..done);
+        if stream.write_all(&pongs).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! stands a floor that was measured in the same run: the least that the thing could cost here.
 //!
 //! `cargo bench --bench load` runs everything; `cargo bench --bench load -- messages idle` only these parts.
-//! Parts: `messages`, `idle`, `reads`.
+//! Parts: `messages`, `idle`, `reads`, `push`.
 
 mod client;
 mod floors;
+mod push;
 mod seed;
 mod server;
 
@@ -21,6 +22,8 @@ const IDLE: usize = 5_000;
 const FULL_LOAD: Duration = Duration::from_secs(8);
 const STEADY: Duration = Duration::from_secs(10);
 const STEADY_RATE: u32 = 200;
+/// People who are away, with a device each.
+const AWAY: usize = 10_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -52,6 +55,9 @@ fn main() {
     }
     if wanted("reads") {
         runtime.block_on(reads());
+    }
+    if wanted("push") {
+        runtime.block_on(pushes());
     }
 }
 
@@ -210,6 +216,87 @@ async fn idle() {
     row(
         "  its POST is answered after, ms",
         format!("{:.0}", percentile(&answered, 0.5)),
+        String::new(),
+    );
+    live.close();
+}
+
+/// Pushes to people who are away, and what they cost those who are not.
+async fn pushes() {
+    row(
+        "pushes encrypted and signed a second, one thread",
+        format!("{:.0}", push::encryption_rate()),
+        String::new(),
+    );
+    let service = push::Service::start().await;
+    let origin = service.origin.clone();
+    let server = Server::start(|app| {
+        seed::people(app, SENDERS * 2);
+        seed::away(app, AWAY, &origin);
+    });
+    let start = Instant::now();
+    let mut live = Live::connect_all(&server, SENDERS..SENDERS * 2, start).await;
+    let mut http = Http::connect(&server.address).await;
+
+    let mut rates = Vec::new();
+    for round in 1..=3 {
+        let (began, cpu) = (Instant::now(), server.cpu_seconds());
+        http.announce_to(&server.sender, "guardian").await;
+        service.settle(AWAY * round).await;
+        let seconds = began.elapsed().as_secs_f64();
+        rates.push((
+            AWAY as f64 / seconds,
+            (server.cpu_seconds() - cpu) / AWAY as f64 * 1e6,
+        ));
+    }
+    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    row(
+        "pushes/s to 10,000 subscriptions, from the POST (median of 3)",
+        format!("{:.0}", rates[1].0),
+        format!("{:.0} µs CPU each", rates[1].1),
+    );
+
+    // Alternating: the machine is not the same from one minute to the next.
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let mut under_load = Vec::new();
+    for _ in 0..3 {
+        let sent = send_steadily(&server, start).await;
+        live.settle(sent).await;
+        without.append(&mut live.latencies);
+        let (before, mut announced) = (service.taken(), 0);
+        let storm = async {
+            loop {
+                // There is always something to push.
+                while before + announced * AWAY < service.taken() + AWAY {
+                    let mut http = Http::connect(&server.address).await;
+                    http.announce_to(&server.sender, "guardian").await;
+                    announced += 1;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let sent = tokio::select! {
+            sent = send_steadily(&server, start) => sent,
+            () = storm => 0,
+        };
+        under_load.push((service.taken() - before) as f64 / STEADY.as_secs_f64());
+        live.settle(sent).await;
+        with.append(&mut live.latencies);
+        service.settle(before + AWAY * announced).await;
+    }
+    without.sort_unstable();
+    with.sort_unstable();
+    row(
+        "send to delivery at 200/s during pushes, p50 / p99, ms",
+        both(&with),
+        format!("{} without", both(&without)),
+    );
+    row(
+        "  pushes/s meanwhile",
+        format!(
+            "{:.0}",
+            under_load.iter().sum::<f64>() / under_load.len() as f64
+        ),
         String::new(),
     );
     live.close();

@@ -2,8 +2,9 @@
 
 use schoolbell::App;
 use schoolbell::model::ids::UserId;
+use schoolbell::model::subscriptions::{Endpoint, NewSubscription};
 use schoolbell::model::users::{DisplayName, NewUser, Role};
-use schoolbell::store::{WriteTx, users};
+use schoolbell::store::{WriteTx, subscriptions, users};
 
 /// Partners of each: a hundred conversations in everybody's list.
 const PARTNERS: usize = 100;
@@ -47,6 +48,23 @@ pub fn people(app: &App, count: usize) {
     write(app, move |tx| {
         (0..count)
             .try_for_each(|i| users::insert(tx, &new(&id(i), Role::Student), tx.now).map(drop))
+    });
+}
+
+/// Guardians who are away, each with a device at this push service.
+pub fn away(app: &App, count: usize, origin: &str) {
+    let origin = origin.to_owned();
+    write(app, move |tx| {
+        (0..count).try_for_each(|i| {
+            let user = users::insert(tx, &new(&format!("away-{i}"), Role::Guardian), tx.now)?;
+            let subscription = NewSubscription {
+                endpoint: Endpoint::parse(&format!("{origin}/push/{i}"))?,
+                keys: crate::push::keys(),
+                expires_at: None,
+                browser: "A browser".into(),
+            };
+            subscriptions::put(tx, user.key, &subscription).map(drop)
+        })
     });
 }
 

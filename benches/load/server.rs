@@ -33,6 +33,8 @@ impl Server {
             .env("SCHOOLBELL_SERVER__LISTEN", "127.0.0.1:0")
             .env("SCHOOLBELL_DATABASE__PATH", folder.path().join("school.db"))
             .env("SCHOOLBELL_AUTH__JWT_SECRET", SECRET)
+            .env("SCHOOLBELL_PUSH__ALLOW_PRIVATE_ENDPOINTS", "true")
+            .env("SCHOOLBELL_PUSH__SUBJECT", "mailto:office@school.edu")
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

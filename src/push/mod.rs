@@ -14,4 +14,36 @@ pub mod payload;
 pub mod sender;
 pub mod signer;
 
-pub use drain::work;
+use crate::app::App;
+
+/// How much less the thread counts than the others when there is not enough processor for all (`nice`).
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Starts to send what is in the outbox, until the server stops. On a thread of its own, which yields to all others: ten
+/// thousand pushes must not delay a message that somebody waits for.
+pub fn start(app: &App) {
+    let app = app.clone();
+    let work = move || {
+        yield_to_others();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(app.tasks.track_future(drain::work(app.clone()))),
+            Err(error) => tracing::error!(%error, "nothing can be pushed"),
+        }
+    };
+    let thread = std::thread::Builder::new().name("push".into());
+    if let Err(error) = thread.spawn(work) {
+        tracing::error!(%error, "nothing can be pushed");
+    }
+}
+
+fn yield_to_others() {
+    // On Linux this is the thread's; elsewhere it would be the whole process's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the push thread is as important as the others");
+    }
+}

@@ -30,5 +30,5 @@ pub fn start_workers(app: &App) {
     app.tasks.spawn(users::watch_elsewhere(app.clone()));
     app.tasks.spawn(pushes::work(app.clone()));
     app.tasks.spawn(pushes::catch_up(app.clone()));
-    app.tasks.spawn(crate::push::work(app.clone()));
+    crate::push::start(app);
 }

@@ -1,5 +1,7 @@
 //! Sending notifications, to one person or to the whole school, and reading them.
 
+use std::time::{Duration, Instant};
+
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -16,8 +18,11 @@ use crate::model::users::User;
 use crate::store::notifications;
 use crate::store::{WriteTx, pushes, users};
 
-/// Recipients that one commit writes: a chat message never waits behind more than this.
+/// Recipients that the first slice of a large announcement has, and the most that any has.
+const FIRST_SLICE: usize = 100;
 const SLICE: usize = 500;
+/// How long a slice should take: a chat message never waits behind much more than this.
+const SLICE_TIME: Duration = Duration::from_millis(3);
 
 /// What came of a request to send.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ pub async fn send(
             };
             let key = notifications::insert(tx, &new, &sender, &hash, &sent)?;
             let outcome = SentNotification { sent, fresh: true };
-            if people.len() <= SLICE {
+            if people.len() <= FIRST_SLICE {
                 return Ok(((outcome, None), deliver(tx, &hub, key, people)?));
             }
             notifications::insert_delivery(tx, key, &people)?;
@@ -115,26 +120,35 @@ fn deliver(tx: &WriteTx, hub: &Hub, key: NotificationKey, to: Vec<UserKey>) -> R
 
 /// Writes slice after slice of a large announcement, each in a commit of its own, until nobody is left.
 async fn finish(app: App, key: NotificationKey) -> Result<()> {
+    let mut size = FIRST_SLICE;
     loop {
         let hub = app.hub.clone();
-        let more = app
+        let written = app
             .store
             .write(move |tx| {
-                let slice = notifications::take_slice(tx, key, SLICE)?;
-                let more = slice.len() == SLICE;
-                Ok((more, deliver(tx, &hub, key, slice)?))
+                let began = Instant::now();
+                let slice = notifications::take_slice(tx, key, size)?;
+                let more = slice.len() == size;
+                let effects = deliver(tx, &hub, key, slice)?;
+                Ok(((more, began.elapsed()), effects))
             })
             .await;
-        match more {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
+        match written {
+            Ok((true, took)) => size = next_size(size, took),
+            Ok((false, _)) => return Ok(()),
             // Its mark is on disk: it goes on where it stopped, now or after a restart.
             Err(Error::Unavailable(..)) if !app.stopping.is_cancelled() => {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
             Err(error) => return Err(error),
         }
     }
+}
+
+/// How many recipients fit into [`SLICE_TIME`], as the last slice went: those with devices to push to take longer.
+fn next_size(size: usize, took: Duration) -> usize {
+    let share = SLICE_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
+    ((size as f64 * share) as usize).clamp(FIRST_SLICE / 4, SLICE)
 }
 
 /// At start: finishes the announcements that a crash cut.

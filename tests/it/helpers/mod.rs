@@ -220,6 +220,13 @@ impl TestApp {
     }
 }
 
+/// What runs beside requests ends with the test.
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.app.stopping.cancel();
+    }
+}
+
 async fn call(
     routes: &Route,
     method: &str,
