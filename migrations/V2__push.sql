@@ -42,23 +42,26 @@ CREATE INDEX push_subscriptions_by_service ON push_subscriptions (service_key);
 -- One push to one subscription that is still to be sent. What it says is read from its message or notification when it
 -- is sent. `object_key`: the conversation of a message, the notification; 0 for a test.
 CREATE TABLE push_outbox (
-    key              INTEGER PRIMARY KEY,
-    subscription_key INTEGER NOT NULL REFERENCES push_subscriptions (key) ON DELETE CASCADE,
+    user_key         INTEGER NOT NULL REFERENCES users (key) ON DELETE CASCADE,
+    seq              INTEGER NOT NULL,
+    subscription_key INTEGER NOT NULL,
     service_key      INTEGER NOT NULL,
-    user_key         INTEGER NOT NULL,
     kind             TEXT    NOT NULL CHECK (kind IN ('message', 'notification', 'test')),
     object_key       INTEGER NOT NULL,
-    seq              INTEGER NOT NULL,
     urgency          TEXT    NOT NULL CHECK (urgency IN ('very-low', 'low', 'normal', 'high')),
     -- Seconds for which the push service may keep it, counted from `created_at`.
     ttl              INTEGER NOT NULL,
     created_at       INTEGER NOT NULL,
     due_at           INTEGER NOT NULL,
-    tries            INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE UNIQUE INDEX push_outbox_by_event ON push_outbox (subscription_key, seq);
+    tries            INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_key, seq, subscription_key)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX push_outbox_by_due ON push_outbox (service_key, due_at);
-CREATE INDEX push_outbox_by_user ON push_outbox (user_key, seq);
+
+-- Instead of a foreign key, which would need an index of its own on every row.
+CREATE TRIGGER push_outbox_without_subscription AFTER DELETE ON push_subscriptions BEGIN
+    DELETE FROM push_outbox WHERE user_key = OLD.user_key AND subscription_key = OLD.key;
+END;
 
 -- Pushes that were given up, for two weeks, without what they said.
 CREATE TABLE push_dead_letters (

@@ -22,8 +22,10 @@ const IDLE: usize = 5_000;
 const FULL_LOAD: Duration = Duration::from_secs(8);
 const STEADY: Duration = Duration::from_secs(10);
 const STEADY_RATE: u32 = 200;
-/// People who are away, with a device each.
+/// People who are away, with a device each: as many pushes for each announcement.
 const AWAY: usize = 10_000;
+/// Announcements whose pushes outlast the messages that are timed meanwhile.
+const STORM: usize = 14;
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -263,26 +265,23 @@ async fn pushes() {
         let sent = send_steadily(&server, start).await;
         live.settle(sent).await;
         without.append(&mut live.latencies);
-        let (before, mut announced) = (service.taken(), 0);
-        let storm = async {
-            loop {
-                // There is always something to push.
-                while before + announced * AWAY < service.taken() + AWAY {
-                    let mut http = Http::connect(&server.address).await;
-                    http.announce_to(&server.sender, "guardian").await;
-                    announced += 1;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let sent = tokio::select! {
-            sent = send_steadily(&server, start) => sent,
-            () = storm => 0,
-        };
+        // The outbox is full before the messages begin.
+        let before = service.taken();
+        service.open(false);
+        for _ in 0..STORM {
+            let mut http = Http::connect(&server.address).await;
+            http.announce_to(&server.sender, "guardian").await;
+        }
+        service.open(true);
+        let sent = send_steadily(&server, start).await;
+        assert!(
+            service.taken() < before + AWAY * STORM,
+            "the pushes ended too soon"
+        );
         under_load.push((service.taken() - before) as f64 / STEADY.as_secs_f64());
         live.settle(sent).await;
         with.append(&mut live.latencies);
-        service.settle(before + AWAY * announced).await;
+        service.settle(before + AWAY * STORM).await;
     }
     without.sort_unstable();
     with.sort_unstable();

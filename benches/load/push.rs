@@ -15,6 +15,7 @@ use schoolbell::push::signer::Signer;
 use schoolbell::push::{message, payload};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// The keys of RFC 8291 section 5.
 pub fn keys() -> PushKeys {
@@ -52,6 +53,7 @@ pub fn encryption_rate() -> f64 {
 pub struct Service {
     pub origin: String,
     taken: Arc<AtomicUsize>,
+    gate: watch::Sender<bool>,
 }
 
 impl Service {
@@ -60,12 +62,22 @@ impl Service {
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let taken = Arc::new(AtomicUsize::new(0));
         let counter = taken.clone();
+        let (gate, open) = watch::channel(true);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, counter.clone()));
+                tokio::spawn(serve(stream, counter.clone(), open.clone()));
             }
         });
-        Service { origin, taken }
+        Service {
+            origin,
+            taken,
+            gate,
+        }
+    }
+
+    /// Lets pushes be answered, or wait.
+    pub fn open(&self, open: bool) {
+        self.gate.send_replace(open);
     }
 
     pub fn taken(&self) -> usize {
@@ -87,11 +99,12 @@ impl Service {
 }
 
 /// Takes request after request. Each is one write of its client, so its end is where the announced length ends.
-async fn serve(mut stream: TcpStream, taken: Arc<AtomicUsize>) {
+async fn serve(mut stream: TcpStream, taken: Arc<AtomicUsize>, mut open: watch::Receiver<bool>) {
     let mut buffer = Vec::with_capacity(8 << 10);
     while let Ok(1..) = stream.read_buf(&mut buffer).await {
         while let Some(length) = request(&buffer) {
             buffer.drain(..length);
+            let _ = open.wait_for(|open| *open).await;
             taken.fetch_add(1, Ordering::Relaxed);
             let answer = b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n";
             if stream.write_all(answer).await.is_err() {

@@ -13,9 +13,13 @@ use super::time::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey(pub i64);
 
-/// The row number of one push to one subscription.
+/// Which push: what somebody got at a seq, to one of their subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PushKey(pub i64);
+pub struct PushKey {
+    pub user: UserKey,
+    pub seq: Seq,
+    pub subscription: SubscriptionKey,
+}
 
 /// What is to be pushed to somebody.
 #[derive(Debug, Clone, Copy)]
@@ -50,12 +54,9 @@ pub enum Subject {
 #[derive(Debug, Clone)]
 pub struct DuePush {
     pub key: PushKey,
-    pub user: UserKey,
     pub service: ServiceKey,
-    pub subscription: SubscriptionKey,
     pub endpoint: String,
     pub keys: PushKeys,
-    pub seq: Seq,
     pub urgency: Urgency,
     /// Seconds, from `created_at`.
     pub ttl: u32,
@@ -122,9 +123,7 @@ pub enum Settlement {
 #[derive(Debug, Clone)]
 pub struct Settled {
     pub key: PushKey,
-    pub user: UserKey,
     pub service: ServiceKey,
-    pub subscription: SubscriptionKey,
     pub settlement: Settlement,
 }
 

@@ -136,7 +136,7 @@ impl Drain {
         match read.await {
             Ok((found, next)) => {
                 for push in found {
-                    self.busy.insert(push.subscription);
+                    self.busy.insert(push.key.subscription);
                     self.ready.entry(push.service).or_default().push_back(push);
                 }
                 let wait =
@@ -196,7 +196,7 @@ impl Drain {
     fn pause(&mut self, service: ServiceKey, until: Time, refused: bool) {
         self.paused.insert(service, Pause { until, refused });
         for push in self.ready.remove(&service).into_iter().flatten() {
-            self.busy.remove(&push.subscription);
+            self.busy.remove(&push.key.subscription);
         }
     }
 
@@ -221,7 +221,7 @@ impl Drain {
         match outcome {
             Ok(()) => {
                 for one in settled {
-                    self.busy.remove(&one.subscription);
+                    self.busy.remove(&one.key.subscription);
                 }
                 self.look_at = Instant::now();
             }
@@ -290,9 +290,7 @@ async fn send(sender: Arc<Sender>, push: DuePush, now: Time) -> Settled {
     });
     Settled {
         key: push.key,
-        user: push.user,
         service: push.service,
-        subscription: push.subscription,
         settlement,
     }
 }

@@ -112,7 +112,7 @@ impl Sender {
         now: Time,
         max: usize,
     ) -> Result<WebPushMessage, String> {
-        let payload = payload::encode(&self.config, subject, push.seq, max);
+        let payload = payload::encode(&self.config, subject, push.key.seq, max);
         let signature = self.signer.signature(&endpoint.origin(), now)?;
         let left = (push.expires_at().0 - now.0) / 1_000;
         let ttl = left.clamp(0, push.ttl.into()) as u32;

@@ -172,9 +172,7 @@ pub async fn tidy(app: &App) -> Result<()> {
             .into_iter()
             .map(|push| Settled {
                 key: push.key,
-                user: push.user,
                 service: push.service,
-                subscription: push.subscription,
                 settlement: Settlement::Expired,
             })
             .collect();

@@ -1,5 +1,7 @@
 //! What came of pushes: by push service, by subscription, and the dead letters.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 
 use super::{WriteTx, all, first, run};
@@ -8,16 +10,23 @@ use crate::model::ids::UserId;
 use crate::model::pushes::{Failure, ServiceKey, Settled, Settlement, SubscriptionStates};
 use crate::model::time::Time;
 
+/// How old the time of the last success may become before it is written again, in milliseconds: most pushes write nothing
+/// to their subscription.
+const SUCCESS_AGE: i64 = 60_000;
+
 /// Writes down what became of pushes. One whose row has gone meanwhile, because it was read, counts all the same.
 pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
+    let mut sent: BTreeMap<ServiceKey, i64> = BTreeMap::new();
     for one in settled {
         match &one.settlement {
-            Settlement::Sent => sent(tx, one)?,
+            Settlement::Sent => {
+                delivered(tx, one)?;
+                *sent.entry(one.service).or_default() += 1;
+            }
             Settlement::Gone => gone(tx, one)?,
             Settlement::Retry(at, failure) => {
                 failed(tx, one, failure)?;
-                let sql = "UPDATE push_outbox SET tries = tries + 1, due_at = ?2 WHERE key = ?1";
-                run(tx, sql, [one.key.0, at.0])?;
+                put_off(tx, one, *at, 1)?;
             }
             Settlement::Throttled(until, failure) => {
                 failed(tx, one, failure)?;
@@ -32,30 +41,43 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
                 bury(tx, one, 1, failure)?;
             }
             Settlement::Expired => bury(tx, one, 0, &Failure::too_late())?,
-            Settlement::Later(at) => {
-                let sql = "UPDATE push_outbox SET due_at = ?2 WHERE key = ?1";
-                run(tx, sql, [one.key.0, at.0])?;
-            }
-            Settlement::Dropped => drop_row(tx, one)?,
+            Settlement::Later(at) => put_off(tx, one, *at, 0)?,
+            Settlement::Dropped => remove(tx, one)?,
         }
+    }
+    for (service, count) in sent {
+        // A service that takes one push does not refuse us.
+        let sql = "UPDATE push_services SET sent = sent + ?2, last_success_at = ?3,
+                          paused_until = CASE WHEN paused_for = 'refused' THEN NULL ELSE paused_until END
+                   WHERE key = ?1";
+        run(tx, sql, [service.0, count, tx.now.0])?;
     }
     Ok(())
 }
 
-fn drop_row(tx: &WriteTx, one: &Settled) -> Result<()> {
-    run(tx, "DELETE FROM push_outbox WHERE key = ?1", [one.key.0]).map(drop)
+fn remove(tx: &WriteTx, one: &Settled) -> Result<()> {
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3";
+    run(tx, sql, row(one)).map(drop)
 }
 
-fn sent(tx: &WriteTx, one: &Settled) -> Result<()> {
-    drop_row(tx, one)?;
-    // A service that takes one push does not refuse us.
-    let sql = "UPDATE push_services SET sent = sent + 1, last_success_at = ?2,
-                      paused_until = CASE WHEN paused_for = 'refused' THEN NULL ELSE paused_until END
-               WHERE key = ?1";
-    run(tx, sql, [one.service.0, tx.now.0])?;
-    let sql =
-        "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL WHERE key = ?1";
-    run(tx, sql, [one.subscription.0, tx.now.0]).map(drop)
+/// What a row is found by.
+fn row(one: &Settled) -> [i64; 3] {
+    [one.key.user.0, one.key.seq, one.key.subscription.0]
+}
+
+fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
+    let [user, seq, subscription] = row(one);
+    let sql = "UPDATE push_outbox SET tries = tries + ?5, due_at = ?4
+               WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3";
+    run(tx, sql, [user, seq, subscription, at.0, tried]).map(drop)
+}
+
+fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
+    remove(tx, one)?;
+    let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL
+               WHERE key = ?1 AND (failing_since IS NOT NULL OR coalesce(last_success_at, 0) <= ?2 - ?3)";
+    let params = [one.key.subscription.0, tx.now.0, SUCCESS_AGE];
+    run(tx, sql, params).map(drop)
 }
 
 /// The rows that wait for the subscription go with it.
@@ -63,7 +85,7 @@ fn gone(tx: &WriteTx, one: &Settled) -> Result<()> {
     let sql = "UPDATE push_services SET failed = failed + 1 WHERE key = ?1";
     run(tx, sql, [one.service.0])?;
     let sql = "DELETE FROM push_subscriptions WHERE key = ?1";
-    run(tx, sql, [one.subscription.0]).map(drop)
+    run(tx, sql, [one.key.subscription.0]).map(drop)
 }
 
 fn failed(tx: &WriteTx, one: &Settled, failure: &Failure) -> Result<()> {
@@ -75,7 +97,7 @@ fn failed(tx: &WriteTx, one: &Settled, failure: &Failure) -> Result<()> {
     )?;
     let sql =
         "UPDATE push_subscriptions SET failing_since = coalesce(failing_since, ?2) WHERE key = ?1";
-    run(tx, sql, [one.subscription.0, tx.now.0]).map(drop)
+    run(tx, sql, [one.key.subscription.0, tx.now.0]).map(drop)
 }
 
 fn pause(tx: &WriteTx, service: ServiceKey, until: Time, why: &str) -> Result<()> {
@@ -86,15 +108,17 @@ fn pause(tx: &WriteTx, service: ServiceKey, until: Time, why: &str) -> Result<()
 
 /// Gives a push up after `tried` more attempts than were written down.
 fn bury(tx: &WriteTx, one: &Settled, tried: i64, failure: &Failure) -> Result<()> {
+    let [user, seq, subscription] = row(one);
     run(
         tx,
         "INSERT INTO push_dead_letters (user_key, service_key, kind, seq, tries, status, reason, died_at)
-         SELECT user_key, service_key, kind, seq, tries + ?5, ?2, ?3, ?4 FROM push_outbox WHERE key = ?1",
-        params![one.key.0, failure.status, failure.text, tx.now.0, tried],
+         SELECT user_key, service_key, kind, seq, tries + ?4, ?5, ?6, ?7 FROM push_outbox
+         WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3",
+        params![user, seq, subscription, tried, failure.status, failure.text, tx.now.0],
     )?;
     let sql = "UPDATE push_services SET dead = dead + 1 WHERE key = ?1";
     run(tx, sql, [one.service.0])?;
-    drop_row(tx, one)
+    remove(tx, one)
 }
 
 /// After a restart: a key or a contact that was refused may have been mended.

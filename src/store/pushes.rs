@@ -175,8 +175,8 @@ pub fn due(
     mut busy: HashSet<SubscriptionKey>,
     want: usize,
 ) -> Result<Vec<DuePush>> {
-    let sql = "SELECT o.key, o.subscription_key FROM push_outbox o
-               WHERE o.service_key = ?1 AND o.due_at <= ?2 ORDER BY o.due_at, o.key";
+    let sql = "SELECT user_key, seq, subscription_key FROM push_outbox
+               WHERE service_key = ?1 AND due_at <= ?2 ORDER BY due_at, user_key, seq";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([service.0, now.0])?;
     let mut free = Vec::new();
@@ -186,8 +186,9 @@ pub fn due(
         && let Some(row) = rows.next()?
     {
         seen += 1;
-        if busy.insert(SubscriptionKey(row.get(1)?)) {
-            free.push(PushKey(row.get(0)?));
+        let key = push_key(row)?;
+        if busy.insert(key.subscription) {
+            free.push(key);
         }
     }
     let pushes = free.into_iter().map(|key| one(connection, key));
@@ -198,8 +199,17 @@ pub fn due(
         .collect())
 }
 
+fn push_key(row: &Row) -> rusqlite::Result<PushKey> {
+    Ok(PushKey {
+        user: UserKey(row.get(0)?),
+        seq: row.get(1)?,
+        subscription: SubscriptionKey(row.get(2)?),
+    })
+}
+
 fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
-    let sql = "SELECT o.key, o.user_key, o.service_key, o.subscription_key, s.endpoint, s.p256dh, s.auth, o.seq,
+    let sql =
+        "SELECT o.user_key, o.seq, o.subscription_key, o.service_key, s.endpoint, s.p256dh, s.auth,
                       o.urgency, o.ttl, o.created_at, o.tries, v.value, o.kind,
                       m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link
                FROM push_outbox o
@@ -208,27 +218,29 @@ fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
                LEFT JOIN messages m ON o.kind = 'message' AND m.seq = o.seq
                LEFT JOIN users u ON u.key = m.sender_key
                LEFT JOIN notifications n ON o.kind = 'notification' AND n.key = o.object_key
-               WHERE o.key = ?1";
-    first(connection, sql, [key.0], due_push)
+               WHERE o.user_key = ?1 AND o.seq = ?2 AND o.subscription_key = ?3";
+    first(
+        connection,
+        sql,
+        [key.user.0, key.seq, key.subscription.0],
+        due_push,
+    )
 }
 
 fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
-    let preferences = row.get_ref(12)?.as_str_or_null()?;
+    let preferences = row.get_ref(11)?.as_str_or_null()?;
     Ok(DuePush {
-        key: PushKey(row.get(0)?),
-        user: UserKey(row.get(1)?),
-        service: ServiceKey(row.get(2)?),
-        subscription: SubscriptionKey(row.get(3)?),
+        key: push_key(row)?,
+        service: ServiceKey(row.get(3)?),
         endpoint: row.get(4)?,
         keys: PushKeys {
             p256dh: row.get(5)?,
             auth: row.get(6)?,
         },
-        seq: row.get(7)?,
-        urgency: Urgency::parse(row.get_ref(8)?.as_str()?).unwrap_or_default(),
-        ttl: row.get(9)?,
-        created_at: Time(row.get(10)?),
-        tries: row.get(11)?,
+        urgency: Urgency::parse(row.get_ref(7)?.as_str()?).unwrap_or_default(),
+        ttl: row.get(8)?,
+        created_at: Time(row.get(9)?),
+        tries: row.get(10)?,
         preferences: preferences.and_then(preferences::parse),
         subject: subject(row)?,
     })
@@ -236,23 +248,23 @@ fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
 
 fn subject(row: &Row) -> rusqlite::Result<Option<Subject>> {
     let there = |column: usize| row.get::<_, Option<[u8; 16]>>(column);
-    Ok(match row.get_ref(13)?.as_str()? {
-        "message" => match there(14)? {
+    Ok(match row.get_ref(12)?.as_str()? {
+        "message" => match there(13)? {
             Some(id) => Some(Subject::Message {
                 id: Id::from_bytes(id),
-                sender: users::user_id(row, 15)?,
-                sender_name: row.get(16)?,
-                content: row.get(17)?,
+                sender: users::user_id(row, 14)?,
+                sender_name: row.get(15)?,
+                content: row.get(16)?,
             }),
             None => None,
         },
-        "notification" => match there(18)? {
+        "notification" => match there(17)? {
             Some(id) => Some(Subject::Notification {
                 id: Id::from_bytes(id),
-                kind: row.get(19)?,
-                title: row.get(20)?,
-                message: row.get(21)?,
-                link: row.get(22)?,
+                kind: row.get(18)?,
+                title: row.get(19)?,
+                message: row.get(20)?,
+                link: row.get(21)?,
             }),
             None => None,
         },
@@ -262,12 +274,13 @@ fn subject(row: &Row) -> rusqlite::Result<Option<Subject>> {
 
 /// The keys of up to `limit` rows that are too old for any push service to take.
 pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<DuePush>> {
-    let sql = "SELECT key FROM push_outbox WHERE created_at + max(ttl, :grace) * 1000 <= :now LIMIT :limit";
+    let sql = "SELECT user_key, seq, subscription_key FROM push_outbox
+               WHERE created_at + max(ttl, :grace) * 1000 <= :now LIMIT :limit";
     let keys = all(
         connection,
         sql,
         named_params! { ":now": now.0, ":grace": DuePush::GRACE, ":limit": limit },
-        |row| row.get(0).map(PushKey),
+        push_key,
     )?;
     let pushes = keys.into_iter().map(|key| one(connection, key));
     Ok(pushes
