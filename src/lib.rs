@@ -14,7 +14,7 @@
 //! | [`auth`] | tokens, passwords, keys |
 //! | [`directory`] | people by id, in memory |
 //! | [`app`] | cheap-clone handles to all of the above |
-//! | [`push`] | Web Push |
+//! | [`push`] | Web Push: what is in the outbox goes to push services |
 //! | [`service`] | the verbs: rules, writes, events |
 //! | [`realtime`] | sockets: one session type under each framing |
 //! | [`api`] | HTTP: the URL table, handlers, replies |
@@ -27,7 +27,8 @@
 //! # A write
 //!
 //! Parsed at the edge into a type of [`model`] → [`service`] decides → one closure runs on the store's writer → it is
-//! committed, with whatever else was queued → its effects go to the hub's dispatcher → sockets.
+//! committed, with whatever else was queued → its effects go to the hub's dispatcher → sockets. Whoever has no socket open
+//! gets a row of the push outbox in the same write; the push thread is woken and sends it.
 //!
 //! # What must stay true
 //!
@@ -36,6 +37,8 @@
 //! - What was answered is on disk (`synchronous = full`).
 //! - Durable events have one sequence. A client that comes back with the highest `seq` it saw gets every later one,
 //!   once, in order.
+//! - Online is not reached: what was left to a socket that never confirmed it is pushed when its owner stays away.
+//! - Nobody waits for a push service, and a push is sent with no transaction open.
 //! - Nobody waits for a slow reader: inboxes are bounded, and what does not fit costs its reader the connection.
 //! - Only [`api`] and [`server`] name warp; only [`store`] writes SQL.
 //!

@@ -230,7 +230,7 @@ async fn pushes() {
         format!("{:.0}", push::encryption_rate()),
         String::new(),
     );
-    let service = push::Service::start().await;
+    let service = push::Service::start();
     let origin = service.origin.clone();
     let server = Server::start(|app| {
         seed::people(app, SENDERS * 2);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
+use warp::http::Method;
 
 use super::endpoint::{Access, Call, Endpoint};
 use super::input::{InputSpec, Nothing};
@@ -196,7 +197,8 @@ fn failures(endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
     if set_up {
         failures.push((403, "There is an administrator already"));
     }
-    if endpoint.pattern.contains('{') || endpoint.pattern == "/api/messages" {
+    let renewal = endpoint.method == Method::PUT && endpoint.access == Access::Anyone;
+    if endpoint.pattern.contains('{') || endpoint.pattern == "/api/messages" || renewal {
         failures.push((404, "Not found, or someone else's"));
     }
     if set_up || endpoint.access == Access::Sender {

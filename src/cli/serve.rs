@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, runtime};
 use crate::app::App;
 use crate::config::Config;
+use crate::push::contact;
 use crate::server;
 use crate::store::{open, users};
 
@@ -33,6 +34,9 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     // Held to the end: a second server on this database is refused.
     let _lock = open::lock(&config.database.path)?;
+    if let Some(problem) = contact::problem(&config) {
+        tracing::warn!("{problem}");
+    }
     let app = App::open(config)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

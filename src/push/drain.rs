@@ -26,6 +26,9 @@ const IN_ALL: usize = 64;
 const READ: usize = 64;
 /// The longest sleep: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(60);
+/// What is written down at a time, and how often: messages that somebody waits for share the disk with it.
+const SETTLE: usize = 64;
+const SETTLE_EVERY: Duration = Duration::from_millis(15);
 /// How long to wait after the database has refused.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long pushes may still be on their way when the server stops.
@@ -101,6 +104,7 @@ impl Drain {
                 (settled, outcome) = settled(&mut self.settling) => self.settled(settled, outcome),
                 () = app.push_due.notified() => self.look_at = Instant::now(),
                 () = sleep_until(self.look_at) => {}
+                () = sleep_until(self.settle_at), if self.settling.is_none() && !self.done.is_empty() => {}
                 () = app.stopping.cancelled() => break,
             }
         }
@@ -159,7 +163,7 @@ impl Drain {
         for (service, ready) in &mut self.ready {
             let in_flight = self.in_flight.entry(*service).or_default();
             while *in_flight < PER_SERVICE
-                && self.sending.len() < IN_ALL
+                && self.sending.len() + self.done.len() < IN_ALL
                 && let Some(push) = ready.pop_front()
             {
                 *in_flight += 1;
@@ -205,7 +209,12 @@ impl Drain {
         if self.settling.is_some() || self.done.is_empty() || self.settle_at > Instant::now() {
             return;
         }
-        let (app, done) = (self.app.clone(), std::mem::take(&mut self.done));
+        let some = self.done.len().min(SETTLE);
+        let (app, done) = (
+            self.app.clone(),
+            self.done.drain(..some).collect::<Vec<_>>(),
+        );
+        self.settle_at = Instant::now() + SETTLE_EVERY;
         self.settling = Some(tokio::spawn(async move {
             let batch = done.clone();
             let write = app.store.write(move |tx| {
@@ -266,13 +275,15 @@ impl Drain {
             }
         };
         let _ = timeout(STOP_TIME, arrive).await;
-        if let Some(settling) = self.settling.take() {
-            let _ = settling.await;
-        }
-        self.settle_at = Instant::now();
-        self.settle();
-        if let Some(settling) = self.settling.take() {
-            let _ = settling.await;
+        loop {
+            if let Some(settling) = self.settling.take() {
+                let _ = settling.await;
+            }
+            if self.done.is_empty() {
+                return;
+            }
+            self.settle_at = Instant::now();
+            self.settle();
         }
     }
 }

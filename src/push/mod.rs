@@ -18,7 +18,7 @@ use crate::app::App;
 
 /// How much less the thread counts than the others when there is not enough processor for all (`nice`).
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;
 
 /// Starts to send what is in the outbox, until the server stops. On a thread of its own, which yields to all others: ten
 /// thousand pushes must not delay a message that somebody waits for.

@@ -6,6 +6,7 @@ use crate::auth::keyfile;
 use crate::auth::tokens::Tokens;
 use crate::auth::vapid::VapidKeys;
 use crate::config::Config;
+use crate::push::contact;
 use crate::store::{backup, migrate, open};
 
 /// One thing that was looked at.
@@ -22,7 +23,7 @@ pub fn run(config: &Config) -> Vec<Finding> {
     let mut findings = vec![
         finding("folder", folder(path)),
         finding("keys", keys(config, path)),
-        finding("push contact", subject(&config.push.subject)),
+        finding("push contact", subject(config)),
     ];
     if !path.exists() {
         let hint = "no database yet: the first start makes it".to_owned();
@@ -77,15 +78,12 @@ fn keys(config: &Config, database: &Path) -> Result<String, String> {
     Ok("those that are there fit; others are made at the next start".to_owned())
 }
 
-fn subject(subject: &str) -> Result<String, String> {
-    let advice =
-        "set push.subject to a mailto: or https: address that reaches you: Apple refuses others";
-    match subject {
-        "" => Ok(format!("empty; before using push, {advice}")),
-        s if s.starts_with("mailto:") && s.contains('@') || s.starts_with("https://") => {
-            Ok(s.to_owned())
-        }
-        other => Err(format!("{other:?} will not do; {advice}")),
+fn subject(config: &Config) -> Result<String, String> {
+    match contact::problem(config) {
+        None => Ok(contact::subject(config)),
+        // Whoever does not use push need not care.
+        Some(problem) if config.push.subject.is_empty() => Ok(problem),
+        Some(problem) => Err(problem),
     }
 }
 
