@@ -28,7 +28,7 @@ const READ: usize = 64;
 const NAP: Duration = Duration::from_secs(60);
 /// What is written down at a time, and how often: messages that somebody waits for share the disk with it.
 const SETTLE: usize = 64;
-const SETTLE_EVERY: Duration = Duration::from_millis(15);
+const SETTLE_EVERY: Duration = Duration::from_millis(10);
 /// How long to wait after the database has refused.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long pushes may still be on their way when the server stops.
