@@ -23,4 +23,5 @@ mod server;
 mod sockets;
 mod subscriptions;
 mod tokens;
+mod upgrades;
 mod users;

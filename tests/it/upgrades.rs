@@ -1,0 +1,74 @@
+//! Databases of earlier versions, with something in them.
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::helpers::{PushService, TestApp};
+
+/// The schema of a version, as a binary of that time left it.
+fn database_of_version_1(path: &std::path::Path) {
+    let mut connection = Connection::open(path).unwrap();
+    let sql = include_str!("../../migrations/V1__initial.sql");
+    let version_1 = refinery::Migration::unapplied("V1__initial", sql).unwrap();
+    refinery::Runner::new(&[version_1])
+        .run(&mut connection)
+        .unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO users (key, id, name, role, folded, created_at) VALUES
+                 (1, 'ann', 'Ann', 'teacher', 'ann', 1), (2, 'bob', 'Bob', 'guardian', 'bob', 1);
+             INSERT INTO unread (user_key, messages, notifications) VALUES (1, 0, 0), (2, 1, 0);
+             INSERT INTO conversations (key, low_key, high_key, created_at) VALUES (1, 1, 2, 1);
+             INSERT INTO conversation_members (conversation_key, user_key, last_seq, unread_count) VALUES
+                 (1, 1, 1, 0), (1, 2, 1, 1);
+             INSERT INTO messages (conversation_key, seq, id, sender_key, content, created_at) VALUES
+                 (1, 1, x'0190a0b0c0d07000800000000000000a', 1, 'from before', 1);
+             UPDATE sequence SET value = 1;",
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_is_taken_over_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("school.db");
+    database_of_version_1(&path);
+    let t = TestApp::with(|config| {
+        config.database.path = path.clone();
+        config.push.allow_private_endpoints = true;
+        config.push.subject = "mailto:office@school.edu".into();
+    });
+    let copy = Connection::open(folder.path().join("school.db.schema-1.backup")).unwrap();
+    let content: String = copy
+        .query_row("SELECT content FROM messages", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(content, "from before");
+
+    let person = async |id: &str| {
+        let id = schoolbell::model::ids::UserId::parse(id).unwrap();
+        t.log_in(
+            schoolbell::service::users::known(&t.app, &id)
+                .await
+                .unwrap(),
+        )
+    };
+    let (ann, bob) = (person("ann").await, person("bob").await);
+    let history = bob.get("/api/messages/conversation/ann").await.expect(200);
+    assert_eq!(history["data"][0]["content"], "from before");
+    assert_eq!(
+        bob.get("/api/messages/unread-count").await.expect(200)["data"],
+        json!({ "count": 1 })
+    );
+
+    // What is new works, and what is old is not pushed all of a sudden.
+    let service = PushService::start_at(t.clock.clone()).await;
+    t.subscribe(&service, &bob, "phone").await;
+    let seq = t.newest_seq().await;
+    schoolbell::service::pushes::queue_undelivered(&t.app, seq)
+        .await
+        .unwrap();
+    ann.write(&bob, "from now").await;
+    assert_eq!(service.next().await.payload["message"], "from now");
+    t.drained().await;
+    assert!(service.take().is_empty());
+}
