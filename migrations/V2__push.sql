@@ -1,6 +1,6 @@
 -- Push services, by origin (`https://fcm.googleapis.com`), and what came of the pushes to them.
 CREATE TABLE push_services (
-    key             INTEGER PRIMARY KEY,
+    key             INTEGER PRIMARY KEY AUTOINCREMENT,
     origin          TEXT    NOT NULL UNIQUE,
     sent            INTEGER NOT NULL DEFAULT 0,
     failed          INTEGER NOT NULL DEFAULT 0,
@@ -17,13 +17,16 @@ CREATE TABLE push_services (
 
 -- Browsers that asked for pushes (PushSubscription of the Push API).
 CREATE TABLE push_subscriptions (
-    key             INTEGER PRIMARY KEY,
+    -- Never used again: what is on its way to a subscription that has gone must not be taken for another's.
+    key             INTEGER PRIMARY KEY AUTOINCREMENT,
     id              BLOB    NOT NULL UNIQUE,
     user_key        INTEGER NOT NULL REFERENCES users (key) ON DELETE CASCADE,
     service_key     INTEGER NOT NULL REFERENCES push_services (key),
     endpoint        TEXT    NOT NULL UNIQUE,
     p256dh          BLOB    NOT NULL CHECK (length(p256dh) = 65),
     auth            BLOB    NOT NULL CHECK (length(auth) = 16),
+    -- Whether nobody but its owner has had it with this secret: who knows the secret may put another in its place.
+    renewable       INTEGER NOT NULL DEFAULT 1,
     browser         TEXT    NOT NULL,
     -- When the browser says that it ends.
     expires_at      INTEGER,
@@ -52,11 +55,12 @@ CREATE TABLE push_outbox (
     -- Seconds for which the push service may keep it, counted from `created_at`.
     ttl              INTEGER NOT NULL,
     created_at       INTEGER NOT NULL,
-    due_at           INTEGER NOT NULL,
+    -- NULL: it is done, and stays until `covered_seq` has reached it, so that it is not done again.
+    due_at           INTEGER,
     tries            INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (user_key, seq, subscription_key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX push_outbox_by_due ON push_outbox (service_key, due_at);
+CREATE INDEX push_outbox_by_due ON push_outbox (service_key, due_at) WHERE due_at IS NOT NULL;
 
 -- Instead of a foreign key, which would need an index of its own on every row.
 CREATE TRIGGER push_outbox_without_subscription AFTER DELETE ON push_subscriptions BEGIN
@@ -77,6 +81,7 @@ CREATE TABLE push_dead_letters (
 ) STRICT;
 CREATE INDEX push_dead_letters_by_time ON push_dead_letters (died_at);
 CREATE INDEX push_dead_letters_by_user ON push_dead_letters (user_key);
+CREATE INDEX push_dead_letters_by_service ON push_dead_letters (service_key);
 
 -- What somebody wants pushed and when, as JSON; no row stands for everything, always.
 CREATE TABLE push_preferences (

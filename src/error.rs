@@ -137,6 +137,16 @@ impl Error {
         }])
     }
 
+    /// The same for fields of an object that is itself the field `parent`.
+    pub fn within(mut self, parent: &str) -> Self {
+        if let Error::Invalid(details) = &mut self {
+            for detail in details {
+                detail.field = format!("{parent}.{}", detail.field);
+            }
+        }
+        self
+    }
+
     /// Overloaded or shutting down; `why` is shown to the client.
     pub fn unavailable(why: impl Into<Cow<'static, str>>) -> Self {
         Error::Unavailable(why.into(), Duration::from_secs(1))

@@ -8,7 +8,9 @@
 /** "unsupported", "install" (an iPhone's home screen first), "denied", "off" or "on". */
 export async function pushState() {
   if (!("serviceWorker" in navigator) || !("PushManager" in window)) {
-    const apple = /iPhone|iPad/.test(navigator.userAgent);
+    // An iPad calls itself a Mac, which has no touch screen.
+    const ipad = navigator.platform === "MacIntel" && navigator.maxTouchPoints > 1;
+    const apple = ipad || /iPhone|iPad/.test(navigator.userAgent);
     return apple && !navigator.standalone ? "install" : "unsupported";
   }
   if (Notification.permission === "denied") return "denied";

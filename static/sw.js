@@ -30,17 +30,17 @@ async function show(data) {
   });
 }
 
-// Brings the tab that shows the link to the front; else any tab of ours, which goes there; else opens one.
+// Brings the tab that shows the link to the front; else a tab of ours, which goes there; else opens one. A click allows
+// one of these, so there is no second try.
 async function lead(link) {
   const url = new URL(link, self.registration.scope);
   const tabs = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   const there = tabs.find((tab) => tab.url === url.href);
   if (there) return there.focus();
-  const ours = url.origin === self.location.origin && tabs[0];
-  if (!ours) return self.clients.openWindow(url.href);
-  const focused = await ours.focus();
   // Only a tab that this worker controls can be led.
-  return focused.navigate(url.href).catch(() => self.clients.openWindow(url.href));
+  const [led] = await self.clients.matchAll({ type: "window" });
+  if (!led || url.origin !== self.location.origin) return self.clients.openWindow(url.href);
+  return (await led.focus()).navigate(url.href);
 }
 
 // The browser has ended a subscription by itself. Nobody may be logged in now: that we know the secret of the old one
@@ -50,13 +50,14 @@ async function renew(event) {
   const stored = await (await cache.match("/subscription"))?.json();
   const old = event.oldSubscription?.toJSON() ?? stored;
   const fresh = event.newSubscription ?? (await subscribe(event.oldSubscription));
-  await cache.put("/subscription", new Response(JSON.stringify(fresh)));
   if (!old?.keys) return;
-  await fetch(`${api}/api/notifications/subscribe`, {
+  const response = await fetch(`${api}/api/notifications/subscribe`, {
     method: "PUT",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ old, new: fresh.toJSON() }),
   });
+  // Until the server has it, the old one is what we are known by.
+  if (response.ok) await cache.put("/subscription", new Response(JSON.stringify(fresh)));
 }
 
 async function subscribe(old) {

@@ -148,7 +148,9 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
         BodySpec::Text => json!({ "*/*": {} }),
     };
     let success = json!({ "description": "Success", "content": content });
-    let repeatable = output.status.as_u16() == 201 && endpoint.access != Access::Anyone;
+    let repeatable = output.status.as_u16() == 201
+        && endpoint.access != Access::Anyone
+        && endpoint.pattern != "/api/notifications/subscribe";
     if repeatable {
         let mut again = success.clone();
         again["description"] = "The same request had been served before; this is its answer".into();

@@ -43,7 +43,11 @@ impl Subscription {
         Ok(NewSubscription {
             endpoint: Endpoint::parse(&self.endpoint)?,
             keys: PushKeys::parse(&self.keys.0.p256dh, &self.keys.0.auth)?,
-            expires_at: self.expiration_time.map(|ms| Time(ms as i64)),
+            // One that has passed is a mistake of somebody's clock; the push service knows better.
+            expires_at: self
+                .expiration_time
+                .map(|ms| Time(ms as i64))
+                .filter(|end| *end > call.app.now()),
             browser: browser(agent.and_then(|v| v.to_str().ok()).unwrap_or_default()),
         })
     }
@@ -69,11 +73,11 @@ pub struct RenewSubscription {
 }
 
 pub async fn renew(call: Call, Json(body): Json<RenewSubscription>) -> Result<Data<Device>> {
-    let old = body.old.0;
+    let old = body.old.0.parse(&call).map_err(|e| e.within("old"))?;
     let renewal = Renewal {
-        endpoint: Endpoint::parse(&old.endpoint)?.as_str().to_owned(),
-        keys: PushKeys::parse(&old.keys.0.p256dh, &old.keys.0.auth)?,
-        new: body.new.0.parse(&call)?,
+        endpoint: old.endpoint.as_str().to_owned(),
+        keys: old.keys,
+        new: body.new.0.parse(&call).map_err(|e| e.within("new"))?,
     };
     subscriptions::renew(&call.app, renewal).await.map(Data)
 }

@@ -105,9 +105,7 @@ impl Config {
         }
         for host in &self.push.endpoint_hosts {
             let name = host.strip_prefix("*.").unwrap_or(host);
-            let parsed = url::Host::parse(name);
-            if !matches!(&parsed, Ok(url::Host::Domain(domain)) if domain == name && name.contains('.'))
-            {
+            if !is_host(name) {
                 return fail(
                     "push.endpoint_hosts",
                     format!(
@@ -116,6 +114,16 @@ impl Config {
                 );
             }
         }
+        if !self.push.proxy.is_empty() && !http(&self.push.proxy) {
+            return fail("push.proxy", "is not an http: or https: URL".into());
+        }
         Ok(self)
     }
+}
+
+/// A name of at least two labels of lower-case letters, digits and hyphens.
+fn is_host(name: &str) -> bool {
+    let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let label = |label: &str| !label.is_empty() && label.bytes().all(valid);
+    name.contains('.') && name.split('.').all(label) && name.parse::<std::net::Ipv4Addr>().is_err()
 }

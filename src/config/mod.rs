@@ -164,6 +164,8 @@ pub struct Push {
     pub message_link: String,
     /// Hosts of push services beside the known ones (Google, Mozilla, Apple, Microsoft), `*.` in front for all below.
     pub endpoint_hosts: Vec<String>,
+    /// The proxy that pushes go through, `http://proxy.school.example:3128`. Empty: none, whatever the environment says.
+    pub proxy: String,
     /// Lets push go to private addresses and over plain http: for tests.
     pub allow_private_endpoints: bool,
 }
@@ -177,6 +179,7 @@ impl Default for Push {
             content: PushContent::Full,
             message_link: "/?chat={userId}".into(),
             endpoint_hosts: Vec::new(),
+            proxy: String::new(),
             allow_private_endpoints: false,
         }
     }

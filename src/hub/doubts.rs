@@ -1,5 +1,6 @@
 //! Online is not reached: what was left to a socket counts once the socket has confirmed it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -57,6 +58,7 @@ impl Hub {
             }
             Some(entry) if entry.promised > entry.confirmed => Reach::Doubtful,
             None if shard.doubts.contains_key(&user) => Reach::Doubtful,
+            _ if !self.caught_up.load(Ordering::Acquire) => Reach::Doubtful,
             _ => Reach::Away,
         }
     }
@@ -85,6 +87,20 @@ impl Hub {
         confirmed
     }
 
+    /// These were not saved: [`Hub::take_confirmed`] tells them again.
+    pub fn keep_confirmed(&self, users: impl Iterator<Item = UserKey>) {
+        for user in users {
+            if let Some(entry) = self.shard(user).users.get_mut(&user) {
+                entry.risen = true;
+            }
+        }
+    }
+
+    /// What was in doubt at the start has been seen to; until then everybody who is away is in doubt.
+    pub fn caught_up(&self) {
+        self.caught_up.store(true, Ordering::Release);
+    }
+
     /// The doubts that are older than [`PATIENCE`]; whoever came back meanwhile has none. They stand until
     /// [`Hub::settle_doubt`].
     pub fn old_doubts(&self, now: Instant) -> Vec<Doubt> {
@@ -95,6 +111,11 @@ impl Hub {
             doubts.extend(shard.doubts.values().filter(|d| old(d)).copied());
         }
         doubts
+    }
+
+    /// Whether its user has not come back since.
+    pub fn stands(&self, doubt: &Doubt) -> bool {
+        self.shard(doubt.user).doubts.get(&doubt.user) == Some(doubt)
     }
 
     /// What this doubt was about has been seen to.
@@ -118,7 +139,9 @@ mod tests {
     const USER: UserKey = UserKey(1);
 
     fn hub() -> Hub {
-        Hub::new(Arc::new(Metrics::new())).0
+        let hub = Hub::new(Arc::new(Metrics::new())).0;
+        hub.caught_up();
+        hub
     }
 
     fn connect(hub: &Hub) -> ConnectionId {

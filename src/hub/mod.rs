@@ -11,7 +11,7 @@ mod doubts;
 mod inbox;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct Hub {
     shards: Vec<Mutex<Shard>>,
     metrics: Arc<Metrics>,
     next_connection: AtomicU64,
+    /// Whether what was in doubt at the start has been seen to.
+    caught_up: AtomicBool,
     arrivals: mpsc::UnboundedSender<(UserKey, UserId)>,
 }
 
@@ -73,6 +75,7 @@ impl Hub {
             metrics,
             // Starts at random, so that an id of before a restart means nobody.
             next_connection: AtomicU64::new(uuid::Uuid::now_v7().as_u64_pair().1),
+            caught_up: AtomicBool::new(false),
             arrivals,
         };
         (hub, arrived)
@@ -90,24 +93,26 @@ impl Hub {
 
     /// From now on what is published to the user is put into `inbox`. With `max` sockets open already the oldest goes.
     pub fn register(&self, user: UserKey, id: &UserId, inbox: Arc<Inbox>, max: usize) {
-        let mut shard = self.shard(user);
+        let mut locked = self.shard(user);
+        let shard = &mut *locked;
+        let doubt = shard.doubts.remove(&user);
         let mut arrived = false;
-        shard.doubts.remove(&user);
         let entry = shard.users.entry(user).or_insert_with(|| {
             arrived = true;
             Entry {
                 id: id.clone(),
                 devices: Vec::with_capacity(1),
                 left: None,
-                promised: 0,
-                confirmed: 0,
+                // Coming back is no confirmation yet.
+                promised: doubt.map_or(0, |doubt| doubt.up_to),
+                confirmed: doubt.map_or(0, |doubt| doubt.after),
                 risen: false,
             }
         });
         entry.left = None;
         let oldest = (entry.devices.len() >= max).then(|| entry.devices.remove(0));
         entry.devices.push(inbox);
-        drop(shard);
+        drop(locked);
         if arrived {
             self.metrics.users_online.inc();
             // The receiver lives as long as the workers do; without them nobody needs to know.

@@ -101,7 +101,7 @@ impl Preferences {
         }
         for kind in &self.muted_types {
             Type::parse(kind)
-                .map_err(|_| Error::invalid("mutedTypes", format!("{kind:?} is not a type")))?;
+                .map_err(|_| Error::invalid("mutedTypes", "must hold types of notifications"))?;
         }
         if let Some(quiet) = &self.quiet_hours {
             quiet.check()?;
@@ -165,7 +165,7 @@ impl Window {
             let why = "must begin and end at different times of day";
             return Err(Error::invalid("quietHours.windows", why));
         }
-        if self.days.is_empty() {
+        if self.days.is_empty() || self.days.len() > 7 {
             return Err(Error::invalid("quietHours.windows", "must name days"));
         }
         Ok(())

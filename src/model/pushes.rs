@@ -107,7 +107,7 @@ pub enum Settlement {
     Retry(Time, Failure),
     /// The service takes nothing before this time; the push itself is as good as before.
     Throttled(Time, Failure),
-    /// The service does not take our key or contact.
+    /// The service does not take our key or contact, until this time at least.
     Refused(Time, Failure),
     /// It will never be taken.
     Dead(Failure),
@@ -124,6 +124,7 @@ pub enum Settlement {
 pub struct Settled {
     pub key: PushKey,
     pub service: ServiceKey,
+    pub endpoint: String,
     pub settlement: Settlement,
 }
 

@@ -33,6 +33,9 @@ impl Endpoint {
             return refuse("must not hold spaces, backslashes or control characters");
         }
         match url::Url::parse(text) {
+            // It may be longer than what was given, and is stored as it is.
+            Ok(url) if url.as_str().len() > Self::MAX => refuse("must be at most 2048 bytes long"),
+            Ok(url) if url.fragment().is_some() => refuse("must not have a fragment"),
             Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => {
                 Ok(Endpoint(url))
             }

@@ -59,7 +59,9 @@ pub fn settle(answer: Result<Answer, String>, at: Circumstances) -> Settlement {
         406 if at.host.ends_with(".notify.windows.com") => {
             at.throttled(answer.retry_after, failure)
         }
-        401 | 403 if at.trusted => at.retry(answer.retry_after, failure),
+        401 | 403 if at.trusted || is_other_key(&failure.text) => {
+            at.retry(answer.retry_after, failure)
+        }
         401 | 403 => Settlement::Refused(at.after(REFUSAL), failure),
         408 | 500..=599 => at.retry(answer.retry_after, failure),
         _ => Settlement::Dead(failure),
@@ -89,6 +91,11 @@ impl Circumstances<'_> {
     }
 }
 
+/// Whether a service says that the subscription was made for another key than ours: then it is not us whom it refuses.
+fn is_other_key(text: &str) -> bool {
+    text.contains("VapidPkHashMismatch") || text.contains("do not correspond")
+}
+
 /// What a failure means, and what an administrator can do about it.
 pub fn advice(host: &str, failure: &Failure) -> String {
     let vendor = super::guard::vendor(host);
@@ -105,9 +112,7 @@ pub fn advice(host: &str, failure: &Failure) -> String {
                 "{who} refuses the contact address: set push.subject to a real mailto: or https: address. If it is one, check this server's clock."
             )
         }
-        Some(401 | 403)
-            if text.contains("VapidPkHashMismatch") || text.contains("do not correspond") =>
-        {
+        Some(401 | 403) if is_other_key(text) => {
             format!(
                 "{who} knows the subscription by another key: the VAPID keys were changed. The device subscribes again when its person next opens the app."
             )

@@ -26,7 +26,7 @@ pub fn problem(config: &Config) -> Option<String> {
         let subject = subject(config);
         (!real(&subject)).then(|| format!("push.subject {subject:?} is not a real contact"))
     };
-    why.map(|why| format!("{why}: Apple refuses pushes without one; {ADVICE}"))
+    why.map(|why| format!("{why}: Apple refuses pushes without a real one; {ADVICE}"))
 }
 
 fn real(subject: &str) -> bool {

@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::answers;
 use super::sender::Sender;
 use crate::app::App;
 use crate::error::Result;
@@ -22,8 +23,10 @@ use crate::store::{push_services, pushes};
 /// Pushes on their way to one service, and to all of them.
 const PER_SERVICE: usize = 16;
 const IN_ALL: usize = 64;
-/// Pushes that are read at a time for one service.
-const READ: usize = 64;
+/// Pushes that are read at a time for one service: few, so that what is read or muted meanwhile is hardly ever sent.
+const READ: usize = PER_SERVICE;
+/// The furthest ahead that a pause may end.
+const LONGEST_PAUSE: Duration = answers::LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(60);
 /// What is written down at a time, and how often: messages that somebody waits for share the disk with it.
@@ -69,6 +72,8 @@ struct Drain {
     paused: HashMap<ServiceKey, Pause>,
     done: Vec<Settled>,
     settling: Option<JoinHandle<(Vec<Settled>, Result<()>)>>,
+    /// Which service is the first to get a place, so that none is always the last.
+    turn: usize,
     /// When to look into the outbox again.
     look_at: Instant,
     settle_at: Instant,
@@ -86,6 +91,7 @@ impl Drain {
             paused: HashMap::new(),
             done: Vec::new(),
             settling: None,
+            turn: 0,
             look_at: Instant::now(),
             settle_at: Instant::now(),
         }
@@ -115,6 +121,9 @@ impl Drain {
     async fn look(&mut self) {
         let now = self.app.now();
         self.paused.retain(|_, pause| pause.until > now);
+        self.ready.retain(|_, ready| !ready.is_empty());
+        self.in_flight.retain(|_, count| *count > 0);
+        let latest = Time(now.0 + LONGEST_PAUSE.as_millis() as i64);
         let idle: HashMap<ServiceKey, bool> = self
             .ready
             .iter()
@@ -124,7 +133,7 @@ impl Drain {
         let read = self.app.store.read(move |c| {
             let mut found = Vec::new();
             let mut next = None;
-            for item in pushes::agenda(c)? {
+            for item in pushes::agenda(c, latest)? {
                 let pause = paused
                     .get(&item.service)
                     .map_or(item.at, |pause| pause.until);
@@ -159,15 +168,25 @@ impl Drain {
 
     /// Sends what is ready, as far as there is room.
     fn start(&mut self) {
-        let now = self.app.now();
-        for (service, ready) in &mut self.ready {
-            let in_flight = self.in_flight.entry(*service).or_default();
-            while *in_flight < PER_SERVICE
-                && self.sending.len() + self.done.len() < IN_ALL
-                && let Some(push) = ready.pop_front()
-            {
-                *in_flight += 1;
-                self.sending.spawn(send(self.sender.clone(), push, now));
+        let mut services: Vec<ServiceKey> = self.ready.keys().copied().collect();
+        if services.is_empty() {
+            return;
+        }
+        self.turn = (self.turn + 1) % services.len();
+        services.rotate_left(self.turn);
+        // One each, then another each, as long as there is room.
+        let mut more = true;
+        while std::mem::take(&mut more) {
+            for service in &services {
+                let in_flight = self.in_flight.entry(*service).or_default();
+                if *in_flight < PER_SERVICE
+                    && self.sending.len() + self.done.len() < IN_ALL
+                    && let Some(push) = self.ready.get_mut(service).and_then(VecDeque::pop_front)
+                {
+                    *in_flight += 1;
+                    more = true;
+                    self.sending.spawn(send(self.sender.clone(), push));
+                }
             }
         }
     }
@@ -275,23 +294,26 @@ impl Drain {
             }
         };
         let _ = timeout(STOP_TIME, arrive).await;
-        loop {
-            if let Some(settling) = self.settling.take() {
-                let _ = settling.await;
+        // A database that refuses for longer has them repeated after the start.
+        let settle = async {
+            loop {
+                if self.settling.is_some() {
+                    let (settled, outcome) = settled(&mut self.settling).await;
+                    self.settled(settled, outcome);
+                    sleep_until(self.settle_at).await;
+                }
+                if self.done.is_empty() {
+                    return;
+                }
+                self.settle();
             }
-            if self.done.is_empty() {
-                return;
-            }
-            self.settle_at = Instant::now();
-            self.settle();
-        }
+        };
+        let _ = timeout(STOP_TIME, settle).await;
     }
 }
 
-async fn send(sender: Arc<Sender>, push: DuePush, now: Time) -> Settled {
-    let sent = AssertUnwindSafe(sender.send(&push, now))
-        .catch_unwind()
-        .await;
+async fn send(sender: Arc<Sender>, push: DuePush) -> Settled {
+    let sent = AssertUnwindSafe(sender.send(&push)).catch_unwind().await;
     let settlement = sent.unwrap_or_else(|_| {
         tracing::error!("sending a push panicked");
         Settlement::Dead(Failure {
@@ -302,6 +324,7 @@ async fn send(sender: Arc<Sender>, push: DuePush, now: Time) -> Settled {
     Settled {
         key: push.key,
         service: push.service,
+        endpoint: push.endpoint,
         settlement,
     }
 }

@@ -28,9 +28,16 @@ pub fn vendor(host: &str) -> &'static str {
 /// Compares whole labels of a host that was parsed: never a part of an URL's text.
 fn is_of(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('.') {
-        Some(_) => host.len() > pattern.len() && host.ends_with(pattern),
+        Some(_) => host.strip_suffix(pattern).is_some_and(is_name),
         None => host == pattern,
     }
+}
+
+/// Labels of letters, digits and hyphens (RFC 1123 section 2.1), lower case.
+pub fn is_name(host: &str) -> bool {
+    let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    host.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(valid))
 }
 
 /// Whether pushes may go to this endpoint.
@@ -57,7 +64,7 @@ pub fn check(config: &config::Push, endpoint: &Endpoint) -> Result<()> {
         return refuse("must name a host, not an address");
     };
     let added = config.endpoint_hosts.iter();
-    let added = added.map(|name| name.strip_prefix('*').unwrap_or(name));
+    let added = added.map(|name| name.strip_prefix('*').unwrap_or(name.as_str()));
     let mut allowed = KNOWN.iter().map(|(pattern, _)| *pattern).chain(added);
     if allowed.any(|pattern| is_of(host, pattern)) {
         Ok(())
@@ -145,6 +152,8 @@ mod tests {
             "https://push.apple.com/x",
             "https://evilpush.apple.com/x",
             "https://.push.apple.com/x",
+            "https://a..push.apple.com/x",
+            "https://a_b.push.apple.com/x",
             "https://localhost/x",
             "https://127.0.0.1/x",
             "https://127.1/x",

@@ -1,7 +1,7 @@
 //! Sends one push, and says what became of it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use web_push::WebPushMessage;
 
@@ -14,7 +14,7 @@ use crate::config;
 use crate::model::preferences::Wish;
 use crate::model::pushes::{DuePush, Failure, ServiceKey, Settlement, Subject};
 use crate::model::subscriptions::Endpoint;
-use crate::model::time::Time;
+use crate::model::time::{Clock, Time};
 
 /// For how long a push that was taken shows that a service accepts our key and contact, in seconds.
 const TRUST: i64 = 3_600;
@@ -24,6 +24,7 @@ pub struct Sender {
     config: config::Push,
     client: reqwest::Client,
     signer: Signer,
+    clock: Arc<dyn Clock>,
     /// When each service last took a push.
     accepted: Mutex<HashMap<ServiceKey, Time>>,
 }
@@ -36,12 +37,14 @@ impl Sender {
             config: app.config.push.clone(),
             client: client::build(&app.config.push)?,
             signer: Signer::new(app.vapid.clone(), contact::subject(&app.config)),
+            clock: app.clock.clone(),
             accepted: Mutex::default(),
         })
     }
 
     /// Sends it, if its person wants it now and it is not too late.
-    pub async fn send(&self, push: &DuePush, now: Time) -> Settlement {
+    pub async fn send(&self, push: &DuePush) -> Settlement {
+        let now = self.clock.now();
         let Some(subject) = &push.subject else {
             return Settlement::Dropped;
         };
@@ -64,6 +67,8 @@ impl Sender {
             Ok(answer) => answer,
             Err(why) => return dead(why),
         };
+        // The answer may have been long in coming.
+        let now = self.clock.now();
         let settlement = answers::settle(
             answer,
             Circumstances {

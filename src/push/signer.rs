@@ -15,6 +15,8 @@ use crate::model::time::Time;
 const LIFETIME: i64 = 12 * 3_600;
 /// A token with less left than this, in seconds, is made anew.
 const RENEW: i64 = 3_600;
+/// More tokens than this are not kept: there are a handful of push services, and whoever makes more of them up.
+const MANY: usize = 1_000;
 
 /// Signs for every push service.
 pub struct Signer {
@@ -83,6 +85,9 @@ impl Signer {
             signature: signature.clone(),
             expires_at,
         };
+        if tokens.len() >= MANY {
+            tokens.clear();
+        }
         tokens.insert(origin.to_owned(), token);
         Ok(signature)
     }

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::error::{Error, Unauthorized};
 use crate::hub::{Drained, Inbox, Packet};
 use crate::model::events::{CloseCode, Connected, Empty, Event, Refused, Resync};
-use crate::model::ids::{Seq, UserId};
+use crate::model::ids::{Seq, UserId, UserKey};
 use crate::model::object::Object;
 use crate::service::auth::{self, Identity};
 use crate::service::{presence, users};
@@ -269,11 +269,25 @@ impl Session {
         if let Phase::Joined { seen, .. } = &mut self.phase {
             *seen = snapshot.seq;
         }
-        // A client with a cursor has seen what is before it, and is left the rest; one without fetches what there is.
-        let seen = since.map_or(snapshot.seq, |since| since.min(snapshot.seq));
-        self.app.hub.confirm(user.key, seen);
-        self.app.hub.promise(user.key, snapshot.seq);
-        Ok(self.welcome(snapshot))
+        let packets = self.welcome(snapshot);
+        self.note_cursor(user.key, since, &packets);
+        Ok(packets)
+    }
+
+    /// A client with a cursor has seen what is before it, and is left what is sent again; one that missed nothing, or has no
+    /// cursor, or is told to fetch again, has everything that the snapshot has.
+    fn note_cursor(&self, user: UserKey, since: Option<Seq>, packets: &[Packet]) {
+        let Phase::Joined { seen, .. } = &self.phase else {
+            return;
+        };
+        let replayed = packets.iter().filter_map(|packet| packet.seq).max();
+        match (since, replayed) {
+            (Some(since), Some(last)) => {
+                self.app.hub.confirm(user, since);
+                self.app.hub.promise(user, last);
+            }
+            _ => self.app.hub.confirm(user, *seen),
+        }
     }
 
     /// `connected`, then what was missed. Its `seq` is where the events that follow begin.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::app::App;
 use crate::error::Result;
@@ -27,6 +27,10 @@ const TIDY: Duration = Duration::from_secs(60);
 const SLICE: usize = 200;
 /// For how long a push that was given up is kept, in seconds.
 const KEEP_DEAD: i64 = 14 * 24 * 3_600;
+/// For how long a subscription is kept after its browser's own date for its end, in seconds: clocks are wrong.
+const KEEP_ENDED: i64 = 24 * 3_600;
+/// How long to wait after the database has refused.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Dead letters that a report shows.
 const SHOWN: i64 = 50;
 
@@ -62,7 +66,7 @@ pub async fn test(app: &App, me: &User) -> Result<usize> {
 /// Sees to it that online is not taken for reached, and that the outbox does not fill with what is too old.
 pub async fn work(app: App) {
     let every = |period| {
-        let mut interval = interval(period);
+        let mut interval = interval_at(Instant::now() + period, period);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         interval
     };
@@ -86,19 +90,24 @@ pub async fn work(app: App) {
 async fn queue_doubts(app: &App) -> Result<()> {
     let doubts = app.hub.old_doubts(Instant::now());
     for slice in doubts.chunks(SLICE) {
-        queue_unread(app, slice.to_vec()).await?;
+        queue_unread(app, slice.to_vec(), Hub::stands).await?;
         // Not before: an event that comes meanwhile must not be taken for the end of the doubt.
         slice.iter().for_each(|doubt| app.hub.settle_doubt(doubt));
     }
     Ok(())
 }
 
-/// Puts what is in doubt and unread into the outbox.
-async fn queue_unread(app: &App, doubts: Vec<Doubt>) -> Result<()> {
+/// Puts what is in doubt and unread into the outbox, as far as it is in doubt still when it is written.
+async fn queue_unread(
+    app: &App,
+    doubts: Vec<Doubt>,
+    stands: fn(&Hub, &Doubt) -> bool,
+) -> Result<()> {
+    let hub = app.hub.clone();
     app.store
         .write(move |tx| {
             let mut queued = 0;
-            for doubt in doubts {
+            for doubt in doubts.iter().filter(|doubt| stands(&hub, doubt)) {
                 queued += pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to)?;
             }
             let due = (queued > 0).then_some(Effect::PushDue);
@@ -110,15 +119,20 @@ async fn queue_unread(app: &App, doubts: Vec<Doubt>) -> Result<()> {
 /// Writes down how far people's sockets have confirmed, for those who would get a push otherwise.
 pub async fn save_confirmed(app: &App) -> Result<()> {
     let confirmed = app.hub.take_confirmed();
-    for slice in confirmed.chunks(SLICE) {
-        let slice = slice.to_vec();
+    let mut slices = confirmed.chunks(SLICE);
+    while let Some(slice) = slices.next() {
+        let written = slice.to_vec();
         let save = app.store.write(move |tx| {
-            for (user, seq) in slice {
+            for (user, seq) in written {
                 pushes::cover(tx, user, seq)?;
             }
             Ok(((), Vec::new()))
         });
-        save.await?;
+        if let Err(error) = save.await {
+            let unsaved = slice.iter().chain(slices.flatten());
+            app.hub.keep_confirmed(unsaved.map(|(user, _)| *user));
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -133,8 +147,12 @@ pub async fn catch_up(app: App) {
         () = sleep(PATIENCE) => {}
         () = app.stopping.cancelled() => return,
     }
-    if let Err(error) = queue_undelivered(&app, up_to).await {
-        tracing::error!(%error, "what was not delivered before the start is not pushed");
+    while let Err(error) = queue_undelivered(&app, up_to).await {
+        tracing::error!(%error, "what was not delivered before the start is not pushed yet");
+        tokio::select! {
+            () = sleep(PAUSE) => {}
+            () = app.stopping.cancelled() => return,
+        }
     }
 }
 
@@ -155,8 +173,9 @@ pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
         })
         .collect();
     for slice in doubts.chunks(SLICE) {
-        queue_unread(app, slice.to_vec()).await?;
+        queue_unread(app, slice.to_vec(), |_, _| true).await?;
     }
+    app.hub.caught_up();
     Ok(())
 }
 
@@ -173,6 +192,7 @@ pub async fn tidy(app: &App) -> Result<()> {
             .map(|push| Settled {
                 key: push.key,
                 service: push.service,
+                endpoint: push.endpoint,
                 settlement: Settlement::Expired,
             })
             .collect();
@@ -180,7 +200,9 @@ pub async fn tidy(app: &App) -> Result<()> {
         let settle = app.store.write(move |tx| {
             push_services::settle(tx, &expired)?;
             push_services::forget_dead(tx, tx.now.plus_seconds(-KEEP_DEAD))?;
-            subscriptions::delete_expired(tx, tx.now)?;
+            subscriptions::delete_expired(tx, tx.now.plus_seconds(-KEEP_ENDED))?;
+            pushes::tidy(tx, tx.now)?;
+            push_services::forget_unused(tx)?;
             Ok(((), Vec::new()))
         });
         settle.await?;

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Error, Noun, Result, Unauthorized};
+use crate::model::events::Effect;
 use crate::model::ids::{Id, UserKey};
 use crate::model::subscriptions::{Device, NewSubscription, PushKeys};
 use crate::model::users::User;
@@ -45,10 +46,8 @@ pub async fn renew(app: &App, renewal: Renewal) -> Result<Device> {
                 .filter(|owner| owner.auth == renewal.keys.auth)
                 .ok_or(Error::NotFound(Noun::Subscription))?
                 .user;
-            if renewal.new.endpoint.as_str() != renewal.endpoint {
-                subscriptions::delete_endpoint(tx, owner, &renewal.endpoint)?;
-            }
-            Ok((subscriptions::put(tx, owner, &renewal.new)?, Vec::new()))
+            let device = subscriptions::renew(tx, owner, &renewal.endpoint, &renewal.new)?;
+            Ok((device, vec![Effect::PushDue]))
         })
         .await
 }

@@ -31,10 +31,13 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
             Settlement::Throttled(until, failure) => {
                 failed(tx, one, failure)?;
                 pause(tx, one.service, *until, "throttled")?;
+                // Others first: it may be this one's own fault.
+                put_off(tx, one, *until, 0)?;
             }
             Settlement::Refused(until, failure) => {
                 failed(tx, one, failure)?;
                 pause(tx, one.service, *until, "refused")?;
+                put_off(tx, one, *until, 1)?;
             }
             Settlement::Dead(failure) => {
                 failed(tx, one, failure)?;
@@ -42,7 +45,7 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
             }
             Settlement::Expired => bury(tx, one, 0, &Failure::too_late())?,
             Settlement::Later(at) => put_off(tx, one, *at, 0)?,
-            Settlement::Dropped => remove(tx, one)?,
+            Settlement::Dropped => finish(tx, one)?,
         }
     }
     for (service, count) in sent {
@@ -55,9 +58,15 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
     Ok(())
 }
 
-fn remove(tx: &WriteTx, one: &Settled) -> Result<()> {
-    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3";
-    run(tx, sql, row(one)).map(drop)
+/// Takes the row away; while what its user got is in doubt it stays, done, so that the doubt does not bring it back.
+fn finish(tx: &WriteTx, one: &Settled) -> Result<()> {
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3
+               AND (kind = 'test' OR seq <= (SELECT covered_seq FROM push_subscriptions WHERE key = ?3))";
+    if run(tx, sql, row(one))? == 0 {
+        let sql = "UPDATE push_outbox SET due_at = NULL WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3";
+        run(tx, sql, row(one))?;
+    }
+    Ok(())
 }
 
 /// What a row is found by.
@@ -73,7 +82,7 @@ fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
 }
 
 fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
-    remove(tx, one)?;
+    finish(tx, one)?;
     let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL
                WHERE key = ?1 AND (failing_since IS NOT NULL OR coalesce(last_success_at, 0) <= ?2 - ?3)";
     let params = [one.key.subscription.0, tx.now.0, SUCCESS_AGE];
@@ -84,8 +93,9 @@ fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
 fn gone(tx: &WriteTx, one: &Settled) -> Result<()> {
     let sql = "UPDATE push_services SET failed = failed + 1 WHERE key = ?1";
     run(tx, sql, [one.service.0])?;
-    let sql = "DELETE FROM push_subscriptions WHERE key = ?1";
-    run(tx, sql, [one.key.subscription.0]).map(drop)
+    // It may have another endpoint by now.
+    let sql = "DELETE FROM push_subscriptions WHERE key = ?1 AND endpoint = ?2";
+    run(tx, sql, params![one.key.subscription.0, one.endpoint]).map(drop)
 }
 
 fn failed(tx: &WriteTx, one: &Settled, failure: &Failure) -> Result<()> {
@@ -118,7 +128,7 @@ fn bury(tx: &WriteTx, one: &Settled, tried: i64, failure: &Failure) -> Result<()
     )?;
     let sql = "UPDATE push_services SET dead = dead + 1 WHERE key = ?1";
     run(tx, sql, [one.service.0])?;
-    remove(tx, one)
+    finish(tx, one)
 }
 
 /// After a restart: a key or a contact that was refused may have been mended.
@@ -133,9 +143,18 @@ pub fn forget_dead(connection: &Connection, before: Time) -> Result<usize> {
     run(connection, sql, [before.0])
 }
 
+/// Forgets services of which nothing is left to tell: anybody can make one up by subscribing, as far as hosts are allowed.
+pub fn forget_unused(connection: &Connection) -> Result<usize> {
+    let sql = "DELETE FROM push_services WHERE sent = 0
+                 AND NOT EXISTS (SELECT 1 FROM push_subscriptions s WHERE s.service_key = push_services.key)
+                 AND NOT EXISTS (SELECT 1 FROM push_outbox o WHERE o.service_key = push_services.key)
+                 AND NOT EXISTS (SELECT 1 FROM push_dead_letters d WHERE d.service_key = push_services.key)";
+    run(connection, sql, [])
+}
+
 /// How many pushes wait.
 pub fn waiting(connection: &Connection) -> Result<i64> {
-    let sql = "SELECT count(*) FROM push_outbox";
+    let sql = "SELECT count(*) FROM push_outbox WHERE due_at IS NOT NULL";
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
@@ -157,9 +176,9 @@ pub struct ServiceRow {
 pub fn list(connection: &Connection) -> Result<Vec<ServiceRow>> {
     let sql = "SELECT origin,
                       (SELECT count(*) FROM push_subscriptions s WHERE s.service_key = p.key),
-                      (SELECT count(*) FROM push_outbox o WHERE o.service_key = p.key),
+                      (SELECT count(*) FROM push_outbox o WHERE o.service_key = p.key AND o.due_at IS NOT NULL),
                       sent, failed, dead, last_success_at, paused_until, last_error_at, last_status, last_error
-               FROM push_services p ORDER BY sent DESC, key";
+               FROM push_services p ORDER BY sent DESC, key LIMIT 100";
     all(connection, sql, [], |row| {
         let time = |column| {
             let stored = row.get::<_, Option<i64>>(column);

@@ -14,8 +14,11 @@ use crate::model::time::Time;
 
 /// Seconds for which a push service may keep a chat message: over a weekend and a day.
 const MESSAGE_TTL: u32 = 3 * 24 * 3_600;
-/// Rows that are looked at in a search for some whose subscription is free.
-const SCAN: usize = 4_096;
+/// Things that may wait to be pushed to one person; one more, and the oldest goes. A device that was off for long is not
+/// served by more, and nobody's backlog stands in the way of the others.
+pub const MAX_WAITING: i64 = 200;
+/// Rows that are looked at in a search for some whose subscription is free: more than those can have that are not.
+const SCAN: usize = 32_768;
 
 const INSERT: &str =
     "INSERT INTO push_outbox (subscription_key, service_key, user_key, kind, object_key, seq,
@@ -35,10 +38,21 @@ pub fn queue(
         Pushable::Notification(key) => queue_notification(tx, user, key, seq)?,
         Pushable::Test => queue_test(tx, user, seq)?,
     };
-    if covered && queued > 0 {
-        cover(tx, user, seq)?;
+    if queued > 0 {
+        trim(tx, user)?;
+        if covered {
+            cover(tx, user, seq)?;
+        }
     }
     Ok(queued)
+}
+
+/// Takes the oldest of more than [`MAX_WAITING`] away.
+fn trim(tx: &WriteTx, user: UserKey) -> Result<()> {
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq <= (
+                   SELECT seq FROM push_outbox WHERE user_key = ?1 AND due_at IS NOT NULL
+                   GROUP BY seq ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
+    run(tx, sql, [user.0, MAX_WAITING]).map(drop)
 }
 
 fn queue_message(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
@@ -66,6 +80,9 @@ fn queue_notification(
 }
 
 fn queue_test(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
+    // One is enough, however often it is asked for.
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND kind = 'test'";
+    run(tx, sql, [user.0])?;
     let sql = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'test', 0, ?2, 'high', 60, ?3, ?3
          FROM push_subscriptions s WHERE s.user_key = ?1"
@@ -80,25 +97,30 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?4,
                          m.created_at, ?5
          FROM push_subscriptions s
-         JOIN conversation_members c ON c.user_key = s.user_key AND c.unread_count > 0
-         JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key
+         CROSS JOIN conversation_members c ON c.user_key = s.user_key AND c.unread_count > 0
+         CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key
               AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3
          WHERE s.user_key = ?1 AND c.last_seq > max(?2, s.covered_seq)
+         ORDER BY m.seq DESC LIMIT ?6
          ON CONFLICT DO NOTHING"
     );
-    let params = [user.0, after, up_to, MESSAGE_TTL.into(), tx.now.0];
+    // As many as each of all their subscriptions may have.
+    let limit = MAX_WAITING * super::subscriptions::MAX;
+    let params = [user.0, after, up_to, MESSAGE_TTL.into(), tx.now.0, limit];
     let queued = run(tx, &messages, params)?;
     let notifications = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, r.seq, n.urgency, n.ttl, n.created_at,
                          ?4
          FROM push_subscriptions s
-         JOIN notification_recipients r ON r.user_key = s.user_key AND r.read_at IS NULL
+         CROSS JOIN notification_recipients r ON r.user_key = s.user_key AND r.read_at IS NULL
               AND r.seq > max(?2, s.covered_seq) AND r.seq <= ?3
-         JOIN notifications n ON n.key = r.notification_key
+         CROSS JOIN notifications n ON n.key = r.notification_key
          WHERE s.user_key = ?1
+         ORDER BY r.seq DESC LIMIT ?5
          ON CONFLICT DO NOTHING"
     );
-    let queued = queued + run(tx, &notifications, [user.0, after, up_to, tx.now.0])?;
+    let queued = queued + run(tx, &notifications, [user.0, after, up_to, tx.now.0, limit])?;
+    trim(tx, user)?;
     cover(tx, user, up_to)?;
     Ok(queued)
 }
@@ -107,6 +129,8 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
 pub fn cover(connection: &Connection, user: UserKey, seq: Seq) -> Result<()> {
     let sql =
         "UPDATE push_subscriptions SET covered_seq = ?2 WHERE user_key = ?1 AND covered_seq < ?2";
+    run(connection, sql, [user.0, seq])?;
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq <= ?2 AND due_at IS NULL";
     run(connection, sql, [user.0, seq]).map(drop)
 }
 
@@ -142,7 +166,7 @@ pub fn forget_notifications(connection: &Connection, user: UserKey) -> Result<()
 
 /// What waits for the user is looked at again now: their preferences have changed.
 pub fn reconsider(connection: &Connection, user: UserKey, now: Time) -> Result<()> {
-    let sql = "UPDATE push_outbox SET due_at = ?2 WHERE user_key = ?1 AND tries = 0";
+    let sql = "UPDATE push_outbox SET due_at = ?2 WHERE user_key = ?1 AND tries = 0 AND due_at IS NOT NULL";
     run(connection, sql, [user.0, now.0]).map(drop)
 }
 
@@ -153,13 +177,14 @@ pub struct Agenda {
     pub at: Time,
 }
 
-/// The push services for which something waits, and since or until when.
-pub fn agenda(connection: &Connection) -> Result<Vec<Agenda>> {
-    let sql =
-        "SELECT p.key, max((SELECT min(o.due_at) FROM push_outbox o WHERE o.service_key = p.key),
-                                 coalesce(p.paused_until, 0)) AS at
+/// The push services for which something waits, and since or until when. A pause that ends after `latest` is none: it was
+/// made by a clock that has been set since.
+pub fn agenda(connection: &Connection, latest: Time) -> Result<Vec<Agenda>> {
+    let sql = "SELECT p.key, max((SELECT min(o.due_at) FROM push_outbox o
+                                  WHERE o.service_key = p.key AND o.due_at IS NOT NULL),
+                                 iif(p.paused_until <= ?1, p.paused_until, 0)) AS at
                FROM push_services p WHERE at IS NOT NULL";
-    all(connection, sql, [], |row| {
+    all(connection, sql, [latest.0], |row| {
         Ok(Agenda {
             service: ServiceKey(row.get(0)?),
             at: Time(row.get(1)?),
@@ -275,7 +300,7 @@ fn subject(row: &Row) -> rusqlite::Result<Option<Subject>> {
 /// The keys of up to `limit` rows that are too old for any push service to take.
 pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<DuePush>> {
     let sql = "SELECT user_key, seq, subscription_key FROM push_outbox
-               WHERE created_at + max(ttl, :grace) * 1000 <= :now LIMIT :limit";
+               WHERE due_at IS NOT NULL AND created_at + max(ttl, :grace) * 1000 <= :now LIMIT :limit";
     let keys = all(
         connection,
         sql,
@@ -288,4 +313,15 @@ pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<Due
         .into_iter()
         .flatten()
         .collect())
+}
+
+/// Forgets what is done and too old to be done again; makes due what a clock that was set since has put off for longer than
+/// anybody asks for.
+pub fn tidy(connection: &Connection, now: Time) -> Result<()> {
+    let sql =
+        "DELETE FROM push_outbox WHERE due_at IS NULL AND created_at + max(ttl, ?2) * 1000 <= ?1";
+    run(connection, sql, [now.0, DuePush::GRACE.into()])?;
+    let sql = "UPDATE push_outbox SET due_at = ?1 WHERE due_at > ?2";
+    let latest = now.plus_seconds(8 * 24 * 3_600);
+    run(connection, sql, [now.0, latest.0]).map(drop)
 }

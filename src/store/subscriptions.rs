@@ -16,17 +16,14 @@ pub const MAX: i64 = 20;
 /// What waits for the person of before is not sent to it any more.
 pub fn put(tx: &WriteTx, owner: UserKey, new: &NewSubscription) -> Result<Device> {
     let service = service(tx, &new.endpoint.origin())?;
-    run(
-        tx,
-        "DELETE FROM push_subscriptions WHERE endpoint = ?1 AND user_key <> ?2",
-        params![new.endpoint.as_str(), owner.0],
-    )?;
+    let sql = "DELETE FROM push_subscriptions WHERE endpoint = ?1 AND user_key <> ?2";
+    let taken_over = run(tx, sql, params![new.endpoint.as_str(), owner.0])? > 0;
     run(
         tx,
         "INSERT INTO push_subscriptions (id, user_key, service_key, endpoint, p256dh, auth, browser, expires_at,
-                                         created_at, posted_at, covered_seq)
-         VALUES (:id, :user, :service, :endpoint, :p256dh, :auth, :browser, :expires_at, :now, :now, :seq)
-         ON CONFLICT (endpoint) DO UPDATE SET p256dh = excluded.p256dh, auth = excluded.auth,
+                                         created_at, posted_at, covered_seq, renewable)
+         VALUES (:id, :user, :service, :endpoint, :p256dh, :auth, :browser, :expires_at, :now, :now, :seq, :renewable)
+         ON CONFLICT (endpoint) DO UPDATE SET renewable = renewable OR auth <> excluded.auth, p256dh = excluded.p256dh, auth = excluded.auth,
              browser = excluded.browser, expires_at = excluded.expires_at, posted_at = excluded.posted_at",
         named_params! {
             ":id": Id::generate().as_bytes(),
@@ -39,6 +36,7 @@ pub fn put(tx: &WriteTx, owner: UserKey, new: &NewSubscription) -> Result<Device
             ":expires_at": new.expires_at.map(|time| time.0),
             ":now": tx.now.0,
             ":seq": tx.seq(),
+            ":renewable": !taken_over,
         },
     )?;
     run(
@@ -50,6 +48,29 @@ pub fn put(tx: &WriteTx, owner: UserKey, new: &NewSubscription) -> Result<Device
     let sql = format!("{SELECT} WHERE s.endpoint = ?1");
     let stored = first(tx, &sql, [new.endpoint.as_str()], device)?;
     stored.ok_or_else(|| crate::error::Error::Internal("a subscription vanished".into()))
+}
+
+/// Puts a new subscription in the place of the owner's old one: what waits for that goes to this.
+pub fn renew(tx: &WriteTx, owner: UserKey, old: &str, new: &NewSubscription) -> Result<Device> {
+    let service = service(tx, &new.endpoint.origin())?;
+    let endpoint = new.endpoint.as_str();
+    run(
+        tx,
+        "DELETE FROM push_subscriptions WHERE endpoint = ?1 AND endpoint <> ?2",
+        [endpoint, old],
+    )?;
+    run(
+        tx,
+        "UPDATE push_outbox SET service_key = ?3 WHERE user_key = ?1 AND subscription_key =
+             (SELECT key FROM push_subscriptions WHERE endpoint = ?2)",
+        params![owner.0, old, service.0],
+    )?;
+    run(
+        tx,
+        "UPDATE push_subscriptions SET endpoint = ?2, service_key = ?3 WHERE endpoint = ?1",
+        params![old, endpoint, service.0],
+    )?;
+    put(tx, owner, new)
 }
 
 /// The push service of this origin; it is made when it is new.
@@ -88,9 +109,9 @@ pub fn list(connection: &Connection, me: UserKey, limit: i64) -> Result<Vec<Devi
     all(connection, &sql, [me.0, limit], device)
 }
 
-/// Whose the endpoint is.
+/// Whose the endpoint is, if who knows its secret may put another in its place.
 pub fn owner(connection: &Connection, endpoint: &str) -> Result<Option<Owner>> {
-    let sql = "SELECT user_key, auth FROM push_subscriptions WHERE endpoint = ?1";
+    let sql = "SELECT user_key, auth FROM push_subscriptions WHERE endpoint = ?1 AND renewable";
     first(connection, sql, [endpoint], |row| {
         Ok(Owner {
             user: UserKey(row.get(0)?),
@@ -117,7 +138,7 @@ pub fn delete_all(connection: &Connection, user: UserKey) -> Result<()> {
     run(connection, sql, [user.0]).map(drop)
 }
 
-/// Deletes those whose browser said that they end by now.
+/// Deletes those whose browser said that they would have ended by now.
 pub fn delete_expired(connection: &Connection, now: Time) -> Result<usize> {
     let sql = "DELETE FROM push_subscriptions WHERE expires_at <= ?1";
     run(connection, sql, [now.0])

@@ -14,6 +14,8 @@ const SENTENCES = {
   on: "Notifications are on: this device is told when something arrives and no page is open.",
 };
 
+const LATE = "This browser does not reach its push service. Is it blocked in this network?";
+
 async function call(method, path, body) {
   const response = await fetch(path, {
     method,
@@ -72,6 +74,7 @@ function act(work) {
     event.preventDefault();
     const { currentTarget } = event;
     currentTarget.disabled = true;
+    status.textContent = "One moment…";
     try {
       const said = await work();
       await render();
@@ -81,6 +84,8 @@ function act(work) {
       status.textContent = error instanceof TypeError ? "The server cannot be reached. Try again in a moment." : error.message;
     } finally {
       currentTarget.disabled = false;
+      // Whoever uses the keyboard goes on where it is said what has happened.
+      if (!currentTarget.checkVisibility()) status.focus();
     }
   };
 }
@@ -92,16 +97,26 @@ part("login").onsubmit = act(async () => {
   part("login").reset();
   await refreshPush(server);
 });
-part("enable").onclick = act(() => enablePush(server).then(() => {}));
+part("enable").onclick = act(async () => {
+  const late = new Promise((_, reject) => setTimeout(reject, 30_000, new Error(LATE)));
+  await Promise.race([enablePush(server), late]);
+});
 part("disable").onclick = act(() => disablePush(server));
 part("test").onclick = act(async () => {
   const { queued } = await call("POST", "/api/notifications/test-push");
   return queued ? "A test is on its way." : "The server knows no device of yours: turn notifications off and on again.";
 });
 part("logout").onclick = act(async () => {
-  await disablePush(server);
-  forget();
+  // Logged out in any case: the next person at this computer must not be this one.
+  try {
+    await disablePush(server);
+  } finally {
+    forget();
+  }
 });
 
 if (server.token) await refreshPush(server).catch(() => {});
-await render().catch((error) => (status.textContent = error.message));
+await render().catch(async (error) => {
+  await render().catch(() => {});
+  status.textContent = error.message;
+});

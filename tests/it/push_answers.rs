@@ -219,6 +219,29 @@ async fn one_refused_subscription_does_not_stop_a_service_that_takes_others() {
     assert_eq!(service.next().await.payload["message"], "goes through");
 }
 
+/// The keys were changed, say, and many devices have not been opened since.
+#[tokio::test]
+async fn those_whom_a_service_refuses_do_not_stand_before_those_whom_it_takes() {
+    let (t, service, ann, bob) = setting().await;
+    for n in 0..19 {
+        t.subscribe(&service, &ann, &format!("stale{n}")).await;
+        service.answer_device(&format!("stale{n}"), Reply::Status(403));
+    }
+    bob.write(&ann, "refused").await;
+    settled(&t, "failed", 16).await;
+    service.take();
+    ann.write(&bob, "taken").await;
+    quiet(&service).await;
+    t.pass(Duration::from_secs(300));
+    for _ in 0..200 {
+        if service.take().iter().any(|push| push.device == "phone") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("bob was not told");
+}
+
 #[tokio::test]
 async fn what_can_never_be_taken_is_a_dead_letter_at_once() {
     for reply in [

@@ -322,15 +322,92 @@ async fn what_was_not_confirmed_before_a_restart_is_pushed_after_it() {
         .hub
         .sweep(tokio::time::Instant::now() + Duration::from_secs(60));
     let seq = t.newest_seq().await;
+    // What comes before that is looked at hides nothing, and is not pushed a second time.
+    ann.write(&bob, "after the start").await;
+    assert_eq!(service.next().await.payload["message"], "after the start");
     service::pushes::queue_undelivered(&t.app, seq)
         .await
         .unwrap();
     assert_eq!(service.next().await.payload["message"], "not confirmed");
     t.drained().await;
+    let seq = t.newest_seq().await;
     service::pushes::queue_undelivered(&t.app, seq)
         .await
         .unwrap();
     no_push(&service).await;
+}
+
+#[tokio::test]
+async fn what_is_pushed_while_something_is_in_doubt_is_pushed_once() {
+    let (t, service, ann, bob, _) = setting().await;
+    t.app.hub.caught_up();
+    let (socket, _) = bob.connect().await;
+    ann.write(&bob, "into the void").await;
+    drop(socket);
+    gone(&t, &bob).await;
+    ann.write(&bob, "at once").await;
+    assert_eq!(service.next().await.payload["message"], "at once");
+    t.drained().await;
+    timers(Duration::from_secs(21)).await;
+    timers(Duration::from_secs(41)).await;
+    assert_eq!(service.next().await.payload["message"], "into the void");
+    t.drained().await;
+    // Nor by a link that ends before it confirms them, nor after a restart.
+    let (socket, _) = bob.connect_since(Some(0)).await;
+    drop(socket);
+    gone(&t, &bob).await;
+    timers(Duration::from_secs(21)).await;
+    timers(Duration::from_secs(41)).await;
+    let seq = t.newest_seq().await;
+    service::pushes::queue_undelivered(&t.app, seq)
+        .await
+        .unwrap();
+    no_push(&service).await;
+}
+
+#[tokio::test]
+async fn who_comes_back_and_missed_nothing_leaves_no_doubt() {
+    let (t, _service, ann, bob, _) = setting().await;
+    t.app.hub.caught_up();
+    let carol = t.student("carol").await;
+    let seq = t.newest_seq().await;
+    for _ in 0..3 {
+        ann.write(&carol, "not for bob").await;
+    }
+    let (socket, _) = bob.connect_since(Some(seq)).await;
+    drop(socket);
+    gone(&t, &bob).await;
+    let reach = t.app.hub.promise(bob.user.key, seq + 10);
+    assert_eq!(reach, schoolbell::hub::Reach::Away);
+}
+
+#[tokio::test]
+async fn of_what_waits_for_somebody_the_newest_two_hundred_are_kept() {
+    let (t, service, ann, bob, _) = setting().await;
+    service.answer([Reply::With(429, "retry-after", "600".into())]);
+    for n in 0..260 {
+        ann.write(&bob, &format!("{n}")).await;
+    }
+    t.waiting_for("two hundred", |waiting| waiting == 200).await;
+    assert_eq!(
+        service.next().await.payload["message"],
+        "0",
+        "it was sent at once"
+    );
+    t.pass(Duration::from_secs(600));
+    assert_eq!(service.next().await.payload["message"], "60");
+}
+
+#[tokio::test]
+async fn a_test_that_waits_is_not_asked_for_twice() {
+    let (t, service, _, bob, _) = setting().await;
+    service.answer([Reply::With(429, "retry-after", "30".into())]);
+    for _ in 0..50 {
+        bob.post("/api/notifications/test-push", json!({}))
+            .await
+            .expect(200);
+    }
+    t.waiting_for("the last one", |waiting| waiting == 1).await;
 }
 
 #[tokio::test]

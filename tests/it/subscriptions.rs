@@ -183,13 +183,23 @@ async fn a_browser_that_renews_its_subscription_keeps_its_owner() {
     t.call("PUT", path, "", Some(renewal))
         .await
         .refused(404, "subscription_not_found");
+    // What waits for the old one goes to the new one.
+    service.answer([crate::helpers::Reply::Status(503)]);
+    ann.write(&bob, "waits").await;
+    service.next().await;
+    t.waiting_for("one left for later", |waiting| waiting == 1)
+        .await;
     let renewal = json!({ "old": old.json(), "new": new.json() });
     t.call("PUT", path, "", Some(renewal.clone()))
         .await
         .expect(200);
     assert_eq!(devices(&bob).await.len(), 1);
-    ann.write(&bob, "hi").await;
-    assert_eq!(service.next().await.device, "new");
+    t.pass(std::time::Duration::from_secs(7));
+    let push = service.next().await;
+    assert_eq!(
+        (push.device.as_str(), &push.payload["message"]),
+        ("new", &json!("waits"))
+    );
     t.call("PUT", path, "", Some(renewal))
         .await
         .refused(404, "subscription_not_found");
@@ -206,9 +216,56 @@ async fn a_subscription_that_ends_is_forgotten_then() {
         .expect(201);
     service::pushes::tidy(&t.app).await.unwrap();
     assert_eq!(devices(&bob).await.len(), 1);
+    // A day later than it said: clocks are wrong.
+    t.clock.advance(std::time::Duration::from_secs(24 * 3_600));
+    service::pushes::tidy(&t.app).await.unwrap();
+    assert_eq!(devices(&bob).await.len(), 1);
     t.clock.advance(std::time::Duration::from_secs(61));
     service::pushes::tidy(&t.app).await.unwrap();
     assert!(devices(&bob).await.is_empty());
+    let report = service::pushes::report(&t.app).await.unwrap();
+    assert!(report.services.is_empty(), "nothing is left to tell");
+}
+
+/// Whoever had the browser before knows the secret: it is no proof any more.
+#[tokio::test]
+async fn a_device_that_changed_hands_is_not_renewed_by_its_old_secret() {
+    let (t, service) = TestApp::with_push().await;
+    let (ann, bob) = t.pair().await;
+    let shared = t.subscribe(&service, &ann, "shared").await;
+    bob.post("/api/notifications/subscribe", shared.json())
+        .await
+        .expect(201);
+    let anns = service.device("anns", &t.app.vapid.public);
+    let renewal = json!({ "old": shared.json(), "new": anns.json() });
+    t.call("PUT", "/api/notifications/subscribe", "", Some(renewal))
+        .await
+        .refused(404, "subscription_not_found");
+    ann.write(&bob, "for bob alone").await;
+    assert_eq!(service.next().await.device, "shared");
+}
+
+/// A subscription may be gone while a push to it is on its way: what comes of that concerns no other.
+#[tokio::test]
+async fn a_late_gone_deletes_no_other_subscription() {
+    let (t, service) = TestApp::with_push().await;
+    let (ann, bob) = t.pair().await;
+    let old = t.subscribe(&service, &bob, "old").await;
+    service.answer([crate::helpers::Reply::Slowly(410)]);
+    ann.write(&bob, "hi").await;
+    service.next().await;
+    let body = json!({ "endpoint": old.endpoint });
+    t.call(
+        "DELETE",
+        "/api/notifications/subscribe",
+        &bob.token,
+        Some(body),
+    )
+    .await
+    .expect(200);
+    t.subscribe(&service, &bob, "new").await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(devices(&bob).await.len(), 1);
 }
 
 /// Without the switch for tests: only real push services.

@@ -75,6 +75,7 @@ struct State {
     came: Notify,
     replies: Mutex<VecDeque<Reply>>,
     always: Mutex<Option<Reply>>,
+    by_device: Mutex<HashMap<String, Reply>>,
     wrong: Mutex<Vec<String>>,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
@@ -163,6 +164,7 @@ impl PushService {
             came: Notify::new(),
             replies: Mutex::default(),
             always: Mutex::default(),
+            by_device: Mutex::default(),
             wrong: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
@@ -211,6 +213,12 @@ impl PushService {
     /// What every push is answered from now on; `None`: 201.
     pub fn always(&self, reply: Option<Reply>) {
         *self.state.always.lock().unwrap() = reply;
+    }
+
+    /// What every push to this device is answered.
+    pub fn answer_device(&self, name: &str, reply: Reply) {
+        let mut by_device = self.state.by_device.lock().unwrap();
+        by_device.insert(name.to_owned(), reply);
     }
 
     /// The next push, which must come soon.
@@ -273,7 +281,9 @@ impl State {
             }
             Err(why) => self.wrong.lock().unwrap().push(why),
         }
-        let next = self.replies.lock().unwrap().pop_front();
+        let name = head.uri.path().trim_start_matches("/push/");
+        let own = self.by_device.lock().unwrap().get(name).cloned();
+        let next = own.or_else(|| self.replies.lock().unwrap().pop_front());
         let reply = next.or_else(|| self.always.lock().unwrap().clone());
         let response = answer(reply.unwrap_or(Reply::Status(201))).await;
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
