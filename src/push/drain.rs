@@ -72,6 +72,8 @@ struct Drain {
     paused: HashMap<ServiceKey, Pause>,
     done: Vec<Settled>,
     settling: Option<JoinHandle<(Vec<Settled>, Result<()>)>>,
+    /// Services of which not all that is due was read.
+    more: HashSet<ServiceKey>,
     /// Which service is the first to get a place, so that none is always the last.
     turn: usize,
     /// When to look into the outbox again.
@@ -91,6 +93,7 @@ impl Drain {
             paused: HashMap::new(),
             done: Vec::new(),
             settling: None,
+            more: HashSet::new(),
             turn: 0,
             look_at: Instant::now(),
             settle_at: Instant::now(),
@@ -127,11 +130,11 @@ impl Drain {
         let idle: HashMap<ServiceKey, bool> = self
             .ready
             .iter()
-            .map(|(service, ready)| (*service, ready.len() < PER_SERVICE))
+            .map(|(service, ready)| (*service, ready.len() < PER_SERVICE / 2))
             .collect();
         let (busy, paused) = (self.busy.clone(), self.paused.clone());
         let read = self.app.store.read(move |c| {
-            let mut found = Vec::new();
+            let (mut found, mut more) = (Vec::new(), HashSet::new());
             let mut next = None;
             for item in pushes::agenda(c, latest)? {
                 let pause = paused
@@ -141,13 +144,20 @@ impl Drain {
                 if at > now {
                     next = Some(next.map_or(at, |next: Time| next.min(at)));
                 } else if *idle.get(&item.service).unwrap_or(&true) {
-                    found.extend(pushes::due(c, item.service, now, busy.clone(), READ)?);
+                    let due = pushes::due(c, item.service, now, busy.clone(), READ)?;
+                    if due.len() == READ {
+                        more.insert(item.service);
+                    }
+                    found.extend(due);
+                } else {
+                    more.insert(item.service);
                 }
             }
-            Ok((found, next))
+            Ok((found, more, next))
         });
         match read.await {
-            Ok((found, next)) => {
+            Ok((found, more, next)) => {
+                self.more = more;
                 for push in found {
                     self.busy.insert(push.key.subscription);
                     self.ready.entry(push.service).or_default().push_back(push);
@@ -209,6 +219,9 @@ impl Drain {
                     .paused
                     .retain(|service, pause| *service != settled.service || !pause.refused),
                 _ => {}
+            }
+            if self.more.contains(&settled.service) {
+                self.look_at = Instant::now();
             }
             self.count(&settled);
             self.done.push(settled);

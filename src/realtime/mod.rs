@@ -4,6 +4,7 @@
 //! - [`frame`]: RFC 6455 frames.
 //! - [`ws`]: `/ws`: the session over WebSocket frames.
 
+mod bucket;
 pub mod frame;
 pub mod session;
 pub mod typing;

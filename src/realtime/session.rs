@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::bucket::Bucket;
 use super::typing::TypingGate;
 use crate::app::App;
 use crate::error::{Error, Unauthorized};
@@ -38,7 +39,7 @@ pub struct Session {
     since: Option<Seq>,
     phase: Phase,
     typing: TypingGate,
-    frames: Frames,
+    frames: Bucket,
     /// The highest seq that was written to this socket.
     sent: Seq,
     /// Since when something was written of which nobody has asked yet whether it came.
@@ -54,12 +55,6 @@ enum Phase {
         /// Events up to here were in the snapshot.
         seen: Seq,
     },
-}
-
-/// A token bucket over incoming frames.
-struct Frames {
-    left: f32,
-    at: Instant,
 }
 
 #[derive(Deserialize)]
@@ -95,10 +90,7 @@ impl Session {
                 until: now + AUTH_TIME,
             },
             typing: TypingGate::default(),
-            frames: Frames {
-                left: burst(&app),
-                at: now,
-            },
+            frames: Bucket::new(&app.config.limits),
             sent: 0,
             unasked: None,
             app,
@@ -144,18 +136,7 @@ impl Session {
 
     /// Counts a frame against the limit.
     pub fn count_frame(&mut self) -> Result<(), CloseCode> {
-        let limits = &self.app.config.limits;
-        let now = Instant::now();
-        let passed = now.duration_since(self.frames.at).as_secs_f32();
-        let refilled = self.frames.left + passed * limits.frames_per_second as f32;
-        self.frames = Frames {
-            left: refilled.min(burst(&self.app)) - 1.0,
-            at: now,
-        };
-        if limits.enabled && self.frames.left < 0.0 {
-            return Err(CloseCode::TooManyFrames);
-        }
-        Ok(())
+        self.frames.take(&self.app.config.limits)
     }
 
     /// Takes `{"event": …, "data": …}`.
@@ -397,10 +378,6 @@ impl Drop for Session {
             self.app.hub.unregister(identity.user.key, self.inbox.id());
         }
     }
-}
-
-fn burst(app: &App) -> f32 {
-    app.config.limits.frames_per_second as f32 * 4.0
 }
 
 fn refuse(error: &Error) -> Packet {
