@@ -440,3 +440,21 @@ fn check_leaves_no_folder_behind() {
     assert!(ended(&output, 0).contains("will be made"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_contact_that_apple_would_refuse_is_named_at_the_start() {
+    let log_of = |subject: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = [("SCHOOLBELL_PUSH__SUBJECT", subject)];
+        drop(Server::start_with(folder.path(), &environment));
+        std::fs::read_to_string(folder.path().join("log")).unwrap()
+    };
+    for bad in ["", "mailto:office@localhost", "office@school.edu"] {
+        let log = log_of(bad);
+        assert!(
+            log.contains("push.subject") && log.contains("Apple"),
+            "{bad:?}: {log}"
+        );
+    }
+    assert!(!log_of("mailto:office@school.edu").contains("Apple"));
+}

@@ -268,6 +268,35 @@ async fn a_late_gone_deletes_no_other_subscription() {
     assert_eq!(devices(&bob).await.len(), 1);
 }
 
+#[tokio::test]
+async fn somebody_who_is_deleted_takes_their_devices_with_them() {
+    let (t, service) = TestApp::with_push().await;
+    let (ann, bob) = t.pair().await;
+    t.subscribe(&service, &ann, "anns").await;
+    t.subscribe(&service, &bob, "bobs").await;
+    service.answer([crate::helpers::Reply::With(
+        429,
+        "retry-after",
+        "600".into(),
+    )]);
+    let sent = bob.post("/api/notifications/test-push", json!({})).await;
+    sent.expect(200);
+    t.waiting_for("one that waits", |waiting| waiting == 1)
+        .await;
+    let delete = t.app.store.write(|tx| {
+        tx.execute("DELETE FROM users WHERE id = 'bob'", [])?;
+        Ok(((), Vec::new()))
+    });
+    delete.await.unwrap();
+    t.waiting_for("nothing of bob's", |waiting| waiting == 0)
+        .await;
+    let report = service::pushes::report(&t.app).await.unwrap();
+    assert_eq!(
+        report.subscriptions.unused + report.subscriptions.failing,
+        1
+    );
+}
+
 /// Without the switch for tests: only real push services.
 #[tokio::test]
 async fn what_is_no_subscription_is_refused_and_nothing_is_stored() {
