@@ -87,6 +87,13 @@ impl Hub {
         confirmed
     }
 
+    /// Whether somebody has a socket, or had one a moment ago, that has said how far it got.
+    pub fn is_back(&self, user: UserKey) -> bool {
+        let shard = self.shard(user);
+        let entry = shard.users.get(&user);
+        entry.is_some_and(|entry| entry.confirmed > 0 || entry.promised > 0)
+    }
+
     /// These were not saved: [`Hub::take_confirmed`] tells them again.
     pub fn keep_confirmed(&self, users: impl Iterator<Item = UserKey>) {
         for user in users {

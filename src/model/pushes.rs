@@ -61,6 +61,7 @@ pub struct DuePush {
     /// Seconds, from `created_at`.
     pub ttl: u32,
     pub created_at: Time,
+    pub due_at: Time,
     /// How often it was sent in vain.
     pub tries: u32,
     /// `None` when it has gone meanwhile.
@@ -125,6 +126,8 @@ pub struct Settled {
     pub key: PushKey,
     pub service: ServiceKey,
     pub endpoint: String,
+    /// As it was read.
+    pub due_at: Time,
     pub settlement: Settlement,
 }
 

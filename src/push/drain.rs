@@ -123,10 +123,12 @@ impl Drain {
     /// Reads what is due, for services that have little to do.
     async fn look(&mut self) {
         let now = self.app.now();
-        self.paused.retain(|_, pause| pause.until > now);
+        // One that ends later than any may was made by a clock that has been set since.
+        let latest = Time(now.0 + LONGEST_PAUSE.as_millis() as i64);
+        self.paused
+            .retain(|_, pause| (now..=latest).contains(&pause.until));
         self.ready.retain(|_, ready| !ready.is_empty());
         self.in_flight.retain(|_, count| *count > 0);
-        let latest = Time(now.0 + LONGEST_PAUSE.as_millis() as i64);
         let idle: HashMap<ServiceKey, bool> = self
             .ready
             .iter()
@@ -313,11 +315,11 @@ impl Drain {
                 if self.settling.is_some() {
                     let (settled, outcome) = settled(&mut self.settling).await;
                     self.settled(settled, outcome);
-                    sleep_until(self.settle_at).await;
                 }
                 if self.done.is_empty() {
                     return;
                 }
+                sleep_until(self.settle_at).await;
                 self.settle();
             }
         };
@@ -338,6 +340,7 @@ async fn send(sender: Arc<Sender>, push: DuePush) -> Settled {
         key: push.key,
         service: push.service,
         endpoint: push.endpoint,
+        due_at: push.due_at,
         settlement,
     }
 }

@@ -140,8 +140,15 @@ pub async fn save_confirmed(app: &App) -> Result<()> {
 /// After a start: what was left to sockets that the stop, or the crash, has cut goes to those who do not come back within a
 /// minute.
 pub async fn catch_up(app: App) {
-    let Ok(up_to) = app.store.read(meta::seq).await else {
-        return tracing::error!("what was not delivered before the start is not pushed");
+    let up_to = loop {
+        match app.store.read(meta::seq).await {
+            Ok(seq) => break seq,
+            Err(error) => tracing::error!(%error, "what was not delivered cannot be looked up"),
+        }
+        tokio::select! {
+            () = sleep(PAUSE) => {}
+            () = app.stopping.cancelled() => return,
+        }
     };
     tokio::select! {
         () = sleep(PATIENCE) => {}
@@ -163,7 +170,7 @@ pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
     let subscribers = app.store.read(pushes::subscribers).await?;
     let away = subscribers
         .into_iter()
-        .filter(|user| !app.hub.is_online(*user));
+        .filter(|user| !app.hub.is_back(*user));
     let doubts: Vec<Doubt> = away
         .map(|user| Doubt {
             user,
@@ -193,6 +200,7 @@ pub async fn tidy(app: &App) -> Result<()> {
                 key: push.key,
                 service: push.service,
                 endpoint: push.endpoint,
+                due_at: push.due_at,
                 settlement: Settlement::Expired,
             })
             .collect();

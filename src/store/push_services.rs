@@ -44,6 +44,8 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
                 bury(tx, one, 1, failure)?;
             }
             Settlement::Expired => bury(tx, one, 0, &Failure::too_late())?,
+            // Its person has thought better of it since it was read.
+            Settlement::Later(_) | Settlement::Dropped if !unchanged(tx, one)? => {}
             Settlement::Later(at) => put_off(tx, one, *at, 0)?,
             Settlement::Dropped => finish(tx, one)?,
         }
@@ -74,10 +76,19 @@ fn row(one: &Settled) -> [i64; 3] {
     [one.key.user.0, one.key.seq, one.key.subscription.0]
 }
 
+/// Whether the row is due since when it was when it was read.
+fn unchanged(tx: &WriteTx, one: &Settled) -> Result<bool> {
+    let [user, seq, subscription] = row(one);
+    let sql = "SELECT 1 FROM push_outbox
+               WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3 AND due_at = ?4";
+    let params = [user, seq, subscription, one.due_at.0];
+    Ok(first(tx, sql, params, |_| Ok(()))?.is_some())
+}
+
 fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
     let [user, seq, subscription] = row(one);
     let sql = "UPDATE push_outbox SET tries = tries + ?5, due_at = ?4
-               WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3";
+               WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3 AND due_at IS NOT NULL";
     run(tx, sql, [user, seq, subscription, at.0, tried]).map(drop)
 }
 
@@ -112,22 +123,22 @@ fn failed(tx: &WriteTx, one: &Settled, failure: &Failure) -> Result<()> {
 
 fn pause(tx: &WriteTx, service: ServiceKey, until: Time, why: &str) -> Result<()> {
     let sql = "UPDATE push_services SET paused_until = ?2, paused_for = ?3
-               WHERE key = ?1 AND coalesce(paused_until, 0) < ?2";
+               WHERE key = ?1 AND (coalesce(paused_until, 0) < ?2 OR paused_until > ?2 + 3600000)";
     run(tx, sql, params![service.0, until.0, why]).map(drop)
 }
 
 /// Gives a push up after `tried` more attempts than were written down.
 fn bury(tx: &WriteTx, one: &Settled, tried: i64, failure: &Failure) -> Result<()> {
     let [user, seq, subscription] = row(one);
-    run(
+    let buried = run(
         tx,
         "INSERT INTO push_dead_letters (user_key, service_key, kind, seq, tries, status, reason, died_at)
          SELECT user_key, service_key, kind, seq, tries + ?4, ?5, ?6, ?7 FROM push_outbox
-         WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3",
+         WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3 AND due_at IS NOT NULL",
         params![user, seq, subscription, tried, failure.status, failure.text, tx.now.0],
     )?;
-    let sql = "UPDATE push_services SET dead = dead + 1 WHERE key = ?1";
-    run(tx, sql, [one.service.0])?;
+    let sql = "UPDATE push_services SET dead = dead + ?2 WHERE key = ?1";
+    run(tx, sql, [one.service.0, buried as i64])?;
     finish(tx, one)
 }
 

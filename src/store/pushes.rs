@@ -49,7 +49,7 @@ pub fn queue(
 
 /// Takes the oldest of more than [`MAX_WAITING`] away.
 fn trim(tx: &WriteTx, user: UserKey) -> Result<()> {
-    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq <= (
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND due_at IS NOT NULL AND seq <= (
                    SELECT seq FROM push_outbox WHERE user_key = ?1 AND due_at IS NOT NULL
                    GROUP BY seq ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
     run(tx, sql, [user.0, MAX_WAITING]).map(drop)
@@ -99,7 +99,7 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
          FROM push_subscriptions s
          CROSS JOIN conversation_members c ON c.user_key = s.user_key AND c.unread_count > 0
          CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key
-              AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3
+              AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3 AND m.created_at + ?4 * 1000 > ?5
          WHERE s.user_key = ?1 AND c.last_seq > max(?2, s.covered_seq)
          ORDER BY m.seq DESC LIMIT ?6
          ON CONFLICT DO NOTHING"
@@ -114,7 +114,7 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
          FROM push_subscriptions s
          CROSS JOIN notification_recipients r ON r.user_key = s.user_key AND r.read_at IS NULL
               AND r.seq > max(?2, s.covered_seq) AND r.seq <= ?3
-         CROSS JOIN notifications n ON n.key = r.notification_key
+         CROSS JOIN notifications n ON n.key = r.notification_key AND n.created_at + n.ttl * 1000 > ?4
          WHERE s.user_key = ?1
          ORDER BY r.seq DESC LIMIT ?5
          ON CONFLICT DO NOTHING"
@@ -236,7 +236,7 @@ fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
     let sql =
         "SELECT o.user_key, o.seq, o.subscription_key, o.service_key, s.endpoint, s.p256dh, s.auth,
                       o.urgency, o.ttl, o.created_at, o.tries, v.value, o.kind,
-                      m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link
+                      m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key
@@ -265,6 +265,7 @@ fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
         urgency: Urgency::parse(row.get_ref(7)?.as_str()?).unwrap_or_default(),
         ttl: row.get(8)?,
         created_at: Time(row.get(9)?),
+        due_at: Time(row.get(22)?),
         tries: row.get(10)?,
         preferences: preferences.and_then(preferences::parse),
         subject: subject(row)?,
