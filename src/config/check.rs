@@ -2,6 +2,7 @@
 
 use super::{ALGORITHMS, Config, ConfigError};
 use crate::model::notifications::Link;
+use crate::model::text::is_host_name;
 
 impl Config {
     /// # Errors
@@ -121,9 +122,7 @@ impl Config {
     }
 }
 
-/// A name of at least two labels of lower-case letters, digits and hyphens.
+/// A name of at least two labels.
 fn is_host(name: &str) -> bool {
-    let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let label = |label: &str| !label.is_empty() && label.bytes().all(valid);
-    name.contains('.') && name.split('.').all(label) && name.parse::<std::net::Ipv4Addr>().is_err()
+    is_host_name(name) && name.contains('.') && name.parse::<std::net::Ipv4Addr>().is_err()
 }

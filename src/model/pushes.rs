@@ -78,6 +78,16 @@ impl DuePush {
         self.created_at
             .plus_seconds(self.ttl.max(Self::GRACE).into())
     }
+
+    pub fn settled(self, settlement: Settlement) -> Settled {
+        Settled {
+            key: self.key,
+            service: self.service,
+            endpoint: self.endpoint,
+            due_at: self.due_at,
+            settlement,
+        }
+    }
 }
 
 /// An answer other than success, for people to read: its status, `None` without an answer, and what it said.

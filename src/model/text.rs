@@ -50,6 +50,13 @@ pub fn fold(text: &str) -> String {
         .collect()
 }
 
+/// Whether it is labels of lower-case letters, digits and hyphens (RFC 1123 section 2.1).
+pub fn is_host_name(text: &str) -> bool {
+    let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    text.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(valid))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -129,11 +129,11 @@ impl Drain {
             .retain(|_, pause| (now..=latest).contains(&pause.until));
         self.ready.retain(|_, ready| !ready.is_empty());
         self.in_flight.retain(|_, count| *count > 0);
-        let idle: HashMap<ServiceKey, bool> = self
+        let supplied = self
             .ready
             .iter()
-            .map(|(service, ready)| (*service, ready.len() < PER_SERVICE / 2))
-            .collect();
+            .filter(|(_, ready)| ready.len() >= PER_SERVICE / 2);
+        let supplied: HashSet<ServiceKey> = supplied.map(|(service, _)| *service).collect();
         let (busy, paused) = (self.busy.clone(), self.paused.clone());
         let read = self.app.store.read(move |c| {
             let (mut found, mut more) = (Vec::new(), HashSet::new());
@@ -145,14 +145,14 @@ impl Drain {
                 let at = item.at.max(pause);
                 if at > now {
                     next = Some(next.map_or(at, |next: Time| next.min(at)));
-                } else if *idle.get(&item.service).unwrap_or(&true) {
+                } else if supplied.contains(&item.service) {
+                    more.insert(item.service);
+                } else {
                     let due = pushes::due(c, item.service, now, busy.clone(), READ)?;
                     if due.len() == READ {
                         more.insert(item.service);
                     }
                     found.extend(due);
-                } else {
-                    more.insert(item.service);
                 }
             }
             Ok((found, more, next))
@@ -336,13 +336,7 @@ async fn send(sender: Arc<Sender>, push: DuePush) -> Settled {
             text: "a fault of this server".into(),
         })
     });
-    Settled {
-        key: push.key,
-        service: push.service,
-        endpoint: push.endpoint,
-        due_at: push.due_at,
-        settlement,
-    }
+    push.settled(settlement)
 }
 
 /// The end of the write that is under way; for ever, if there is none.

@@ -8,6 +8,7 @@ use url::Host;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::model::subscriptions::Endpoint;
+use crate::model::text::is_host_name;
 
 /// Hosts of the push services that browsers use, whose they are, and which browsers those are. A dot in front stands for
 /// everything below.
@@ -28,16 +29,9 @@ pub fn vendor(host: &str) -> &'static str {
 /// Compares whole labels of a host that was parsed: never a part of an URL's text.
 fn is_of(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('.') {
-        Some(_) => host.strip_suffix(pattern).is_some_and(is_name),
+        Some(_) => host.strip_suffix(pattern).is_some_and(is_host_name),
         None => host == pattern,
     }
-}
-
-/// Labels of letters, digits and hyphens (RFC 1123 section 2.1), lower case.
-pub fn is_name(host: &str) -> bool {
-    let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    host.split('.')
-        .all(|label| !label.is_empty() && label.bytes().all(valid))
 }
 
 /// Whether pushes may go to this endpoint.

@@ -98,7 +98,7 @@ impl Sender {
         let mut again = true;
         loop {
             let message = self.message(push, subject, endpoint, now, max)?;
-            let answer = self.post(&endpoint.clone(), message, now).await;
+            let answer = self.post(endpoint, message, now).await;
             let status = answer.as_ref().map_or(0, |answer| answer.status);
             match status {
                 413 if again => max = payload::MAX_SMALL,

@@ -145,22 +145,27 @@ pub async fn catch_up(app: App) {
             Ok(seq) => break seq,
             Err(error) => tracing::error!(%error, "what was not delivered cannot be looked up"),
         }
-        tokio::select! {
-            () = sleep(PAUSE) => {}
-            () = app.stopping.cancelled() => return,
+        if !wait(&app, PAUSE).await {
+            return;
         }
     };
-    tokio::select! {
-        () = sleep(PATIENCE) => {}
-        () = app.stopping.cancelled() => return,
+    if !wait(&app, PATIENCE).await {
+        return;
     }
     while let Err(error) = queue_undelivered(&app, up_to).await {
         tracing::error!(%error, "what was not delivered before the start is not pushed yet");
-        tokio::select! {
-            () = sleep(PAUSE) => {}
-            () = app.stopping.cancelled() => return,
+        if !wait(&app, PAUSE).await {
+            return;
         }
     }
+}
+
+/// Whether the server still runs after this time.
+async fn wait(app: &App, time: Duration) -> bool {
+    app.stopping
+        .run_until_cancelled(sleep(time))
+        .await
+        .is_some()
 }
 
 /// Everything up to `up_to` that nobody confirmed and nobody pushed, for those who are not here.
@@ -196,21 +201,11 @@ pub async fn tidy(app: &App) -> Result<()> {
             .await?;
         let expired: Vec<Settled> = overdue
             .into_iter()
-            .map(|push| Settled {
-                key: push.key,
-                service: push.service,
-                endpoint: push.endpoint,
-                due_at: push.due_at,
-                settlement: Settlement::Expired,
-            })
+            .map(|push| push.settled(Settlement::Expired))
             .collect();
         let more = expired.len() == SLICE;
         let settle = app.store.write(move |tx| {
             push_services::settle(tx, &expired)?;
-            push_services::forget_dead(tx, tx.now.plus_seconds(-KEEP_DEAD))?;
-            subscriptions::delete_expired(tx, tx.now.plus_seconds(-KEEP_ENDED))?;
-            pushes::tidy(tx, tx.now)?;
-            push_services::forget_unused(tx)?;
             Ok(((), Vec::new()))
         });
         settle.await?;
@@ -218,6 +213,14 @@ pub async fn tidy(app: &App) -> Result<()> {
             break;
         }
     }
+    let forget = app.store.write(|tx| {
+        push_services::forget_dead(tx, tx.now.plus_seconds(-KEEP_DEAD))?;
+        subscriptions::delete_expired(tx, tx.now.plus_seconds(-KEEP_ENDED))?;
+        pushes::tidy(tx, tx.now)?;
+        push_services::forget_unused(tx)?;
+        Ok(((), Vec::new()))
+    });
+    forget.await?;
     let waiting = app.store.read(push_services::waiting).await?;
     app.metrics.push_waiting.set(waiting);
     Ok(())

@@ -216,12 +216,13 @@ pub fn due(
             free.push(key);
         }
     }
-    let pushes = free.into_iter().map(|key| one(connection, key));
-    Ok(pushes
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect())
+    load(connection, free)
+}
+
+/// What is to be known for sending these.
+fn load(connection: &Connection, keys: Vec<PushKey>) -> Result<Vec<DuePush>> {
+    let pushes = keys.into_iter().map(|key| one(connection, key));
+    pushes.filter_map(Result::transpose).collect()
 }
 
 fn push_key(row: &Row) -> rusqlite::Result<PushKey> {
@@ -308,12 +309,7 @@ pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<Due
         named_params! { ":now": now.0, ":grace": DuePush::GRACE, ":limit": limit },
         push_key,
     )?;
-    let pushes = keys.into_iter().map(|key| one(connection, key));
-    Ok(pushes
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect())
+    load(connection, keys)
 }
 
 /// Forgets what is done and too old to be done again; makes due what a clock that was set since has put off for longer than
