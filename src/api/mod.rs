@@ -15,7 +15,9 @@ mod preferences;
 mod pushes;
 pub mod reply;
 mod request;
+mod socketio;
 mod subscriptions;
+mod upgrade;
 mod users;
 mod ws;
 
@@ -83,7 +85,11 @@ pub fn routes(app: &App) -> Route {
 /// As [`routes`], with a table of the caller's own.
 pub fn mount(app: &App, table: Vec<Endpoint>) -> Route {
     let table: Arc<[Endpoint]> = table.into();
-    let api = any_of(grouped(app, &table).into_iter().chain([ws::route(app)]));
+    let api = any_of(
+        grouped(app, &table)
+            .into_iter()
+            .chain([ws::route(app), socketio::route(app)]),
+    );
     let answered = api
         .or(assets::route(app))
         .unify()

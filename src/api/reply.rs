@@ -243,6 +243,9 @@ fn allowed(table: &[Endpoint], path: &str) -> String {
     if path == super::ws::PATTERN {
         return Method::GET.to_string();
     }
+    if path.trim_end_matches('/') == super::socketio::PATTERN {
+        return "GET, POST".into();
+    }
     let mut methods = Vec::new();
     for endpoint in table.iter().filter(|e| params(e.pattern, path).is_some()) {
         methods.push(endpoint.method.clone());
@@ -273,14 +276,20 @@ pub fn finish(app: &App, table: &[Endpoint], context: Context, response: Respons
         status,
     };
     app.metrics.requests.get_or_create(&labels).inc();
-    let latency = app
-        .metrics
-        .request_seconds
-        .get_or_create(&RouteLabel { route });
-    latency.observe(elapsed.as_secs_f64());
+    // A poll takes as long as there is nothing to say.
+    let polled = route == super::socketio::PATTERN;
+    if !polled {
+        let label = RouteLabel { route };
+        let latency = app.metrics.request_seconds.get_or_create(&label);
+        latency.observe(elapsed.as_secs_f64());
+    }
     let error = failed.as_ref().map(|Failure(error)| &**error);
     if let Some(Error::Internal(why)) = error {
         tracing::error!(request_id = %context.request_id, route, why, "internal error");
+    }
+    if polled && error.is_none() {
+        // Each client asks again and again; what matters of it is in the figures.
+        return response;
     }
     tracing::info!(
         method = context.method_label(),

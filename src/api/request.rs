@@ -187,13 +187,21 @@ fn copy(mut chunk: impl Buf) -> Bytes {
 /// # Errors
 /// [`Error::TooLarge`] as soon as more than `max` bytes are announced or have come.
 pub async fn read_body(call: &mut Call, max: usize) -> Result<Bytes> {
-    let announced = call.headers.get(header::CONTENT_LENGTH);
+    read_stream(&call.headers, &mut call.body, max).await
+}
+
+/// As [`read_body`], of a request that no endpoint took.
+///
+/// # Errors
+/// As [`read_body`].
+pub async fn read_stream(headers: &HeaderMap, body: &mut BodyStream, max: usize) -> Result<Bytes> {
+    let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > max as u64) {
         return Err(Error::TooLarge(max));
     }
     let late = || Error::Malformed("it did not come in time".into());
-    let collected = tokio::time::timeout(BODY_TIME, collect(&mut call.body, max)).await;
+    let collected = tokio::time::timeout(BODY_TIME, collect(body, max)).await;
     collected.unwrap_or_else(|_| Err(late()))
 }
 

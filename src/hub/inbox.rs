@@ -31,6 +31,16 @@ impl Packet {
             droppable: event.droppable(),
         }
     }
+
+    /// The event's name and its data, for a protocol that has its own envelope around them.
+    pub fn parts(&self) -> (&str, &str) {
+        // What serde writes for an adjacently tagged enum; a test holds it.
+        let inner = self.json.strip_prefix(r#"{"event":""#);
+        let parts = inner.and_then(|inner| inner.split_once(r#"","data":"#));
+        parts.map_or(("", ""), |(name, data)| {
+            (name, data.strip_suffix('}').unwrap_or(data))
+        })
+    }
 }
 
 /// One socket's queue.
@@ -135,6 +145,16 @@ impl Inbox {
         drained
     }
 
+    /// Whether something waits to be taken.
+    pub fn has_packets(&self) -> bool {
+        !self.queue().packets.is_empty()
+    }
+
+    /// Why to close, where that has been decided, whatever waits.
+    pub fn closing(&self) -> Option<CloseCode> {
+        self.queue().close
+    }
+
     /// Resolves when something was pushed since the last time it did.
     pub async fn wait(&self) {
         self.wake.notified().await;
@@ -151,6 +171,8 @@ impl Drop for Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::events::{Empty, Typing};
+    use crate::model::ids::UserId;
 
     fn packet(size: usize, droppable: bool) -> Arc<Packet> {
         Arc::new(Packet {
@@ -163,6 +185,18 @@ mod tests {
     fn inbox() -> (Inbox, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new());
         (Inbox::new(ConnectionId(1), metrics.clone()), metrics)
+    }
+
+    #[test]
+    fn an_event_comes_apart_into_name_and_data() {
+        let event = Event::Typing(Typing {
+            user_id: UserId::parse("a").unwrap(),
+            typing: true,
+        });
+        let packet = Packet::new(&event);
+        let parts = ("typing", r#"{"userId":"a","typing":true}"#);
+        assert_eq!(packet.parts(), parts);
+        assert_eq!(Packet::new(&Event::Pong(Empty {})).parts(), ("pong", "{}"));
     }
 
     #[test]

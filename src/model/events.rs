@@ -1,5 +1,7 @@
 //! What is sent to sockets.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -77,6 +79,39 @@ impl Event {
     pub fn to_json(&self) -> String {
         // No type here has a map with keys other than strings or a failing Serialize.
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Where in the events a client stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Names the history of the sequence; where it is left out the client trusts that there is but one.
+    pub epoch: Option<Arc<str>>,
+    /// The highest seq that the client has seen.
+    pub seq: Seq,
+}
+
+impl From<Seq> for Cursor {
+    fn from(seq: Seq) -> Self {
+        Cursor { epoch: None, seq }
+    }
+}
+
+/// `<epoch>:<seq>`, as Socket.IO's clients keep it.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch.as_deref().unwrap_or(""), self.seq)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (epoch, seq) = text.rsplit_once(':').ok_or(())?;
+        Ok(Cursor {
+            epoch: Some(epoch.into()),
+            seq: seq.parse().ok().filter(|seq| *seq >= 0).ok_or(())?,
+        })
     }
 }
 

@@ -172,9 +172,12 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
     }
 }
 
-/// Appends a text frame.
-pub fn put_text(buffer: &mut BytesMut, text: &str) {
-    put_frame(buffer, TEXT, text.as_bytes());
+/// Appends a text frame of these parts, put together.
+pub fn put_text(buffer: &mut BytesMut, parts: &[&str]) {
+    put_header(buffer, TEXT, parts.iter().map(|part| part.len()).sum());
+    parts
+        .iter()
+        .for_each(|part| buffer.put_slice(part.as_bytes()));
 }
 
 /// Appends a ping; the answer has the same payload.
@@ -196,9 +199,14 @@ pub fn put_close(buffer: &mut BytesMut, code: u16, reason: &str) {
 }
 
 fn put_frame(buffer: &mut BytesMut, opcode: u8, payload: &[u8]) {
-    buffer.reserve(payload.len() + 10);
+    put_header(buffer, opcode, payload.len());
+    buffer.put_slice(payload);
+}
+
+fn put_header(buffer: &mut BytesMut, opcode: u8, length: usize) {
+    buffer.reserve(length + 10);
     buffer.put_u8(0x80 | opcode);
-    match payload.len() {
+    match length {
         length @ 0..=125 => buffer.put_u8(length as u8),
         length @ 126..=65_535 => {
             buffer.put_u8(126);
@@ -209,7 +217,6 @@ fn put_frame(buffer: &mut BytesMut, opcode: u8, payload: &[u8]) {
             buffer.put_u64(length as u64);
         }
     }
-    buffer.put_slice(payload);
 }
 
 #[cfg(test)]
@@ -369,7 +376,7 @@ mod tests {
         fn our_frames_are_read_by_others(payload in "\\PC{0,200}", repeat in 1usize..400) {
             let text = payload.repeat(repeat);
             let mut buffer = BytesMut::new();
-            put_text(&mut buffer, &text);
+            put_text(&mut buffer, &vec![payload.as_str(); repeat]);
             let mut cursor = std::io::Cursor::new(&buffer[..]);
             let (header, length) = FrameHeader::parse(&mut cursor).unwrap().unwrap();
             prop_assert!(header.is_final && header.mask.is_none());

@@ -1,11 +1,92 @@
 //! Sockets: one connection type, on which each protocol puts its framing.
 //!
 //! - [`session`]: who is on the line, what they may say, what they missed; knows no framing.
-//! - [`frame`]: RFC 6455 frames.
-//! - [`ws`]: `/ws`: the session over WebSocket frames.
+//! - [`websocket`]: a protocol over a WebSocket, with [`frame`], RFC 6455's frames.
+//! - [`ws`]: the protocol of `/ws`.
+//! - [`socketio`]: Socket.IO's packets in Engine.IO's ([`engineio`]), over a WebSocket or by long-polling ([`polling`]).
 
 mod bucket;
+pub mod engineio;
 pub mod frame;
+mod heartbeat;
+pub mod polling;
 pub mod session;
+pub mod socketio;
 pub mod typing;
+pub mod websocket;
 pub mod ws;
+
+use crate::hub::Packet;
+use crate::model::events::CloseCode;
+use session::Session;
+
+/// Where a protocol writes. Each call is one message of the transport, its parts put together.
+pub trait Out {
+    fn message(&mut self, parts: &[&str]);
+}
+
+/// Events in answer to a message, or the end.
+pub type Received = Result<Vec<Packet>, End>;
+
+/// What a protocol makes of a [`Session`]: the envelopes around events and commands.
+///
+/// A method that writes leaves it to its caller to send what was written.
+pub trait Protocol {
+    fn session(&mut self) -> &mut Session;
+
+    /// Takes a message. What it writes itself goes before the events that it returns.
+    ///
+    /// # Errors
+    /// Why the connection ends.
+    fn receive(
+        &mut self,
+        text: &str,
+        out: &mut (impl Out + Send),
+    ) -> impl Future<Output = Received> + Send;
+
+    /// Writes an event.
+    fn put(&mut self, packet: &Packet, out: &mut impl Out);
+
+    /// Writes what the peer must know before the connection ends.
+    fn farewell(&mut self, _code: CloseCode, _out: &mut impl Out) {}
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub enum End {
+    /// The peer closed, with this code.
+    Peer(u16),
+    /// We close, and say why.
+    Code(CloseCode),
+    /// The peer does not read, or is gone: there is nobody to say it to.
+    Drop(u16),
+}
+
+/// RFC 6455 section 7.4.1: a normal end, and one without a close frame.
+const NORMAL: u16 = 1000;
+const ABNORMAL: u16 = 1006;
+
+impl End {
+    /// For the figures.
+    fn code(&self) -> u16 {
+        match self {
+            End::Peer(code) | End::Drop(code) => *code,
+            End::Code(code) => *code as u16,
+        }
+    }
+}
+
+impl From<CloseCode> for End {
+    fn from(code: CloseCode) -> Self {
+        match code {
+            CloseCode::TooSlow | CloseCode::Silent => End::Drop(code as u16),
+            code => End::Code(code),
+        }
+    }
+}
+
+impl From<std::io::Error> for End {
+    fn from(_: std::io::Error) -> Self {
+        End::Drop(ABNORMAL)
+    }
+}

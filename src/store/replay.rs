@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use super::messages::{PEOPLE, select_with_people, with_people};
 use super::{all, first, meta, notifications, users};
 use crate::error::Result;
-use crate::model::events::Event;
+use crate::model::events::{Cursor, Event};
 use crate::model::ids::{Id, Seq, UserKey};
 use crate::model::messages::MessageRead;
 use crate::model::notifications::{NotificationsRead, Which};
@@ -20,6 +20,8 @@ pub const LIMIT: i64 = 300;
 pub struct Snapshot {
     /// The newest seq of the snapshot: later events are live.
     pub seq: Seq,
+    /// Names the history that the seqs are of.
+    pub epoch: String,
     pub unread: Unread,
     pub missed: Missed,
 }
@@ -30,21 +32,24 @@ pub enum Missed {
     /// All of it, in order.
     Events(Vec<Event>),
     TooMany,
-    /// The cursor is of a future that this database does not know.
-    Ahead,
+    /// The cursor is of a future or a history that this database does not know.
+    Unknown,
 }
 
 /// Reads where `me` stands and, with a cursor, what came after it.
-pub fn snapshot(connection: &Connection, me: UserKey, since: Option<Seq>) -> Result<Snapshot> {
+pub fn snapshot(connection: &Connection, me: UserKey, since: Option<&Cursor>) -> Result<Snapshot> {
     let seq = meta::seq(connection)?;
+    let epoch = meta::epoch(connection)?;
     let unread = users::unread(connection, me)?;
     let missed = match since {
         None => Missed::Events(Vec::new()),
-        Some(since) if since > seq => Missed::Ahead,
-        Some(since) => after(connection, me, since)?,
+        Some(since) if since.seq > seq => Missed::Unknown,
+        Some(since) if since.epoch.as_deref().is_some_and(|e| e != epoch) => Missed::Unknown,
+        Some(since) => after(connection, me, since.seq)?,
     };
     Ok(Snapshot {
         seq,
+        epoch,
         unread,
         missed,
     })

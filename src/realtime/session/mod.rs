@@ -1,27 +1,25 @@
-//! One socket's conversation with the server, whatever carries it: authentication, joining the stream, what a client may
+//! One connection's conversation with the server, whatever carries it: authentication, joining the stream, what a client may
 //! say.
 //!
 //! What must stay true: a client sees every durable event after its cursor once, in order. So a session registers with the
 //! hub first, reads what was missed in one snapshot of the database second, and lets through third what the hub queued
 //! meanwhile with a seq after the snapshot's.
 
+mod commands;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::bucket::Bucket;
 use super::typing::TypingGate;
 use crate::app::App;
 use crate::error::{Error, Unauthorized};
 use crate::hub::{Drained, Inbox, Packet};
-use crate::model::events::{CloseCode, Connected, Empty, Event, Refused, Resync};
-use crate::model::ids::{Seq, UserId, UserKey};
-use crate::model::object::Object;
-use crate::service::auth::{self, Identity};
-use crate::service::{presence, users};
+use crate::model::events::{CloseCode, Connected, Cursor, Event, Resync};
+use crate::model::ids::{Seq, UserKey};
+use crate::service::auth::Identity;
+use crate::service::users;
 use crate::store::replay::{self, Missed, Snapshot};
 
 /// How long a socket may be silent about who it is.
@@ -32,15 +30,16 @@ const ASK_AFTER: Duration = Duration::from_secs(5);
 /// What to do after a frame or a tick: events to send, or the end.
 pub type Step = Result<Vec<Packet>, CloseCode>;
 
+pub use commands::Refusal;
+
 /// A socket's state.
 pub struct Session {
     app: App,
     inbox: Arc<Inbox>,
-    since: Option<Seq>,
+    since: Option<Cursor>,
     phase: Phase,
     typing: TypingGate,
-    frames: Bucket,
-    /// The highest seq that was written to this socket.
+    /// The highest seq that was written to this socket; what is before the first stands in `connected`.
     sent: Seq,
     /// Since when something was written of which nobody has asked yet whether it came.
     unasked: Option<Instant>,
@@ -54,51 +53,57 @@ enum Phase {
         expires: Instant,
         /// Events up to here were in the snapshot.
         seen: Seq,
+        /// Names the history that the seqs are of.
+        epoch: Arc<str>,
+        /// Whether everything after the client's cursor was sent.
+        resumed: bool,
     },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Frame<'a> {
-    event: String,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AuthData {
-    token: Option<String>,
-    since: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TypingData {
-    to: String,
-    typing: bool,
-}
-
 impl Session {
-    /// A socket that has not said yet who it is. `since`: the cursor it came with.
-    pub fn new(app: App, since: Option<Seq>) -> Self {
-        let now = Instant::now();
+    /// A socket that has not said yet who it is.
+    pub fn new(app: App) -> Self {
         Session {
             inbox: app.hub.inbox(),
-            since,
+            since: None,
             phase: Phase::Waiting {
-                until: now + AUTH_TIME,
+                until: Instant::now() + AUTH_TIME,
             },
             typing: TypingGate::default(),
-            frames: Bucket::new(&app.config.limits),
             sent: 0,
             unasked: None,
             app,
         }
     }
 
+    /// What came after this cursor is sent at joining.
+    pub fn come_from(&mut self, cursor: Cursor) {
+        self.since = Some(cursor);
+    }
+
     pub fn inbox(&self) -> Arc<Inbox> {
         self.inbox.clone()
+    }
+
+    pub fn joined(&self) -> bool {
+        matches!(self.phase, Phase::Joined { .. })
+    }
+
+    /// Whether the client has missed nothing after the cursor it came with.
+    pub fn resumed(&self) -> bool {
+        matches!(self.phase, Phase::Joined { resumed: true, .. })
+    }
+
+    /// Up to where the client has been sent everything.
+    pub fn position(&self) -> Cursor {
+        let epoch = match &self.phase {
+            Phase::Joined { epoch, .. } => Some(epoch.clone()),
+            Phase::Waiting { .. } => None,
+        };
+        Cursor {
+            epoch,
+            seq: self.sent,
+        }
     }
 
     /// Resolves when the server stops while it is not known yet who this is; the hub tells the others.
@@ -128,56 +133,7 @@ impl Session {
             }
             _ => {}
         }
-        if let Some((to, typing)) = self.typing.due(now) {
-            return Ok(self.relay_typing(&to, typing).await.into_iter().collect());
-        }
-        Ok(Vec::new())
-    }
-
-    /// Counts a frame against the limit.
-    pub fn count_frame(&mut self) -> Result<(), CloseCode> {
-        self.frames.take(&self.app.config.limits)
-    }
-
-    /// Takes `{"event": …, "data": …}`.
-    ///
-    /// # Errors
-    /// [`CloseCode::BadFrame`] for what is not that; others as the event says.
-    pub async fn receive(&mut self, text: &str) -> Step {
-        let parsed = serde_json::from_str(text);
-        let Object(frame): Object<Frame> = parsed.map_err(|_| CloseCode::BadFrame)?;
-        let data = frame.data.map_or("null", RawValue::get);
-        match (frame.event.as_str(), &self.phase) {
-            ("ping", _) => Ok(vec![Packet::new(&Event::Pong(Empty {}))]),
-            ("auth", _) => self.receive_auth(data).await,
-            (_, Phase::Waiting { .. }) => {
-                Ok(vec![refuse(&Error::Unauthorized(Unauthorized::Missing))])
-            }
-            ("typing", _) => Ok(self.receive_typing(data).await.into_iter().collect()),
-            _ => Ok(vec![refuse(&Error::invalid(
-                "event",
-                "is none of auth, typing and ping",
-            ))]),
-        }
-    }
-
-    async fn receive_auth(&mut self, data: &str) -> Step {
-        let parsed = serde_json::from_str(data);
-        let Object(data): Object<AuthData> = parsed.map_err(|_| CloseCode::BadFrame)?;
-        let Some(token) = data.token else {
-            return Err(CloseCode::BadToken);
-        };
-        if let Some(since) = data.since {
-            let Some(since) = since.as_i64().filter(|seq| *seq >= 0) else {
-                let error = Error::invalid("since", "must be an integer of 0 or more");
-                return Ok(vec![refuse(&error)]);
-            };
-            self.since = Some(since);
-        }
-        let identity = auth::identity(&self.app, &token)
-            .await
-            .map_err(close_code)?;
-        self.authenticate(identity).await
+        Ok(self.relay_due_typing(now).await)
     }
 
     /// Somebody whose token holds is on the line: they join, or, having joined, go on with a newer token.
@@ -229,6 +185,8 @@ impl Session {
             identity,
             expires,
             seen: Seq::MAX,
+            epoch: "".into(),
+            resumed: false,
         };
         // The stop has told those who were registered before.
         if self.app.stopping.is_cancelled() {
@@ -240,31 +198,28 @@ impl Session {
             Ok(_) => return Err(CloseCode::Revoked),
             Err(error) => return Err(close_code(error)),
         }
-        let (key, since) = (user.key, self.since);
+        let (key, since) = (user.key, self.since.clone());
         let snapshot = self
             .app
             .store
-            .read(move |c| replay::snapshot(c, key, since))
+            .read(move |c| replay::snapshot(c, key, since.as_ref()))
             .await
             .map_err(close_code)?;
-        if let Phase::Joined { seen, .. } = &mut self.phase {
-            *seen = snapshot.seq;
-        }
         let packets = self.welcome(snapshot);
-        self.note_cursor(user.key, since, &packets);
+        self.note_cursor(user.key, &packets);
         Ok(packets)
     }
 
     /// A client with a cursor has seen what is before it, and is left what is sent again; one that missed nothing, or has no
     /// cursor, or is told to fetch again, has everything that the snapshot has.
-    fn note_cursor(&self, user: UserKey, since: Option<Seq>, packets: &[Packet]) {
+    fn note_cursor(&self, user: UserKey, packets: &[Packet]) {
         let Phase::Joined { seen, .. } = &self.phase else {
             return;
         };
         let replayed = packets.iter().filter_map(|packet| packet.seq).max();
-        match (since, replayed) {
+        match (&self.since, replayed) {
             (Some(since), Some(last)) => {
-                self.app.hub.confirm(user, since);
+                self.app.hub.confirm(user, since.seq);
                 self.app.hub.promise(user, last);
             }
             _ => self.app.hub.confirm(user, *seen),
@@ -272,28 +227,33 @@ impl Session {
     }
 
     /// `connected`, then what was missed. Its `seq` is where the events that follow begin.
-    fn welcome(&self, snapshot: Snapshot) -> Vec<Packet> {
-        let Phase::Joined { identity, .. } = &self.phase else {
+    fn welcome(&mut self, snapshot: Snapshot) -> Vec<Packet> {
+        let Phase::Joined {
+            identity,
+            seen,
+            epoch,
+            resumed,
+            ..
+        } = &mut self.phase
+        else {
             return Vec::new();
         };
-        let resync = |reason| Resync {
-            reason,
-            seq: snapshot.seq,
+        let resync = |reason| {
+            let seq = snapshot.seq;
+            vec![Event::Resync(Resync { reason, seq })]
         };
-        let (seq, missed) = match snapshot.missed {
-            Missed::Events(events) => (self.since.unwrap_or(snapshot.seq), events),
-            Missed::TooMany => {
-                let event = Event::Resync(resync("too_much_missed"));
-                (snapshot.seq, vec![event])
-            }
-            Missed::Ahead => {
-                let event = Event::Resync(resync("unknown_cursor"));
-                (snapshot.seq, vec![event])
-            }
+        let (missed, complete) = match snapshot.missed {
+            Missed::Events(events) => (events, true),
+            Missed::TooMany => (resync("too_much_missed"), false),
+            Missed::Unknown => (resync("unknown_cursor"), false),
         };
         if self.since.is_some() {
             self.app.metrics.replay_events.observe(missed.len() as f64);
         }
+        let cursor = self.since.as_ref().filter(|_| complete);
+        let seq = cursor.map_or(snapshot.seq, |cursor| cursor.seq);
+        (*seen, *epoch) = (snapshot.seq, snapshot.epoch.into());
+        (*resumed, self.sent) = (cursor.is_some(), seq);
         let connected = Event::Connected(Connected {
             user_id: identity.user.id().clone(),
             connection_id: self.inbox.id().to_string(),
@@ -347,29 +307,6 @@ impl Session {
             self.app.hub.confirm(identity.user.key, seq.min(self.sent));
         }
     }
-
-    async fn receive_typing(&mut self, data: &str) -> Option<Packet> {
-        let Ok(Object(data)) = serde_json::from_str::<Object<TypingData>>(data) else {
-            let error = Error::invalid("data", "must be {\"to\": string, \"typing\": boolean}");
-            return Some(refuse(&error));
-        };
-        let to = match UserId::parse_field("to", &data.to) {
-            Ok(to) => to,
-            Err(error) => return Some(refuse(&error)),
-        };
-        if !self.typing.admit(&to, data.typing, Instant::now()) {
-            return None;
-        }
-        self.relay_typing(&to, data.typing).await
-    }
-
-    async fn relay_typing(&self, to: &UserId, typing: bool) -> Option<Packet> {
-        let Phase::Joined { identity, .. } = &self.phase else {
-            return None;
-        };
-        let told = presence::typing(&self.app, &identity.user, to, typing).await;
-        told.err().map(|error| refuse(&error))
-    }
 }
 
 impl Drop for Session {
@@ -380,15 +317,8 @@ impl Drop for Session {
     }
 }
 
-fn refuse(error: &Error) -> Packet {
-    Packet::new(&Event::Error(Refused {
-        code: error.code(),
-        message: error.public_message().into_owned(),
-    }))
-}
-
 /// What an error in establishing who is there means for the socket.
-fn close_code(error: Error) -> CloseCode {
+pub(super) fn close_code(error: Error) -> CloseCode {
     match error {
         Error::Unauthorized(Unauthorized::Expired) => CloseCode::TokenExpired,
         Error::Unauthorized(Unauthorized::Disabled | Unauthorized::Revoked) => CloseCode::Revoked,

@@ -1,0 +1,235 @@
+//! `/socket.io/`: the requests of Engine.IO. What they carry is `realtime::socketio`.
+
+use hyper::upgrade::OnUpgrade;
+use serde::Serialize;
+use warp::http::{HeaderMap, Method, StatusCode, header};
+use warp::{Filter, Reply as _};
+
+use super::endpoint::Served;
+use super::reply::{Response, WrongMethod, failure};
+use super::request::{BodyStream, read_stream};
+use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
+use super::{Route, request};
+use crate::app::App;
+use crate::error::Error;
+use crate::realtime::engineio::{MAX_PAYLOAD, Refused};
+use crate::realtime::polling::{Gone, Sessions, Upgrading};
+use crate::realtime::socketio;
+
+pub const PATTERN: &str = "/socket.io";
+
+/// All that a request says.
+struct Request {
+    method: Method,
+    headers: HeaderMap,
+    query: Query,
+    upgrade: Option<OnUpgrade>,
+    body: BodyStream,
+}
+
+#[derive(Default)]
+struct Query {
+    revision: String,
+    transport: String,
+    sid: String,
+    nonce: String,
+}
+
+/// Why a request is not served.
+enum Refusal {
+    Protocol(Refused),
+    /// A body over the limit.
+    TooLarge,
+    Other(Error),
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Refusal::Protocol(refused)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::TooLarge(_) => Refusal::TooLarge,
+            error => Refusal::Other(error),
+        }
+    }
+}
+
+impl From<Gone> for Refusal {
+    fn from(_: Gone) -> Self {
+        Refusal::Protocol(Refused::BadRequest)
+    }
+}
+
+type Result<T, E = Refusal> = std::result::Result<T, E>;
+
+/// Serves long-polling and takes WebSockets.
+pub fn route(app: &App) -> Route {
+    let app = app.clone();
+    let sessions = Sessions::default();
+    warp::path("socket.io")
+        .and(warp::path::end())
+        .and(warp::method())
+        .and_then(|method| async move {
+            match method {
+                // A preflight: `finish` answers it.
+                Method::OPTIONS => Err(warp::reject::custom(WrongMethod)),
+                method => Ok(method),
+            }
+        })
+        .and(warp::header::headers_cloned())
+        .and(request::raw_query())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(request::body())
+        .then(move |method, headers, query: String, upgrade, body| {
+            let request = Request {
+                method,
+                headers,
+                query: Query::parse(&query),
+                upgrade,
+                body,
+            };
+            let (app, sessions) = (app.clone(), sessions.clone());
+            async move {
+                let served = serve(app, sessions, request).await;
+                let mut response = served.unwrap_or_else(refuse);
+                let pattern = PATTERN;
+                let user = None;
+                response.extensions_mut().insert(Served { pattern, user });
+                response
+            }
+        })
+        .boxed()
+}
+
+impl Query {
+    fn parse(raw: &str) -> Self {
+        let mut query = Query::default();
+        for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
+            let field = match &*name {
+                "EIO" => &mut query.revision,
+                "transport" => &mut query.transport,
+                "sid" => &mut query.sid,
+                "t" => &mut query.nonce,
+                _ => continue,
+            };
+            *field = value.into_owned();
+        }
+        query
+    }
+}
+
+async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Response> {
+    let query = &request.query;
+    check_origin(&app, &request.headers).map_err(|_| Refused::Forbidden)?;
+    match (query.transport.as_str(), query.revision.as_str()) {
+        ("polling" | "websocket", "4") => {}
+        ("polling" | "websocket", _) => return Err(Refused::UnsupportedProtocolVersion.into()),
+        _ => return Err(Refused::UnknownTransport.into()),
+    }
+    match (query.transport.as_str(), query.sid.as_str()) {
+        (_, "") if request.method != Method::GET => Err(Refused::BadHandshakeMethod.into()),
+        (_, "") if app.stopping.is_cancelled() => {
+            Err(Error::unavailable("The server is stopping.").into())
+        }
+        ("polling", "") => Ok(text(sessions.begin(&app)?)),
+        ("polling", _) if request.method == Method::GET => poll(&sessions, query).await,
+        ("polling", _) if request.method == Method::POST => post(&sessions, request).await,
+        ("websocket", "") => connect(app, request, None),
+        ("websocket", sid) => {
+            let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
+            let upgrading = link.begin_upgrade().ok_or(Refused::BadRequest)?;
+            connect(app, request, Some(upgrading))
+        }
+        _ => Err(Refused::BadRequest.into()),
+    }
+}
+
+async fn poll(sessions: &Sessions, query: &Query) -> Result<Response> {
+    let link = sessions.find(&query.sid).ok_or(Refused::UnknownSid)?;
+    Ok(text(link.poll(&query.nonce).await?))
+}
+
+async fn post(sessions: &Sessions, mut request: Request) -> Result<Response> {
+    let link = sessions
+        .find(&request.query.sid)
+        .ok_or(Refused::UnknownSid)?;
+    let posting = link.begin_post();
+    let body = match &posting {
+        Some(_) if !is_binary(&request.headers) => {
+            read_text(&request.headers, &mut request.body).await
+        }
+        _ => Err(Refused::BadRequest.into()),
+    };
+    match (posting, body) {
+        (Some(posting), Ok(body)) => posting.deliver(body).await?,
+        (_, Err(refusal)) => {
+            link.break_off().await;
+            return Err(refusal);
+        }
+        (None, Ok(_)) => return Err(Refused::BadRequest.into()),
+    }
+    Ok(text("ok".into()))
+}
+
+fn is_binary(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE);
+    media_type.is_some_and(|value| value.as_bytes().starts_with(b"application/octet-stream"))
+}
+
+async fn read_text(headers: &HeaderMap, body: &mut BodyStream) -> Result<String> {
+    let bytes = read_stream(headers, body, MAX_PAYLOAD).await?;
+    String::from_utf8(bytes.into()).map_err(|_| Refused::BadRequest.into())
+}
+
+/// Takes the handshake of a WebSocket, which begins a session or takes one over.
+fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<Response> {
+    let key = websocket_key(&request.headers).map_err(|_| Refused::BadRequest)?;
+    let upgrade = request.upgrade.ok_or(Refused::BadRequest)?;
+    let tasks = app.tasks.clone();
+    tasks.spawn(async move {
+        match (upgraded(upgrade).await, upgrading) {
+            (Some(Stream::Tcp(stream, early)), Some(upgrading)) => {
+                upgrading.serve(app, stream, &early).await;
+            }
+            (Some(Stream::Other(stream)), Some(upgrading)) => {
+                upgrading.serve(app, stream, &[]).await;
+            }
+            (Some(Stream::Tcp(stream, early)), None) => {
+                socketio::serve(app, stream, &early).await;
+            }
+            (Some(Stream::Other(stream)), None) => socketio::serve(app, stream, &[]).await,
+            (None, _) => {}
+        }
+    });
+    Ok(switching(&key)?)
+}
+
+fn text(body: String) -> Response {
+    warp::reply::with_header(body, header::CONTENT_TYPE, "text/plain; charset=UTF-8")
+        .into_response()
+}
+
+/// The shape in which the reference implementation refuses.
+#[derive(Serialize)]
+struct Problem {
+    code: u8,
+    message: &'static str,
+}
+
+fn refuse(refusal: Refusal) -> Response {
+    let (status, refused) = match refusal {
+        Refusal::Protocol(refused @ Refused::Forbidden) => (StatusCode::FORBIDDEN, refused),
+        Refusal::Protocol(refused) => (StatusCode::BAD_REQUEST, refused),
+        Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Refused::BadRequest),
+        Refusal::Other(error) => return failure(error),
+    };
+    let problem = Problem {
+        code: refused as u8,
+        message: refused.message(),
+    };
+    warp::reply::with_status(warp::reply::json(&problem), status).into_response()
+}

@@ -1,0 +1,97 @@
+//! The handshake of a WebSocket (RFC 6455 section 4.2), whatever is spoken on it.
+
+use bytes::Bytes;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::reply::Response;
+use crate::app::App;
+use crate::error::{Error, Forbidden, Result};
+use crate::realtime::websocket::accept_key;
+
+/// A connection that is HTTP no more.
+pub enum Stream {
+    /// Under the real server it is the bare socket, and the bytes that came with the handshake.
+    Tcp(TcpStream, Bytes),
+    /// A test's pipe stays wrapped.
+    Other(TokioIo<Upgraded>),
+}
+
+/// Waits for the connection, which comes once the handshake has been answered.
+pub async fn upgraded(upgrade: OnUpgrade) -> Option<Stream> {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => {
+            tracing::debug!(%error, "upgrade failed");
+            return None;
+        }
+    };
+    Some(match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Stream::Tcp(parts.io.into_inner(), parts.read_buf),
+        Err(upgraded) => Stream::Other(TokioIo::new(upgraded)),
+    })
+}
+
+/// The answer to a handshake with this key.
+pub fn switching(key: &str) -> Result<Response> {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    let accept = HeaderValue::from_str(&accept_key(key))
+        .map_err(|e| Error::Internal(format!("accept key: {e}")))?;
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}
+
+/// The key of a request that asks for WebSocket version 13.
+pub fn websocket_key(headers: &HeaderMap) -> Result<String> {
+    let has = |name: header::HeaderName, token: &str| {
+        let values = headers.get_all(name).into_iter();
+        values
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .any(|one| one.trim().eq_ignore_ascii_case(token))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(Error::invalid(
+            "Upgrade",
+            "must be websocket: this path is a WebSocket",
+        ));
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(Error::invalid("Sec-WebSocket-Version", "must be 13"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY);
+    let key = key.and_then(|k| k.to_str().ok()).filter(|k| k.len() == 24);
+    key.map(str::to_owned)
+        .ok_or_else(|| Error::invalid("Sec-WebSocket-Key", "must be 16 bytes in base64"))
+}
+
+/// A browser says whose page it is; others say nothing and pass.
+pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let config = &app.config.server;
+    let listed = config.cors_origins.iter().any(|allowed| allowed == origin);
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let own = host.is_some_and(|host| {
+        let rest = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
+    });
+    let public = !config.public_url.is_empty()
+        && url::Url::parse(&config.public_url)
+            .is_ok_and(|url| url.origin().ascii_serialization() == origin);
+    if listed || own || public {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(Forbidden::Origin))
+    }
+}

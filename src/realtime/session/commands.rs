@@ -1,0 +1,130 @@
+//! What a client may say once the framing is off: `auth`, `typing`, `ping`.
+
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Phase, Session, Step, close_code};
+use crate::error::{Error, Unauthorized};
+use crate::hub::Packet;
+use crate::model::events::{CloseCode, Empty, Event, Refused};
+use crate::model::ids::UserId;
+use crate::model::object::Object;
+use crate::service::{auth, presence};
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The connection ends.
+    Close(CloseCode),
+    /// The client is told, and the connection stays.
+    Command(Error),
+}
+
+impl From<CloseCode> for Refusal {
+    fn from(code: CloseCode) -> Self {
+        Refusal::Close(code)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Command(error)
+    }
+}
+
+impl Refusal {
+    /// Tells the client by an `error` event, where the connection stays.
+    pub fn into_step(self) -> Step {
+        match self {
+            Refusal::Close(code) => Err(code),
+            Refusal::Command(error) => Ok(vec![refused(&error)]),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthData {
+    token: Option<String>,
+    since: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypingData {
+    to: String,
+    typing: bool,
+}
+
+impl Session {
+    /// Takes a command; `data` is JSON.
+    ///
+    /// # Errors
+    /// [`Refusal`], for what is none as well.
+    pub async fn take(&mut self, command: &str, data: &str) -> Result<Vec<Packet>, Refusal> {
+        match (command, &self.phase) {
+            ("ping", _) => Ok(vec![Packet::new(&Event::Pong(Empty {}))]),
+            ("auth", _) => self.take_auth(data).await,
+            (_, Phase::Waiting { .. }) => Err(Error::Unauthorized(Unauthorized::Missing).into()),
+            ("typing", _) => Ok(self.take_typing(data).await.map(|()| Vec::new())?),
+            _ => Err(Error::invalid("event", "is none of auth, typing and ping").into()),
+        }
+    }
+
+    async fn take_auth(&mut self, data: &str) -> Result<Vec<Packet>, Refusal> {
+        let parsed = serde_json::from_str(data);
+        let Object(data): Object<AuthData> = parsed.map_err(|_| CloseCode::BadFrame)?;
+        let Some(token) = data.token else {
+            return Err(CloseCode::BadToken.into());
+        };
+        if let Some(since) = data.since {
+            let since = since.as_i64().filter(|seq| *seq >= 0);
+            let since =
+                since.ok_or_else(|| Error::invalid("since", "must be an integer of 0 or more"))?;
+            self.come_from(since.into());
+        }
+        let identity = auth::identity(&self.app, &token)
+            .await
+            .map_err(close_code)?;
+        Ok(self.authenticate(identity).await?)
+    }
+
+    async fn take_typing(&mut self, data: &str) -> Result<(), Error> {
+        let Ok(Object(data)) = serde_json::from_str::<Object<TypingData>>(data) else {
+            return Err(Error::invalid(
+                "data",
+                "must be {\"to\": string, \"typing\": boolean}",
+            ));
+        };
+        let to = UserId::parse_field("to", &data.to)?;
+        if self.typing.admit(&to, data.typing, Instant::now()) {
+            self.relay_typing(&to, data.typing).await?;
+        }
+        Ok(())
+    }
+
+    /// Relays what a partner was told too often to be told at once.
+    pub(super) async fn relay_due_typing(&mut self, now: Instant) -> Vec<Packet> {
+        let Some((to, typing)) = self.typing.due(now) else {
+            return Vec::new();
+        };
+        let relayed = self.relay_typing(&to, typing).await;
+        relayed.err().iter().map(refused).collect()
+    }
+
+    async fn relay_typing(&self, to: &UserId, typing: bool) -> Result<(), Error> {
+        match &self.phase {
+            Phase::Joined { identity, .. } => {
+                presence::typing(&self.app, &identity.user, to, typing).await
+            }
+            Phase::Waiting { .. } => Ok(()),
+        }
+    }
+}
+
+fn refused(error: &Error) -> Packet {
+    Packet::new(&Event::Error(Refused {
+        code: error.code(),
+        message: error.public_message().into_owned(),
+    }))
+}

@@ -1,0 +1,299 @@
+//! Socket.IO's main namespace over a [`Session`], on whichever transport of Engine.IO.
+//!
+//! A stock client resumes by itself: it keeps the last argument of each event where that is a string, and sends it back
+//! with the `pid` of the CONNECT reply. So every event ends with its [`Cursor`], and a client that is given its own `pid`
+//! again knows that it missed nothing.
+
+mod packet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::engineio::{self, MESSAGE, PING};
+use super::session::{Refusal, Session, Step};
+use super::websocket::{self, Frames, OverWebSocket, Wire};
+use super::{End, NORMAL, Out, Protocol, Received};
+use crate::app::App;
+use crate::error::Error;
+use crate::hub;
+use crate::model::events::{CloseCode, Cursor};
+use crate::model::ids::{Seq, UserId};
+use crate::model::object::Object;
+use crate::service::auth;
+use packet::{Body, Packet};
+
+/// Says no more than the original did: front ends compare it.
+const AUTHENTICATION_ERROR: &str = "Authentication error";
+/// Pings whose pongs may be outstanding before no further question is asked.
+const MAX_ASKED: usize = 4;
+
+/// Serves to its end a connection that is a WebSocket from the start. `early`: bytes that came with the handshake.
+pub async fn serve<S>(app: App, stream: S, early: &[u8])
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut wire = Wire::new(stream, early);
+    match engineio::new_sid() {
+        Ok(sid) => wire.out.message(&[&engineio::open(&sid, &[])]),
+        Err(error) => {
+            tracing::error!(%error, "no session id");
+            return wire.close(&End::Code(CloseCode::Restarting)).await;
+        }
+    }
+    websocket::serve(&app, wire, SocketIo::new(app.clone()), None).await;
+}
+
+/// One client on the main namespace.
+pub struct SocketIo {
+    app: App,
+    session: Session,
+    /// What each ping that is not answered yet asked for, the oldest first: they carry nothing themselves.
+    asked: Vec<Seq>,
+}
+
+/// What a client sends with CONNECT. Front ends put keys of their own beside these.
+#[derive(Deserialize, Default)]
+struct Auth {
+    token: Option<String>,
+    pid: Option<String>,
+    offset: Option<serde_json::Value>,
+    since: Option<serde_json::Value>,
+}
+
+/// What an acknowledgement says of a command.
+#[derive(Serialize)]
+struct Acknowledged<'a> {
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl SocketIo {
+    pub(super) fn new(app: App) -> Self {
+        SocketIo {
+            session: Session::new(app.clone()),
+            asked: Vec::new(),
+            app,
+        }
+    }
+
+    /// Writes the question whether the peer is there, and has got what was written.
+    pub fn ask(&mut self, out: &mut impl Out) {
+        if self.asked.len() < MAX_ASKED {
+            self.asked.push(self.session.ask());
+        }
+        out.message(&[PING]);
+    }
+
+    fn answered(&mut self) {
+        if !self.asked.is_empty() {
+            self.session.confirmed(self.asked.remove(0));
+        }
+    }
+
+    async fn take(&mut self, text: &str, out: &mut impl Out) -> Step {
+        let packet = Packet::parse(text).ok_or(CloseCode::BadFrame)?;
+        match packet.body {
+            Body::Connect(_) if packet.namespace != "/" => {
+                let data = json!({ "message": "Invalid namespace" });
+                out.message(&[MESSAGE, "4", packet.namespace, ",", &data.to_string()]);
+                Ok(Vec::new())
+            }
+            _ if packet.namespace != "/" => Err(CloseCode::BadFrame),
+            Body::Connect(data) if !self.session.joined() => self.connect(data, out).await,
+            _ if !self.session.joined() => Err(CloseCode::BadFrame),
+            Body::Connect(_) => Err(CloseCode::BadFrame),
+            Body::Disconnect => {
+                self.session = Session::new(self.app.clone());
+                self.asked.clear();
+                Ok(Vec::new())
+            }
+            Body::Event { name, data, ack } => self.command(&name, data, ack, out).await,
+            Body::Ack => Ok(Vec::new()),
+        }
+    }
+
+    async fn connect(&mut self, data: Option<&str>, out: &mut impl Out) -> Step {
+        let Ok(Object(auth)) = serde_json::from_str::<Object<Auth>>(data.unwrap_or("{}")) else {
+            return Ok(refuse(out, AUTHENTICATION_ERROR, "invalid_token"));
+        };
+        let token = auth.token.as_deref().unwrap_or_default();
+        let identity = match auth::identity(&self.app, token).await {
+            Ok(identity) => identity,
+            Err(error @ (Error::Unauthorized(_) | Error::Invalid(_))) => {
+                return Ok(refuse(out, AUTHENTICATION_ERROR, error.code()));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a Socket.IO client could not join");
+                return Err(CloseCode::Restarting);
+            }
+        };
+        let user = identity.user.id().clone();
+        let pid = match self.cursor(&auth, &user) {
+            Ok((cursor, pid)) => {
+                cursor.into_iter().for_each(|c| self.session.come_from(c));
+                pid
+            }
+            Err(error) => return Ok(refuse(out, &error.public_message(), error.code())),
+        };
+        let events = match self.session.authenticate(identity).await {
+            Err(CloseCode::TokenExpired) => {
+                return Ok(refuse(out, AUTHENTICATION_ERROR, "token_expired"));
+            }
+            step => step?,
+        };
+        let sid = self.session.inbox().id().to_string();
+        let pid = match pid.filter(|_| self.session.resumed()) {
+            Some(pid) => pid.to_owned(),
+            None => self.new_pid(&user)?,
+        };
+        let reply = json!({ "sid": sid, "pid": pid });
+        out.message(&[MESSAGE, "0", &reply.to_string()]);
+        Ok(events)
+    }
+
+    /// Where the client stopped, and its `pid` where that is this user's of this history.
+    fn cursor<'a>(
+        &self,
+        auth: &'a Auth,
+        user: &UserId,
+    ) -> Result<(Option<Cursor>, Option<&'a str>), Error> {
+        if let (Some(pid), Some(offset)) = (auth.pid.as_deref(), &auth.offset) {
+            let offset = offset.as_str().and_then(|offset| offset.parse().ok());
+            // An offset that is none of ours is of a history that is not ours either.
+            let cursor: Cursor = offset.unwrap_or(Cursor {
+                epoch: Some("".into()),
+                seq: 0,
+            });
+            let epoch = cursor.epoch.as_deref().unwrap_or_default();
+            return Ok(match self.is_pid_of(pid, user, epoch) {
+                true => (Some(cursor), Some(pid)),
+                // Somebody else was on this page before: what they saw is no cursor of this user's.
+                false => (None, None),
+            });
+        }
+        let since = match &auth.since {
+            None | Some(serde_json::Value::Null) => return Ok((None, None)),
+            Some(serde_json::Value::String(offset)) => offset.parse().ok(),
+            Some(since) => since.as_i64().filter(|seq| *seq >= 0).map(Cursor::from),
+        };
+        let wrong = || Error::invalid("since", "must be an integer of 0 or more");
+        since.map(|c| (Some(c), None)).ok_or_else(wrong)
+    }
+
+    /// A name for this user's stream: `<nonce>.<HMAC over it, the user and the epoch>`. It needs no memory of the server's
+    /// and outlives it.
+    fn new_pid(&self, user: &UserId) -> Result<String, CloseCode> {
+        let nonce = engineio::new_sid().map_err(|error| {
+            tracing::error!(%error, "no pid");
+            CloseCode::Restarting
+        })?;
+        let position = self.session.position();
+        let epoch = position.epoch.as_deref().unwrap_or_default();
+        let mac = self.app.auth.tokens.mac(&pid_text(&nonce, user, epoch));
+        Ok(format!("{nonce}.{mac}"))
+    }
+
+    fn is_pid_of(&self, pid: &str, user: &UserId, epoch: &str) -> bool {
+        pid.split_once('.').is_some_and(|(nonce, mac)| {
+            // Nothing is to be gained by guessing: who is there says the token.
+            self.app.auth.tokens.mac(&pid_text(nonce, user, epoch)) == mac
+        })
+    }
+
+    async fn command(
+        &mut self,
+        name: &str,
+        data: Option<&RawValue>,
+        ack: Option<u64>,
+        out: &mut impl Out,
+    ) -> Step {
+        let data = data.map_or("null", RawValue::get);
+        let taken = self.session.take(name, data).await;
+        let Some(id) = ack else {
+            return taken.or_else(Refusal::into_step);
+        };
+        let (acknowledged, events) = match taken {
+            Ok(events) => (acknowledge(None), events),
+            Err(Refusal::Command(error)) => (acknowledge(Some(&error)), Vec::new()),
+            Err(Refusal::Close(code)) => return Err(code),
+        };
+        out.message(&[MESSAGE, "3", &id.to_string(), "[", &acknowledged, "]"]);
+        Ok(events)
+    }
+}
+
+fn pid_text(nonce: &str, user: &UserId, epoch: &str) -> String {
+    format!("socket.io pid {nonce} {epoch} {user}")
+}
+
+/// CONNECT_ERROR: the client may try again with other credentials.
+fn refuse<T>(out: &mut impl Out, message: &str, code: &str) -> Vec<T> {
+    let data = json!({ "message": message, "data": { "code": code } });
+    out.message(&[MESSAGE, "4", &data.to_string()]);
+    Vec::new()
+}
+
+fn acknowledge(error: Option<&Error>) -> String {
+    let message = error.map(Error::public_message);
+    let acknowledged = Acknowledged {
+        success: error.is_none(),
+        code: error.map(Error::code),
+        message: message.as_deref(),
+    };
+    // Strings: nothing that fails to serialise.
+    serde_json::to_string(&acknowledged).unwrap_or_default()
+}
+
+impl Protocol for SocketIo {
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    async fn receive(&mut self, text: &str, out: &mut (impl Out + Send)) -> Received {
+        match engineio::Packet::parse(text) {
+            Some(engineio::Packet::Message(text)) => Ok(self.take(text, out).await?),
+            Some(engineio::Packet::Pong) => {
+                self.answered();
+                Ok(Vec::new())
+            }
+            Some(engineio::Packet::Idle) => Ok(Vec::new()),
+            Some(engineio::Packet::Close) => Err(End::Peer(NORMAL)),
+            None => Err(CloseCode::BadFrame.into()),
+        }
+    }
+
+    fn put(&mut self, packet: &hub::Packet, out: &mut impl Out) {
+        self.session.delivered(packet);
+        let (name, data) = packet.parts();
+        let offset = self.session.position().to_string();
+        out.message(&[MESSAGE, "2[\"", name, "\",", data, ",\"", &offset, "\"]"]);
+    }
+
+    /// DISCONNECT, after which a client does not come back by itself, where it is not to. A client that broke the protocol
+    /// may: with its next event it will not break it again.
+    fn farewell(&mut self, code: CloseCode, out: &mut impl Out) {
+        let may_return = code.come_back() || code == CloseCode::BadFrame;
+        if self.session.joined() && !may_return {
+            out.message(&[MESSAGE, "1"]);
+        }
+    }
+}
+
+impl OverWebSocket for SocketIo {
+    const TRANSPORT: &'static str = "socketio_websocket";
+
+    fn may_ask(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    fn put_ping(&mut self, out: &mut Frames) {
+        self.ask(out);
+    }
+
+    fn pong(&mut self, _payload: &[u8]) {}
+}
