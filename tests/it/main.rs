@@ -20,6 +20,8 @@ mod push_crash;
 mod pushes;
 mod replay;
 mod server;
+mod socketio;
+mod socketio_bad_input;
 mod sockets;
 mod subscriptions;
 mod tokens;

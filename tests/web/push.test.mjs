@@ -5,6 +5,7 @@ import webpush from "web-push";
 import { pushTo, startBrowser } from "./browser.mjs";
 import { startPushService } from "./push-service.mjs";
 import { PASSWORD, startServer } from "./server.mjs";
+import { until } from "./until.mjs";
 
 let server, service, browser, ann, bob;
 
@@ -36,14 +37,6 @@ async function openPage(path = "/") {
     await navigator.serviceWorker.ready;
   });
   return pushTo(page);
-}
-
-async function until(what, check) {
-  for (let n = 0; n < 200; n++) {
-    if (await check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.fail(`${what} did not happen`);
 }
 
 test("a message becomes a notification, and a click leads a tab to it", async () => {

@@ -1,5 +1,6 @@
 // The real binary, on a port and in a folder of its own.
 import { execFileSync, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,15 @@ import { createInterface } from "node:readline";
 
 const BINARY = process.env.SCHOOLBELL ?? new URL("../../target/debug/schoolbell", import.meta.url).pathname;
 export const PASSWORD = "blue heron on a kettle";
+const SECRET = "a secret that two back ends share";
+
+/** A JWT as the school's own back end signs it, with the claim `userId`. */
+export function signed(userId, name, seconds = 3_600, secret = SECRET) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const now = Math.floor(Date.now() / 1_000);
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ userId, name, iat: now, exp: now + seconds })}`;
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+}
 
 export async function startServer(environment = {}) {
   const folder = mkdtempSync(join(tmpdir(), "schoolbell-"));
@@ -18,16 +28,31 @@ export async function startServer(environment = {}) {
       SCHOOLBELL_PUSH__ALLOW_PRIVATE_ENDPOINTS: "true",
       SCHOOLBELL_LOG__LEVEL: "warn",
       SCHOOLBELL_PUSH__SUBJECT: "mailto:office@school.edu",
+      JWT_SECRET: SECRET,
       ...environment,
     },
   };
-  const child = spawn(BINARY, [], { ...options, stdio: ["ignore", "pipe", "inherit"] });
+  let child;
   let url;
-  for await (const line of createInterface({ input: child.stdout })) {
-    url = line.match(/^listening on (http:.*)$/)?.[1];
-    if (url) break;
+
+  async function start() {
+    child = spawn(BINARY, [], { ...options, stdio: ["ignore", "pipe", "inherit"] });
+    for await (const line of createInterface({ input: child.stdout })) {
+      url = line.match(/^listening on (http:.*)$/)?.[1];
+      if (url) break;
+    }
+    if (!url) throw new Error("the server did not start");
+    // The same address after a restart.
+    options.env.SCHOOLBELL_SERVER__LISTEN = new URL(url).host;
   }
-  if (!url) throw new Error("the server did not start");
+
+  /** Ends the process; `start` brings it back. */
+  async function end(signal = "SIGTERM") {
+    child.kill(signal);
+    await once(child, "exit");
+  }
+
+  await start();
 
   /** An answer's data; anything but success is an error. */
   async function call(method, path, token, body) {
@@ -48,11 +73,15 @@ export async function startServer(environment = {}) {
     return { id: user.id, token };
   }
 
+  /** An API key that may notify. */
+  const key = (name) => execFileSync(BINARY, ["key", "create", name], options).toString().trim();
+
+  const metrics = async () => (await fetch(`${url}/metrics`)).text();
+
   async function stop() {
-    child.kill();
-    await once(child, "exit");
+    await end();
     rmSync(folder, { recursive: true });
   }
 
-  return { url, call, person, stop };
+  return { url, call, person, key, metrics, start, end, stop };
 }

@@ -16,12 +16,12 @@ use super::session::{Refusal, Session, Step};
 use super::websocket::{self, Frames, OverWebSocket, Wire};
 use super::{End, NORMAL, Out, Protocol, Received};
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{Error, Unauthorized};
 use crate::hub;
 use crate::model::events::{CloseCode, Cursor};
 use crate::model::ids::{Seq, UserId};
 use crate::model::object::Object;
-use crate::service::auth;
+use crate::service::auth::{self, Identity};
 use packet::{Body, Packet};
 
 /// Says no more than the original did: front ends compare it.
@@ -118,11 +118,13 @@ impl SocketIo {
     }
 
     async fn connect(&mut self, data: Option<&str>, out: &mut impl Out) -> Step {
-        let Ok(Object(auth)) = serde_json::from_str::<Object<Auth>>(data.unwrap_or("{}")) else {
-            return Ok(refuse(out, AUTHENTICATION_ERROR, "invalid_token"));
+        let parsed = serde_json::from_str(data.unwrap_or("{}"));
+        let verified = match &parsed {
+            Ok(Object(Auth { token, .. })) => self.identify(token.as_deref()).await,
+            Err(_) => Err(Error::Unauthorized(Unauthorized::BadToken)),
         };
-        let token = auth.token.as_deref().unwrap_or_default();
-        let identity = match auth::identity(&self.app, token).await {
+        let auth = parsed.map_or_else(|_| Auth::default(), |Object(auth)| auth);
+        let identity = match verified {
             Ok(identity) => identity,
             Err(error @ (Error::Unauthorized(_) | Error::Invalid(_))) => {
                 return Ok(refuse(out, AUTHENTICATION_ERROR, error.code()));
@@ -142,7 +144,8 @@ impl SocketIo {
         };
         let events = match self.session.authenticate(identity).await {
             Err(CloseCode::TokenExpired) => {
-                return Ok(refuse(out, AUTHENTICATION_ERROR, "token_expired"));
+                let error = Error::Unauthorized(Unauthorized::Expired);
+                return Ok(refuse(out, AUTHENTICATION_ERROR, error.code()));
             }
             step => step?,
         };
@@ -154,6 +157,11 @@ impl SocketIo {
         let reply = json!({ "sid": sid, "pid": pid });
         out.message(&[MESSAGE, "0", &reply.to_string()]);
         Ok(events)
+    }
+
+    async fn identify(&self, token: Option<&str>) -> Result<Identity, Error> {
+        let token = token.ok_or(Error::Unauthorized(Unauthorized::Missing))?;
+        auth::identity(&self.app, token).await
     }
 
     /// Where the client stopped, and its `pid` where that is this user's of this history.

@@ -1,6 +1,7 @@
 //! A schoolbell in-process ([`TestApp`]), people who use it, their sockets, and the real binary ([`Server`]).
 
 mod binary;
+mod engine;
 mod push_service;
 mod socket;
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use warp::http::HeaderMap;
 
 pub use binary::{Server, add_user, binary};
+pub use engine::{Engine, Poller, packets};
 pub use push_service::{Device, PushService, Reply};
 pub use socket::{Came, Socket};
 
