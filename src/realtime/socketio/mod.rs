@@ -7,7 +7,6 @@
 mod packet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -62,6 +61,26 @@ struct Auth {
     since: Option<serde_json::Value>,
 }
 
+/// The answer to CONNECT.
+#[derive(Serialize)]
+struct Connected {
+    sid: String,
+    pid: String,
+}
+
+/// The refusal of a CONNECT; `data` is what the client's error has as its `data`.
+#[derive(Serialize)]
+struct ConnectError<'a> {
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<RefusedBecause<'a>>,
+}
+
+#[derive(Serialize)]
+struct RefusedBecause<'a> {
+    code: &'a str,
+}
+
 /// What an acknowledgement says of a command.
 #[derive(Serialize)]
 struct Acknowledged<'a> {
@@ -99,8 +118,11 @@ impl SocketIo {
         let packet = Packet::parse(text).ok_or(CloseCode::BadFrame)?;
         match packet.body {
             Body::Connect(_) if packet.namespace != "/" => {
-                let data = json!({ "message": "Invalid namespace" });
-                out.message(&[MESSAGE, "4", packet.namespace, ",", &data.to_string()]);
+                let error = ConnectError {
+                    message: "Invalid namespace",
+                    data: None,
+                };
+                out.message(&[MESSAGE, "4", packet.namespace, ",", &to_json(&error)]);
                 Ok(Vec::new())
             }
             _ if packet.namespace != "/" => Err(CloseCode::BadFrame),
@@ -154,8 +176,7 @@ impl SocketIo {
             Some(pid) => pid.to_owned(),
             None => self.new_pid(&user)?,
         };
-        let reply = json!({ "sid": sid, "pid": pid });
-        out.message(&[MESSAGE, "0", &reply.to_string()]);
+        out.message(&[MESSAGE, "0", &to_json(&Connected { sid, pid })]);
         Ok(events)
     }
 
@@ -241,20 +262,23 @@ fn pid_text(nonce: &str, user: &UserId, epoch: &str) -> String {
 
 /// CONNECT_ERROR: the client may try again with other credentials.
 fn refuse<T>(out: &mut impl Out, message: &str, code: &str) -> Vec<T> {
-    let data = json!({ "message": message, "data": { "code": code } });
-    out.message(&[MESSAGE, "4", &data.to_string()]);
+    let data = Some(RefusedBecause { code });
+    out.message(&[MESSAGE, "4", &to_json(&ConnectError { message, data })]);
     Vec::new()
 }
 
 fn acknowledge(error: Option<&Error>) -> String {
     let message = error.map(Error::public_message);
-    let acknowledged = Acknowledged {
+    to_json(&Acknowledged {
         success: error.is_none(),
         code: error.map(Error::code),
         message: message.as_deref(),
-    };
-    // Strings: nothing that fails to serialise.
-    serde_json::to_string(&acknowledged).unwrap_or_default()
+    })
+}
+
+fn to_json(data: &impl Serialize) -> String {
+    // Structs of strings: nothing that fails to serialise.
+    serde_json::to_string(data).unwrap_or_default()
 }
 
 impl Protocol for SocketIo {
