@@ -123,6 +123,8 @@ pub struct Connected {
     pub connection_id: String,
     /// Every durable event after this one follows on this connection.
     pub seq: Seq,
+    /// Events up to this one are counted in `unread`.
+    pub up_to: Seq,
     pub unread: Unread,
     pub server_time: Time,
 }

@@ -258,6 +258,7 @@ impl Session {
             user_id: identity.user.id().clone(),
             connection_id: self.inbox.id().to_string(),
             seq,
+            up_to: snapshot.seq,
             unread: snapshot.unread,
             server_time: self.app.now(),
         });

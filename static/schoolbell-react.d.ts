@@ -1,0 +1,28 @@
+// Types of schoolbell-react.js.
+import type { Events, Message, Notification, Schoolbell, Unread } from "./schoolbell.js";
+
+export interface HookOptions {
+  /** Where schoolbell is; the page's own origin if left out. */
+  url?: string;
+  /** Every event, for what the hook has no state for: `new_message`, `typing`, `presence` … */
+  onEvent?: (name: keyof Events, data: unknown) => void;
+}
+
+export interface UseSchoolbell {
+  isConnected: boolean;
+  /** Newest first. */
+  notifications: Notification[];
+  unread: Unread;
+  lastMessage: Message | null;
+  /** Why it does not come back, if it does not: 4001 asks for a new token, 4503 for a new login. */
+  closed: { code: number; reason: string } | null;
+  sendMessage(receiverId: string, content: string): Promise<Message>;
+  typing(to: string, typing?: boolean): void;
+  markRead(notificationId: string): Promise<void>;
+  markAllRead(): Promise<void>;
+  markMessagesRead(partnerId: string): Promise<{ updated: number }>;
+  client(): Schoolbell | null;
+}
+
+/** Without a token there is no connection. */
+export function useSchoolbell(token: string | null | undefined, options?: HookOptions): UseSchoolbell;

@@ -1,0 +1,141 @@
+// Types of schoolbell.js. Times are RFC 3339 in UTC.
+
+export interface Person {
+  id: string;
+  name: string;
+  avatar: string | null;
+}
+
+export interface Message {
+  id: string;
+  seq: number;
+  senderId: string;
+  receiverId: string;
+  content: string;
+  read: boolean;
+  readAt: string | null;
+  createdAt: string;
+  clientId?: string;
+  sender: Person;
+  receiver: Person;
+}
+
+export interface Notification {
+  id: string;
+  seq: number;
+  type: string;
+  title: string;
+  message: string;
+  link: string | null;
+  read: boolean;
+  readAt: string | null;
+  createdAt: string;
+}
+
+export interface Unread {
+  messages: number;
+  notifications: number;
+}
+
+export interface Presence {
+  userId: string;
+  online: boolean;
+  lastSeenAt: string | null;
+}
+
+export interface User extends Person, Omit<Presence, "userId"> {
+  username?: string;
+  role: "student" | "teacher" | "guardian" | "staff" | "admin";
+}
+
+export interface Conversation {
+  partner: User;
+  lastMessage: Message;
+  unreadCount: number;
+}
+
+export interface Page {
+  limit?: number;
+  before?: string;
+}
+
+export type State = "connecting" | "open" | "closed";
+
+/** What the handler of each event gets. */
+export interface Events {
+  connected: { userId: string; connectionId: string; seq: number; unread: Unread; serverTime: string };
+  new_message: Message;
+  notification: Notification;
+  message_read: { seq: number; readerId: string; partnerId: string; upTo: string; readAt: string };
+  notifications_read: { seq: number; ids: string[] } | { seq: number; all: true };
+  unread: Unread;
+  typing: { userId: string; typing: boolean };
+  presence: Presence;
+  /** Too much was missed to send it again: fetch what the page shows. */
+  resync: { reason: string; seq: number };
+  error: { code: string; message: string };
+  /** The connection's, not the server's. */
+  state: State;
+  /** It does not come back: the code is a close code of the server's, or 1000. */
+  closed: { code: number; reason: string };
+}
+
+export class SchoolbellError extends Error {
+  code: string;
+  status: number;
+  details?: { field: string; message: string }[];
+  requestId?: string;
+}
+
+export interface Options {
+  /** Where schoolbell is; the page's own origin if left out. */
+  url?: string;
+  /** Asked at each connection and request, so that it may give a fresh one. */
+  token: string | (() => string | Promise<string>);
+  /** The `seq` of an earlier page: what came after it is sent again. */
+  since?: number;
+}
+
+export interface Schoolbell {
+  readonly state: State;
+  readonly seq: number | undefined;
+  on<Name extends keyof Events>(name: Name, handler: (data: Events[Name]) => void): () => void;
+  on(name: "*", handler: (name: keyof Events, data: unknown) => void): () => void;
+  close(): void;
+  typing(to: string, typing?: boolean): void;
+  messages: {
+    /** The same `clientId` again sends nothing twice. */
+    send(receiverId: string, content: string, clientId?: string): Promise<Message>;
+    conversations(page?: Page): Promise<Conversation[]>;
+    /** Oldest first; the newest page without a cursor. */
+    with(partnerId: string, page?: Page & { after?: string }): Promise<Message[]>;
+    markRead(partnerId: string, upTo?: string): Promise<{ updated: number }>;
+    search(words: string): Promise<Message[]>;
+  };
+  notifications: {
+    list(page?: Page & { unread?: boolean; type?: string }): Promise<Notification[]>;
+    markRead(id: string): Promise<Notification>;
+    markAllRead(): Promise<{ updated: number }>;
+    remove(id: string): Promise<object>;
+  };
+  presence(userIds: string[]): Promise<Presence[]>;
+  people(search?: string): Promise<User[]>;
+  server(): Promise<Server>;
+}
+
+export function connect(options: Options): Schoolbell;
+
+export interface Server {
+  url: string;
+  token: string;
+}
+
+export type PushState = "unsupported" | "install" | "denied" | "off" | "on";
+
+export function pushState(): Promise<PushState>;
+/** On a click: browsers ask for permission only then. */
+export function enablePush(server: Server): Promise<PushState>;
+/** At each start of the page. */
+export function refreshPush(server: Server): Promise<PushState>;
+/** At logout. */
+export function disablePush(server: Server): Promise<void>;

@@ -1,0 +1,232 @@
+// A client of schoolbell for a page: live events over a WebSocket that comes back by itself and misses nothing, and the
+// routes for messages, notifications and presence. No dependency, no build step. Types are in schoolbell.d.ts.
+//
+//   import { connect } from "https://bell.school.example/schoolbell.js";
+//   const bell = connect({ url: "https://bell.school.example", token: () => myApp.freshToken() });
+//   bell.on("notification", (notification) => show(notification.title));
+//   bell.on("new_message", (message) => append(message));
+//   await bell.messages.send(teacher.id, "Thank you!");
+export { disablePush, enablePush, pushState, refreshPush } from "./push.js";
+
+// Close codes from here on say: do not come back.
+const FINAL = 4500;
+const TOKEN_EXPIRED = 4001;
+const TOO_MANY_FRAMES = 4004;
+// Milliseconds.
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 30_000;
+// A browser does not show the server's pings to a page. After this much silence the page asks, and waits this long.
+const SILENCE = 30_000;
+const PATIENCE = 10_000;
+
+/** An answer of the server's that is no success: `code` is stable, `status` is HTTP's. */
+export class SchoolbellError extends Error {
+  constructor({ code, message, details, requestId }, status) {
+    super(message);
+    Object.assign(this, { name: "SchoolbellError", code, details, requestId, status });
+  }
+}
+
+/** Opens a connection. `token` is a string, or a function that gives one; it is asked again whenever one has expired. */
+export function connect(options) {
+  return new Schoolbell(options);
+}
+
+class Schoolbell {
+  #url;
+  #token;
+  #socket;
+  #handlers = new Map();
+  #failures = 0;
+  #timer;
+  #watch;
+  #heard = 0;
+  #connectionId;
+  #onReturn = () => this.#hurry();
+
+  constructor({ url = "", token, since }) {
+    this.#url = new URL(url, globalThis.location?.href).href.replace(/\/$/, "");
+    this.#token = token;
+    /** "connecting", "open", or "closed": for good. */
+    this.state = "connecting";
+    /** The highest seq seen: keep it over a reload and give it as `since`. */
+    this.seq = since;
+    globalThis.addEventListener?.("online", this.#onReturn);
+    globalThis.document?.addEventListener("visibilitychange", this.#onReturn);
+    this.#open();
+  }
+
+  /** Calls `handler` with the data of each event of this name ("*": of every event, after its name). Returns what ends it. */
+  on(name, handler) {
+    if (!this.#handlers.has(name)) this.#handlers.set(name, new Set());
+    this.#handlers.get(name).add(handler);
+    return () => this.#handlers.get(name).delete(handler);
+  }
+
+  /** Ends the connection for good. */
+  close() {
+    this.#end({ code: 1000, reason: "closed by the page" });
+  }
+
+  /** Tells somebody that you are writing, or no longer are. Lost while there is no connection. */
+  typing(to, typing = true) {
+    if (this.state === "open") this.#send("typing", { to, typing });
+  }
+
+  messages = {
+    send: (receiverId, content, clientId = crypto.randomUUID()) =>
+      this.#call("POST", "/api/messages", { receiverId, content, clientId }),
+    conversations: (page) => this.#call("GET", `/api/messages/conversations${query(page)}`),
+    with: (partnerId, page) => this.#call("GET", `/api/messages/conversation/${encodeURIComponent(partnerId)}${query(page)}`),
+    markRead: (partnerId, upTo) =>
+      this.#call("PUT", `/api/messages/read/${encodeURIComponent(partnerId)}`, upTo ? { upTo } : undefined),
+    search: (q) => this.#call("GET", `/api/messages/search${query({ q })}`),
+  };
+
+  notifications = {
+    list: (page) => this.#call("GET", `/api/notifications${query(page)}`),
+    markRead: (id) => this.#call("PUT", `/api/notifications/${encodeURIComponent(id)}/read`),
+    markAllRead: () => this.#call("PUT", "/api/notifications/mark-all-read"),
+    remove: (id) => this.#call("DELETE", `/api/notifications/${encodeURIComponent(id)}`),
+  };
+
+  /** Who is there: `[{ userId, online, lastSeenAt }]`. */
+  presence(userIds) {
+    return this.#call("GET", `/api/presence${query({ userIds: userIds.join(",") })}`);
+  }
+
+  /** People whom you may write to, by a part of their name. */
+  people(search) {
+    return this.#call("GET", `/api/users${query({ search })}`);
+  }
+
+  /** What the functions of push.js take. */
+  async server() {
+    return { url: this.#url, token: await this.#currentToken() };
+  }
+
+  async #currentToken() {
+    return typeof this.#token === "function" ? this.#token() : this.#token;
+  }
+
+  async #open() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    let token;
+    try {
+      token = await this.#currentToken();
+    } catch {
+      return this.#retry();
+    }
+    if (this.state === "closed") return;
+    const socket = new WebSocket(`${this.#url.replace(/^http/, "ws")}/ws`);
+    this.#socket = socket;
+    const ours = () => socket === this.#socket;
+    socket.onopen = () => ours() && this.#send("auth", { token, since: this.seq });
+    socket.onmessage = ({ data }) => ours() && this.#receive(JSON.parse(data));
+    socket.onclose = (event) => ours() && this.#closed(event);
+    this.#heard = Date.now();
+    this.#watch = setInterval(() => this.#watchOver(socket), 1_000);
+  }
+
+  #send(event, data) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ event, data }));
+  }
+
+  #receive({ event, data }) {
+    this.#heard = Date.now();
+    if (event === "connected") {
+      this.#failures = 0;
+      this.#connectionId = data.connectionId;
+      this.#setState("open");
+    }
+    // Events come in order: whatever was replayed is older than what follows.
+    if (Number.isInteger(data.seq) && !(data.seq < this.seq)) this.seq = data.seq;
+    if (event !== "pong") this.#tell(event, data);
+  }
+
+  #tell(name, data) {
+    for (const [key, ...event] of [[name, data], ["*", name, data]]) {
+      for (const handler of [...(this.#handlers.get(key) ?? [])]) {
+        try {
+          handler(...event);
+        } catch (error) {
+          // One page's mistake is not the connection's.
+          console.error(error);
+        }
+      }
+    }
+  }
+
+  #setState(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#tell("state", state);
+  }
+
+  #closed({ code, reason }) {
+    clearInterval(this.#watch);
+    this.#socket = undefined;
+    this.#connectionId = undefined;
+    const stale = code === TOKEN_EXPIRED && typeof this.#token !== "function";
+    if (code >= FINAL || stale) return this.#end({ code, reason });
+    this.#setState("connecting");
+    // A token that has just expired is replaced at once; whoever sends too much waits.
+    if (code === TOKEN_EXPIRED && this.#failures === 0) return this.#retry(0);
+    this.#retry(code === TOO_MANY_FRAMES ? LONGEST_DELAY : undefined);
+  }
+
+  // Everybody's connection ends when the server does: the delays are spread, so that not all come back at once.
+  #retry(delay = Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failures)) {
+    this.#failures += 1;
+    if (this.state !== "closed") this.#timer = setTimeout(() => this.#open(), delay);
+  }
+
+  // The network or the user is back: no need to wait on.
+  #hurry() {
+    if (globalThis.document?.visibilityState === "hidden") return;
+    if (this.#timer) this.#open();
+    else this.#heard = Math.min(this.#heard, Date.now() - SILENCE);
+  }
+
+  #watchOver(socket) {
+    const silent = Date.now() - this.#heard;
+    if (silent > SILENCE + PATIENCE) {
+      // Its closing could take minutes: there is nobody to answer.
+      this.#socket = undefined;
+      socket.close();
+      this.#closed({ code: 1006, reason: "silent" });
+    } else if (silent > SILENCE) {
+      this.#send("ping");
+    }
+  }
+
+  #end(why) {
+    if (this.state === "closed") return;
+    clearTimeout(this.#timer);
+    clearInterval(this.#watch);
+    globalThis.removeEventListener?.("online", this.#onReturn);
+    globalThis.document?.removeEventListener("visibilitychange", this.#onReturn);
+    const socket = this.#socket;
+    this.#socket = undefined;
+    this.#setState("closed");
+    socket?.close(1000);
+    this.#tell("closed", why);
+  }
+
+  async #call(method, path, body) {
+    const headers = { authorization: `Bearer ${await this.#currentToken()}` };
+    if (body) headers["content-type"] = "application/json";
+    // What this page does itself it need not be told.
+    if (this.#connectionId) headers["x-connection-id"] = this.#connectionId;
+    const response = await fetch(this.#url + path, { method, headers, body: body && JSON.stringify(body) });
+    const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
+    if (!answer.success) throw new SchoolbellError(answer, response.status);
+    return answer.data;
+  }
+}
+
+function query(parameters = {}) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
