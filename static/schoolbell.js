@@ -45,7 +45,7 @@ class Schoolbell {
   #onReturn = () => this.#hurry();
 
   constructor({ url = "", token, since }) {
-    this.#url = new URL(url, globalThis.location?.href).href.replace(/\/$/, "");
+    this.#url = new URL(url || "/", globalThis.location?.origin).href.replace(/\/$/, "");
     this.#token = token;
     /** "connecting", "open", or "closed": for good. */
     this.state = "connecting";

@@ -102,7 +102,7 @@ impl Http {
     }
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(haystack, needle)
 }
 
@@ -216,7 +216,7 @@ async fn read(mut stream: TcpStream, start: Instant, arrived: mpsc::UnboundedSen
 }
 
 /// The payload of a whole frame of the server's, and what follows it.
-fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, header) = match *bytes.get(1)? {
         126 => (
             u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?) as usize,

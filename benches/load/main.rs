@@ -2,13 +2,14 @@
 //! stands a floor that was measured in the same run: the least that the thing could cost here.
 //!
 //! `cargo bench --bench load` runs everything; `cargo bench --bench load -- messages idle` only these parts.
-//! Parts: `messages`, `idle`, `reads`, `push`.
+//! Parts: `messages`, `idle`, `reads`, `push`, `socketio` (this one takes node, and `npm ci` in `tests/web`).
 
 mod client;
 mod floors;
 mod push;
 mod seed;
 mod server;
+mod socketio;
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,12 @@ fn main() {
         floors::serve_warp();
         return;
     }
+    if let [part, folder] = &arguments[..]
+        && part == "serve-socketio"
+    {
+        socketio::serve(folder);
+        return;
+    }
     let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|a| a == part);
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     // One thread: the generator leaves the other core to the server.
@@ -60,6 +67,9 @@ fn main() {
     }
     if wanted("push") {
         runtime.block_on(pushes());
+    }
+    if wanted("socketio") {
+        runtime.block_on(socketio::compare());
     }
 }
 

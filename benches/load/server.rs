@@ -8,7 +8,7 @@ use schoolbell::{App, Config};
 
 use crate::seed;
 
-const SECRET: &str = "the secret of the benchmark";
+pub const SECRET: &str = "the secret of the benchmark";
 
 pub struct Server {
     child: Child,
@@ -59,24 +59,29 @@ impl Server {
 
     /// Resident memory of the server's process.
     pub fn memory_bytes(&self) -> i64 {
-        let path = format!("/proc/{}/statm", self.child.id());
-        let text = std::fs::read_to_string(path).unwrap();
-        text.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4096
+        memory_bytes(self.child.id())
     }
 
     /// User and system time of the server's process.
     pub fn cpu_seconds(&self) -> f64 {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let text = std::fs::read_to_string(path).unwrap();
-        let fields: Vec<&str> = text
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        ticks / 100.0
+        cpu_seconds(self.child.id())
     }
+}
+
+/// Resident memory of a process.
+pub fn memory_bytes(pid: u32) -> i64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    text.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4096
+}
+
+/// User and system time of a process.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // What follows the name, which may hold anything.
+    let after = text.rsplit(')').next().unwrap();
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    ticks / 100.0
 }
 
 impl Drop for Server {
@@ -86,7 +91,8 @@ impl Drop for Server {
     }
 }
 
-fn token(id: &str) -> String {
+/// A token of somebody with this id.
+pub fn token(id: &str) -> String {
     let claims = serde_json::json!({ "userId": id, "exp": 4_000_000_000u64 });
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&Default::default(), &claims, &key).unwrap()
