@@ -275,9 +275,13 @@ pub fn serve(folder: &str) {
             lines.for_each(|line| drop(commands.send(line)));
         });
         tokio::spawn(server::run(listener, app.clone(), std::future::pending()));
-        while let Some(line) = given.recv().await {
-            obey(&app, &line).await;
-        }
+        // Among the connections' own threads, as Node's events come from its loop.
+        let obeying = tokio::spawn(async move {
+            while let Some(line) = given.recv().await {
+                obey(&app, &line).await;
+            }
+        });
+        obeying.await.unwrap();
     });
 }
 
