@@ -129,7 +129,6 @@ test("the example page logs in, writes and shows what comes", async () => {
   await page.click("text=Send");
   await page.waitForSelector("text=to bob: hello back");
   assert.deepEqual(errors, []);
-  await page.screenshot({ path: "/tmp/example.png" });
 });
 
 /** schoolbell.js on a page of another origin, over a network that can be cut. */
