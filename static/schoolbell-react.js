@@ -14,6 +14,7 @@ export function useSchoolbell(token, { url, onEvent } = {}) {
   const [unread, setUnread] = useState(NOTHING);
   const [closed, setClosed] = useState(null);
   const bell = useRef(null);
+  const cursor = useRef(undefined);
   // The newest of them, without a new connection for each.
   const latest = useRef(onEvent);
   useEffect(() => {
@@ -21,8 +22,12 @@ export function useSchoolbell(token, { url, onEvent } = {}) {
   });
 
   useEffect(() => {
-    if (!token) return;
-    const mine = connect({ url, token });
+    if (!token) {
+      cursor.current = undefined;
+      return;
+    }
+    // A new token goes on where the last one's connection stopped.
+    const mine = connect({ url, token, since: cursor.current });
     bell.current = mine;
     let connected;
     // What came before `upTo` is in the counts of `connected` already.
@@ -53,15 +58,19 @@ export function useSchoolbell(token, { url, onEvent } = {}) {
       setNotifications((list) => merge(list, [notification]));
       count("notifications", notification);
     });
-    mine.on("notifications_read", ({ ids, all }) => markHere((one) => all || ids.includes(one.id)));
+    mine.on("notifications_read", ({ ids, all, seq }) =>
+      markHere((one) => (all ? one.seq < seq : ids.includes(one.id))),
+    );
     mine.on("new_message", (message) => {
       setLastMessage(message);
       if (message.receiverId === connected.userId) count("messages", message);
     });
     mine.on("*", (name, data) => latest.current?.(name, data));
     return () => {
-      mine.close();
+      cursor.current = mine.seq;
       bell.current = null;
+      mine.close();
+      setClosed(null);
       setConnected(false);
       setNotifications([]);
       setLastMessage(null);

@@ -24,7 +24,7 @@ use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
 
 pub use dispatcher::Dispatcher;
 pub use doubts::{Doubt, PATIENCE, Reach};
-pub use inbox::{Drained, Inbox, Packet};
+pub use inbox::{Drained, HARD_LIMIT, Inbox, Packet};
 
 /// How long after somebody's last socket has gone they still count as online.
 pub const GRACE: Duration = Duration::from_secs(20);

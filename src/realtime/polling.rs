@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::bucket::Bucket;
@@ -19,10 +19,10 @@ use super::socketio::SocketIo;
 use super::websocket::{self, LINGER, STALL, Wire};
 use super::{ABNORMAL, End, Out, Protocol};
 use crate::app::App;
-use crate::error::Result;
-use crate::hub::Packet;
+use crate::error::{Error, Result};
+use crate::hub::{HARD_LIMIT, Packet};
 use crate::model::events::CloseCode;
-use crate::model::ids::Seq;
+use crate::model::ids::{ConnectionId, Seq};
 
 /// How long a WebSocket may take to take a session over.
 const UPGRADE_TIME: Duration = Duration::from_secs(10);
@@ -31,9 +31,26 @@ const NUDGE: Duration = Duration::from_millis(100);
 /// Events that share one answer, in bytes.
 const ANSWER: usize = 64 << 10;
 
+/// Sessions of which nobody knows yet whose they are. One request makes one, and holds no connection open.
+const MAX_WAITING: usize = 4_096;
+/// How long a WebSocket that is about to take over is let finish when the server stops: its client polls no more.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
 /// The sessions that poll.
-#[derive(Clone, Default)]
-pub struct Sessions(Arc<Mutex<HashMap<String, Arc<Link>>>>);
+#[derive(Clone)]
+pub struct Sessions {
+    links: Arc<Mutex<HashMap<String, Arc<Link>>>>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Sessions {
+            links: Arc::default(),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+        }
+    }
+}
 
 /// The way to a session's task.
 pub struct Link {
@@ -85,14 +102,17 @@ impl Out for Payload {
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a session; returns the handshake's answer.
     ///
     /// # Errors
-    /// [`crate::error::Error::Internal`] where the system has no random numbers.
+    /// [`Error::Unavailable`] while too many have not said who they are; [`Error::Internal`] where the system has no
+    /// random numbers.
     pub fn begin(&self, app: &App) -> Result<String> {
+        let waiting = self.waiting.clone().try_acquire_owned();
+        let waiting = waiting.map_err(|_| Error::unavailable("Too many are connecting."))?;
         let sid = engineio::new_sid()?;
         let open = engineio::open(&sid, &["websocket"]);
         let (sender, commands) = mpsc::channel(4);
@@ -112,7 +132,8 @@ impl Sessions {
             payload: Payload::default(),
             poll: None,
             nonce: String::new(),
-            answered: 0,
+            answered: None,
+            waiting: Some(waiting),
             starving: None,
             nudge: None,
         };
@@ -195,7 +216,7 @@ impl Upgrading {
         let probe = timeout(UPGRADE_TIME, self.probe(&mut wire));
         let probed = tokio::select! {
             probed = probe => probed.unwrap_or(Err(End::Code(CloseCode::NoAuth))),
-            () = app.stopping.cancelled() => Err(End::Code(CloseCode::Restarting)),
+            () = stopped(&app) => Err(End::Code(CloseCode::Restarting)),
         };
         // The right goes back before the rest, which may take days.
         drop(self);
@@ -238,6 +259,11 @@ impl Drop for Upgrading {
     }
 }
 
+async fn stopped(app: &App) {
+    app.stopping.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
+}
+
 async fn next_text<S>(wire: &mut Wire<S>) -> Result<String, End>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -264,8 +290,10 @@ struct Polling {
     poll: Option<oneshot::Sender<String>>,
     /// The last poll's.
     nonce: String,
-    /// The highest seq in the last answer: the next poll shows that it came.
-    answered: Seq,
+    /// Whose the last answer was, and the highest seq in it: the next poll shows that it came.
+    answered: Option<(ConnectionId, Seq)>,
+    /// A place among those of whom nobody knows yet who they are.
+    waiting: Option<OwnedSemaphorePermit>,
     /// Since when something has waited for a poll.
     starving: Option<Instant>,
     /// When to answer the poll that waits, with nothing if need be.
@@ -316,7 +344,7 @@ impl Polling {
     fn hand_over(mut self, give: oneshot::Sender<Carried>) {
         match self.poll.take() {
             Some(poll) => drop(poll.send(NOOP.into())),
-            None => self.protocol.session().confirmed(self.answered),
+            None => self.confirm(),
         }
         // A WebSocket that has gone meanwhile drops what it is given, and the session ends.
         let _ = give.send(Carried {
@@ -327,28 +355,36 @@ impl Polling {
         });
     }
 
-    /// Tells the client, by the poll that waits or one that comes soon.
+    /// Tells the client, by the poll that waits or those that come soon.
     async fn farewell(mut self, end: &End, commands: &mut mpsc::Receiver<Command>) {
-        match end {
-            End::Peer(_) => self.payload.message(&[NOOP]),
-            End::Code(code) => {
-                self.protocol.farewell(*code, &mut self.payload);
-                self.payload.message(&[CLOSE]);
-            }
-            End::Drop(_) => self.payload.message(&[CLOSE]),
+        if let End::Code(code) = end {
+            self.protocol.farewell(*code, &mut self.payload);
         }
         // Out of the hub first: nothing more is queued for a session that is ending.
         drop(self.protocol);
+        let close = match end {
+            End::Peer(_) => NOOP,
+            End::Code(_) | End::Drop(_) => CLOSE,
+        };
+        // Who has not said who they are has nothing to miss.
+        let lingers = matches!(end, End::Code(code) if *code != CloseCode::NoAuth);
         let until = Instant::now() + LINGER;
-        while self.poll.is_none() && matches!(end, End::Code(_)) {
-            match timeout_at(until, commands.recv()).await {
-                Ok(Some(Command::Poll { answer, .. })) => self.poll = Some(answer),
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break,
+        // Not in one answer: a stock client takes a CLOSE at once and the events before it a moment later, as if they had
+        // come after the next connection; and there it would get them again.
+        for answer in [self.payload.0, close.to_owned()] {
+            if answer.is_empty() {
+                continue;
             }
-        }
-        if let Some(poll) = self.poll {
-            let _ = poll.send(self.payload.0);
+            while self.poll.is_none() && lingers {
+                match timeout_at(until, commands.recv()).await {
+                    Ok(Some(Command::Poll { answer, .. })) => self.poll = Some(answer),
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return,
+                }
+            }
+            if let Some(poll) = self.poll.take() {
+                let _ = poll.send(answer);
+            }
         }
     }
 
@@ -415,7 +451,7 @@ impl Polling {
                 self.heartbeat.heard();
                 let outcome = self.take_body(&body).await;
                 // A client that closes has been understood.
-                if !matches!(outcome, Err(End::Code(_))) {
+                if matches!(outcome, Ok(()) | Err(End::Peer(_))) {
                     let _ = taken.send(());
                 }
                 outcome?;
@@ -435,12 +471,22 @@ impl Polling {
         }
         self.nonce = nonce;
         self.heartbeat.heard();
-        self.protocol.session().confirmed(self.answered);
+        self.confirm();
         self.poll = Some(answer);
         if self.link.probed.load(Ordering::Acquire) {
             self.nudge_at(Instant::now() + NUDGE);
         }
         Ok(())
+    }
+
+    /// The last answer came. Its session may be another's meanwhile, if the client left and joined again.
+    fn confirm(&mut self) {
+        let session = self.protocol.session();
+        if let Some((id, seq)) = self.answered.take()
+            && id == session.inbox().id()
+        {
+            session.confirmed(seq);
+        }
     }
 
     fn nudge_at(&mut self, at: Instant) {
@@ -451,7 +497,14 @@ impl Polling {
         for packet in body.split(SEPARATOR) {
             self.bucket.take(&self.app.config.limits)?;
             let events = self.protocol.receive(packet, &mut self.payload).await?;
+            // Answers to somebody who fetches none.
+            if self.payload.0.len() > HARD_LIMIT {
+                return Err(CloseCode::TooSlow.into());
+            }
             self.put(&events);
+        }
+        if self.protocol.session().joined() {
+            self.waiting = None;
         }
         Ok(())
     }
@@ -484,7 +537,7 @@ impl Polling {
         if !self.payload.0.is_empty()
             && let Some(poll) = self.poll.take()
         {
-            self.answered = self.protocol.session().ask();
+            self.answered = Some((inbox.id(), self.protocol.session().ask()));
             (self.starving, self.nudge) = (None, None);
             let payload = std::mem::take(&mut self.payload.0);
             if poll.send(payload).is_err() {

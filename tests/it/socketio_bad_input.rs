@@ -346,6 +346,39 @@ async fn a_client_that_hangs_up_leaves_no_session() {
 }
 
 #[tokio::test]
+async fn answers_that_nobody_fetches_are_not_kept_for_ever() {
+    let t = TestApp::with(|c| c.limits.enabled = false);
+    let poller = Poller::open(&t.address).await;
+    let greedy = vec!["40/a,{}"; 7_500].join("\u{1e}");
+    assert_eq!(poller.post(&greedy).await.0, 400);
+    expect_no_sessions(&t).await;
+    let poller = Poller::open(&t.address).await;
+    assert_eq!(
+        poller.post(&format!("40/{},", "a".repeat(300))).await.0,
+        400
+    );
+    expect_no_sessions(&t).await;
+}
+
+/// One request makes a session and holds no connection open.
+#[tokio::test]
+async fn sessions_of_nobody_are_bounded() {
+    let t = TestApp::new();
+    let sessions = schoolbell::realtime::polling::Sessions::default();
+    let open: Vec<String> = (0..4_096)
+        .map(|_| sessions.begin(&t.app).unwrap())
+        .collect();
+    assert!(sessions.begin(&t.app).is_err());
+    // Who says who it is makes room for another.
+    let ann = t.student("ann").await;
+    let open: serde_json::Value = serde_json::from_str(&open[0][1..]).unwrap();
+    let link = sessions.find(open["sid"].as_str().unwrap()).unwrap();
+    let connect = format!("40{}", json!({ "token": ann.token }));
+    link.begin_post().unwrap().deliver(connect).await.unwrap();
+    assert!(sessions.begin(&t.app).is_ok());
+}
+
+#[tokio::test]
 async fn too_many_packets_end_the_session() {
     let t = TestApp::with(|c| c.limits.frames_per_second = 2);
     let ann = t.student("ann").await;

@@ -6,6 +6,8 @@
 
 mod packet;
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,8 +27,8 @@ use packet::{Body, Packet};
 
 /// Says no more than the original did: front ends compare it.
 const AUTHENTICATION_ERROR: &str = "Authentication error";
-/// Pings whose pongs may be outstanding before no further question is asked.
-const MAX_ASKED: usize = 4;
+/// The longest name of a namespace that is told that there is no such one, in bytes.
+const MAX_NAMESPACE: usize = 256;
 
 /// Serves to its end a connection that is a WebSocket from the start. `early`: bytes that came with the handshake.
 pub async fn serve<S>(app: App, stream: S, early: &[u8])
@@ -49,7 +51,7 @@ pub struct SocketIo {
     app: App,
     session: Session,
     /// What each ping that is not answered yet asked for, the oldest first: they carry nothing themselves.
-    asked: Vec<Seq>,
+    asked: VecDeque<Seq>,
 }
 
 /// What a client sends with CONNECT. Front ends put keys of their own beside these.
@@ -95,28 +97,27 @@ impl SocketIo {
     pub(super) fn new(app: App) -> Self {
         SocketIo {
             session: Session::new(app.clone()),
-            asked: Vec::new(),
+            asked: VecDeque::new(),
             app,
         }
     }
 
     /// Writes the question whether the peer is there, and has got what was written.
     pub fn ask(&mut self, out: &mut impl Out) {
-        if self.asked.len() < MAX_ASKED {
-            self.asked.push(self.session.ask());
-        }
+        self.asked.push_back(self.session.ask());
         out.message(&[PING]);
     }
 
     fn answered(&mut self) {
-        if !self.asked.is_empty() {
-            self.session.confirmed(self.asked.remove(0));
+        if let Some(seq) = self.asked.pop_front() {
+            self.session.confirmed(seq);
         }
     }
 
     async fn take(&mut self, text: &str, out: &mut impl Out) -> Step {
         let packet = Packet::parse(text).ok_or(CloseCode::BadFrame)?;
         match packet.body {
+            _ if packet.namespace.len() > MAX_NAMESPACE => Err(CloseCode::BadFrame),
             Body::Connect(_) if packet.namespace != "/" => {
                 let error = ConnectError {
                     message: "Invalid namespace",
@@ -131,7 +132,8 @@ impl SocketIo {
             Body::Connect(_) => Err(CloseCode::BadFrame),
             Body::Disconnect => {
                 self.session = Session::new(self.app.clone());
-                self.asked.clear();
+                // The pongs that are still to come are of pings before.
+                self.asked.iter_mut().for_each(|seq| *seq = 0);
                 Ok(Vec::new())
             }
             Body::Event { name, data, ack } => self.command(&name, data, ack, out).await,
