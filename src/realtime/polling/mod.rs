@@ -1,91 +1,36 @@
 //! Socket.IO by long-polling: the client fetches what there is with GETs, one waiting at a time, and brings its own with
 //! POSTs. A task holds each session; requests find it by the session's id. A WebSocket may take the session over.
 
-use std::collections::HashMap;
+mod link;
+mod upgrade;
+
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::bucket::Bucket;
-use super::engineio::{self, CLOSE, NOOP, PROBE, PROBED, SEPARATOR, UPGRADE};
-use super::frame::Incoming;
+use super::engineio::{CLOSE, NOOP, SEPARATOR};
 use super::heartbeat::Heartbeat;
 use super::socketio::SocketIo;
-use super::websocket::{self, LINGER, STALL, Wire};
+use super::websocket::{LINGER, STALL};
 use super::{ABNORMAL, End, Out, Protocol};
 use crate::app::App;
-use crate::error::{Error, Result};
 use crate::hub::{HARD_LIMIT, Packet};
 use crate::model::events::CloseCode;
 use crate::model::ids::{ConnectionId, Seq};
+use link::Command;
+use upgrade::Carried;
 
-/// How long a WebSocket may take to take a session over.
-const UPGRADE_TIME: Duration = Duration::from_secs(10);
-/// While it does, a poll that waits is answered after this long: the client stops polling first.
+pub use link::{Gone, Link, Posting, Sessions};
+pub use upgrade::Upgrading;
+
+/// While a WebSocket takes over, a poll that waits is answered after this long: the client stops polling first.
 const NUDGE: Duration = Duration::from_millis(100);
 /// Events that share one answer, in bytes.
 const ANSWER: usize = 64 << 10;
-
-/// Sessions of which nobody knows yet whose they are. One request makes one, and holds no connection open.
-const MAX_WAITING: usize = 4_096;
-/// How long a WebSocket that is about to take over is let finish when the server stops: its client polls no more.
-const STOP_GRACE: Duration = Duration::from_secs(1);
-
-/// The sessions that poll.
-#[derive(Clone)]
-pub struct Sessions {
-    links: Arc<Mutex<HashMap<String, Arc<Link>>>>,
-    waiting: Arc<Semaphore>,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Sessions {
-            links: Arc::default(),
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-        }
-    }
-}
-
-/// The way to a session's task.
-pub struct Link {
-    commands: mpsc::Sender<Command>,
-    /// Whether a POST is being read or taken.
-    posting: AtomicBool,
-    /// Whether a WebSocket is about to take over, and has shown that it works.
-    upgrading: AtomicBool,
-    probed: AtomicBool,
-}
-
-enum Command {
-    Poll {
-        /// What makes the request unlike any other.
-        nonce: String,
-        answer: oneshot::Sender<String>,
-    },
-    /// A body, and where to say that it was taken. Without a body it was none that could be taken.
-    Post(Option<String>, oneshot::Sender<()>),
-    /// The WebSocket works: polls are to come to an end.
-    Probed,
-    Upgrade(oneshot::Sender<Carried>),
-}
-
-/// What a session is made of, on its way to another transport.
-struct Carried {
-    protocol: SocketIo,
-    heartbeat: Heartbeat,
-    bucket: Bucket,
-    unsent: Payload,
-}
-
-/// The session has ended, or ends by this request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
 
 /// Packets that wait for a poll.
 #[derive(Default)]
@@ -97,184 +42,6 @@ impl Out for Payload {
             self.0.push(SEPARATOR);
         }
         parts.iter().for_each(|part| self.0.push_str(part));
-    }
-}
-
-impl Sessions {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins a session; returns the handshake's answer.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] while too many have not said who they are; [`Error::Internal`] where the system has no
-    /// random numbers.
-    pub fn begin(&self, app: &App) -> Result<String> {
-        let waiting = self.waiting.clone().try_acquire_owned();
-        let waiting = waiting.map_err(|_| Error::unavailable("Too many are connecting."))?;
-        let sid = engineio::new_sid()?;
-        let open = engineio::open(&sid, &["websocket"]);
-        let (sender, commands) = mpsc::channel(4);
-        let link = Arc::new(Link {
-            commands: sender,
-            posting: AtomicBool::new(false),
-            upgrading: AtomicBool::new(false),
-            probed: AtomicBool::new(false),
-        });
-        self.lock().insert(sid.clone(), link.clone());
-        let polling = Polling {
-            app: app.clone(),
-            protocol: SocketIo::new(app.clone()),
-            heartbeat: Heartbeat::new(),
-            bucket: Bucket::new(&app.config.limits),
-            link,
-            payload: Payload::default(),
-            poll: None,
-            nonce: String::new(),
-            answered: None,
-            waiting: Some(waiting),
-            starving: None,
-            nudge: None,
-        };
-        app.tasks.spawn(polling.serve(self.clone(), sid, commands));
-        Ok(open)
-    }
-
-    pub fn find(&self, sid: &str) -> Option<Arc<Link>> {
-        self.lock().get(sid).cloned()
-    }
-}
-
-impl Link {
-    /// Waits for packets. `nonce` tells requests apart.
-    ///
-    /// # Errors
-    /// [`Gone`]; a second poll beside the first ends the session.
-    pub async fn poll(&self, nonce: &str) -> Result<String, Gone> {
-        let (answer, answered) = oneshot::channel();
-        let nonce = nonce.to_owned();
-        self.command(Command::Poll { nonce, answer }).await?;
-        answered.await.map_err(|_| Gone)
-    }
-
-    /// Takes the right to bring a body, of which there is one at a time.
-    pub fn begin_post(self: &Arc<Self>) -> Option<Posting> {
-        let free = !self.posting.swap(true, Ordering::AcqRel);
-        free.then(|| Posting(self.clone()))
-    }
-
-    /// Ends the session: its client does not keep to the protocol.
-    pub async fn break_off(&self) {
-        let (taken, _) = oneshot::channel();
-        let _ = self.command(Command::Post(None, taken)).await;
-    }
-
-    /// Takes the right to take the session over.
-    pub fn begin_upgrade(self: &Arc<Self>) -> Option<Upgrading> {
-        let free = !self.upgrading.swap(true, Ordering::AcqRel);
-        free.then(|| Upgrading(self.clone()))
-    }
-
-    async fn command(&self, command: Command) -> Result<(), Gone> {
-        self.commands.send(command).await.map_err(|_| Gone)
-    }
-}
-
-/// The right to bring a body.
-pub struct Posting(Arc<Link>);
-
-impl Posting {
-    /// Returns when all packets of the body have been taken.
-    ///
-    /// # Errors
-    /// [`Gone`], also for a body that does not keep to the protocol.
-    pub async fn deliver(self, body: String) -> Result<(), Gone> {
-        let (taken, when_taken) = oneshot::channel();
-        self.0.command(Command::Post(Some(body), taken)).await?;
-        when_taken.await.map_err(|_| Gone)
-    }
-}
-
-impl Drop for Posting {
-    fn drop(&mut self) {
-        self.0.posting.store(false, Ordering::Release);
-    }
-}
-
-/// The right to take a session over.
-pub struct Upgrading(Arc<Link>);
-
-impl Upgrading {
-    /// Lets a WebSocket prove itself, then serves the session on it to its end. Where it does not prove itself, the
-    /// session goes on polling.
-    pub async fn serve<S>(self, app: App, stream: S, early: &[u8])
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
-        let mut wire = Wire::new(stream, early);
-        let probe = timeout(UPGRADE_TIME, self.probe(&mut wire));
-        let probed = tokio::select! {
-            probed = probe => probed.unwrap_or(Err(End::Code(CloseCode::NoAuth))),
-            () = stopped(&app) => Err(End::Code(CloseCode::Restarting)),
-        };
-        // The right goes back before the rest, which may take days.
-        drop(self);
-        let carried = match probed {
-            Ok(carried) => carried,
-            Err(end) => return wire.close(&end).await,
-        };
-        for packet in carried.unsent.0.split(SEPARATOR).filter(|p| !p.is_empty()) {
-            wire.out.message(&[packet]);
-        }
-        let (protocol, heartbeat, bucket) = (carried.protocol, carried.heartbeat, carried.bucket);
-        websocket::resume(&app, wire, protocol, heartbeat, bucket, None).await;
-    }
-
-    async fn probe<S>(&self, wire: &mut Wire<S>) -> Result<Carried, End>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
-        let gone = |Gone| End::Code(CloseCode::BadFrame);
-        if next_text(wire).await? != PROBE {
-            return Err(End::Code(CloseCode::BadFrame));
-        }
-        wire.out.message(&[PROBED]);
-        wire.flush().await?;
-        self.0.probed.store(true, Ordering::Release);
-        self.0.command(Command::Probed).await.map_err(gone)?;
-        if next_text(wire).await? != UPGRADE {
-            return Err(End::Code(CloseCode::BadFrame));
-        }
-        let (give, given) = oneshot::channel();
-        self.0.command(Command::Upgrade(give)).await.map_err(gone)?;
-        given.await.map_err(|_| gone(Gone))
-    }
-}
-
-impl Drop for Upgrading {
-    fn drop(&mut self) {
-        self.0.probed.store(false, Ordering::Release);
-        self.0.upgrading.store(false, Ordering::Release);
-    }
-}
-
-async fn stopped(app: &App) {
-    app.stopping.cancelled().await;
-    tokio::time::sleep(STOP_GRACE).await;
-}
-
-async fn next_text<S>(wire: &mut Wire<S>) -> Result<String, End>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    loop {
-        match wire.decode()? {
-            Some(Incoming::Text(text)) => return Ok(text),
-            Some(Incoming::Close(_)) => return Err(End::Drop(ABNORMAL)),
-            Some(_) => {}
-            None => wire.read().await?,
-        }
     }
 }
 
@@ -313,6 +80,23 @@ impl<E: Into<End>> From<E> for Leave {
 }
 
 impl Polling {
+    fn new(app: &App, link: Arc<Link>, waiting: OwnedSemaphorePermit) -> Self {
+        Polling {
+            app: app.clone(),
+            protocol: SocketIo::new(app.clone()),
+            heartbeat: Heartbeat::new(),
+            bucket: Bucket::new(&app.config.limits),
+            link,
+            payload: Payload::default(),
+            poll: None,
+            nonce: String::new(),
+            answered: None,
+            waiting: Some(waiting),
+            starving: None,
+            nudge: None,
+        }
+    }
+
     async fn serve(
         mut self,
         sessions: Sessions,
@@ -328,12 +112,12 @@ impl Polling {
         let app = self.app.clone();
         match leave {
             Leave::Upgraded(give) => {
-                sessions.lock().remove(&sid);
+                sessions.remove(&sid);
                 self.hand_over(give);
             }
             Leave::Ended(end) => {
                 self.farewell(&end, &mut commands).await;
-                sessions.lock().remove(&sid);
+                sessions.remove(&sid);
                 app.metrics.closed(end.code());
                 tracing::debug!(code = end.code(), "polling session ended");
             }
@@ -473,7 +257,7 @@ impl Polling {
         self.heartbeat.heard();
         self.confirm();
         self.poll = Some(answer);
-        if self.link.probed.load(Ordering::Acquire) {
+        if self.link.is_probed() {
             self.nudge_at(Instant::now() + NUDGE);
         }
         Ok(())

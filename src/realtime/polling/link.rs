@@ -1,0 +1,167 @@
+//! The way from a request to a session's task.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::Polling;
+use super::upgrade::{Carried, Upgrading};
+use crate::app::App;
+use crate::error::{self, Error};
+use crate::realtime::engineio;
+
+/// Sessions of which nobody knows yet whose they are. One request makes one, and holds no connection open.
+const MAX_WAITING: usize = 4_096;
+/// The sessions that poll.
+#[derive(Clone)]
+pub struct Sessions {
+    links: Arc<Mutex<HashMap<String, Arc<Link>>>>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Sessions {
+            links: Arc::default(),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+        }
+    }
+}
+
+/// The way to a session's task.
+pub struct Link {
+    commands: mpsc::Sender<Command>,
+    /// Whether a POST is being read or taken.
+    posting: AtomicBool,
+    /// Whether a WebSocket is about to take over, and has shown that it works.
+    upgrading: AtomicBool,
+    probed: AtomicBool,
+}
+
+pub(super) enum Command {
+    Poll {
+        /// What makes the request unlike any other.
+        nonce: String,
+        answer: oneshot::Sender<String>,
+    },
+    /// A body, and where to say that it was taken. Without a body it was none that could be taken.
+    Post(Option<String>, oneshot::Sender<()>),
+    /// The WebSocket works: polls are to come to an end.
+    Probed,
+    Upgrade(oneshot::Sender<Carried>),
+}
+
+/// The session has ended, or ends by this request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a session; returns the handshake's answer.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] while too many have not said who they are; [`Error::Internal`] where the system has no
+    /// random numbers.
+    pub fn begin(&self, app: &App) -> error::Result<String> {
+        let waiting = self.waiting.clone().try_acquire_owned();
+        let waiting = waiting.map_err(|_| Error::unavailable("Too many are connecting."))?;
+        let sid = engineio::new_sid()?;
+        let open = engineio::open(&sid, &["websocket"]);
+        let (sender, commands) = mpsc::channel(4);
+        let link = Arc::new(Link {
+            commands: sender,
+            posting: AtomicBool::new(false),
+            upgrading: AtomicBool::new(false),
+            probed: AtomicBool::new(false),
+        });
+        self.lock().insert(sid.clone(), link.clone());
+        let polling = Polling::new(app, link, waiting);
+        app.tasks.spawn(polling.serve(self.clone(), sid, commands));
+        Ok(open)
+    }
+
+    pub(super) fn remove(&self, sid: &str) {
+        self.lock().remove(sid);
+    }
+
+    pub fn find(&self, sid: &str) -> Option<Arc<Link>> {
+        self.lock().get(sid).cloned()
+    }
+}
+
+impl Link {
+    /// Waits for packets. `nonce` tells requests apart.
+    ///
+    /// # Errors
+    /// [`Gone`]; a second poll beside the first ends the session.
+    pub async fn poll(&self, nonce: &str) -> Result<String, Gone> {
+        let (answer, answered) = oneshot::channel();
+        let nonce = nonce.to_owned();
+        self.command(Command::Poll { nonce, answer }).await?;
+        answered.await.map_err(|_| Gone)
+    }
+
+    /// Takes the right to bring a body, of which there is one at a time.
+    pub fn begin_post(self: &Arc<Self>) -> Option<Posting> {
+        let free = !self.posting.swap(true, Ordering::AcqRel);
+        free.then(|| Posting(self.clone()))
+    }
+
+    /// Ends the session: its client does not keep to the protocol.
+    pub async fn break_off(&self) {
+        let (taken, _) = oneshot::channel();
+        let _ = self.command(Command::Post(None, taken)).await;
+    }
+
+    /// Takes the right to take the session over, which one at a time has.
+    pub fn begin_upgrade(self: &Arc<Self>) -> Option<Upgrading> {
+        let free = !self.upgrading.swap(true, Ordering::AcqRel);
+        free.then(|| Upgrading::of(self.clone()))
+    }
+
+    /// Gives it back.
+    pub(super) fn end_upgrade(&self) {
+        self.probed.store(false, Ordering::Release);
+        self.upgrading.store(false, Ordering::Release);
+    }
+
+    /// The WebSocket works.
+    pub(super) async fn probed(&self) -> Result<(), Gone> {
+        self.probed.store(true, Ordering::Release);
+        self.command(Command::Probed).await
+    }
+
+    pub(super) fn is_probed(&self) -> bool {
+        self.probed.load(Ordering::Acquire)
+    }
+
+    pub(super) async fn command(&self, command: Command) -> Result<(), Gone> {
+        self.commands.send(command).await.map_err(|_| Gone)
+    }
+}
+
+/// The right to bring a body.
+pub struct Posting(Arc<Link>);
+
+impl Posting {
+    /// Returns when all packets of the body have been taken.
+    ///
+    /// # Errors
+    /// [`Gone`], also for a body that does not keep to the protocol.
+    pub async fn deliver(self, body: String) -> Result<(), Gone> {
+        let (taken, when_taken) = oneshot::channel();
+        self.0.command(Command::Post(Some(body), taken)).await?;
+        when_taken.await.map_err(|_| Gone)
+    }
+}
+
+impl Drop for Posting {
+    fn drop(&mut self) {
+        self.0.posting.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,111 @@
+//! A WebSocket takes a session over from long-polling.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::Payload;
+use super::link::{Command, Gone, Link};
+use crate::app::App;
+use crate::model::events::CloseCode;
+use crate::realtime::bucket::Bucket;
+use crate::realtime::engineio::{PROBE, PROBED, SEPARATOR, UPGRADE};
+use crate::realtime::frame::Incoming;
+use crate::realtime::heartbeat::Heartbeat;
+use crate::realtime::socketio::SocketIo;
+use crate::realtime::websocket::{self, Wire};
+use crate::realtime::{ABNORMAL, End, Out};
+
+/// How long a WebSocket may take to take a session over.
+const UPGRADE_TIME: Duration = Duration::from_secs(10);
+/// How long a WebSocket that is about to take over is let finish when the server stops: its client polls no more.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// What a session is made of, on its way to another transport.
+pub(super) struct Carried {
+    pub protocol: SocketIo,
+    pub heartbeat: Heartbeat,
+    pub bucket: Bucket,
+    pub unsent: Payload,
+}
+
+/// The right to take a session over.
+pub struct Upgrading(Arc<Link>);
+
+impl Upgrading {
+    pub(super) fn of(link: Arc<Link>) -> Self {
+        Upgrading(link)
+    }
+
+    /// Lets a WebSocket prove itself, then serves the session on it to its end. Where it does not prove itself, the
+    /// session goes on polling.
+    pub async fn serve<S>(self, app: App, stream: S, early: &[u8])
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut wire = Wire::new(stream, early);
+        let probe = timeout(UPGRADE_TIME, self.probe(&mut wire));
+        let probed = tokio::select! {
+            probed = probe => probed.unwrap_or(Err(End::Code(CloseCode::NoAuth))),
+            () = stopped(&app) => Err(End::Code(CloseCode::Restarting)),
+        };
+        // The right goes back before the rest, which may take days.
+        drop(self);
+        let carried = match probed {
+            Ok(carried) => carried,
+            Err(end) => return wire.close(&end).await,
+        };
+        for packet in carried.unsent.0.split(SEPARATOR).filter(|p| !p.is_empty()) {
+            wire.out.message(&[packet]);
+        }
+        let (protocol, heartbeat, bucket) = (carried.protocol, carried.heartbeat, carried.bucket);
+        websocket::resume(&app, wire, protocol, heartbeat, bucket, None).await;
+    }
+
+    async fn probe<S>(&self, wire: &mut Wire<S>) -> Result<Carried, End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let gone = |Gone| End::Code(CloseCode::BadFrame);
+        if next_text(wire).await? != PROBE {
+            return Err(End::Code(CloseCode::BadFrame));
+        }
+        wire.out.message(&[PROBED]);
+        wire.flush().await?;
+        self.0.probed().await.map_err(gone)?;
+        if next_text(wire).await? != UPGRADE {
+            return Err(End::Code(CloseCode::BadFrame));
+        }
+        let (give, given) = oneshot::channel();
+        self.0.command(Command::Upgrade(give)).await.map_err(gone)?;
+        given.await.map_err(|_| gone(Gone))
+    }
+}
+
+impl Drop for Upgrading {
+    fn drop(&mut self) {
+        self.0.end_upgrade();
+    }
+}
+
+async fn stopped(app: &App) {
+    app.stopping.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
+}
+
+async fn next_text<S>(wire: &mut Wire<S>) -> Result<String, End>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    loop {
+        match wire.decode()? {
+            Some(Incoming::Text(text)) => return Ok(text),
+            Some(Incoming::Close(_)) => return Err(End::Drop(ABNORMAL)),
+            Some(_) => {}
+            None => wire.read().await?,
+        }
+    }
+}
