@@ -33,9 +33,10 @@ after(async () => {
 });
 
 const pages = [];
-async function open(url) {
+async function open(url, prepare) {
   const page = await browser.context.newPage();
   pages.push(page);
+  await prepare?.(page);
   await page.goto(url);
   return page;
 }
@@ -132,9 +133,9 @@ test("the example page logs in, writes and shows what comes", async () => {
 });
 
 /** schoolbell.js on a page of another origin, over a network that can be cut. */
-async function client(token) {
+async function client(token, prepare) {
   const link = await startLink(server.url);
-  const page = await open(app.resolvedUrls.local[0]);
+  const page = await open(app.resolvedUrls.local[0], prepare);
   await page.evaluate(
     async ([url, token]) => {
       const { connect } = await import(`${url}/schoolbell.js`);
@@ -199,6 +200,21 @@ test("schoolbell.js honours the close codes", async () => {
   assert.deepEqual([last[0], last[1].code], ["closed", 4503]);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   assert.equal(await state(), "closed");
+  link.stop();
+});
+
+test("schoolbell.js gives a silent server up, but asks first, however late its timers come", async () => {
+  const { page, link, state } = await client(ann.token, (page) => page.clock.install());
+  const closes = () => page.evaluate(() => window.log.filter(([name, data]) => name === "state" && data !== "open").length);
+  // A minute in which no timer ran, as in a hidden tab.
+  await page.clock.fastForward(60_000);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.deepEqual([await state(), await closes()], ["open", 0]);
+  link.stall();
+  await page.clock.fastForward(31_000);
+  assert.equal(await state(), "open");
+  await page.clock.fastForward(11_000);
+  await until("the end of its patience", async () => (await closes()) === 1);
   link.stop();
 });
 
