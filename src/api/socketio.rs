@@ -1,7 +1,10 @@
 //! `/socket.io/`: the requests of Engine.IO. What they carry is `realtime::socketio`.
 
+use std::sync::Arc;
+
 use hyper::upgrade::OnUpgrade;
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use warp::http::{HeaderMap, Method, StatusCode, header};
 use warp::{Filter, Reply as _};
 
@@ -13,7 +16,7 @@ use super::{Route, request};
 use crate::app::App;
 use crate::error::Error;
 use crate::realtime::engineio::{MAX_PAYLOAD, Refused};
-use crate::realtime::polling::{Gone, Sessions, Upgrading};
+use crate::realtime::polling::{Gone, Link, Sessions, Upgrading};
 use crate::realtime::socketio;
 
 pub const PATTERN: &str = "/socket.io";
@@ -154,35 +157,28 @@ async fn poll(sessions: &Sessions, query: &Query) -> Result<Response> {
 }
 
 async fn post(sessions: &Sessions, mut request: Request) -> Result<Response> {
-    let link = sessions
-        .find(&request.query.sid)
-        .ok_or(Refused::UnknownSid)?;
-    let posting = link.begin_post();
-    let body = match &posting {
-        Some(_) if !is_binary(&request.headers) => {
-            read_text(&request.headers, &mut request.body).await
-        }
-        _ => Err(Refused::BadRequest.into()),
-    };
-    match (posting, body) {
-        (Some(posting), Ok(body)) => posting.deliver(body).await?,
-        (_, Err(refusal)) => {
-            link.break_off().await;
-            return Err(refusal);
-        }
-        (None, Ok(_)) => return Err(Refused::BadRequest.into()),
+    let sid = &request.query.sid;
+    let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
+    let brought = bring(&link, &mut request).await;
+    if brought.is_err() {
+        link.break_off().await;
     }
-    Ok(text("ok".into()))
+    brought.map(|()| text("ok".into()))
+}
+
+async fn bring(link: &Arc<Link>, request: &mut Request) -> Result<()> {
+    let posting = link.begin_post().ok_or(Refused::BadRequest)?;
+    if is_binary(&request.headers) {
+        return Err(Refused::BadRequest.into());
+    }
+    let bytes = read_stream(&request.headers, &mut request.body, MAX_PAYLOAD).await?;
+    let body = String::from_utf8(bytes.into()).map_err(|_| Refused::BadRequest)?;
+    Ok(posting.deliver(body).await?)
 }
 
 fn is_binary(headers: &HeaderMap) -> bool {
     let media_type = headers.get(header::CONTENT_TYPE);
     media_type.is_some_and(|value| value.as_bytes().starts_with(b"application/octet-stream"))
-}
-
-async fn read_text(headers: &HeaderMap, body: &mut BodyStream) -> Result<String> {
-    let bytes = read_stream(headers, body, MAX_PAYLOAD).await?;
-    String::from_utf8(bytes.into()).map_err(|_| Refused::BadRequest.into())
 }
 
 /// Takes the handshake of a WebSocket, which begins a session or takes one over.
@@ -191,21 +187,23 @@ fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<R
     let upgrade = request.upgrade.ok_or(Refused::BadRequest)?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
-        match (upgraded(upgrade).await, upgrading) {
-            (Some(Stream::Tcp(stream, early)), Some(upgrading)) => {
-                upgrading.serve(app, stream, &early).await;
-            }
-            (Some(Stream::Other(stream)), Some(upgrading)) => {
-                upgrading.serve(app, stream, &[]).await;
-            }
-            (Some(Stream::Tcp(stream, early)), None) => {
-                socketio::serve(app, stream, &early).await;
-            }
-            (Some(Stream::Other(stream)), None) => socketio::serve(app, stream, &[]).await,
-            (None, _) => {}
+        match upgraded(upgrade).await {
+            Some(Stream::Tcp(stream, early)) => start(app, stream, &early, upgrading).await,
+            Some(Stream::Other(stream)) => start(app, stream, &[], upgrading).await,
+            None => {}
         }
     });
     Ok(switching(&key)?)
+}
+
+async fn start<S>(app: App, stream: S, early: &[u8], upgrading: Option<Upgrading>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    match upgrading {
+        Some(upgrading) => upgrading.serve(app, stream, early).await,
+        None => socketio::serve(app, stream, early).await,
+    }
 }
 
 fn text(body: String) -> Response {

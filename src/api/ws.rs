@@ -11,6 +11,7 @@ use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use super::{Route, request};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::model::events::Cursor;
 use crate::realtime::ws::{self, Opening};
 use crate::service::auth::{self, Identity};
 
@@ -66,7 +67,7 @@ async fn handshake(
     Ok((switching(&key)?, user))
 }
 
-async fn start(app: App, upgrade: OnUpgrade, since: Option<i64>, identity: Option<Identity>) {
+async fn start(app: App, upgrade: OnUpgrade, since: Option<Cursor>, identity: Option<Identity>) {
     let opening = |early| Opening {
         since,
         identity,
@@ -79,13 +80,10 @@ async fn start(app: App, upgrade: OnUpgrade, since: Option<i64>, identity: Optio
     }
 }
 
-fn since(query: &str) -> Result<Option<i64>> {
+fn since(query: &str) -> Result<Option<Cursor>> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
-    let Some((_, value)) = pairs.find(|(name, _)| name == "since") else {
-        return Ok(None);
-    };
-    match value.parse() {
-        Ok(seq) if seq >= 0 => Ok(Some(seq)),
-        _ => Err(Error::invalid("since", "must be an integer of 0 or more")),
-    }
+    let since = pairs.find(|(name, _)| name == "since");
+    since
+        .map(|(_, value)| Cursor::since(value.parse().ok()))
+        .transpose()
 }

@@ -11,6 +11,7 @@ use super::messages::{Message, MessageRead};
 use super::notifications::{Notification, NotificationsRead};
 use super::time::Time;
 use super::users::{Presence, Unread};
+use crate::error::{Error, Result};
 
 /// What a committed write does outside of the database. A write returns its effects; the store hands them on once
 /// the commit is through, and never before.
@@ -91,6 +92,18 @@ pub struct Cursor {
     pub seq: Seq,
 }
 
+impl Cursor {
+    /// The `since` of a client.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no integer of 0 or more.
+    pub fn since(seq: Option<Seq>) -> Result<Self> {
+        let seq = seq.filter(|seq| *seq >= 0);
+        seq.map(Cursor::from)
+            .ok_or_else(|| Error::invalid("since", "must be an integer of 0 or more"))
+    }
+}
+
 impl From<Seq> for Cursor {
     fn from(seq: Seq) -> Self {
         Cursor { epoch: None, seq }
@@ -106,7 +119,7 @@ impl fmt::Display for Cursor {
 
 impl FromStr for Cursor {
     type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
         let (epoch, seq) = text.rsplit_once(':').ok_or(())?;
         Ok(Cursor {
             epoch: Some(epoch.into()),

@@ -8,7 +8,7 @@ use super::websocket::{self, Frames, OverWebSocket, Wire};
 use super::{Out, Protocol, Received};
 use crate::app::App;
 use crate::hub::Packet;
-use crate::model::events::CloseCode;
+use crate::model::events::{CloseCode, Cursor};
 use crate::model::ids::Seq;
 use crate::model::object::Object;
 use crate::service::auth::Identity;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// How a socket came: its cursor, and who it is where the handshake said so.
 #[derive(Debug)]
 pub struct Opening {
-    pub since: Option<Seq>,
+    pub since: Option<Cursor>,
     pub identity: Option<Identity>,
     /// Bytes that came with the handshake.
     pub early: bytes::Bytes,
@@ -31,7 +31,7 @@ where
 {
     let mut session = Session::new(app.clone());
     if let Some(since) = opening.since {
-        session.come_from(since.into());
+        session.come_from(since);
     }
     let wire = Wire::new(stream, &opening.early);
     websocket::serve(&app, wire, Plain { session }, opening.identity).await;

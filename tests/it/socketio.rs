@@ -302,7 +302,7 @@ async fn a_websocket_takes_a_polling_session_over_and_loses_nothing() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let (poller, _) = Poller::join(&t.address, &ann.token).await;
-    let sid = poller.url.rsplit_once("&sid=").unwrap().1.to_owned();
+    let sid = poller.sid().to_owned();
     let mut engine = Engine::connect(&t.address, &format!("&sid={sid}"))
         .await
         .unwrap();

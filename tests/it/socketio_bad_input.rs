@@ -262,7 +262,7 @@ async fn what_never_comes_is_not_waited_for() {
         last
     };
     let (upgrading, _) = Poller::join(&t.address, &ann.token).await;
-    let sid = upgrading.url.rsplit_once("&sid=").unwrap().1.to_owned();
+    let sid = upgrading.sid().to_owned();
     let unfinished = async {
         let mut engine = Engine::connect(&t.address, &format!("&sid={sid}"))
             .await
@@ -273,7 +273,7 @@ async fn what_never_comes_is_not_waited_for() {
     };
     let unproved = async {
         let (poller, _) = Poller::join(&t.address, &ann.token).await;
-        let sid = poller.url.rsplit_once("&sid=").unwrap().1.to_owned();
+        let sid = poller.sid().to_owned();
         let mut engine = Engine::connect(&t.address, &format!("&sid={sid}"))
             .await
             .unwrap();
@@ -307,7 +307,7 @@ async fn a_websocket_that_says_something_else_takes_nothing_over() {
     let t = TestApp::new();
     let ann = t.student("ann").await;
     let (poller, _) = Poller::join(&t.address, &ann.token).await;
-    let sid = poller.url.rsplit_once("&sid=").unwrap().1;
+    let sid = poller.sid();
     for (first, second) in [
         ("2", ""),
         ("5", ""),

@@ -14,6 +14,7 @@ use crate::realtime::engineio;
 
 /// Sessions of which nobody knows yet whose they are. One request makes one, and holds no connection open.
 const MAX_WAITING: usize = 4_096;
+
 /// The sessions that poll.
 #[derive(Clone)]
 pub struct Sessions {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Phase, Session, Step, close_code};
 use crate::error::{Error, Unauthorized};
 use crate::hub::Packet;
-use crate::model::events::{CloseCode, Empty, Event, Refused};
+use crate::model::events::{CloseCode, Cursor, Empty, Event, Refused};
 use crate::model::ids::UserId;
 use crate::model::object::Object;
 use crate::service::{auth, presence};
@@ -78,10 +78,7 @@ impl Session {
             return Err(CloseCode::BadToken.into());
         };
         if let Some(since) = data.since {
-            let since = since.as_i64().filter(|seq| *seq >= 0);
-            let since =
-                since.ok_or_else(|| Error::invalid("since", "must be an integer of 0 or more"))?;
-            self.come_from(since.into());
+            self.come_from(Cursor::since(since.as_i64())?);
         }
         let identity = auth::identity(&self.app, &token)
             .await

@@ -9,11 +9,12 @@ mod packet;
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::engineio::{self, MESSAGE, PING};
-use super::session::{Refusal, Session, Step};
+use super::session::{Refusal, Session, Step, close_code};
 use super::websocket::{self, Frames, OverWebSocket, Wire};
 use super::{End, NORMAL, Out, Protocol, Received};
 use crate::app::App;
@@ -59,8 +60,8 @@ pub struct SocketIo {
 struct Auth {
     token: Option<String>,
     pid: Option<String>,
-    offset: Option<serde_json::Value>,
-    since: Option<serde_json::Value>,
+    offset: Option<Value>,
+    since: Option<Value>,
 }
 
 /// The answer to CONNECT.
@@ -153,10 +154,7 @@ impl SocketIo {
             Err(error @ (Error::Unauthorized(_) | Error::Invalid(_))) => {
                 return Ok(refuse(out, AUTHENTICATION_ERROR, error.code()));
             }
-            Err(error) => {
-                tracing::error!(%error, "a Socket.IO client could not join");
-                return Err(CloseCode::Restarting);
-            }
+            Err(error) => return Err(close_code(error)),
         };
         let user = identity.user.id().clone();
         let pid = match self.cursor(&auth, &user) {
@@ -208,12 +206,14 @@ impl SocketIo {
             });
         }
         let since = match &auth.since {
-            None | Some(serde_json::Value::Null) => return Ok((None, None)),
-            Some(serde_json::Value::String(offset)) => offset.parse().ok(),
-            Some(since) => since.as_i64().filter(|seq| *seq >= 0).map(Cursor::from),
+            None | Some(Value::Null) => return Ok((None, None)),
+            Some(Value::String(offset)) => match offset.parse() {
+                Ok(cursor) => cursor,
+                Err(()) => Cursor::since(None)?,
+            },
+            Some(since) => Cursor::since(since.as_i64())?,
         };
-        let wrong = || Error::invalid("since", "must be an integer of 0 or more");
-        since.map(|c| (Some(c), None)).ok_or_else(wrong)
+        Ok((Some(since), None))
     }
 
     /// A name for this user's stream: `<nonce>.<HMAC over it, the user and the epoch>`. It needs no memory of the server's

@@ -42,6 +42,10 @@ impl Poller {
         (poller, payload)
     }
 
+    pub fn sid(&self) -> &str {
+        self.url.rsplit_once("&sid=").unwrap().1
+    }
+
     pub async fn poll(&self) -> (u16, String) {
         self.send(self.http.get(&self.url)).await
     }
