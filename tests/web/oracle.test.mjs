@@ -68,23 +68,27 @@ function normal(packet) {
 async function record(transports, url, script) {
   const sent = [];
   const received = [];
+  // Apart from the rest: a client that is told to close in the middle of its upgrade ends that first, however long it takes.
+  const closed = [];
+  let opened = 0;
   const socket = io(url, { transports, auth: { token: ann.token }, autoConnect: false, forceNew: true, reconnectionDelay: 100 });
   const events = [];
   socket.onAny((...event) => events.push(event));
   const told = ({ type, data }) => !["ping", "pong", "noop"].includes(type) && normal(`${type} ${data ?? ""}`);
   socket.io.on("open", () => {
     const { engine } = socket.io;
+    opened += 1;
     engine.on("packetCreate", (packet) => told(packet) && sent.push(told(packet)));
     engine.on("packet", (packet) => told(packet) && received.push(told(packet)));
-    engine.on("close", (reason) => received.push(`closed: ${reason}`));
+    engine.on("close", (reason) => closed.push(reason));
   });
   for (const name of ["connect", "disconnect", "connect_error"]) {
     socket.on(name, (why) => received.push(`${name}: ${why?.message ?? why ?? ""}`));
   }
   await script(socket, events);
   socket.close();
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  return { sent, received };
+  await until("every connection to be closed", () => closed.length === opened);
+  return { sent, received, closed };
 }
 
 /** Runs a script against both, and holds them against each other. */
