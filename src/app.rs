@@ -15,6 +15,7 @@ use crate::hub::{Dispatcher, Hub};
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
+use crate::model::roster::Progress;
 use crate::model::time::{Clock, SystemClock, Time};
 use crate::store::{Committed, Store};
 
@@ -40,10 +41,16 @@ pub struct Inner {
     pub elsewhere: Arc<Notify>,
     /// Told when something has been put into the push outbox.
     pub push_due: Arc<Notify>,
+    /// Told when an announcement is due.
+    pub announcement_due: Notify,
     /// Cancelled when the server stops: no new sockets, no new background work.
     pub stopping: CancellationToken,
     /// When the database last took a test write.
     pub last_health: tokio::sync::Mutex<Option<std::time::Instant>>,
+    /// The import that runs, or ran last.
+    pub import: Mutex<Option<Arc<Progress>>>,
+    /// Held while a backup is made.
+    pub backup: tokio::sync::Mutex<()>,
     /// Open sockets and background work, so that a stop can wait for them.
     pub tasks: TaskTracker,
     arrivals: Mutex<Option<mpsc::UnboundedReceiver<(UserKey, UserId)>>>,
@@ -127,8 +134,11 @@ impl App {
             clock,
             elsewhere,
             push_due,
+            announcement_due: Notify::new(),
             stopping: CancellationToken::new(),
             last_health: Default::default(),
+            import: Mutex::default(),
+            backup: Default::default(),
             tasks: TaskTracker::new(),
             arrivals: Mutex::new(Some(arrivals)),
             _dispatcher: dispatcher,

@@ -29,6 +29,8 @@ pub enum Error {
     TooLarge(usize),
     /// The body is not `application/json`.
     NotJson,
+    /// The body is not `text/csv`.
+    NotCsv,
     /// Too much at once: come back later.
     TooMany(Duration),
     /// Cannot serve now, through no fault of the caller.
@@ -57,6 +59,7 @@ pub enum Unauthorized {
     Disabled,
     BadCredentials,
     BadSetupCode,
+    BadPasswordLink,
 }
 
 /// Why a known caller is refused.
@@ -79,6 +82,9 @@ pub enum Noun {
     Message,
     Notification,
     Subscription,
+    Announcement,
+    Key,
+    Backup,
 }
 
 /// What a write contradicts.
@@ -89,6 +95,11 @@ pub enum Conflict {
     GroupId,
     Idempotency,
     NotEmpty,
+    Email,
+    /// An announcement that was to be cancelled is sent.
+    Sent,
+    /// People have changed since an import was previewed.
+    Stale,
 }
 
 /// Every stable `code` that an answer or an `error` event can carry.
@@ -103,6 +114,7 @@ pub const CODES: &[&str] = &[
     "user_disabled",
     "credentials_invalid",
     "setup_code_invalid",
+    "password_link_invalid",
     "role_not_allowed",
     "api_key_not_allowed",
     "scope_missing",
@@ -115,14 +127,21 @@ pub const CODES: &[&str] = &[
     "message_not_found",
     "notification_not_found",
     "subscription_not_found",
+    "announcement_not_found",
+    "api_key_not_found",
+    "backup_not_found",
     "username_taken",
     "user_id_taken",
     "group_id_taken",
     "idempotency_conflict",
     "not_empty",
+    "email_taken",
+    "already_sent",
+    "preview_stale",
     "method_not_allowed",
     "body_too_large",
     "not_json",
+    "not_csv",
     "too_many_requests",
     "unavailable",
     "internal_error",
@@ -164,6 +183,7 @@ impl Error {
             Error::MethodNotAllowed => "method_not_allowed",
             Error::TooLarge(_) => "body_too_large",
             Error::NotJson => "not_json",
+            Error::NotCsv => "not_csv",
             Error::TooMany(_) => "too_many_requests",
             Error::Unavailable(..) => "unavailable",
             Error::Internal(_) => "internal_error",
@@ -202,6 +222,7 @@ impl fmt::Display for Error {
             Error::MethodNotAllowed => f.write_str("This path does not take this method."),
             Error::TooLarge(limit) => write!(f, "The body is larger than {limit} bytes."),
             Error::NotJson => f.write_str("The body must be application/json."),
+            Error::NotCsv => f.write_str("The body must be text/csv."),
             Error::TooMany(_) => f.write_str("Too many requests. Try again later."),
             Error::Unavailable(why, _) => f.write_str(why),
             Error::Internal(why) => f.write_str(why),
@@ -222,6 +243,7 @@ impl Unauthorized {
             Self::Disabled => "user_disabled",
             Self::BadCredentials => "credentials_invalid",
             Self::BadSetupCode => "setup_code_invalid",
+            Self::BadPasswordLink => "password_link_invalid",
         }
     }
 
@@ -236,6 +258,9 @@ impl Unauthorized {
             Self::BadCredentials => "The username or the password is wrong.",
             Self::BadSetupCode => {
                 "The set-up code is wrong or too old. Restart the server for a fresh one."
+            }
+            Self::BadPasswordLink => {
+                "This link was used already, or is too old. Ask for another one."
             }
         }
     }
@@ -274,6 +299,9 @@ impl Noun {
             Self::Message => "message_not_found",
             Self::Notification => "notification_not_found",
             Self::Subscription => "subscription_not_found",
+            Self::Announcement => "announcement_not_found",
+            Self::Key => "api_key_not_found",
+            Self::Backup => "backup_not_found",
         }
     }
 
@@ -285,6 +313,9 @@ impl Noun {
             Self::Message => "There is no such message.",
             Self::Notification => "There is no such notification.",
             Self::Subscription => "There is no such device.",
+            Self::Announcement => "There is no such announcement.",
+            Self::Key => "There is no such API key.",
+            Self::Backup => "There is no such backup.",
         }
     }
 }
@@ -297,6 +328,9 @@ impl Conflict {
             Self::GroupId => "group_id_taken",
             Self::Idempotency => "idempotency_conflict",
             Self::NotEmpty => "not_empty",
+            Self::Email => "email_taken",
+            Self::Sent => "already_sent",
+            Self::Stale => "preview_stale",
         }
     }
 
@@ -307,6 +341,9 @@ impl Conflict {
             Self::GroupId => "A group with this id exists already.",
             Self::Idempotency => "This idempotencyKey was used for a different request.",
             Self::NotEmpty => "The database holds data already.",
+            Self::Email => "Somebody logs in with this e-mail address.",
+            Self::Sent => "This announcement is sent already.",
+            Self::Stale => "People have changed since the preview: look at it again.",
         }
     }
 }

@@ -1,11 +1,18 @@
 //! The pages: files of `static/`, embedded in the binary, or of the folder that `server.static_dir` names.
 
+use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Component, Path};
+use std::sync::LazyLock;
 
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use include_dir::{Dir, include_dir};
 use percent_encoding::percent_decode_str;
+use sha2::{Digest, Sha256};
 use warp::Filter;
-use warp::http::{Method, StatusCode, header};
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::path::FullPath;
 
 use super::Route;
@@ -14,25 +21,68 @@ use crate::app::App;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/static");
 
-/// What the pages may load and do.
-const POLICY: &str =
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// A file as it is served.
+#[derive(Clone)]
+struct Asset {
+    plain: Bytes,
+    /// Where it is worth it.
+    gzip: Option<Bytes>,
+    /// RFC 9110 section 8.8.3.
+    etag: HeaderValue,
+}
+
+/// The embedded files, compressed once, at the first request.
+static ASSETS: LazyLock<HashMap<&'static Path, Asset>> = LazyLock::new(|| {
+    let mut assets = HashMap::new();
+    let mut folders = vec![&EMBEDDED];
+    while let Some(folder) = folders.pop() {
+        folders.extend(folder.dirs());
+        for file in folder.files() {
+            let plain = Bytes::from_static(file.contents());
+            assets.insert(file.path(), Asset::new(plain));
+        }
+    }
+    assets
+});
+
+impl Asset {
+    fn new(plain: Bytes) -> Self {
+        let digest = Sha256::digest(&plain);
+        let hex: String = digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let etag = format!("\"{hex}\"");
+        Asset {
+            gzip: gzip(&plain).filter(|gzip| gzip.len() < plain.len()),
+            etag: HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\"")),
+            plain,
+        }
+    }
+}
+
+fn gzip(plain: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
 
 /// Serves a file for GET and HEAD; rejects where there is none.
 pub fn route(app: &App) -> Route {
     let app = app.clone();
     warp::path::full()
         .and(warp::method())
-        .and_then(move |path: FullPath, method: Method| {
+        .and(warp::header::headers_cloned())
+        .and_then(move |path: FullPath, method: Method, headers: HeaderMap| {
             let found = matches!(method, Method::GET | Method::HEAD)
-                .then(|| find(&app, path.as_str()))
+                .then(|| find(&app, path.as_str(), &headers))
                 .flatten();
             std::future::ready(found.ok_or_else(warp::reject::not_found))
         })
         .boxed()
 }
 
-fn find(app: &App, path: &str) -> Option<Response> {
+fn find(app: &App, path: &str, asked: &HeaderMap) -> Option<Response> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     let mut name = decoded.trim_start_matches('/').to_owned();
     if name.is_empty() || name.ends_with('/') {
@@ -50,23 +100,83 @@ fn find(app: &App, path: &str) -> Option<Response> {
     let folder = &app.config.server.static_dir;
     let overridden = (!folder.as_os_str().is_empty())
         .then(|| std::fs::read(folder.join(&name)).ok())
-        .flatten();
-    let body = match overridden {
-        Some(bytes) => bytes.into(),
-        None => bytes::Bytes::from_static(EMBEDDED.get_file(&name)?.contents()),
+        .flatten()
+        .map(|bytes| Asset::new(bytes.into()));
+    let asset = overridden.or_else(|| ASSETS.get(Path::new(&name)).cloned())?;
+    Some(answer(app, &name, asset, asked))
+}
+
+fn answer(app: &App, name: &str, asset: Asset, asked: &HeaderMap) -> Response {
+    let given = |name| asked.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+    let known = given(header::IF_NONE_MATCH).is_some_and(|tags| {
+        let etag = asset.etag.to_str().unwrap_or_default();
+        tags.split(',')
+            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+    });
+    let takes_gzip = given(header::ACCEPT_ENCODING).is_some_and(|codings| {
+        let codings = codings.split(',');
+        codings.map(str::trim).any(|coding| {
+            let (name, quality) = coding.split_once(";q=").unwrap_or((coding, "1"));
+            name == "gzip" && quality.trim() != "0"
+        })
+    });
+    let gzip = asset.gzip.filter(|_| takes_gzip);
+    let compressed = gzip.is_some();
+    let mut response = match known {
+        true => Response::default(),
+        false => Response::new(gzip.unwrap_or(asset.plain).into()),
     };
-    let media_type = mime_guess::from_path(&name).first_or_octet_stream();
-    let media_type = if media_type.type_() == "text" {
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    if compressed && !known {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if let Ok(media_type) = HeaderValue::from_str(&media_type(name)) {
+        headers.insert(header::CONTENT_TYPE, media_type);
+    }
+    headers.insert(header::ETAG, asset.etag);
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    protect(app, headers);
+    response
+}
+
+fn media_type(name: &str) -> String {
+    let media_type = mime_guess::from_path(name).first_or_octet_stream();
+    if media_type.type_() == "text" {
         format!("{media_type}; charset=utf-8")
     } else {
         media_type.to_string()
+    }
+}
+
+/// What the pages may load and do, and who may show them in a frame.
+fn protect(app: &App, headers: &mut HeaderMap) {
+    let ancestors = match app.config.server.frame_ancestors.join(" ") {
+        none if none.is_empty() => "'none'".to_owned(),
+        origins => format!("'self' {origins}"),
     };
-    let mut response = Response::new(body.into());
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, media_type.parse().ok()?);
-    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.parse().ok()?);
-    headers.insert(header::CACHE_CONTROL, "no-cache".parse().ok()?);
-    Some(response)
+    let policy = format!(
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    for (name, value) in [
+        (header::REFERRER_POLICY, "same-origin"),
+        (
+            header::HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=()",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if app.config.server.frame_ancestors.is_empty() {
+        let name = header::HeaderName::from_static("cross-origin-opener-policy");
+        headers.insert(name, HeaderValue::from_static("same-origin"));
+    }
 }
 
 fn redirect(to: &str) -> Option<Response> {

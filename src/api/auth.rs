@@ -8,6 +8,7 @@ use super::input::{Json, Nothing};
 use super::reply::{Created, Data, Empty};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::model::audit::By;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
 use crate::service::auth::{self, NewAccount, Session};
@@ -17,17 +18,28 @@ use crate::service::{notifications, users};
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionView {
-    token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     expires_at: Time,
     user: UserView,
 }
 
-fn view(app: &App, session: Session) -> SessionView {
-    let online = app.hub.is_online(session.user.key);
-    SessionView {
-        token: session.token,
-        expires_at: session.expires_at,
-        user: UserView::own(&session.user, online),
+impl SessionView {
+    pub fn new(app: &App, session: Session) -> Self {
+        let online = app.hub.is_online(session.user.key);
+        SessionView {
+            token: Some(session.token),
+            expires_at: session.expires_at,
+            user: UserView::own(&session.user, online),
+        }
+    }
+
+    /// For a page that has the token in a cookie.
+    pub fn without_token(app: &App, session: Session) -> Self {
+        SessionView {
+            token: None,
+            ..Self::new(app, session)
+        }
     }
 }
 
@@ -51,11 +63,12 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
         role: Role::Admin,
         password: body.password,
     };
-    let session = auth::set_up(&call.app, &body.code, account).await?;
-    Ok(Created {
-        data: view(&call.app, session).into(),
-        fresh: true,
-    })
+    let by = By {
+        actor: String::new(),
+        address: call.address(),
+    };
+    let session = auth::set_up(&call.app, &body.code, account, by).await?;
+    Ok(Created::new(SessionView::new(&call.app, session)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -68,21 +81,27 @@ pub struct Login {
     password: String,
 }
 
-pub async fn login(call: Call, Json(body): Json<Login>) -> Result<Data<SessionView>> {
-    let login = match (body.username, body.email) {
-        (Some(name), None) | (None, Some(name)) => name,
-        (None, None) => return Err(Error::invalid("username", "is required")),
-        (Some(_), Some(_)) => {
-            return Err(Error::invalid("email", "must not stand beside username"));
+impl Login {
+    /// What to log in with: the name, and the password.
+    pub fn parse(self) -> Result<(String, String)> {
+        let refuse = |field, why| Err(Error::invalid(field, why));
+        match (self.username, self.email) {
+            (Some(name), None) | (None, Some(name)) => Ok((name, self.password)),
+            (None, None) => refuse("username", "is required"),
+            (Some(_), Some(_)) => refuse("email", "must not stand beside username"),
         }
-    };
-    let session = auth::login(&call.app, login, body.password).await?;
-    Ok(Data(view(&call.app, session)))
+    }
+}
+
+pub async fn login(call: Call, Json(body): Json<Login>) -> Result<Data<SessionView>> {
+    let (login, password) = body.parse()?;
+    let session = auth::login(&call.app, login, password).await?;
+    Ok(Data(SessionView::new(&call.app, session)))
 }
 
 pub async fn refresh(call: Call, _: Nothing) -> Result<Data<SessionView>> {
     let session = auth::session(&call.app, call.me()?.clone())?;
-    Ok(Data(view(&call.app, session)))
+    Ok(Data(SessionView::new(&call.app, session)))
 }
 
 pub async fn logout_all(call: Call, _: Nothing) -> Result<Data<Empty>> {
@@ -101,7 +120,7 @@ pub struct Password {
 pub async fn password(call: Call, Json(body): Json<Password>) -> Result<Data<SessionView>> {
     let (current, new) = (body.current_password, body.new_password);
     let session = auth::change_password(&call.app, call.me()?, current, new).await?;
-    Ok(Data(view(&call.app, session)))
+    Ok(Data(SessionView::new(&call.app, session)))
 }
 
 /// The caller, and what they have not read.

@@ -14,12 +14,15 @@ use warp::http::{HeaderMap, Method, header};
 use warp::path::FullPath;
 
 use super::Route;
+use super::cookie;
 use super::input::{Input, InputSpec};
 use super::reply::{Output, OutputSpec, Response, WrongMethod, failure};
 use super::request::{self, BodyStream, Peer};
 use crate::app::App;
 use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
+use crate::model::audit::By;
 use crate::model::ids::ConnectionId;
+use crate::model::keys::Scope;
 use crate::model::users::{Role, User};
 use crate::service::auth::{self, Actor, Identity};
 
@@ -32,6 +35,10 @@ pub enum Access {
     Person,
     /// An administrator's token.
     Admin,
+    /// An administrator's token, or an API key with the scope `roster`.
+    Roster,
+    /// An administrator's token, or an API key with the scope `read`.
+    Reader,
     /// A person whose role may send notifications, or an API key with that scope.
     Sender,
     /// This machine, or the metrics token.
@@ -122,10 +129,12 @@ impl Endpoint {
             .and(request::raw_query())
             .and(warp::ext::optional::<Peer>())
             .and(request::body())
-            .then(move |params, headers, query, peer, body| {
+            .and(warp::method())
+            .then(move |params, headers, query, peer, body, method| {
                 let call = Call {
                     app: app.clone(),
                     actor: None,
+                    method,
                     params,
                     headers,
                     query,
@@ -196,6 +205,7 @@ pub fn params(pattern: &str, path: &str) -> Option<Vec<String>> {
 /// A request on its way to a handler.
 pub struct Call {
     pub app: App,
+    pub method: Method,
     pub headers: HeaderMap,
     pub query: String,
     pub peer: Option<Peer>,
@@ -210,15 +220,28 @@ impl Call {
         match access {
             Access::Anyone => return Ok(()),
             Access::Local => return self.admit_local(),
-            Access::Person | Access::Admin | Access::Sender => {}
+            Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {}
         }
-        let token = bearer(&self.headers)?;
-        let actor = auth::actor(&self.app, token).await?;
+        let actor = match bearer(&self.headers) {
+            Ok(token) => auth::actor(&self.app, token).await?,
+            // A browser sends the cookie by itself, whoever made it ask.
+            Err(_) if !self.headers.contains_key(header::AUTHORIZATION) => {
+                let token = cookie::session(&self.headers)?;
+                if !self.method.is_safe() {
+                    cookie::check_own_origin(&self.app, &self.headers)?;
+                }
+                Actor::Person(auth::identity(&self.app, token).await?)
+            }
+            Err(error) => return Err(error),
+        };
         let _ = USER.try_with(|user| user.set(actor.label()));
         match (access, &actor) {
             (Access::Sender, _) => actor.may_notify(&self.app)?,
+            (Access::Roster, Actor::Key(key)) => key.check(Scope::Roster)?,
+            (Access::Reader, Actor::Key(key)) => key.check(Scope::Read)?,
             (_, Actor::Key(_)) => return Err(Error::Forbidden(Forbidden::ApiKey)),
-            (Access::Admin, Actor::Person(identity)) if identity.user.role != Role::Admin => {
+            (Access::Person, Actor::Person(_)) => {}
+            (_, Actor::Person(identity)) if identity.user.role != Role::Admin => {
                 return Err(Error::Forbidden(Forbidden::Role));
             }
             _ => {}
@@ -273,6 +296,25 @@ impl Call {
         actor
             .map(Actor::label)
             .ok_or(Error::Unauthorized(Unauthorized::Missing))
+    }
+
+    /// Who calls, and from where, for the audit log.
+    pub fn by(&self) -> Result<By> {
+        Ok(By {
+            actor: self.label()?,
+            address: self.address(),
+        })
+    }
+
+    /// The caller's address; behind a proxy on this machine, the one that it names.
+    pub fn address(&self) -> Option<IpAddr> {
+        let Peer(peer) = self.peer?;
+        let forwarded = self.headers.get("x-forwarded-for");
+        let last = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+        let named = last.and_then(|text| text.trim().parse().ok());
+        named
+            .filter(|_| peer.ip().is_loopback())
+            .or(Some(peer.ip()))
     }
 
     /// A parameter of the path. One that cannot be an id names nothing.

@@ -24,6 +24,11 @@ pub enum InputSpec {
         required: bool,
         schema: fn(&mut Components) -> Value,
     },
+    /// A file of this media type, and a query.
+    File {
+        media_type: &'static str,
+        query: fn() -> Value,
+    },
 }
 
 /// Something that a handler takes.
@@ -50,27 +55,56 @@ pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned + IntoParams + Send> Input for Query<T> {
     fn spec() -> InputSpec {
-        InputSpec::Query(|| {
-            let params = T::into_params(|| Some(ParameterIn::Query));
-            serde_json::to_value(params).unwrap_or_default()
-        })
+        InputSpec::Query(query_spec::<T>)
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
-        if percent_encoding::percent_decode_str(&call.query)
-            .decode_utf8()
-            .is_err()
-        {
-            return Err(Error::invalid("query", "must be UTF-8"));
+        parse_query(&call.query).map(Query)
+    }
+}
+
+fn query_spec<T: IntoParams>() -> Value {
+    let params = T::into_params(|| Some(ParameterIn::Query));
+    serde_json::to_value(params).unwrap_or_default()
+}
+
+fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T> {
+    let decoded = percent_encoding::percent_decode_str(query).decode_utf8();
+    if decoded.is_err() {
+        return Err(Error::invalid("query", "must be UTF-8"));
+    }
+    let de = serde_urlencoded::Deserializer::new(form(query));
+    serde_path_to_error::deserialize(de).map_err(|e| {
+        let field = e.path().to_string();
+        let message = e.inner().to_string();
+        Error::Invalid(vec![field_error(&field, &message)])
+    })
+}
+
+/// The largest file, in bytes.
+pub const MAX_FILE: usize = 16 << 20;
+
+/// A CSV file (RFC 4180) as the body, and a query.
+pub struct CsvFile<T> {
+    pub query: T,
+    pub bytes: Vec<u8>,
+}
+
+impl<T: DeserializeOwned + IntoParams + Send> Input for CsvFile<T> {
+    fn spec() -> InputSpec {
+        InputSpec::File {
+            media_type: "text/csv",
+            query: query_spec::<T>,
         }
-        let de = serde_urlencoded::Deserializer::new(form(&call.query));
-        serde_path_to_error::deserialize(de)
-            .map(Query)
-            .map_err(|e| {
-                let field = e.path().to_string();
-                let message = e.inner().to_string();
-                Error::Invalid(vec![field_error(&field, &message)])
-            })
+    }
+
+    async fn read(call: &mut Call) -> Result<Self> {
+        let query = parse_query(&call.query)?;
+        if essence(call) != Some("text/csv") {
+            return Err(Error::NotCsv);
+        }
+        let bytes = read_body(call, MAX_FILE).await?.to_vec();
+        Ok(CsvFile { query, bytes })
     }
 }
 
@@ -117,13 +151,14 @@ impl<T: DeserializeOwned + Default + ToSchema + Send> Input for OptionalJson<T> 
     }
 }
 
+/// The media type without its parameters.
+fn essence(call: &Call) -> Option<&str> {
+    let value = call.headers.get(header::CONTENT_TYPE)?;
+    value.to_str().ok()?.split(';').next().map(str::trim)
+}
+
 fn require_json(call: &Call) -> Result<()> {
-    let value = call.headers.get(header::CONTENT_TYPE);
-    let essence = value
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.split(';').next())
-        .map(str::trim);
-    match essence {
+    match essence(call) {
         Some(essence) if essence.eq_ignore_ascii_case("application/json") => Ok(()),
         _ => Err(Error::NotJson),
     }

@@ -3,8 +3,10 @@
 //! The order in each route: path → method → actor → input → handler. A handler returns a value; only the path and the
 //! method reject. [`reply::finish`] is the one place where an answer gets its final shape.
 
+mod admin;
 pub mod assets;
 mod auth;
+mod cookie;
 pub mod endpoint;
 mod health;
 pub mod input;
@@ -15,6 +17,7 @@ mod preferences;
 mod pushes;
 pub mod reply;
 mod request;
+mod session;
 mod socketio;
 mod subscriptions;
 mod upgrade;
@@ -28,6 +31,7 @@ use warp::filters::BoxedFilter;
 use warp::{Filter, Reply as _};
 
 use crate::app::App;
+use admin::{accounts, announcements, audit, backup, figures, groups, keys, roster, settings};
 use endpoint::{Access::*, Endpoint, delete, get, post, put};
 use reply::Response;
 
@@ -70,7 +74,45 @@ pub fn table() -> Vec<Endpoint> {
         put("/api/notifications/preferences", Person, preferences::put, "Set what the caller wants pushed"),
         put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read"),
         delete("/api/notifications/{id}", Person, notifications::remove, "Take a notification from the list"),
-        get("/api/admin/push", Admin, pushes::report, "What came of pushes, by push service"),
+        post("/api/auth/session", Anyone, session::start, "Log in with a cookie, for the server's own pages"),
+        put("/api/auth/session", Person, session::renew, "Get a new cookie for one that still holds"),
+        delete("/api/auth/session", Anyone, session::end, "Take the cookie away"),
+        post("/api/auth/password-link", Anyone, accounts::use_password_link, "Set a password by a one-time link"),
+        get("/api/admin/overview", Reader, figures::overview, "How things stand, and by hour"),
+        get("/api/admin/checks", Admin, backup::checks, "What an administrator should look at"),
+        get("/api/admin/settings", Admin, settings::list, "Every value of the configuration and where it came from"),
+        get("/api/admin/people", Roster, accounts::list, "People, by name"),
+        post("/api/admin/people", Roster, accounts::add, "Add somebody"),
+        get("/api/admin/people/{id}", Roster, accounts::one, "Somebody"),
+        put("/api/admin/people/{id}", Roster, accounts::change, "Change somebody"),
+        post("/api/admin/people/{id}/logout", Roster, accounts::log_out, "Log somebody out everywhere"),
+        post("/api/admin/people/{id}/password-link", Admin, accounts::password_link, "A one-time link by which somebody sets their password"),
+        get("/api/admin/roster", Roster, roster::export, "Everybody who logs in here, as a CSV file"),
+        post("/api/admin/roster/preview", Roster, roster::preview, "What a CSV file of people would change"),
+        post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, in one transaction"),
+        get("/api/admin/roster/{digest}", Roster, roster::progress, "How far an import is"),
+        get("/api/admin/groups", Roster, groups::list, "All groups, by name"),
+        post("/api/admin/groups", Roster, groups::add, "Make a group"),
+        put("/api/admin/groups/{id}", Roster, groups::change, "Rename a group"),
+        delete("/api/admin/groups/{id}", Roster, groups::remove, "Remove a group"),
+        put("/api/admin/groups/{id}/members", Roster, groups::members, "Add people to a group and remove them"),
+        get("/api/admin/announcements", Reader, announcements::list, "Announcements, newest first"),
+        post("/api/admin/announcements", Admin, announcements::make, "Announce something, now or at a time"),
+        post("/api/admin/announcements/audience", Admin, announcements::audience, "Whom an audience comes to"),
+        get("/api/admin/announcements/{id}", Reader, announcements::report, "An announcement and how far it got"),
+        delete("/api/admin/announcements/{id}", Admin, announcements::cancel, "Take back an announcement whose time has not come"),
+        get("/api/admin/announcements/{id}/recipients", Reader, announcements::recipients, "How far an announcement got with each recipient"),
+        get("/api/admin/announcements/{id}/recipients.csv", Reader, announcements::recipients_csv, "The same as a CSV file"),
+        post("/api/admin/announcements/{id}/remind", Admin, announcements::remind, "Tell those again who have not read it"),
+        get("/api/admin/keys", Admin, keys::list, "API keys, newest first"),
+        post("/api/admin/keys", Admin, keys::add, "Make an API key"),
+        delete("/api/admin/keys/{id}", Admin, keys::revoke, "Revoke an API key"),
+        get("/api/admin/audit", Admin, audit::list, "Who did what, newest first"),
+        get("/api/admin/backups", Admin, backup::list, "Backups, newest first"),
+        post("/api/admin/backups", Admin, backup::make, "Make a backup"),
+        get("/api/admin/backups/{name}", Admin, backup::fetch, "Download a backup"),
+        delete("/api/admin/backups/{name}", Admin, backup::remove, "Remove a backup"),
+        get("/api/admin/push", Reader, pushes::report, "What came of pushes, by push service"),
         get("/api/openapi.json", Anyone, openapi::serve, "This document"),
         get("/health", Anyone, health::health, "Whether the server takes writes"),
         get("/metrics", Local, health::metrics, "Figures for Prometheus"),

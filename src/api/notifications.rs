@@ -99,7 +99,7 @@ impl SendNotification {
 }
 
 impl AudienceBody {
-    fn parse(self) -> Result<Audience> {
+    pub fn parse(self) -> Result<Audience> {
         let groups = self.groups.iter();
         Ok(Audience {
             all: self.all,

@@ -63,6 +63,12 @@ pub fn document() -> Value {
                     "scheme": "bearer",
                     "description": "A person's JWT, or, where a route says so, an API key (`sb_…`).",
                 },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": super::cookie::NAME,
+                    "description": "The session of the server's own pages; what changes something must come from them (`Origin`).",
+                },
             },
         },
     })
@@ -87,6 +93,10 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         InputSpec::Query(params) => {
             parameters.extend(params().as_array().cloned().unwrap_or_default());
         }
+        InputSpec::File { media_type, query } => {
+            parameters.extend(query().as_array().cloned().unwrap_or_default());
+            operation["requestBody"] = json!({ "required": true, "content": { media_type: {} } });
+        }
         InputSpec::Body { required, schema } => {
             operation["requestBody"] = json!({
                 "required": required,
@@ -100,14 +110,22 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
     match endpoint.access {
         Access::Anyone => {}
         Access::Local => operation["security"] = json!([{}, { "bearer": [] }]),
-        Access::Person | Access::Admin | Access::Sender => {
-            operation["security"] = json!([{ "bearer": [] }]);
+        Access::Sender => operation["security"] = json!([{ "bearer": [] }]),
+        Access::Person | Access::Admin | Access::Roster | Access::Reader => {
+            operation["security"] = json!([{ "bearer": [] }, { "session": [] }]);
         }
     }
-    if endpoint.access == Access::Sender {
-        operation["description"] =
+    let whom = match endpoint.access {
+        Access::Sender => {
             "For an API key with the scope `notify`, or a person whose role is in `notifications.senders`."
-                .into();
+        }
+        Access::Admin => "For administrators.",
+        Access::Roster => "For administrators, or an API key with the scope `roster`.",
+        Access::Reader => "For administrators, or an API key with the scope `read`.",
+        Access::Anyone | Access::Person | Access::Local => "",
+    };
+    if !whom.is_empty() {
+        operation["description"] = whom.into();
     }
     operation
 }
@@ -149,7 +167,7 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
     };
     let success = json!({ "description": "Success", "content": content });
     let repeatable = output.status.as_u16() == 201
-        && endpoint.access != Access::Anyone
+        && matches!(endpoint.access, Access::Person | Access::Sender)
         && endpoint.pattern != "/api/notifications/subscribe";
     if repeatable {
         let mut again = success.clone();
@@ -176,18 +194,21 @@ fn failures(endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
         (500, "A fault of the server"),
         (503, "Overloaded or stopping"),
     ];
-    let body = matches!(endpoint.input, InputSpec::Body { .. });
+    let body = matches!(
+        endpoint.input,
+        InputSpec::Body { .. } | InputSpec::File { .. }
+    );
     if !matches!(endpoint.input, InputSpec::Nothing) {
         failures.push((400, "Malformed or invalid"));
     }
     if body {
         failures.push((413, "The body is too large"));
-        failures.push((415, "The body is not JSON"));
+        failures.push((415, "The body is of another media type"));
     }
     match endpoint.access {
         Access::Anyone => {}
         Access::Local => failures.push((403, "Not from this machine")),
-        Access::Person | Access::Admin | Access::Sender => {
+        Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
             failures.push((401, "No token, or one that does not hold"));
             failures.push((403, "Not allowed"));
         }
@@ -203,7 +224,8 @@ fn failures(endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
     if endpoint.pattern.contains('{') || endpoint.pattern == "/api/messages" || renewal {
         failures.push((404, "Not found, or someone else's"));
     }
-    if set_up || endpoint.access == Access::Sender {
+    let admin = endpoint.pattern.starts_with("/api/admin/") && endpoint.method != Method::GET;
+    if set_up || admin || endpoint.access == Access::Sender {
         failures.push((409, "Contradicts what is stored"));
     }
     failures

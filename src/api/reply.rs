@@ -1,11 +1,13 @@
 //! Answers: success and failure in the contract's shape, and the last touch that every answer gets.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
-use warp::http::header::{self, HeaderValue};
+use warp::http::header::{self, HeaderName, HeaderValue};
 use warp::http::{Method, StatusCode};
 use warp::{Rejection, Reply};
 
@@ -84,6 +86,16 @@ pub struct Created<T> {
     pub fresh: bool,
 }
 
+impl<T> Created<T> {
+    /// By this request.
+    pub fn new(data: T) -> Self {
+        Created {
+            data: data.into(),
+            fresh: true,
+        }
+    }
+}
+
 impl<T: Serialize + ToSchema> Output for Created<T> {
     fn spec() -> OutputSpec {
         OutputSpec {
@@ -151,6 +163,79 @@ impl Output for Text {
     }
 }
 
+/// An answer with a header of its own.
+pub struct WithHeader<T>(pub HeaderName, pub HeaderValue, pub T);
+
+impl<T: Output> Output for WithHeader<T> {
+    fn spec() -> OutputSpec {
+        T::spec()
+    }
+
+    fn into_response(self) -> Response {
+        let WithHeader(name, value, inner) = self;
+        let mut response = inner.into_response();
+        response.headers_mut().insert(name, value);
+        response
+    }
+}
+
+/// 200 with a file to be kept.
+pub struct Download {
+    name: String,
+    media_type: &'static str,
+    body: Response,
+}
+
+impl Download {
+    pub fn csv(name: &str, bytes: Vec<u8>) -> Self {
+        Download {
+            name: name.to_owned(),
+            media_type: "text/csv; charset=utf-8",
+            body: Response::new(bytes.into()),
+        }
+    }
+
+    /// A file of the disk, which is not read into memory as a whole.
+    ///
+    /// # Errors
+    /// [`Noun::Backup`] not found.
+    pub async fn file(name: String, path: &Path) -> Result<Self, Error> {
+        let gone = |_| Error::NotFound(Noun::Backup);
+        let file = tokio::fs::File::open(path).await.map_err(gone)?;
+        let length = file.metadata().await.map_err(gone)?.len();
+        let mut body = warp::reply::stream(ReaderStream::new(file)).into_response();
+        body.headers_mut()
+            .insert(header::CONTENT_LENGTH, length.into());
+        Ok(Download {
+            name,
+            media_type: "application/octet-stream",
+            body,
+        })
+    }
+}
+
+impl Output for Download {
+    fn spec() -> OutputSpec {
+        OutputSpec {
+            status: StatusCode::OK,
+            body: BodySpec::Text,
+        }
+    }
+
+    fn into_response(self) -> Response {
+        let mut response = self.body;
+        let headers = response.headers_mut();
+        let media_type = HeaderValue::from_static(self.media_type);
+        headers.insert(header::CONTENT_TYPE, media_type);
+        // Names are of our own making: letters, digits, hyphens and dots.
+        let attachment = format!("attachment; filename=\"{}\"", self.name);
+        if let Ok(value) = HeaderValue::from_str(&attachment) {
+            headers.insert(header::CONTENT_DISPOSITION, value);
+        }
+        response
+    }
+}
+
 /// `{}`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Empty {}
@@ -203,7 +288,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Error::NotJson | Error::NotCsv => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -257,6 +342,9 @@ fn allowed(table: &[Endpoint], path: &str) -> String {
     names.join(", ")
 }
 
+/// Routes whose time to an answer is what administrators see as latency.
+const SENDING: [&str; 2] = ["/api/messages", "/api/notifications"];
+
 /// Renders a failure, adds the headers that every answer has, and writes the log line and the figures.
 pub fn finish(app: &App, table: &[Endpoint], context: Context, response: Response) -> Response {
     let served = response.extensions().get::<Served>().cloned();
@@ -282,6 +370,9 @@ pub fn finish(app: &App, table: &[Endpoint], context: Context, response: Respons
         let label = RouteLabel { route };
         let latency = app.metrics.request_seconds.get_or_create(&label);
         latency.observe(elapsed.as_secs_f64());
+        if failed.is_none() && context.method == Method::POST && SENDING.contains(&route) {
+            app.metrics.tally.took(elapsed);
+        }
     }
     let error = failed.as_ref().map(|Failure(error)| &**error);
     if let Some(Error::Internal(why)) = error {

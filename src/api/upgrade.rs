@@ -77,8 +77,16 @@ pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
         return Ok(());
     };
     let origin = origin.to_str().unwrap_or_default();
-    let config = &app.config.server;
-    let listed = config.cors_origins.iter().any(|allowed| allowed == origin);
+    let mut listed = app.config.server.cors_origins.iter();
+    if listed.any(|allowed| allowed == origin) || is_own_origin(app, headers, origin) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(Forbidden::Origin))
+    }
+}
+
+/// Whether this is the origin of the server's own pages.
+pub fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
     let own = host.is_some_and(|host| {
         let rest = origin
@@ -86,12 +94,7 @@ pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
             .or_else(|| origin.strip_prefix("https://"));
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
     });
-    let public = !config.public_url.is_empty()
-        && url::Url::parse(&config.public_url)
-            .is_ok_and(|url| url.origin().ascii_serialization() == origin);
-    if listed || own || public {
-        Ok(())
-    } else {
-        Err(Error::Forbidden(Forbidden::Origin))
-    }
+    let public = &app.config.server.public_url;
+    own || !public.is_empty()
+        && url::Url::parse(public).is_ok_and(|url| url.origin().ascii_serialization() == origin)
 }

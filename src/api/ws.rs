@@ -5,6 +5,7 @@ use hyper::upgrade::OnUpgrade;
 use warp::Filter;
 use warp::http::{HeaderMap, Method, header};
 
+use super::cookie;
 use super::endpoint::{Served, bearer};
 use super::reply::{Response, WrongMethod, failure};
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
@@ -58,13 +59,23 @@ async fn handshake(
     let identity = match bearer(&headers) {
         Ok(token) => Some(auth::identity(&app, token).await?),
         Err(error) if headers.contains_key(header::AUTHORIZATION) => return Err(error),
-        Err(_) => None,
+        Err(_) => by_cookie(&app, &headers).await?,
     };
     let upgrade = upgrade.ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;
     let user = identity.as_ref().map(|i| format!("user:{}", i.user.id()));
     let tasks = app.tasks.clone();
     tasks.spawn(start(app, upgrade, since, identity));
     Ok((switching(&key)?, user))
+}
+
+/// A page of our own has its session's cookie. Any other, of an allowed origin too, says who it is in its first frame.
+async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Option<Identity>> {
+    match cookie::session(headers) {
+        Ok(token) if cookie::check_own_origin(app, headers).is_ok() => {
+            auth::identity(app, token).await.map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 async fn start(app: App, upgrade: OnUpgrade, since: Option<Cursor>, identity: Option<Identity>) {

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::{Failure, with_app};
 use crate::config::Config;
+use crate::model::audit::By;
 use crate::model::keys::Scope;
 use crate::service::keys;
 
@@ -22,10 +23,10 @@ pub enum Command {
 pub fn run(config: Config, command: Command) -> Result<(), Failure> {
     let Command::Create { name, scope } = command;
     let database = config.database.path.display().to_string();
-    let secret = with_app(config, async |app| {
-        Ok(keys::create(&app, &name, &scope).await?)
+    let made = with_app(config, async |app| {
+        Ok(keys::create(&app, By::command_line(), &name, &scope).await?)
     })?;
     eprintln!("a key for {name} in {database}:");
-    say!("{}", secret.expose());
+    say!("{}", made.secret.expose());
     Ok(())
 }

@@ -45,14 +45,18 @@ impl Config {
                 );
             }
         }
-        for origin in &self.server.cors_origins {
+        let origins = self.server.cors_origins.iter();
+        let origins = origins.map(|origin| ("server.cors_origins", origin));
+        let frames = self.server.frame_ancestors.iter();
+        for (key, origin) in origins.chain(frames.map(|origin| ("server.frame_ancestors", origin)))
+        {
             let exact = url::Url::parse(origin).is_ok_and(|u| {
                 matches!(u.scheme(), "http" | "https")
                     && u.origin().ascii_serialization() == *origin
             });
             if !exact {
                 return fail(
-                    "server.cors_origins",
+                    key,
                     format!("{origin:?} is not an origin such as \"https://app.school.example\""),
                 );
             }

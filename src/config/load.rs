@@ -1,9 +1,11 @@
 //! The file, then the environment over it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::settings::Source;
 use super::{Config, ConfigError};
 
 impl Config {
@@ -30,8 +32,18 @@ impl Config {
                 .map_err(|e| ConfigError(describe(&name.to_string(), &text, &e)))?;
             source = Some((name.to_string(), text));
         }
-        overlay(&mut table, environment)?;
-        let config = parse(&table)?;
+        let mut sources = BTreeMap::new();
+        for (section, values) in &table {
+            for name in values.as_table().into_iter().flat_map(Table::keys) {
+                let (file, _) = source.as_ref().map_or(("", ""), |(n, t)| (n, t));
+                sources.insert(format!("{section}.{name}"), Source::File(file.to_owned()));
+            }
+        }
+        overlay(&mut table, environment, &mut sources)?;
+        let config = Config {
+            sources,
+            ..parse(&table)?
+        };
         config.checked().map_err(|ConfigError(why)| {
             let place =
                 source.and_then(|(name, text)| Some(format!("{name}:{}: ", line_of(&text, &why)?)));
@@ -84,6 +96,7 @@ fn describe(file: &str, text: &str, error: &toml::de::Error) -> String {
 fn overlay(
     table: &mut Table,
     environment: impl IntoIterator<Item = (String, String)>,
+    sources: &mut BTreeMap<String, Source>,
 ) -> Result<(), ConfigError> {
     let defaults =
         Table::try_from(Config::default()).map_err(|e| ConfigError(format!("defaults: {e}")))?;
@@ -115,6 +128,7 @@ fn overlay(
         let value = parse_as(default, &text).ok_or_else(|| {
             ConfigError(format!("{name}: must be of type {}", default.type_str()))
         })?;
+        let full_key = format!("{section}.{key}");
         table
             .entry(section)
             .or_insert_with(|| Value::Table(Table::new()))
@@ -122,6 +136,7 @@ fn overlay(
             .ok_or_else(|| ConfigError(format!("{name}: its section is not a table")))?
             .insert(key, value);
         parse(table).map_err(|e| ConfigError(format!("{name}: {e}")))?;
+        sources.insert(full_key, Source::Environment(name));
     }
     Ok(())
 }

@@ -5,13 +5,16 @@
 
 mod check;
 mod load;
+pub mod settings;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::users::Role;
+use settings::Source;
 
 /// The algorithms that a token may have (RFC 7518 section 3.1, RFC 8037). `none` is never one.
 pub const ALGORITHMS: [&str; 4] = ["HS256", "RS256", "ES256", "EdDSA"];
@@ -29,6 +32,9 @@ pub struct Config {
     pub limits: Limits,
     pub metrics: Metrics,
     pub log: Log,
+    /// Where each `section.key` came from that has not its default.
+    #[serde(skip)]
+    pub sources: BTreeMap<String, Source>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +48,8 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// A folder whose files win over the built-in pages. Empty: none.
     pub static_dir: PathBuf,
+    /// Origins of other sites that may show the pages in a frame.
+    pub frame_ancestors: Vec<String>,
 }
 
 impl Default for Server {
@@ -51,6 +59,7 @@ impl Default for Server {
             public_url: String::new(),
             cors_origins: Vec::new(),
             static_dir: PathBuf::new(),
+            frame_ancestors: Vec::new(),
         }
     }
 }
@@ -243,8 +252,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// A value that must not be printed.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A value that must not be printed: it shows, and serialises, as `***`.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -259,6 +268,12 @@ impl Secret {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { "***" })
     }
 }
 

@@ -12,7 +12,7 @@ mod inbox;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -39,6 +39,8 @@ pub struct Hub {
     /// Whether what was in doubt at the start has been seen to.
     caught_up: AtomicBool,
     arrivals: mpsc::UnboundedSender<(UserKey, UserId)>,
+    /// Sockets of administrators that show how things stand.
+    watchers: Mutex<Vec<Weak<Inbox>>>,
 }
 
 #[derive(Default)]
@@ -77,6 +79,7 @@ impl Hub {
             next_connection: AtomicU64::new(uuid::Uuid::now_v7().as_u64_pair().1),
             caught_up: AtomicBool::new(false),
             arrivals,
+            watchers: Mutex::default(),
         };
         (hub, arrived)
     }
@@ -161,6 +164,12 @@ impl Hub {
         self.shard(user).users.contains_key(&user)
     }
 
+    /// Whether somebody has a socket open.
+    pub fn is_connected(&self, user: UserKey) -> bool {
+        let shard = self.shard(user);
+        shard.users.get(&user).is_some_and(Entry::connected)
+    }
+
     /// Everybody who has a socket open.
     pub fn online(&self) -> Vec<(UserKey, UserId)> {
         let mut online = Vec::new();
@@ -197,6 +206,30 @@ impl Hub {
             except: None,
             event,
         });
+    }
+
+    /// From now on [`Hub::tell_watchers`] reaches this socket.
+    pub fn watch(&self, inbox: &Arc<Inbox>) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |watcher: &Weak<Inbox>| watcher.ptr_eq(&Arc::downgrade(inbox));
+        if !watchers.iter().any(known) {
+            watchers.push(Arc::downgrade(inbox));
+        }
+    }
+
+    /// Whether there is anybody to tell.
+    pub fn watched(&self) -> bool {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        !watchers.is_empty()
+    }
+
+    /// Puts an event into the inbox of each socket that watches.
+    pub fn tell_watchers(&self, event: &Event) {
+        let packet = Arc::new(Packet::new(event));
+        let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        let watchers: Vec<Arc<Inbox>> = watchers.iter().filter_map(Weak::upgrade).collect();
+        watchers.iter().for_each(|inbox| inbox.push(packet.clone()));
     }
 
     /// Closes every socket of a user.

@@ -2,17 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::ids::UserId;
 use super::users::Role;
 use crate::error::{Error, Result};
 
 /// The union of the named sets, less `except`, each person once. Disabled people are in none of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = StoredAudience)]
 pub struct Audience {
     pub all: bool,
     pub roles: BTreeSet<Role>,
     /// Group ids.
     pub groups: BTreeSet<UserId>,
+    #[serde(rename = "userIds")]
     pub users: BTreeSet<String>,
     pub except: BTreeSet<String>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::figures::Now;
 use super::ids::{ConnectionId, Seq, UserId, UserKey};
 use super::messages::{Message, MessageRead};
 use super::notifications::{Notification, NotificationsRead};
@@ -55,6 +56,8 @@ pub enum Event {
     Presence(Presence),
     Resync(Resync),
     Error(Refused),
+    /// To administrators who watch.
+    Overview(Box<Now>),
     Pong(Empty),
 }
 
@@ -73,7 +76,10 @@ impl Event {
 
     /// Whether a slow reader can do without it.
     pub fn droppable(&self) -> bool {
-        matches!(self, Event::Typing(_) | Event::Presence(_))
+        matches!(
+            self,
+            Event::Typing(_) | Event::Presence(_) | Event::Overview(_)
+        )
     }
 
     /// `{"event": …, "data": …}`.

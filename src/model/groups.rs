@@ -17,6 +17,17 @@ pub enum GroupKind {
 }
 
 impl GroupKind {
+    pub const ALL: [GroupKind; 4] = [
+        GroupKind::Class,
+        GroupKind::Cohort,
+        GroupKind::Club,
+        GroupKind::Other,
+    ];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             GroupKind::Class => "class",
@@ -25,6 +36,16 @@ impl GroupKind {
             GroupKind::Other => "other",
         }
     }
+}
+
+/// A group and how many are in it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Group {
+    pub id: UserId,
+    pub name: String,
+    pub kind: GroupKind,
+    /// People in it, the disabled among them.
+    pub members: i64,
 }
 
 /// A group to be added. Its id has the alphabet of a user's: it may come from the school's own app.

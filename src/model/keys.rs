@@ -3,11 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::text;
 use super::time::Time;
-use crate::error::{Error, Result};
+use crate::error::{Error, Forbidden, Result};
 
 /// A key as it is shown, once.
 #[derive(Clone)]
@@ -38,7 +39,8 @@ impl ApiKeySecret {
 }
 
 /// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Send notifications.
     Notify,
@@ -58,6 +60,20 @@ impl Scope {
     }
 }
 
+/// A key as administrators see it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ApiKey)]
+pub struct ApiKeyView {
+    pub id: String,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub created_at: Time,
+    /// To the minute.
+    pub last_used_at: Option<Time>,
+    pub revoked_at: Option<Time>,
+}
+
 /// A stored key.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
@@ -71,6 +87,13 @@ pub struct ApiKey {
 impl ApiKey {
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.split(' ').any(|s| s == scope.as_str())
+    }
+
+    /// # Errors
+    /// [`Forbidden::Scope`] for a key without the scope.
+    pub fn check(&self, scope: Scope) -> Result<()> {
+        let may = self.has(scope);
+        may.then_some(()).ok_or(Error::Forbidden(Forbidden::Scope))
     }
 
     pub fn parse_name(text: &str) -> Result<String> {

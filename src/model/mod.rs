@@ -3,8 +3,13 @@
 //! A value of one of these types is valid: text from a client becomes a `Content`, a `UserId` or a `Link` at the
 //! edge, or an error that names the field.
 
+pub mod accounts;
+pub mod announcements;
 pub mod audience;
+pub mod audit;
+pub mod backup;
 pub mod events;
+pub mod figures;
 pub mod groups;
 pub mod ids;
 pub mod keys;
@@ -14,6 +19,7 @@ pub mod object;
 pub mod page;
 pub mod preferences;
 pub mod pushes;
+pub mod roster;
 pub mod subscriptions;
 pub mod text;
 pub mod time;

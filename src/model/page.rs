@@ -14,6 +14,10 @@ pub enum List {
     Conversations = 1,
     Messages = 2,
     Notifications = 3,
+    People = 4,
+    Audit = 5,
+    Announcements = 6,
+    Recipients = 7,
 }
 
 /// A position in a list. Opaque to clients; the checksum turns a made-up one into an error instead of a wrong page.
@@ -89,7 +93,8 @@ impl<T> Page<T> {
         }
     }
 
-    /// A page from a query for `limit + 1` items, newest first.
+    /// A page from a query for `limit + 1` items, in the list's own order, newest first for instance. `seq` names an item's
+    /// place.
     pub fn newest_first(
         mut items: Vec<T>,
         limit: usize,
@@ -121,10 +126,18 @@ impl Limit {
     /// # Errors
     /// [`Error::Invalid`] for anything but 1 to `max`.
     pub fn parse(given: Option<u32>, default: usize, max: usize) -> Result<Self> {
+        Self::parse_as("limit", given, default, max)
+    }
+
+    /// As [`Limit::parse`], of a field with another name.
+    ///
+    /// # Errors
+    /// As [`Limit::parse`], on `field`.
+    pub fn parse_as(field: &str, given: Option<u32>, default: usize, max: usize) -> Result<Self> {
         match given.map(|n| n as usize) {
             None => Ok(Limit(default)),
             Some(n) if (1..=max).contains(&n) => Ok(Limit(n)),
-            Some(_) => Err(Error::invalid("limit", format!("must be 1 to {max}"))),
+            Some(_) => Err(Error::invalid(field, format!("must be 1 to {max}"))),
         }
     }
 

@@ -12,6 +12,12 @@ use serde::{Serialize, Serializer};
 pub struct Time(pub i64);
 
 impl Time {
+    /// Reads RFC 3339.
+    pub fn parse(text: &str) -> Option<Self> {
+        let timestamp: jiff::Timestamp = text.parse().ok()?;
+        Some(Time(timestamp.as_millisecond()))
+    }
+
     /// Whole seconds since the epoch, rounded down.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)

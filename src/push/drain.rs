@@ -10,8 +10,8 @@ use futures_util::FutureExt as _;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::answers;
 use super::sender::Sender;
+use super::{answers, guard};
 use crate::app::App;
 use crate::error::Result;
 use crate::metrics::PushLabels;
@@ -292,6 +292,21 @@ impl Drain {
         };
         let labels = PushLabels { outcome };
         self.app.metrics.pushes.get_or_create(&labels).inc();
+        let asked = !matches!(
+            settled.settlement,
+            Settlement::Expired | Settlement::Later(_) | Settlement::Dropped
+        );
+        if asked {
+            let url = url::Url::parse(&settled.endpoint);
+            let owner = guard::owner(
+                url.as_ref()
+                    .ok()
+                    .and_then(|url| url.host_str())
+                    .unwrap_or(""),
+            );
+            let taken = settled.settlement == Settlement::Sent;
+            self.app.metrics.tally.answered(owner, taken);
+        }
         if let Settlement::Refused(_, failure) = &settled.settlement {
             tracing::error!(
                 status = failure.status,

@@ -26,6 +26,23 @@ pub fn vendor(host: &str) -> &'static str {
     known.map_or("another push service", |(_, name)| name)
 }
 
+/// Whose push service a host is, in a word: `Apple`.
+pub fn owner(host: &str) -> &'static str {
+    let (owner, _) = vendor(host).split_once(' ').unwrap_or_default();
+    if owner == "another" { "other" } else { owner }
+}
+
+/// As [`owner`], of an origin: `https://host:port`.
+pub fn owner_of_origin(origin: &str) -> &'static str {
+    owner(host_of_origin(origin))
+}
+
+/// The host of `https://host:port`.
+pub fn host_of_origin(origin: &str) -> &str {
+    let authority = origin.split("://").nth(1).unwrap_or(origin);
+    authority.split(':').next().unwrap_or(authority)
+}
+
 /// Compares whole labels of a host that was parsed: never a part of an URL's text.
 fn is_of(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('.') {

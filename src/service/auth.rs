@@ -6,11 +6,12 @@ use crate::app::App;
 use crate::auth::passwords;
 use crate::auth::tokens::{Issue, Verified};
 use crate::error::{Error, Forbidden, Result, Unauthorized};
+use crate::model::audit::{Action, By};
 use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Role, User, Username};
-use crate::store::users;
+use crate::store::{audit, users};
 
 /// Who is asking.
 #[derive(Debug, Clone)]
@@ -39,8 +40,7 @@ impl Actor {
     /// [`Error::Forbidden`] for a role that may not send notifications, or a key without the scope.
     pub fn may_notify(&self, app: &App) -> Result<()> {
         match self {
-            Actor::Key(key) if key.has(Scope::Notify) => Ok(()),
-            Actor::Key(_) => Err(Error::Forbidden(Forbidden::Scope)),
+            Actor::Key(key) => key.check(Scope::Notify),
             Actor::Person(identity) => {
                 let senders = &app.config.notifications.senders;
                 let may = senders.contains(&identity.user.role);
@@ -140,6 +140,20 @@ pub async fn login(app: &App, login: String, password: String) -> Result<Session
     }
 }
 
+/// Writes down that an administrator has logged in; of others it is nobody's business.
+pub async fn note_login(app: &App, by: By, user: &User) -> Result<()> {
+    if user.role != Role::Admin {
+        return Ok(());
+    }
+    let id = user.id().clone();
+    app.store
+        .write(move |tx| {
+            audit::note(tx, &by, Action::LogIn, id.as_str(), "")?;
+            Ok(((), Vec::new()))
+        })
+        .await
+}
+
 /// Changes the caller's password and ends every token so far; the returned session is the only one.
 ///
 /// # Errors
@@ -174,7 +188,7 @@ pub async fn change_password(
 ///
 /// # Errors
 /// [`Error::Invalid`] that names `field`.
-async fn hash_new(
+pub(super) async fn hash_new(
     app: &App,
     field: &str,
     password: String,
@@ -222,7 +236,7 @@ async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
 ///
 /// # Errors
 /// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`].
-pub async fn set_up(app: &App, code: &str, account: NewAccount) -> Result<Session> {
+pub async fn set_up(app: &App, code: &str, account: NewAccount, by: By) -> Result<Session> {
     if app.store.read(users::admin_exists).await? {
         return Err(Error::Forbidden(Forbidden::SetupDone));
     }
@@ -235,7 +249,16 @@ pub async fn set_up(app: &App, code: &str, account: NewAccount) -> Result<Sessio
             if users::admin_exists(tx)? {
                 return Err(Error::Forbidden(Forbidden::SetupDone));
             }
-            Ok((users::insert(tx, &new, tx.now)?, Vec::new()))
+            let user = users::insert(tx, &new, tx.now)?;
+            let actor = format!("user:{}", user.id());
+            audit::note(
+                tx,
+                &By { actor, ..by },
+                Action::SetUp,
+                user.id().as_str(),
+                "",
+            )?;
+            Ok((user, Vec::new()))
         })
         .await?;
     app.auth.setup.clear();

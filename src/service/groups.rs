@@ -2,23 +2,46 @@
 
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
-use crate::model::groups::NewGroup;
+use crate::model::audit::{Action, By};
+use crate::model::groups::{GroupKind, NewGroup};
 use crate::model::ids::UserId;
-use crate::store::{WriteTx, groups, users};
+use crate::store::{WriteTx, audit, groups, users};
 
 /// # Errors
 /// [`Error::Conflict`] when the id is taken.
-pub async fn add(app: &App, new: NewGroup) -> Result<()> {
+pub async fn add(app: &App, by: By, new: NewGroup) -> Result<()> {
     app.store
-        .write(move |tx| Ok((groups::insert(tx, &new, tx.now).map(drop)?, Vec::new())))
+        .write(move |tx| {
+            groups::insert(tx, &new, tx.now)?;
+            audit::note(tx, &by, Action::GroupAdded, new.id.as_str(), &new.name)?;
+            Ok(((), Vec::new()))
+        })
         .await
 }
 
+/// Changes the name, the kind, or both.
+///
 /// # Errors
 /// [`Noun::Group`] not found.
-pub async fn rename(app: &App, id: UserId, name: String) -> Result<()> {
+pub async fn change(
+    app: &App,
+    by: By,
+    id: UserId,
+    name: Option<String>,
+    kind: Option<GroupKind>,
+) -> Result<()> {
     app.store
-        .write(move |tx| Ok((groups::rename(tx, existing(tx, &id)?, &name)?, Vec::new())))
+        .write(move |tx| {
+            groups::change(tx, existing(tx, &id)?, name.as_deref(), kind)?;
+            let said: Vec<&str> = name
+                .as_deref()
+                .into_iter()
+                .chain(kind.map(GroupKind::as_str))
+                .collect();
+            let detail = said.join(", ");
+            audit::note(tx, &by, Action::GroupChanged, id.as_str(), &detail)?;
+            Ok(((), Vec::new()))
+        })
         .await
 }
 
@@ -26,45 +49,59 @@ pub async fn rename(app: &App, id: UserId, name: String) -> Result<()> {
 ///
 /// # Errors
 /// [`Noun::Group`] not found.
-pub async fn remove(app: &App, id: UserId) -> Result<()> {
+pub async fn remove(app: &App, by: By, id: UserId) -> Result<()> {
     app.store
-        .write(move |tx| Ok((groups::delete(tx, existing(tx, &id)?)?, Vec::new())))
+        .write(move |tx| {
+            groups::delete(tx, existing(tx, &id)?)?;
+            audit::note(tx, &by, Action::GroupRemoved, id.as_str(), "")?;
+            Ok(((), Vec::new()))
+        })
         .await
 }
 
-/// Adds people, all or none, and returns how many were not members yet.
+/// How many people came into a group, and how many left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct MembersChanged {
+    pub added: usize,
+    pub removed: usize,
+}
+
+/// Adds and removes people, all or none of them.
 ///
 /// # Errors
 /// [`Noun::Group`] or [`Noun::User`] not found.
-pub async fn add_members(app: &App, id: UserId, members: Vec<UserId>) -> Result<usize> {
-    change_members(app, id, members, groups::add_member).await
-}
-
-/// Removes people, all or none, and returns how many were members.
-///
-/// # Errors
-/// [`Noun::Group`] or [`Noun::User`] not found.
-pub async fn remove_members(app: &App, id: UserId, members: Vec<UserId>) -> Result<usize> {
-    change_members(app, id, members, groups::remove_member).await
-}
-
-type Change =
-    fn(&rusqlite::Connection, groups::GroupKey, crate::model::ids::UserKey) -> Result<bool>;
-
-async fn change_members(
+pub async fn change_members(
     app: &App,
+    by: By,
     id: UserId,
-    members: Vec<UserId>,
-    change: Change,
-) -> Result<usize> {
+    add: Vec<UserId>,
+    remove: Vec<UserId>,
+) -> Result<MembersChanged> {
     app.store
         .write(move |tx| {
             let group = existing(tx, &id)?;
-            let mut changed = 0;
-            for member in &members {
-                let user = users::by_id(tx, member)?.ok_or(Error::NotFound(Noun::User))?;
-                changed += usize::from(change(tx, group, user.key)?);
+            let person = |id| users::by_id(tx, id)?.ok_or(Error::NotFound(Noun::User));
+            let mut changed = MembersChanged {
+                added: 0,
+                removed: 0,
+            };
+            for id in &add {
+                changed.added += usize::from(groups::add_member(tx, group, person(id)?.key)?);
             }
+            for id in &remove {
+                changed.removed += usize::from(groups::remove_member(tx, group, person(id)?.key)?);
+            }
+            let list = |sign: &str, ids: &[UserId]| -> String {
+                ids.iter().map(|id| format!("{sign}{id} ")).collect()
+            };
+            let detail = list("+", &add) + &list("-", &remove);
+            audit::note(
+                tx,
+                &by,
+                Action::MembersChanged,
+                id.as_str(),
+                detail.trim_end(),
+            )?;
             Ok((changed, Vec::new()))
         })
         .await

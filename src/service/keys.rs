@@ -3,40 +3,62 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::error::{Error, Result, Unauthorized};
+use crate::error::{Error, Noun, Result, Unauthorized};
+use crate::model::audit::{Action, By};
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
-use crate::store::keys;
+use crate::store::{audit, keys};
 
 /// How old `last_used_at` may be before it is written again, in milliseconds: a key in use is not a write each time.
 const LAST_USED_STEP: i64 = 60_000;
+
+/// A key that was made: the only copy of its secret.
+pub struct MadeKey {
+    pub id: String,
+    pub secret: ApiKeySecret,
+}
 
 /// Makes a key. What it returns is the only copy of the secret.
 ///
 /// # Errors
 /// [`Error::Invalid`] on `name` or `scopes`.
-pub async fn create(app: &App, name: &str, scopes: &[Scope]) -> Result<ApiKeySecret> {
+pub async fn create(app: &App, by: By, name: &str, scopes: &[Scope]) -> Result<MadeKey> {
     if scopes.is_empty() {
         return Err(Error::invalid("scopes", "must name at least one"));
     }
     let secret = ApiKeySecret::generate()?;
     let hash = ApiKeySecret::hash(secret.expose());
     let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let id = uuid::Uuid::now_v7().to_string();
     let key = ApiKey {
-        id: uuid::Uuid::now_v7().to_string(),
+        id: id.clone(),
         name: ApiKey::parse_name(name)?,
         scopes: scopes.join(" "),
         last_used_at: None,
     };
     app.store
-        .write(move |tx| Ok((keys::insert(tx, &key, &hash, tx.now)?, Vec::new())))
+        .write(move |tx| {
+            keys::insert(tx, &key, &hash, tx.now)?;
+            let detail = format!("{}: {}", key.name, key.scopes);
+            audit::note(tx, &by, Action::KeyMade, &key.id, &detail)?;
+            Ok(((), Vec::new()))
+        })
         .await?;
-    Ok(secret)
+    Ok(MadeKey { id, secret })
 }
 
-/// Whether there was a live key of this id. It is refused from the next request on.
-pub async fn revoke(app: &App, id: String) -> Result<bool> {
+/// Ends a key: it is refused from the next request on.
+///
+/// # Errors
+/// [`Noun::Key`] not found, also when it was revoked before.
+pub async fn revoke(app: &App, by: By, id: String) -> Result<()> {
     app.store
-        .write(move |tx| Ok((keys::revoke(tx, &id, tx.now)?, Vec::new())))
+        .write(move |tx| {
+            if !keys::revoke(tx, &id, tx.now)? {
+                return Err(Error::NotFound(Noun::Key));
+            }
+            audit::note(tx, &by, Action::KeyRevoked, &id, "")?;
+            Ok(((), Vec::new()))
+        })
         .await
 }
 

@@ -3,10 +3,13 @@
 //! A write here decides, then hands one closure to the store's writer. The closure returns the effects; there is no
 //! other way to publish a durable event.
 
+pub mod accounts;
+pub mod announcements;
 pub mod auth;
 pub mod backup;
 pub mod check;
 pub mod demo;
+pub mod figures;
 pub mod groups;
 pub mod health;
 pub mod keys;
@@ -15,6 +18,7 @@ pub mod notifications;
 pub mod preferences;
 pub mod presence;
 pub mod pushes;
+pub mod roster;
 pub mod search;
 pub mod subscriptions;
 pub mod users;
@@ -30,5 +34,7 @@ pub fn start_workers(app: &App) {
     app.tasks.spawn(users::watch_elsewhere(app.clone()));
     app.tasks.spawn(pushes::work(app.clone()));
     app.tasks.spawn(pushes::catch_up(app.clone()));
+    app.tasks.spawn(figures::work(app.clone()));
+    app.tasks.spawn(announcements::work(app.clone()));
     crate::push::start(app);
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use crate::app::App;
 use crate::error::Result;
 use crate::hub::{Doubt, Hub, PATIENCE, Reach};
+use crate::metrics::tally::Count;
 use crate::model::events::Effect;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::pushes::{
@@ -16,11 +17,11 @@ use crate::model::pushes::{
 use crate::model::users::User;
 use crate::push::{answers, contact, guard};
 use crate::store::push_services::{self, DeadRow, ServiceRow};
-use crate::store::{WriteTx, meta, pushes, subscriptions};
+use crate::store::{WriteTx, meta, pushes, stages, subscriptions};
 
 /// How often doubts are looked at, and how often what sockets confirmed is saved.
 const LOOK: Duration = Duration::from_secs(1);
-const SAVE: Duration = Duration::from_secs(5);
+const SAVE: Duration = Duration::from_secs(2);
 /// How often the outbox is cleaned of what is too old.
 const TIDY: Duration = Duration::from_secs(60);
 /// Rows, or people, that one write is about.
@@ -43,12 +44,20 @@ pub(super) fn queue(
     what: Pushable,
     seq: Seq,
 ) -> Result<Option<Effect>> {
-    let covered = match hub.promise(to, seq) {
-        Reach::Connected => return Ok(None),
-        Reach::Away => true,
-        Reach::Doubtful => false,
-    };
-    let queued = pushes::queue(tx, to, what, seq, covered)?;
+    let reach = hub.promise(to, seq);
+    let mut queued = 0;
+    if reach != Reach::Connected {
+        queued = pushes::queue(tx, to, what, seq, reach == Reach::Away)?;
+    }
+    hub.count(match (reach, queued) {
+        (Reach::Connected, _) => Count::Live,
+        (_, 0) => Count::Missed,
+        _ => Count::Pushed,
+    });
+    hub.count(match what {
+        Pushable::Message => Count::Message,
+        _ => Count::Notification,
+    });
     Ok((queued > 0).then_some(Effect::PushDue))
 }
 
@@ -125,6 +134,7 @@ pub async fn save_confirmed(app: &App) -> Result<()> {
         let save = app.store.write(move |tx| {
             for (user, seq) in written {
                 pushes::cover(tx, user, seq)?;
+                stages::set_delivered(tx, user, seq)?;
             }
             Ok(((), Vec::new()))
         });
@@ -249,7 +259,7 @@ pub async fn report(app: &App) -> Result<PushReport> {
 }
 
 fn figures(row: ServiceRow, now: crate::model::time::Time) -> ServiceFigures {
-    let host = host(&row.origin).to_owned();
+    let host = guard::host_of_origin(&row.origin).to_owned();
     ServiceFigures {
         name: guard::vendor(&host),
         origin: row.origin,
@@ -270,7 +280,7 @@ fn figures(row: ServiceRow, now: crate::model::time::Time) -> ServiceFigures {
 }
 
 fn dead_letter(row: DeadRow) -> DeadLetter {
-    let host = host(&row.origin);
+    let host = guard::host_of_origin(&row.origin);
     DeadLetter {
         user_id: row.user_id,
         user_name: row.user_name,
@@ -283,10 +293,4 @@ fn dead_letter(row: DeadRow) -> DeadLetter {
         text: row.failure.text,
         died_at: row.died_at,
     }
-}
-
-/// The host of `https://host:port`.
-fn host(origin: &str) -> &str {
-    let authority = origin.split("://").nth(1).unwrap_or(origin);
-    authority.split(':').next().unwrap_or(authority)
 }

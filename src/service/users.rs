@@ -9,7 +9,7 @@ use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Role, User, UserView};
-use crate::store::{subscriptions, users};
+use crate::store::{WriteTx, subscriptions, users};
 
 /// Somebody by id, disabled or not.
 pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
@@ -98,21 +98,23 @@ pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> 
 /// Ends every token of somebody, closes their sockets and forgets their push subscriptions: a device that was lost is told
 /// nothing more. With a hash, changes the password in the same commit.
 pub async fn end_tokens(app: &App, user: &User, new_hash: Option<String>) -> Result<()> {
-    let (key, id) = (user.key, user.id().clone());
+    let user = user.clone();
     app.store
-        .write(move |tx| {
-            users::end_tokens(tx, key, tx.now)?;
-            subscriptions::delete_all(tx, key)?;
-            if let Some(hash) = &new_hash {
-                users::set_password_hash(tx, key, hash)?;
-            }
-            let effects = vec![
-                Effect::UserChanged(id),
-                Effect::Disconnect(key, CloseCode::Revoked),
-            ];
-            Ok(((), effects))
-        })
+        .write(move |tx| Ok(((), revoke(tx, &user, new_hash.as_deref())?)))
         .await
+}
+
+/// What [`end_tokens`] writes, for a write that does more.
+pub(super) fn revoke(tx: &WriteTx, user: &User, new_hash: Option<&str>) -> Result<Vec<Effect>> {
+    users::end_tokens(tx, user.key, tx.now)?;
+    subscriptions::delete_all(tx, user.key)?;
+    if let Some(hash) = new_hash {
+        users::set_password_hash(tx, user.key, hash)?;
+    }
+    Ok(vec![
+        Effect::UserChanged(user.id().clone()),
+        Effect::Disconnect(user.key, CloseCode::Revoked),
+    ])
 }
 
 /// Makes the user that another issuer's token speaks of.

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, params};
 
-use super::{first, run};
+use super::{all, first, run, users};
 use crate::error::{Conflict, Error, Result};
-use crate::model::groups::NewGroup;
+use crate::model::groups::{Group, GroupKind, NewGroup};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::time::Time;
 
@@ -33,9 +33,30 @@ pub fn insert(connection: &Connection, new: &NewGroup, now: Time) -> Result<Grou
     Ok(GroupKey(connection.last_insert_rowid()))
 }
 
-pub fn rename(connection: &Connection, group: GroupKey, name: &str) -> Result<()> {
-    let sql = "UPDATE groups SET name = ?2 WHERE key = ?1";
-    run(connection, sql, params![group.0, name]).map(drop)
+/// All groups by name.
+pub fn list(connection: &Connection) -> Result<Vec<Group>> {
+    let sql = "SELECT g.id, g.name, g.kind, (SELECT count(*) FROM group_members m WHERE m.group_key = g.key)
+               FROM groups g ORDER BY g.name COLLATE NOCASE, g.key";
+    all(connection, sql, [], |row| {
+        Ok(Group {
+            id: users::user_id(row, 0)?,
+            name: row.get(1)?,
+            kind: GroupKind::parse(row.get_ref(2)?.as_str()?).unwrap_or(GroupKind::Other),
+            members: row.get(3)?,
+        })
+    })
+}
+
+pub fn change(
+    connection: &Connection,
+    group: GroupKey,
+    name: Option<&str>,
+    kind: Option<GroupKind>,
+) -> Result<()> {
+    let sql =
+        "UPDATE groups SET name = coalesce(?2, name), kind = coalesce(?3, kind) WHERE key = ?1";
+    let kind = kind.map(GroupKind::as_str);
+    run(connection, sql, params![group.0, name, kind]).map(drop)
 }
 
 pub fn delete(connection: &Connection, group: GroupKey) -> Result<()> {

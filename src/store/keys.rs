@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, params};
 
-use super::{first, run};
+use super::{all, first, run};
 use crate::error::Result;
-use crate::model::keys::ApiKey;
+use crate::model::keys::{ApiKey, ApiKeyView};
 use crate::model::time::Time;
 
 pub fn by_hash(connection: &Connection, hash: &[u8; 32]) -> Result<Option<ApiKey>> {
@@ -15,6 +15,23 @@ pub fn by_hash(connection: &Connection, hash: &[u8; 32]) -> Result<Option<ApiKey
             name: row.get(1)?,
             scopes: row.get(2)?,
             last_used_at: row.get::<_, Option<i64>>(3)?.map(Time),
+        })
+    })
+}
+
+/// All keys, the newest first, those that were revoked among them.
+pub fn list(connection: &Connection, limit: i64) -> Result<Vec<ApiKeyView>> {
+    let sql = "SELECT id, name, scopes, created_at, last_used_at, revoked_at FROM api_keys
+               ORDER BY key DESC LIMIT ?1";
+    all(connection, sql, [limit], |row| {
+        let scopes = row.get_ref(2)?.as_str()?;
+        Ok(ApiKeyView {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            scopes: scopes.split(' ').map(str::to_owned).collect(),
+            created_at: Time(row.get(3)?),
+            last_used_at: row.get::<_, Option<i64>>(4)?.map(Time),
+            revoked_at: row.get::<_, Option<i64>>(5)?.map(Time),
         })
     })
 }

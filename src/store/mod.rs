@@ -5,9 +5,13 @@
 //! - effects (events, cache invalidations) leave only after their commit;
 //! - functions here take a connection and know no rule: rules are in `service`.
 
+pub mod accounts;
+pub mod announcements;
+pub mod audit;
 pub mod backup;
 pub mod checkpoint;
 pub mod conversations;
+pub mod figures;
 pub mod groups;
 mod job;
 pub mod keys;
@@ -20,7 +24,9 @@ pub mod preferences;
 pub mod push_services;
 pub mod pushes;
 pub mod replay;
+pub mod roster;
 pub mod search;
+pub mod stages;
 pub mod subscriptions;
 pub mod users;
 mod writer;

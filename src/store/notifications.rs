@@ -201,7 +201,7 @@ pub fn list(
 ) -> Result<Vec<Notification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key
-         WHERE r.user_key = :me AND r.seq < :before
+         WHERE r.user_key = :me AND r.seq < :before AND r.removed_at IS NULL
            AND (:unread IS NULL OR (r.read_at IS NULL) = :unread)
            AND (:type IS NULL OR n.type = :type)
          ORDER BY r.seq DESC LIMIT :limit"
@@ -229,7 +229,7 @@ pub(super) fn after(
 ) -> Result<Vec<Notification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key
-         WHERE r.user_key = ?1 AND r.seq > ?2 ORDER BY r.seq LIMIT ?3"
+         WHERE r.user_key = ?1 AND r.seq > ?2 AND r.removed_at IS NULL ORDER BY r.seq LIMIT ?3"
     );
     all(connection, &sql, [me.0, seq, limit], notification)
 }
@@ -238,7 +238,7 @@ pub(super) fn after(
 pub fn of_user(connection: &Connection, me: UserKey, id: Id) -> Result<Option<Notification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notifications n JOIN notification_recipients r ON r.notification_key = n.key
-         WHERE n.id = ?2 AND r.user_key = ?1"
+         WHERE n.id = ?2 AND r.user_key = ?1 AND r.removed_at IS NULL"
     );
     first(connection, &sql, params![me.0, id.as_bytes()], notification)
 }
@@ -273,10 +273,12 @@ pub fn insert_read_event(tx: &WriteTx, me: UserKey, seq: Seq, ids: &[Id]) -> Res
 
 /// Takes a notification from the user's list.
 pub fn delete(tx: &WriteTx, me: UserKey, notification: &Notification) -> Result<()> {
+    // The row stays, for whoever asks whom it reached: who removes it has seen it.
     run(
         tx,
-        "DELETE FROM notification_recipients WHERE user_key = ?1 AND seq = ?2",
-        [me.0, notification.seq],
+        "UPDATE notification_recipients SET removed_at = ?3, read_at = coalesce(read_at, ?3)
+         WHERE user_key = ?1 AND seq = ?2",
+        [me.0, notification.seq, tx.now.0],
     )?;
     let unread = i64::from(!notification.read);
     users::add_unread(tx, me, 0, -unread)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::{WriteTx, all, first, run};
+use super::{WriteTx, all, first, run, stages};
 use crate::error::Result;
 use crate::model::ids::UserId;
 use crate::model::pushes::{Failure, ServiceKey, Settled, Settlement, SubscriptionStates};
@@ -23,7 +23,10 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
                 delivered(tx, one)?;
                 *sent.entry(one.service).or_default() += 1;
             }
-            Settlement::Gone => gone(tx, one)?,
+            Settlement::Gone => {
+                stages::set_failed(tx, &one.key, one.service, "gone")?;
+                gone(tx, one)?;
+            }
             Settlement::Retry(at, failure) => {
                 failed(tx, one, failure)?;
                 put_off(tx, one, *at, 1)?;
@@ -41,13 +44,20 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
             }
             Settlement::Dead(failure) => {
                 failed(tx, one, failure)?;
+                stages::set_failed(tx, &one.key, one.service, "refused")?;
                 bury(tx, one, 1, failure)?;
             }
-            Settlement::Expired => bury(tx, one, 0, &Failure::too_late())?,
+            Settlement::Expired => {
+                stages::set_failed(tx, &one.key, one.service, "expired")?;
+                bury(tx, one, 0, &Failure::too_late())?;
+            }
             // Its person has thought better of it since it was read.
             Settlement::Later(_) | Settlement::Dropped if !unchanged(tx, one)? => {}
             Settlement::Later(at) => put_off(tx, one, *at, 0)?,
-            Settlement::Dropped => finish(tx, one)?,
+            Settlement::Dropped => {
+                stages::set_failed(tx, &one.key, one.service, "off")?;
+                finish(tx, one)?;
+            }
         }
     }
     for (service, count) in sent {
@@ -94,6 +104,7 @@ fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
 
 fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
     finish(tx, one)?;
+    stages::set_pushed(tx, &one.key)?;
     let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL
                WHERE key = ?1 AND (failing_since IS NOT NULL OR coalesce(last_success_at, 0) <= ?2 - ?3)";
     let params = [one.key.subscription.0, tx.now.0, SUCCESS_AGE];

@@ -144,6 +144,9 @@ pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User>
         if taken("SELECT 1 FROM users WHERE username = ?1")?.is_some() {
             return Err(Error::Conflict(Conflict::Username));
         }
+        if new.email.is_some() && new.password_hash.is_some() {
+            return Err(Error::Conflict(Conflict::Email));
+        }
         return Err(error);
     }
     let key = UserKey(connection.last_insert_rowid());

@@ -15,7 +15,7 @@ async fn without_a_token_only_the_open_routes_answer() {
         match endpoint.access {
             Access::Anyone => assert_ne!(answer.status, 401, "{path}"),
             Access::Local => drop(answer.refused(403, "remote_not_allowed")),
-            Access::Person | Access::Admin | Access::Sender => {
+            Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
                 answer.refused(401, "token_missing");
             }
         }
@@ -43,7 +43,7 @@ async fn each_role_gets_through_where_the_table_says_so_and_nowhere_else() {
             let sender = matches!(role, Role::Admin | Role::Staff | Role::Teacher);
             let may = match endpoint.access {
                 Access::Anyone | Access::Person => true,
-                Access::Admin => role == Role::Admin,
+                Access::Admin | Access::Roster | Access::Reader => role == Role::Admin,
                 Access::Sender => sender,
                 Access::Local => false,
             };
@@ -63,6 +63,7 @@ async fn api_keys_get_through_where_the_table_says_so_and_nowhere_else() {
         let answer = t.call(endpoint.method.as_str(), &path, &key, None).await;
         match endpoint.access {
             Access::Person | Access::Admin => drop(answer.refused(403, "api_key_not_allowed")),
+            Access::Roster | Access::Reader => drop(answer.refused(403, "scope_missing")),
             Access::Sender => assert_eq!(answer.status, 415, "{path}"),
             Access::Anyone => assert_ne!(answer.status, 403, "{path}"),
             Access::Local => drop(answer.refused(403, "remote_not_allowed")),

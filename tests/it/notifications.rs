@@ -1,5 +1,6 @@
 //! Notifications over REST: sending to an audience, and a person's own list.
 
+use schoolbell::model::audit::By;
 use schoolbell::model::ids::UserId;
 use schoolbell::model::users::Role;
 use schoolbell::service::users;
@@ -129,10 +130,10 @@ async fn who_may_send() {
         }
     }
     let scopes = [schoolbell::model::keys::Scope::Read];
-    let key = schoolbell::service::keys::create(&t.app, "reader", &scopes)
+    let key = schoolbell::service::keys::create(&t.app, By::command_line(), "reader", &scopes)
         .await
         .unwrap();
-    send(&t, key.expose(), json!({ "userId": "student" }))
+    send(&t, key.secret.expose(), json!({ "userId": "student" }))
         .await
         .refused(403, "scope_missing");
     send(&t, "sb_made-up", json!({ "userId": "student" }))
@@ -158,11 +159,9 @@ async fn a_revoked_key_is_refused_at_once() {
         .unwrap()
         .unwrap();
     assert!(stored.last_used_at.is_some());
-    assert!(
-        schoolbell::service::keys::revoke(&t.app, stored.id)
-            .await
-            .unwrap()
-    );
+    schoolbell::service::keys::revoke(&t.app, By::command_line(), stored.id)
+        .await
+        .unwrap();
     send(&t, &key, json!({ "userId": "ann" }))
         .await
         .refused(401, "token_invalid");

@@ -1,14 +1,15 @@
-//! What a client may say once the framing is off: `auth`, `typing`, `ping`.
+//! What a client may say once the framing is off: `auth`, `typing`, `ping`, and `watch` of administrators.
 
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{Phase, Session, Step, close_code};
-use crate::error::{Error, Unauthorized};
+use crate::error::{Error, Forbidden, Unauthorized};
 use crate::hub::Packet;
 use crate::model::events::{CloseCode, Cursor, Empty, Event, Refused};
 use crate::model::ids::UserId;
 use crate::model::object::Object;
+use crate::model::users::Role;
 use crate::service::{auth, presence};
 
 /// Why a command was not carried out.
@@ -67,7 +68,14 @@ impl Session {
             ("auth", _) => self.take_auth(data).await,
             (_, Phase::Waiting { .. }) => Err(Error::Unauthorized(Unauthorized::Missing).into()),
             ("typing", _) => Ok(self.take_typing(data).await.map(|()| Vec::new())?),
-            _ => Err(Error::invalid("event", "is none of auth, typing and ping").into()),
+            ("watch", Phase::Joined { identity, .. }) => {
+                if identity.user.role != Role::Admin {
+                    return Err(Error::Forbidden(Forbidden::Role).into());
+                }
+                self.app.hub.watch(&self.inbox);
+                Ok(Vec::new())
+            }
+            _ => Err(Error::invalid("event", "is none of auth, typing, ping and watch").into()),
         }
     }
 

@@ -8,6 +8,7 @@ mod socket;
 use std::sync::Arc;
 
 use schoolbell::api::{self, Route};
+use schoolbell::model::audit::By;
 use schoolbell::model::groups::{GroupKind, NewGroup};
 use schoolbell::model::ids::UserId;
 use schoolbell::model::time::{ManualClock, Time};
@@ -181,9 +182,11 @@ impl TestApp {
             name: "A class".into(),
             kind: GroupKind::Class,
         };
-        service::groups::add(&self.app, group).await.unwrap();
+        service::groups::add(&self.app, By::command_line(), group)
+            .await
+            .unwrap();
         let members = members.iter().map(|p| p.user.id().clone()).collect();
-        service::groups::add_members(&self.app, id, members)
+        service::groups::change_members(&self.app, By::command_line(), id, members, Vec::new())
             .await
             .unwrap();
     }
@@ -191,8 +194,9 @@ impl TestApp {
     /// An API key with the scope to notify.
     pub async fn key(&self) -> String {
         let scopes = [schoolbell::model::keys::Scope::Notify];
-        let secret = service::keys::create(&self.app, "back end", &scopes).await;
-        secret.unwrap().expose().to_owned()
+        let secret =
+            service::keys::create(&self.app, By::command_line(), "back end", &scopes).await;
+        secret.unwrap().secret.expose().to_owned()
     }
 
     /// The seq of the newest event; 0 while nothing was written.

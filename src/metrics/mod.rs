@@ -1,5 +1,7 @@
 //! Figures for Prometheus. Each [`Metrics`] has a registry of its own, so several servers live in one process.
 
+pub mod tally;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -40,8 +42,10 @@ pub struct PushLabels {
     pub outcome: &'static str,
 }
 
-/// All figures; cloning shares them.
+/// All figures.
 pub struct Metrics {
+    /// Beside them, what goes into the database by hour.
+    pub tally: tally::Tally,
     registry: Registry,
     pub requests: Family<RequestLabels, Counter>,
     pub request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
@@ -71,6 +75,7 @@ impl Metrics {
     pub fn new() -> Self {
         let latency: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0002, 2.5, 12));
         let mut metrics = Metrics {
+            tally: tally::Tally::default(),
             registry: Registry::with_prefix("schoolbell"),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(latency),

@@ -1,0 +1,195 @@
+//! People, as administrators see and change them.
+
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::auth::SessionView;
+use crate::api::endpoint::Call;
+use crate::api::input::{Json, Nothing, Query};
+use crate::api::reply::{Created, Data, Empty};
+use crate::error::{Error, Noun, Result};
+use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink, parse_email};
+use crate::model::audit::By;
+use crate::model::ids::{UserId, UserKey};
+use crate::model::page::{Cursor, Limit, List, Page};
+use crate::model::text;
+use crate::model::users::{DisplayName, NewUser, Role, Username};
+use crate::service::accounts;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `paging.before` of the page before.
+    before: Option<String>,
+    /// A part of the name or the username.
+    search: Option<String>,
+    role: Option<Role>,
+    /// A group's id.
+    group: Option<String>,
+    disabled: Option<bool>,
+}
+
+pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Account>> {
+    let limit = Limit::parse(query.limit, 50, 200)?;
+    let search = query.search.unwrap_or_default();
+    if search.chars().count() > 128 {
+        return Err(Error::invalid(
+            "search",
+            "must not be longer than 128 characters",
+        ));
+    }
+    let before = query.before.as_deref();
+    let after = before.map(|text| Cursor::decode("before", text, List::People));
+    let filter = AccountFilter {
+        search: text::fold(search.trim()),
+        role: query.role,
+        group: query
+            .group
+            .map(|id| UserId::parse_field("group", &id))
+            .transpose()?,
+        disabled: query.disabled,
+        after: after.transpose()?.map(|cursor| UserKey(cursor.0)),
+    };
+    let found = accounts::list(&call.app, filter, limit.plus_one()).await?;
+    Ok(Page::newest_first(
+        found,
+        limit.get(),
+        List::People,
+        |one| one.key.0,
+    ))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccountBody {
+    /// The school's own; one is made where it is left out.
+    id: Option<String>,
+    #[schema(max_length = 64)]
+    username: String,
+    #[schema(max_length = 128)]
+    name: String,
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    role: Role,
+    /// Ids of groups.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created<Account>> {
+    let email = body.email.as_deref().map(parse_email).transpose()?;
+    let new = NewUser {
+        id: match body.id {
+            Some(id) => UserId::parse_field("id", &id)?,
+            None => UserId::generate(),
+        },
+        username: Some(Username::parse(&body.username)?),
+        name: DisplayName::parse(&body.name)?,
+        email: email.flatten(),
+        avatar: None,
+        role: body.role,
+        password_hash: None,
+    };
+    check_role(&call, Some(body.role))?;
+    let groups = group_ids(&body.groups)?;
+    let added = accounts::add(&call.app, call.by()?, new, groups).await?;
+    Ok(Created::new(added))
+}
+
+/// A key of the school's back end makes no administrators: it would be one itself then.
+fn check_role(call: &Call, role: Option<Role>) -> Result<()> {
+    if role == Some(Role::Admin) && call.me().is_err() {
+        return Err(Error::invalid("role", "cannot be admin for an API key"));
+    }
+    Ok(())
+}
+
+fn group_ids(given: &[String]) -> Result<Vec<UserId>> {
+    given
+        .iter()
+        .map(|id| UserId::parse_field("groups", id))
+        .collect()
+}
+
+pub async fn one(call: Call, _: Nothing) -> Result<Data<Account>> {
+    let id = call.param(0, Noun::User)?;
+    accounts::one(&call.app, id).await.map(Data)
+}
+
+/// What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountChangeBody {
+    #[schema(max_length = 64)]
+    username: Option<String>,
+    #[schema(max_length = 128)]
+    name: Option<String>,
+    /// Empty takes it away.
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    role: Option<Role>,
+    /// Ids of all their groups.
+    groups: Option<Vec<String>>,
+    disabled: Option<bool>,
+}
+
+pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<Data<Account>> {
+    let id: UserId = call.param(0, Noun::User)?;
+    let username = body.username.as_deref().map(Username::parse);
+    let name = body.name.as_deref().map(DisplayName::parse);
+    let change = AccountChange {
+        username: username.transpose()?,
+        name: name.transpose()?,
+        email: body.email.as_deref().map(parse_email).transpose()?,
+        role: body.role,
+        groups: body.groups.as_deref().map(group_ids).transpose()?,
+        disabled: body.disabled,
+    };
+    check_role(&call, body.role)?;
+    let own = call.me().is_ok_and(|me| *me.id() == id);
+    if own && (body.disabled == Some(true) || body.role.is_some_and(|role| role != Role::Admin)) {
+        let field = if body.disabled == Some(true) {
+            "disabled"
+        } else {
+            "role"
+        };
+        return Err(Error::invalid(field, "cannot be changed by oneself"));
+    }
+    let changed = accounts::change(&call.app, call.by()?, id, change).await?;
+    Ok(Data(changed))
+}
+
+pub async fn log_out(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let id = call.param(0, Noun::User)?;
+    accounts::log_out(&call.app, call.by()?, id).await?;
+    Ok(Data(Empty {}))
+}
+
+pub async fn password_link(call: Call, _: Nothing) -> Result<Created<PasswordLink>> {
+    let id = call.param(0, Noun::User)?;
+    let link = accounts::password_link(&call.app, call.by()?, id).await?;
+    Ok(Created::new(link))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UsePasswordLink {
+    /// What stands behind `#code=` in the link.
+    code: String,
+    #[schema(min_length = 10, max_length = 256)]
+    password: String,
+}
+
+pub async fn use_password_link(
+    call: Call,
+    Json(body): Json<UsePasswordLink>,
+) -> Result<Data<SessionView>> {
+    let by = By {
+        actor: String::new(),
+        address: call.address(),
+    };
+    let session = accounts::use_password_link(&call.app, &body.code, body.password, by).await?;
+    Ok(Data(SessionView::new(&call.app, session)))
+}

@@ -1,0 +1,38 @@
+//! The audit log.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::endpoint::Call;
+use crate::api::input::Query;
+use crate::error::Result;
+use crate::model::audit::Entry;
+use crate::model::page::{Cursor, Limit, List, Page};
+use crate::store;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `paging.before` of the page before.
+    before: Option<String>,
+    /// Only this, `person.add` for instance.
+    action: Option<String>,
+}
+
+pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Entry>> {
+    let limit = Limit::parse(query.limit, 50, 200)?;
+    let before = query.before.as_deref();
+    let before = before.map(|text| Cursor::decode("before", text, List::Audit));
+    let before = before.transpose()?.map(|cursor| cursor.0);
+    let read =
+        move |c: &_| store::audit::list(c, before, query.action.as_deref(), limit.plus_one());
+    let found = call.app.store.read(read).await?;
+    Ok(Page::newest_first(
+        found,
+        limit.get(),
+        List::Audit,
+        |entry| entry.key,
+    ))
+}

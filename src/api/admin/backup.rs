@@ -1,0 +1,45 @@
+//! Copies of the database, and what the machine has to say.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::endpoint::Call;
+use crate::api::input::{Nothing, Query};
+use crate::api::reply::{Created, Data, Download, Empty};
+use crate::error::{Noun, Result};
+use crate::model::backup::{Backup, Checks};
+use crate::model::page::{Limit, Page};
+use crate::service::backup;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    limit: Option<u32>,
+}
+
+pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Backup>> {
+    let limit = Limit::parse(query.limit, 100, 500)?;
+    Ok(Page::only(backup::list(&call.app).await?, limit.get()))
+}
+
+pub async fn make(call: Call, _: Nothing) -> Result<Created<Backup>> {
+    let made = backup::keep(&call.app, call.by()?).await?;
+    Ok(Created::new(made))
+}
+
+pub async fn fetch(call: Call, _: Nothing) -> Result<Download> {
+    let name: String = call.param(0, Noun::Backup)?;
+    let path = backup::fetch(&call.app, call.by()?, name.clone()).await?;
+    Download::file(name, &path).await
+}
+
+pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let name: String = call.param(0, Noun::Backup)?;
+    backup::remove(&call.app, call.by()?, name).await?;
+    Ok(Data(Empty {}))
+}
+
+pub async fn checks(call: Call, _: Nothing) -> Result<Data<Checks>> {
+    backup::checks(&call.app).await.map(Data)
+}

@@ -1,0 +1,26 @@
+//! What an administrator sees at a glance.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::endpoint::Call;
+use crate::api::input::Query;
+use crate::api::reply::Data;
+use crate::error::Result;
+use crate::model::figures::Overview;
+use crate::model::page::Limit;
+use crate::service::figures;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// How far back.
+    #[param(minimum = 1, maximum = 9600, default = 24)]
+    hours: Option<u32>,
+}
+
+pub async fn overview(call: Call, Query(query): Query<Range>) -> Result<Data<Overview>> {
+    let hours = Limit::parse_as("hours", query.hours, 24, 9_600)?;
+    let overview = figures::overview(&call.app, hours.get() as i64).await?;
+    Ok(Data(overview))
+}

@@ -1,0 +1,99 @@
+//! Groups and who is in them.
+
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::endpoint::Call;
+use crate::api::input::{Json, Nothing, Query};
+use crate::api::reply::{Created, Data, Empty};
+use crate::error::{Noun, Result};
+use crate::model::groups::{Group, GroupKind, NewGroup};
+use crate::model::ids::UserId;
+use crate::model::page::{Limit, Page};
+use crate::service::groups::{self, MembersChanged};
+use crate::store;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[param(minimum = 1, maximum = 5000, default = 5000)]
+    limit: Option<u32>,
+}
+
+pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Group>> {
+    let limit = Limit::parse(query.limit, 5_000, 5_000)?;
+    let groups = call.app.store.read(store::groups::list).await?;
+    Ok(Page::only(groups, limit.get()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGroupBody {
+    /// The school's own; one is made where it is left out.
+    id: Option<String>,
+    #[schema(max_length = 128)]
+    name: String,
+    kind: GroupKind,
+}
+
+pub async fn add(call: Call, Json(body): Json<NewGroupBody>) -> Result<Created<Group>> {
+    let new = NewGroup {
+        id: match body.id {
+            Some(id) => UserId::parse_field("id", &id)?,
+            None => UserId::generate(),
+        },
+        name: NewGroup::parse_name(&body.name)?,
+        kind: body.kind,
+    };
+    let group = Group {
+        id: new.id.clone(),
+        name: new.name.clone(),
+        kind: new.kind,
+        members: 0,
+    };
+    groups::add(&call.app, call.by()?, new).await?;
+    Ok(Created::new(group))
+}
+
+/// What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupChange {
+    #[schema(max_length = 128)]
+    name: Option<String>,
+    kind: Option<GroupKind>,
+}
+
+pub async fn change(call: Call, Json(body): Json<GroupChange>) -> Result<Data<Empty>> {
+    let id = call.param(0, Noun::Group)?;
+    let name = body.name.as_deref().map(NewGroup::parse_name).transpose()?;
+    groups::change(&call.app, call.by()?, id, name, body.kind).await?;
+    Ok(Data(Empty {}))
+}
+
+pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let id = call.param(0, Noun::Group)?;
+    groups::remove(&call.app, call.by()?, id).await?;
+    Ok(Data(Empty {}))
+}
+
+/// Ids of people.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    #[serde(default)]
+    add: Vec<String>,
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+pub async fn members(call: Call, Json(body): Json<Members>) -> Result<Data<MembersChanged>> {
+    let id = call.param(0, Noun::Group)?;
+    let ids = |field: &'static str, given: Vec<String>| -> Result<Vec<UserId>> {
+        let parse = |id: &String| UserId::parse_field(field, id);
+        given.iter().map(parse).collect()
+    };
+    let (add, remove) = (ids("add", body.add)?, ids("remove", body.remove)?);
+    let changed = groups::change_members(&call.app, call.by()?, id, add, remove).await?;
+    Ok(Data(changed))
+}

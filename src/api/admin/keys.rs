@@ -1,0 +1,57 @@
+//! API keys of the school's own back end.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::endpoint::Call;
+use crate::api::input::{Json, Nothing, Query};
+use crate::api::reply::{Created, Data, Empty};
+use crate::error::{Noun, Result};
+use crate::model::keys::{ApiKeyView, Scope};
+use crate::model::page::{Limit, Page};
+use crate::service::keys;
+use crate::store;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    limit: Option<u32>,
+}
+
+pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<ApiKeyView>> {
+    let limit = Limit::parse(query.limit, 100, 500)?;
+    let read = move |c: &_| store::keys::list(c, limit.plus_one());
+    let keys = call.app.store.read(read).await?;
+    Ok(Page::only(keys, limit.get()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// Whose it is, for people to read.
+    #[schema(max_length = 64)]
+    name: String,
+    scopes: Vec<Scope>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MadeKey {
+    id: String,
+    /// Shown this once.
+    key: String,
+}
+
+pub async fn add(call: Call, Json(body): Json<NewKey>) -> Result<Created<MadeKey>> {
+    let made = keys::create(&call.app, call.by()?, &body.name, &body.scopes).await?;
+    Ok(Created::new(MadeKey {
+        key: made.secret.expose().to_owned(),
+        id: made.id,
+    }))
+}
+
+pub async fn revoke(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let id: String = call.param(0, Noun::Key)?;
+    keys::revoke(&call.app, call.by()?, id).await?;
+    Ok(Data(Empty {}))
+}

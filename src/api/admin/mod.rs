@@ -1,0 +1,11 @@
+//! What administrators do: `/api/admin/…`. One file per noun, as everywhere.
+
+pub mod accounts;
+pub mod announcements;
+pub mod audit;
+pub mod backup;
+pub mod figures;
+pub mod groups;
+pub mod keys;
+pub mod roster;
+pub mod settings;

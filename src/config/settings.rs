@@ -1,0 +1,49 @@
+//! Every value and where it came from, for people to look at.
+
+use serde::Serialize;
+use toml::Table;
+use utoipa::ToSchema;
+
+use super::Config;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "kind", content = "name", rename_all = "lowercase")]
+pub enum Source {
+    Default,
+    /// The file of this name.
+    File(String),
+    /// The environment variable of this name.
+    Environment(String),
+}
+
+/// One key of the configuration.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Setting {
+    /// `section.key`.
+    pub key: String,
+    /// As `config.toml` has it. A secret is `"***"`, or `""` where it is not set.
+    pub value: String,
+    pub source: Source,
+}
+
+impl Config {
+    /// All keys, in the order of the file.
+    pub fn settings(&self) -> Vec<Setting> {
+        // Secrets serialise as `***`.
+        let table = Table::try_from(self).unwrap_or_default();
+        let mut settings = Vec::new();
+        for (section, values) in &table {
+            for (name, value) in values.as_table().into_iter().flatten() {
+                let key = format!("{section}.{name}");
+                let source = self.sources.get(&key).cloned();
+                settings.push(Setting {
+                    value: value.to_string(),
+                    source: source.unwrap_or(Source::Default),
+                    key,
+                });
+            }
+        }
+        settings
+    }
+}

@@ -1,0 +1,117 @@
+//! What is counted for the charts of administrators until it is written down: by hour, in the database.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is counted one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Chat messages.
+    Message,
+    /// Notifications, one for each recipient.
+    Notification,
+    /// Left to an open socket.
+    Live,
+    /// Left to push services.
+    Pushed,
+    /// Nobody there: no socket, no device.
+    Missed,
+}
+
+const COUNTS: [&str; 5] = ["message", "notification", "live", "pushed", "missed"];
+
+/// Upper ends of the classes of latency, in milliseconds; what took longer is in the last.
+pub const LATENCY: [u32; 14] = [1, 2, 3, 5, 7, 10, 15, 25, 50, 100, 250, 500, 1_000, 10_000];
+
+/// Counts since they were last taken.
+#[derive(Default)]
+pub struct Tally {
+    counts: [AtomicU64; COUNTS.len()],
+    latency: [AtomicU64; LATENCY.len()],
+    /// By push service and whether it took the push.
+    answers: Mutex<BTreeMap<(String, bool), u64>>,
+}
+
+impl Tally {
+    pub fn add(&self, what: Count, count: u64) {
+        self.counts[what as usize].fetch_add(count, Relaxed);
+    }
+
+    /// A message or a notification was accepted, after this time.
+    pub fn took(&self, time: Duration) {
+        let ms = time.as_secs_f64() * 1_000.0;
+        let class = LATENCY.iter().position(|end| ms <= f64::from(*end));
+        self.latency[class.unwrap_or(LATENCY.len() - 1)].fetch_add(1, Relaxed);
+    }
+
+    /// A push service has answered.
+    pub fn answered(&self, service: &str, taken: bool) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry((service.to_owned(), taken)).or_default() += 1;
+    }
+
+    /// Counts on with what [`Tally::take`] gave.
+    pub fn put_back(&self, taken: Vec<(String, u64)>) {
+        for (name, count) in taken {
+            if let Some(at) = COUNTS.iter().position(|known| *known == name) {
+                self.counts[at].fetch_add(count, Relaxed);
+            } else if let Some(ms) = name.strip_prefix("latency.") {
+                let at = LATENCY.iter().position(|end| end.to_string() == ms);
+                at.map(|at| self.latency[at].fetch_add(count, Relaxed));
+            } else if let Some((outcome, service)) = name
+                .strip_prefix("push.")
+                .and_then(|rest| rest.split_once('.'))
+            {
+                let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+                let key = (service.to_owned(), outcome == "sent");
+                *answers.entry(key).or_default() += count;
+            }
+        }
+    }
+
+    /// What was counted, by name, without what is 0; the counts begin anew. Names are `message`, `latency.<ms>`,
+    /// `push.sent.<service>`, `push.failed.<service>`.
+    pub fn take(&self) -> Vec<(String, u64)> {
+        let counts = COUNTS.iter().zip(&self.counts);
+        let mut taken: Vec<(String, u64)> = counts
+            .map(|(name, count)| (name.to_string(), count.swap(0, Relaxed)))
+            .collect();
+        let classes = LATENCY.iter().zip(&self.latency);
+        taken.extend(classes.map(|(ms, count)| (format!("latency.{ms}"), count.swap(0, Relaxed))));
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answered = std::mem::take(&mut *answers).into_iter();
+        taken.extend(answered.map(|((service, sent), count)| {
+            let outcome = if sent { "sent" } else { "failed" };
+            (format!("push.{outcome}.{service}"), count)
+        }));
+        taken.retain(|(_, count)| *count > 0);
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_is_not_taken_again() {
+        let tally = Tally::default();
+        tally.add(Count::Message, 2);
+        tally.took(Duration::from_micros(1_500));
+        tally.took(Duration::from_secs(100));
+        tally.answered("Apple", false);
+        let taken = [
+            ("message".to_owned(), 2),
+            ("latency.2".to_owned(), 1),
+            ("latency.10000".to_owned(), 1),
+            ("push.failed.Apple".to_owned(), 1),
+        ];
+        assert_eq!(tally.take(), taken);
+        assert_eq!(tally.take(), []);
+        tally.put_back(taken.to_vec());
+        tally.add(Count::Message, 1);
+        assert_eq!(tally.take()[0], ("message".to_owned(), 3));
+    }
+}

@@ -1,0 +1,106 @@
+//! The audit log: who did what, when, from where.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::time::Time;
+
+/// Who does something that is written down, and from where.
+#[derive(Debug, Clone)]
+pub struct By {
+    /// `user:<id>`, `key:<id>` or `command line`.
+    pub actor: String,
+    pub address: Option<IpAddr>,
+}
+
+impl By {
+    /// Somebody with a shell on the server.
+    pub fn command_line() -> Self {
+        By {
+            actor: "command line".into(),
+            address: None,
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    SetUp,
+    LogIn,
+    PersonAdded,
+    PersonChanged,
+    PersonDisabled,
+    PersonEnabled,
+    PersonLoggedOut,
+    PasswordLinkMade,
+    PasswordSet,
+    RosterImported,
+    RosterExported,
+    GroupAdded,
+    GroupChanged,
+    GroupRemoved,
+    MembersChanged,
+    AnnouncementMade,
+    AnnouncementCancelled,
+    KeyMade,
+    KeyRevoked,
+    BackupMade,
+    BackupFetched,
+    BackupRemoved,
+}
+
+impl Action {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::SetUp => "setup",
+            Action::LogIn => "login",
+            Action::PersonAdded => "person.add",
+            Action::PersonChanged => "person.change",
+            Action::PersonDisabled => "person.disable",
+            Action::PersonEnabled => "person.enable",
+            Action::PersonLoggedOut => "person.logout",
+            Action::PasswordLinkMade => "password.link",
+            Action::PasswordSet => "password.set",
+            Action::RosterImported => "roster.import",
+            Action::RosterExported => "roster.export",
+            Action::GroupAdded => "group.add",
+            Action::GroupChanged => "group.change",
+            Action::GroupRemoved => "group.remove",
+            Action::MembersChanged => "group.members",
+            Action::AnnouncementMade => "announcement.make",
+            Action::AnnouncementCancelled => "announcement.cancel",
+            Action::KeyMade => "key.make",
+            Action::KeyRevoked => "key.revoke",
+            Action::BackupMade => "backup.make",
+            Action::BackupFetched => "backup.fetch",
+            Action::BackupRemoved => "backup.remove",
+        }
+    }
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditEntry)]
+pub struct Entry {
+    #[serde(skip)]
+    pub key: i64,
+    pub at: Time,
+    /// `user:<id>`, `key:<id>` or `command line`.
+    pub actor: String,
+    /// The name that goes with it today.
+    pub actor_name: Option<String>,
+    /// The address that the request came from.
+    pub address: Option<String>,
+    /// What was done, `person.add` for instance.
+    pub action: String,
+    /// The id of what it was done to; empty where there is none.
+    pub target: String,
+    /// The name that goes with it today, of a person or a group.
+    pub target_name: Option<String>,
+    /// What else is to be known, for people to read.
+    pub detail: String,
+}

@@ -1,0 +1,257 @@
+//! Announcements: made now, sent when their time has come, reported on, and repeated for those who have not read them.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::App;
+use crate::error::{Conflict, Error, Noun, Result};
+use crate::model::announcements::{
+    Announcement, AudiencePreview, Facts, NewAnnouncement, Recipient, Report, Stage, StageCounts,
+    StageFilter, State,
+};
+use crate::model::audience::Audience;
+use crate::model::audit::{Action, By};
+use crate::model::ids::{Id, UserKey};
+use crate::model::notifications::{Link, NewNotification, NotificationKey, Type};
+use crate::push::guard;
+use crate::store::{announcements, audit, notifications, stages};
+
+/// How often it is looked whose time has come, when nobody says so.
+const LOOK: Duration = Duration::from_secs(1);
+/// Names that the preview of an audience shows.
+const NAMES: i64 = 8;
+/// Seconds for which a push service may keep one: over a weekend and a day.
+const TTL: u32 = 3 * 24 * 3_600;
+
+/// Stores an announcement. It is sent by [`work`], at once where it has no time of its own.
+pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Announcement> {
+    store(app, by, new, None).await
+}
+
+/// Tells those again who have not read it by then.
+///
+/// # Errors
+/// [`Noun::Announcement`] not found, also for one that is not sent yet; [`Error::Invalid`] when everybody has read it.
+pub async fn remind(app: &App, by: By, id: Id, title: Option<String>) -> Result<Announcement> {
+    let (of, unread) = app
+        .store
+        .read(move |c| {
+            let of = announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
+            let key = of.notification.ok_or(Error::NotFound(Noun::Announcement))?;
+            Ok((of, stages::unread(c, key)?))
+        })
+        .await?;
+    if unread.is_empty() {
+        return Err(Error::invalid("id", "was read by everybody"));
+    }
+    let new = NewAnnouncement {
+        title: title.unwrap_or(of.title),
+        message: of.message,
+        link: of.link.as_deref().map(Link::parse).transpose()?,
+        urgency: of.urgency,
+        audience: Audience::default(),
+        send_at: None,
+    };
+    store(app, by, new, Some(of.key)).await
+}
+
+async fn store(
+    app: &App,
+    by: By,
+    new: NewAnnouncement,
+    reminder_of: Option<i64>,
+) -> Result<Announcement> {
+    let id = Id::generate();
+    let made = app
+        .store
+        .write(move |tx| {
+            announcements::insert(tx, id, &new, reminder_of, &by.actor)?;
+            audit::note(
+                tx,
+                &by,
+                Action::AnnouncementMade,
+                &id.to_string(),
+                &new.title,
+            )?;
+            let made = announcements::by_id(tx, id)?;
+            Ok((made.ok_or(Error::NotFound(Noun::Announcement))?, Vec::new()))
+        })
+        .await?;
+    app.announcement_due.notify_one();
+    Ok(made)
+}
+
+/// Takes back one whose time has not come.
+///
+/// # Errors
+/// [`Noun::Announcement`] not found; [`Conflict::Sent`].
+pub async fn cancel(app: &App, by: By, id: Id) -> Result<()> {
+    app.store
+        .write(move |tx| {
+            let found = announcements::by_id(tx, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
+            if found.state == State::Cancelled {
+                return Ok(((), Vec::new()));
+            }
+            if !announcements::cancel(tx, found.key)? {
+                return Err(Error::Conflict(Conflict::Sent));
+            }
+            let target = id.to_string();
+            audit::note(tx, &by, Action::AnnouncementCancelled, &target, "")?;
+            Ok(((), Vec::new()))
+        })
+        .await
+}
+
+/// Sends what is due, one after the other.
+pub async fn work(app: App) {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = app.announcement_due.notified() => {}
+            () = app.stopping.cancelled() => return,
+        }
+        if let Err(error) = send_due(&app).await {
+            tracing::error!(%error, "an announcement was not sent; trying again");
+        }
+    }
+}
+
+async fn send_due(app: &App) -> Result<()> {
+    let now = app.now();
+    let due = app.store.read(move |c| announcements::due(c, now)).await?;
+    for (announcement, sender) in due {
+        send(app, announcement, sender).await?;
+    }
+    Ok(())
+}
+
+/// A crash between the sending and the mark repeats this: the notification knows its announcement, so nobody gets it twice.
+async fn send(app: &App, announcement: Announcement, sender: String) -> Result<()> {
+    let mut audience = announcement.audience;
+    if let Some(of) = announcement.reminder_of {
+        let unread = app.store.read(move |c| {
+            let of = announcements::by_id(c, of)?.and_then(|of| of.notification);
+            of.map_or(Ok(Vec::new()), |key| stages::unread(c, key))
+        });
+        audience.users = unread.await?.into_iter().collect();
+    }
+    let key = format!("announcement:{}", announcement.id);
+    let new = NewNotification {
+        kind: Type::parse("announcement")?,
+        title: announcement.title,
+        message: announcement.message,
+        link: announcement.link.as_deref().map(Link::parse).transpose()?,
+        urgency: announcement.urgency,
+        ttl: TTL,
+        idempotency_key: Some(key.clone()),
+    };
+    let sent = super::notifications::send(app, sender.clone(), new, audience).await;
+    let id = match sent {
+        Ok(sent) => sent.sent.id,
+        // It went out before the crash, to an audience that has changed since.
+        Err(Error::Conflict(Conflict::Idempotency)) => {
+            let earlier = app
+                .store
+                .read(move |c| notifications::by_idempotency_key(c, &sender, &key));
+            let (_, earlier) = earlier.await?.ok_or(Error::NotFound(Noun::Notification))?;
+            earlier.id
+        }
+        Err(error) => return Err(error),
+    };
+    let key = announcement.key;
+    app.store
+        .write(move |tx| Ok((announcements::set_sent(tx, key, id)?, Vec::new())))
+        .await
+}
+
+/// Whom an audience comes to now.
+pub async fn preview(app: &App, audience: Audience) -> Result<AudiencePreview> {
+    app.store
+        .read(move |c| {
+            let (people, unknown) = notifications::resolve(c, &audience)?;
+            Ok(AudiencePreview {
+                count: people.len(),
+                names: announcements::names(c, &people, NAMES)?,
+                unknown,
+            })
+        })
+        .await
+}
+
+/// Newest first.
+pub async fn list(app: &App, before: Option<i64>, limit: i64) -> Result<Vec<Announcement>> {
+    app.store
+        .read(move |c| announcements::list(c, before, limit))
+        .await
+}
+
+/// # Errors
+/// [`Noun::Announcement`] not found.
+pub async fn report(app: &App, id: Id) -> Result<Report> {
+    let hub = app.hub.clone();
+    let now = app.now();
+    app.store
+        .read(move |c| {
+            let announcement =
+                announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
+            let mut stages = StageCounts::default();
+            if let Some(key) = announcement.notification {
+                for facts in stages::facts_of(c, key, now)? {
+                    stages.add(&stage(&hub, &facts));
+                }
+                stages.waiting += stages::undelivered(c, key)?;
+            }
+            Ok(Report {
+                announcement,
+                stages,
+            })
+        })
+        .await
+}
+
+/// The recipients at a stage, by name, after one of them.
+///
+/// # Errors
+/// [`Noun::Announcement`] not found.
+pub async fn recipients(
+    app: &App,
+    id: Id,
+    filter: Option<StageFilter>,
+    after: Option<UserKey>,
+    limit: usize,
+) -> Result<Vec<Recipient>> {
+    let all = every_recipient(app, id).await?;
+    let skipped = after.map_or(0, |after| {
+        let at = all.iter().position(|one| one.key == after);
+        at.map_or(0, |at| at + 1)
+    });
+    let wanted = |one: &Recipient| filter.is_none_or(|filter| filter.takes(&one.stage));
+    let rest = all.into_iter().skip(skipped);
+    Ok(rest.filter(wanted).take(limit).collect())
+}
+
+/// All of them, by name.
+///
+/// # Errors
+/// [`Noun::Announcement`] not found.
+pub async fn every_recipient(app: &App, id: Id) -> Result<Vec<Recipient>> {
+    let hub = app.hub.clone();
+    let now = app.now();
+    app.store
+        .read(move |c| {
+            let found = announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
+            let of =
+                |key: NotificationKey| stages::recipients(c, key, now, |facts| stage(&hub, facts));
+            found.notification.map_or(Ok(Vec::new()), of)
+        })
+        .await
+}
+
+fn stage(hub: &crate::hub::Hub, facts: &Facts) -> Stage {
+    facts.stage(hub.is_connected(facts.user), |origin| {
+        guard::owner_of_origin(origin).to_owned()
+    })
+}

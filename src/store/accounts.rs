@@ -1,0 +1,172 @@
+//! People as administrators see and change them, and the links by which they set a password.
+
+use rusqlite::{Connection, Row, named_params, params};
+
+use super::{WriteTx, all, first, run, users};
+use crate::error::{Conflict, Error, Result};
+use crate::model::accounts::{Account, AccountChange, AccountFilter, GroupName};
+use crate::model::ids::{UserId, UserKey};
+use crate::model::text::fold;
+use crate::model::time::Time;
+use crate::model::users::{Role, User};
+
+const SELECT: &str = "SELECT u.key, u.id, u.username, u.name, u.email, u.role, u.disabled_at IS NOT NULL,
+                             u.password_hash IS NOT NULL,
+                             (SELECT count(*) FROM push_subscriptions s WHERE s.user_key = u.key),
+                             u.last_seen_at, u.created_at,
+                             (SELECT json_group_array(json_array(g.id, g.name) ORDER BY g.name, g.key)
+                              FROM group_members m JOIN groups g ON g.key = m.group_key WHERE m.user_key = u.key)
+                      FROM users u";
+
+/// `online` is the hub's to say.
+fn account(row: &Row) -> rusqlite::Result<Account> {
+    let role = row.get_ref(5)?.as_str()?;
+    let groups: Vec<(String, String)> =
+        serde_json::from_str(row.get_ref(11)?.as_str()?).unwrap_or_default();
+    let groups = groups.into_iter().filter_map(|(id, name)| {
+        Some(GroupName {
+            id: UserId::parse(&id)?,
+            name,
+        })
+    });
+    Ok(Account {
+        key: UserKey(row.get(0)?),
+        id: users::user_id(row, 1)?,
+        username: row.get(2)?,
+        name: row.get(3)?,
+        email: row.get(4)?,
+        role: Role::parse(role).unwrap_or(Role::Student),
+        disabled: row.get(6)?,
+        has_password: row.get(7)?,
+        devices: row.get(8)?,
+        online: false,
+        last_seen_at: row.get::<_, Option<i64>>(9)?.map(Time),
+        created_at: Time(row.get(10)?),
+        groups: groups.collect(),
+    })
+}
+
+/// People by name.
+pub fn list(connection: &Connection, filter: &AccountFilter, limit: i64) -> Result<Vec<Account>> {
+    let sql = format!(
+        "{SELECT} WHERE (:search = '' OR instr(u.folded, :search) > 0)
+           AND (:role IS NULL OR u.role = :role)
+           AND (:disabled IS NULL OR (u.disabled_at IS NOT NULL) = :disabled)
+           AND (:group IS NULL OR u.key IN (SELECT m.user_key FROM group_members m JOIN groups g ON g.key = m.group_key
+                                            WHERE g.id = :group))
+           AND (:after IS NULL OR (u.folded, u.key) > (SELECT a.folded, a.key FROM users a WHERE a.key = :after))
+         ORDER BY u.folded, u.key LIMIT :limit"
+    );
+    all(
+        connection,
+        &sql,
+        named_params! {
+            ":search": filter.search,
+            ":role": filter.role.map(Role::as_str),
+            ":disabled": filter.disabled,
+            ":group": filter.group.as_ref().map(UserId::as_str),
+            ":after": filter.after.map(|key| key.0),
+            ":limit": limit,
+        },
+        account,
+    )
+}
+
+pub fn by_key(connection: &Connection, key: UserKey) -> Result<Option<Account>> {
+    let sql = format!("{SELECT} WHERE u.key = ?1");
+    first(connection, &sql, [key.0], account)
+}
+
+/// How many people there are who are not disabled.
+pub fn count(connection: &Connection) -> Result<i64> {
+    let sql = "SELECT count(*) FROM users WHERE disabled_at IS NULL";
+    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Writes what `change` says of name, username, e-mail and role; the rest is not this function's.
+///
+/// # Errors
+/// [`Error::Conflict`] when the username or the e-mail is taken.
+pub fn update(tx: &WriteTx, user: &User, change: &AccountChange) -> Result<()> {
+    let username = change.username.as_ref().map(|name| name.as_str());
+    let username = username.or(user.username.as_deref());
+    let name = change.name.as_ref().map(|name| name.as_str());
+    let name = name.unwrap_or(&user.person.name);
+    let email = change.email.as_ref().unwrap_or(&user.email);
+    let taken = |sql, value: &str| first(tx, sql, params![value, user.key.0], |_| Ok(()));
+    let sql = "SELECT 1 FROM users WHERE username = ?1 AND key <> ?2";
+    if taken(sql, username.unwrap_or_default())?.is_some() {
+        return Err(Error::Conflict(Conflict::Username));
+    }
+    let sql = "SELECT 1 FROM users WHERE email = ?1 AND key <> ?2 AND password_hash IS NOT NULL";
+    if taken(sql, email.as_deref().unwrap_or_default())?.is_some() {
+        return Err(Error::Conflict(Conflict::Email));
+    }
+    run(
+        tx,
+        "UPDATE users SET username = ?2, name = ?3, email = ?4, role = ?5, folded = ?6 WHERE key = ?1",
+        params![
+            user.key.0,
+            username,
+            name,
+            email,
+            change.role.unwrap_or(user.role).as_str(),
+            fold(&format!("{name} {}", username.unwrap_or_default())),
+        ],
+    )
+    .map(drop)
+}
+
+/// Makes these all of somebody's groups; those that do not exist are left out. Whether anything changed.
+pub fn set_groups(tx: &WriteTx, user: UserKey, groups: &[UserId]) -> Result<bool> {
+    let ids: Vec<&str> = groups.iter().map(UserId::as_str).collect();
+    let ids = serde_json::to_string(&ids).unwrap_or_default();
+    let sql = "DELETE FROM group_members WHERE user_key = ?1 AND group_key NOT IN (
+                   SELECT key FROM groups WHERE id IN (SELECT value FROM json_each(?2)))";
+    let removed = run(tx, sql, params![user.0, ids])?;
+    let sql = "INSERT OR IGNORE INTO group_members (group_key, user_key)
+               SELECT key, ?1 FROM groups WHERE id IN (SELECT value FROM json_each(?2))";
+    Ok(run(tx, sql, params![user.0, ids])? + removed > 0)
+}
+
+/// How many administrators are not disabled.
+pub fn admins(connection: &Connection) -> Result<i64> {
+    let sql = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled_at IS NULL";
+    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Puts a one-time link in the place of any earlier one.
+pub fn put_password_link(
+    tx: &WriteTx,
+    user: UserKey,
+    hash: &[u8; 32],
+    expires_at: Time,
+) -> Result<()> {
+    let sql = "INSERT INTO password_links (user_key, hash, expires_at) VALUES (?1, ?2, ?3)
+               ON CONFLICT (user_key) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at";
+    run(tx, sql, params![user.0, hash, expires_at.0]).map(drop)
+}
+
+/// Whose link this is, while it holds.
+pub fn by_password_link(
+    connection: &Connection,
+    hash: &[u8; 32],
+    now: Time,
+) -> Result<Option<User>> {
+    let sql = "SELECT user_key FROM password_links WHERE hash = ?1 AND expires_at > ?2";
+    let key = first(connection, sql, params![hash, now.0], |row| {
+        row.get(0).map(UserKey)
+    })?;
+    let user = key.map(|key| users::by_key(connection, key)).transpose()?;
+    Ok(user.flatten().filter(|user| !user.disabled))
+}
+
+/// Takes somebody's link away: it was used, or it must not be any more.
+pub fn delete_password_link(tx: &WriteTx, user: UserKey) -> Result<()> {
+    run(
+        tx,
+        "DELETE FROM password_links WHERE user_key = ?1",
+        [user.0],
+    )
+    .map(drop)
+}

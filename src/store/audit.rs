@@ -1,0 +1,54 @@
+//! The audit log. Triggers of the database see to it that lines are only added.
+
+use rusqlite::{Connection, named_params, params};
+
+use super::{WriteTx, all, run};
+use crate::error::Result;
+use crate::model::audit::{Action, By, Entry};
+use crate::model::time::Time;
+
+/// Adds a line, in the transaction of what it is about.
+pub fn note(tx: &WriteTx, by: &By, action: Action, target: &str, detail: &str) -> Result<()> {
+    let address = by.address.map(|address| address.to_string());
+    run(
+        tx,
+        "INSERT INTO audit (at, actor, address, action, target, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![tx.now.0, by.actor, address, action.as_str(), target, detail],
+    )
+    .map(drop)
+}
+
+/// The newest lines before `before`; of one action, where that is asked for.
+pub fn list(
+    connection: &Connection,
+    before: Option<i64>,
+    action: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Entry>> {
+    let sql =
+        "SELECT a.key, a.at, a.actor, coalesce(u.name, k.name), a.address, a.action, a.target,
+                      coalesce(p.name, g.name), a.detail
+               FROM audit a
+               LEFT JOIN users u ON a.actor LIKE 'user:%' AND u.id = substr(a.actor, 6)
+               LEFT JOIN api_keys k ON a.actor LIKE 'key:%' AND k.id = substr(a.actor, 5)
+               LEFT JOIN users p ON p.id = a.target
+               LEFT JOIN groups g ON g.id = a.target
+               WHERE a.key < :before AND (:action IS NULL OR a.action = :action)
+               ORDER BY a.key DESC LIMIT :limit";
+    let params = named_params! {
+        ":before": before.unwrap_or(i64::MAX), ":action": action, ":limit": limit,
+    };
+    all(connection, sql, params, |row| {
+        Ok(Entry {
+            key: row.get(0)?,
+            at: Time(row.get(1)?),
+            actor: row.get(2)?,
+            actor_name: row.get(3)?,
+            address: row.get(4)?,
+            action: row.get(5)?,
+            target: row.get(6)?,
+            target_name: row.get(7)?,
+            detail: row.get(8)?,
+        })
+    })
+}
