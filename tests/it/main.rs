@@ -3,10 +3,15 @@
 mod helpers;
 
 mod access;
+mod accounts;
+mod announcements;
+mod assets;
 mod auth;
+mod backups;
 mod bad_input;
 mod commands;
 mod crash;
+mod figures;
 mod layers;
 mod logs;
 mod messages;
@@ -19,7 +24,9 @@ mod push_answers;
 mod push_crash;
 mod pushes;
 mod replay;
+mod roster;
 mod server;
+mod session;
 mod socketio;
 mod socketio_bad_input;
 mod sockets;

@@ -25,6 +25,7 @@ pub struct ListQuery {
     before: Option<String>,
     /// A part of the name or the username.
     search: Option<String>,
+    #[param(inline)]
     role: Option<Role>,
     /// A group's id.
     group: Option<String>,

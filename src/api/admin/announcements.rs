@@ -106,6 +106,7 @@ pub struct RecipientsQuery {
     /// `paging.before` of the page before.
     before: Option<String>,
     /// Only those at this stage; `unread` for all who have not read it.
+    #[param(inline)]
     stage: Option<StageFilter>,
 }
 

@@ -43,13 +43,18 @@ pub fn parse(bytes: &[u8]) -> Result<Roster> {
         .from_reader(text.as_bytes());
     let columns = Columns::find(reader.headers().map_err(unreadable)?)?;
     let mut roster = Roster::default();
+    let mut lines = Lines {
+        text: text.as_bytes(),
+        at: 0,
+        line: 1,
+    };
     let mut seen: HashMap<String, u64> = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
         if record.iter().all(str::is_empty) {
             continue;
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of(record.position().map_or(0, csv::Position::byte) as usize);
         if roster.rows.len() + roster.bad.len() >= MAX_ROWS {
             return Err(file(format!("must not hold more than {MAX_ROWS} people")));
         }
@@ -65,6 +70,28 @@ pub fn parse(bytes: &[u8]) -> Result<Roster> {
         return Err(file("holds nobody".into()));
     }
     Ok(roster)
+}
+
+/// Counts lines as people do: the reader's own position of a record lies before the end of the line above, and before empty
+/// lines.
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of what begins at this byte or, over ends of lines, after it. Bytes must rise.
+    fn of(&mut self, byte: usize) -> u64 {
+        while let Some(&next) = self.text.get(self.at) {
+            if self.at >= byte && next != b'\n' && next != b'\r' {
+                break;
+            }
+            self.line += u64::from(next == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 /// A username or an id that stands in an earlier line is refused.

@@ -11,6 +11,7 @@ use schoolbell::api::{self, Route};
 use schoolbell::model::audit::By;
 use schoolbell::model::groups::{GroupKind, NewGroup};
 use schoolbell::model::ids::UserId;
+use schoolbell::model::keys::Scope;
 use schoolbell::model::time::{ManualClock, Time};
 use schoolbell::model::users::{DisplayName, NewUser, Role, User, Username};
 use schoolbell::service;
@@ -166,6 +167,10 @@ impl TestApp {
         }
     }
 
+    pub async fn admin(&self) -> Person {
+        self.person("admin", Role::Admin).await
+    }
+
     pub async fn student(&self, name: &str) -> Person {
         self.person(name, Role::Student).await
     }
@@ -193,7 +198,12 @@ impl TestApp {
 
     /// An API key with the scope to notify.
     pub async fn key(&self) -> String {
-        let scopes = [schoolbell::model::keys::Scope::Notify];
+        self.key_for(Scope::Notify).await
+    }
+
+    /// An API key with this scope.
+    pub async fn key_for(&self, scope: Scope) -> String {
+        let scopes = [scope];
         let secret =
             service::keys::create(&self.app, By::command_line(), "back end", &scopes).await;
         secret.unwrap().secret.expose().to_owned()
@@ -279,6 +289,17 @@ impl Person {
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         call(&self.routes, "POST", path, &self.token, Some(body)).await
+    }
+
+    /// Sends a CSV file.
+    pub async fn post_csv(&self, path: &str, file: &[u8]) -> Answer {
+        let request = warp::test::request()
+            .method("POST")
+            .path(path)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "text/csv")
+            .body(file);
+        Answer::new(request.reply(&self.routes).await)
     }
 
     pub async fn put(&self, path: &str) -> Answer {

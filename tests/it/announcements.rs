@@ -1,0 +1,279 @@
+//! Announcements: sent now or at a time, reported on by recipient, repeated for those who have not read them.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Person, Reply, TestApp};
+
+const PATH: &str = "/api/admin/announcements";
+
+async fn announce(admin: &Person, change: Value) -> String {
+    let mut body =
+        json!({ "title": "Snow", "message": "School is closed.", "audience": { "all": true } });
+    body.as_object_mut()
+        .unwrap()
+        .extend(change.as_object().unwrap().clone());
+    let made = admin.post(PATH, body).await.expect(201);
+    made["data"]["id"].as_str().unwrap().to_owned()
+}
+
+/// The report, once it is as it should be.
+async fn report(admin: &Person, id: &str, right: impl Fn(&Value) -> bool) -> Value {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let report = admin.get(&format!("{PATH}/{id}")).await.expect(200)["data"].clone();
+        if right(&report) {
+            return report;
+        }
+        assert!(Instant::now() < until, "{report}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn sent(report: &Value) -> bool {
+    report["state"] == "sent"
+}
+
+/// Each recipient as `name stage why service`.
+async fn stages(admin: &Person, id: &str, query: &str) -> Vec<String> {
+    let list = admin
+        .get(&format!("{PATH}/{id}/recipients{query}"))
+        .await
+        .expect(200);
+    let word = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+    let lines = list["data"].as_array().unwrap().iter();
+    lines
+        .map(|one| {
+            let words = ["userId", "stage", "why", "service"].map(|key| word(one, key));
+            words.join(" ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn each_recipient_has_a_stage_and_a_reason() {
+    let (t, service) = TestApp::with_push().await;
+    let admin = t.admin().await;
+    let mut people = Vec::new();
+    for name in ["dead", "gone", "live", "none", "off", "phone", "read"] {
+        people.push(t.student(name).await);
+    }
+    let [dead, gone, live, _none, off, phone, read] = &people[..] else {
+        panic!()
+    };
+    for person in [dead, gone, off, phone] {
+        t.subscribe(&service, person, person.id()).await;
+    }
+    service.answer_device("gone", Reply::Status(410));
+    service.answer_device("dead", Reply::Status(400));
+    let preferences =
+        json!({ "enabled": true, "mutedTypes": ["announcement"], "quietHours": null });
+    off.put_json("/api/notifications/preferences", preferences)
+        .await
+        .expect(200);
+    let (mut socket, _) = live.connect().await;
+    let (mut reader, _) = read.connect().await;
+
+    let id = announce(&admin, json!({ "audience": { "roles": ["student"] } })).await;
+    socket.await_event("notification").await;
+    let notification = reader.await_event("notification").await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    read.put(&format!("/api/notifications/{notification}/read"))
+        .await
+        .expect(200);
+    // Whoever reads answers the server's question whether it came.
+    let reading = tokio::spawn(async move { socket.next().await });
+    let done = report(&admin, &id, |r| r["stages"]["waiting"] == 0 && sent(r)).await;
+    assert_eq!(done["recipients"], 7);
+    assert_eq!(
+        done["stages"],
+        json!({ "read": 1, "live": 1, "pushed": 1, "waiting": 0, "failed": 2, "nobody": 2 })
+    );
+    assert_eq!(
+        stages(&admin, &id, "").await,
+        [
+            "dead failed refused other",
+            "gone failed device_gone other",
+            "live live",
+            "none nobody no_device",
+            "off nobody notifications_off",
+            "phone pushed",
+            "read read",
+        ]
+    );
+    assert_eq!(stages(&admin, &id, "?stage=nobody").await.len(), 2);
+    assert_eq!(stages(&admin, &id, "?stage=unread").await.len(), 6);
+    let page = admin
+        .get(&format!("{PATH}/{id}/recipients?limit=4"))
+        .await
+        .expect(200);
+    let before = page["paging"]["before"].as_str().unwrap();
+    let rest = stages(&admin, &id, &format!("?limit=4&before={before}")).await;
+    assert_eq!(rest.len(), 3);
+
+    let csv = admin.get(&format!("{PATH}/{id}/recipients.csv")).await;
+    assert_eq!(csv.text.lines().count(), 8);
+    assert!(
+        csv.text
+            .contains("gone,gone of the school,student,failed,device_gone,other"),
+        "{}",
+        csv.text
+    );
+
+    // Who takes it from their list has seen it.
+    live.delete(&format!("/api/notifications/{notification}"))
+        .await
+        .expect(200);
+    let list = live.get("/api/notifications").await.expect(200);
+    assert_eq!(list["data"], json!([]));
+    report(&admin, &id, |r| r["stages"]["read"] == 2).await;
+
+    // A reminder is for the others.
+    let again = admin
+        .post(
+            &format!("{PATH}/{id}/remind"),
+            json!({ "title": "Again: snow" }),
+        )
+        .await;
+    let again = again.expect(201)["data"]["id"].as_str().unwrap().to_owned();
+    let reminder = report(&admin, &again, sent).await;
+    assert_eq!(
+        (&reminder["recipients"], &reminder["reminderOf"]),
+        (&json!(5), &json!(id))
+    );
+    assert_eq!(reminder["title"], "Again: snow");
+    reader.await_event("unread").await;
+    reader.expect_nothing().await;
+    reading.abort();
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_the_server_is_the_reason() {
+    let (t, service) = TestApp::with_push().await;
+    let admin = t.admin().await;
+    let ann = t.student("ann").await;
+    t.subscribe(&service, &ann, "phone").await;
+    service.always(Some(Reply::Status(403)));
+    let id = announce(&admin, json!({ "audience": { "userIds": ["ann"] } })).await;
+    report(&admin, &id, |r| r["stages"]["failed"] == 1).await;
+    assert_eq!(stages(&admin, &id, "").await, ["ann failed refused other"]);
+}
+
+#[tokio::test]
+async fn one_that_has_a_time_waits_for_it_and_can_be_taken_back() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let ann = t.student("ann").await;
+    let later = json!({ "sendAt": "2026-11-22T10:00:00Z", "audience": { "userIds": ["ann"] } });
+    let kept = announce(&admin, later.clone()).await;
+    let cancelled = announce(&admin, later).await;
+    admin
+        .delete(&format!("{PATH}/{cancelled}"))
+        .await
+        .expect(200);
+    admin
+        .delete(&format!("{PATH}/{cancelled}"))
+        .await
+        .expect(200);
+    t.clock.advance(Duration::from_secs(29 * 60));
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let waiting = admin.get(&format!("{PATH}/{kept}")).await.expect(200);
+    assert_eq!(waiting["data"]["state"], "scheduled");
+    t.clock.advance(Duration::from_secs(60));
+    report(&admin, &kept, sent).await;
+    let list = ann.get("/api/notifications").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    assert_eq!(list["data"][0]["type"], "announcement");
+    admin
+        .delete(&format!("{PATH}/{kept}"))
+        .await
+        .refused(409, "already_sent");
+    let states = admin.get(PATH).await.expect(200);
+    let states: Vec<&str> = states["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["cancelled", "sent"]);
+}
+
+#[tokio::test]
+async fn an_audience_is_counted_before_it_is_told() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let (ann, bob) = t.pair().await;
+    t.class("7a", &[&ann, &bob]).await;
+    let preview = async |audience: Value| {
+        let answer = admin.post(&format!("{PATH}/audience"), audience).await;
+        answer.expect(200)["data"].clone()
+    };
+    let class = preview(json!({ "groups": ["7a", "nowhere"], "except": ["bob"] })).await;
+    assert_eq!(
+        class,
+        json!({ "count": 1, "names": ["ann of the school"], "unknown": ["nowhere"] })
+    );
+    assert_eq!(preview(json!({ "all": true })).await["count"], 3);
+    admin
+        .post(&format!("{PATH}/audience"), json!({}))
+        .await
+        .invalid("audience");
+}
+
+#[tokio::test]
+async fn bad_announcements_are_refused_by_the_field() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let body = |change: Value| {
+        let mut body = json!({ "title": "T", "message": "M", "audience": { "all": true } });
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        body
+    };
+    for (change, field) in [
+        (json!({ "title": " " }), "title"),
+        (json!({ "message": "" }), "message"),
+        (json!({ "link": "javascript:alert(1)" }), "link"),
+        (json!({ "audience": {} }), "audience"),
+        (json!({ "sendAt": "tomorrow" }), "sendAt"),
+        (json!({ "sendAt": "2020-01-01T00:00:00Z" }), "sendAt"),
+        (json!({ "sendAt": "2036-01-01T00:00:00Z" }), "sendAt"),
+    ] {
+        admin.post(PATH, body(change)).await.invalid(field);
+    }
+    let id = "0190a0b0-c0d0-7000-8000-00000000000a";
+    for path in [
+        format!("{PATH}/{id}"),
+        format!("{PATH}/{id}/recipients"),
+        format!("{PATH}/{id}/recipients.csv"),
+    ] {
+        admin
+            .get(&path)
+            .await
+            .refused(404, "announcement_not_found");
+    }
+    admin
+        .post(&format!("{PATH}/{id}/remind"), json!({}))
+        .await
+        .refused(404, "announcement_not_found");
+}
+
+#[tokio::test]
+async fn a_reminder_of_what_everybody_has_read_is_refused() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let ann = t.student("ann").await;
+    let id = announce(&admin, json!({ "audience": { "userIds": ["ann"] } })).await;
+    report(&admin, &id, sent).await;
+    ann.put("/api/notifications/mark-all-read")
+        .await
+        .expect(200);
+    admin
+        .post(&format!("{PATH}/{id}/remind"), json!({}))
+        .await
+        .invalid("id");
+}
