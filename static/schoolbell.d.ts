@@ -59,6 +59,15 @@ export interface Page {
   before?: string;
 }
 
+/** Where a list goes on: give `before` to get what is older. */
+export interface Paging {
+  hasMore: boolean;
+  before: string | null;
+  after?: string | null;
+}
+
+export type List<T> = T[] & { paging: Paging };
+
 export type State = "connecting" | "open" | "closed";
 
 /** What the handler of each event gets. */
@@ -74,6 +83,8 @@ export interface Events {
   /** Too much was missed to send it again: fetch what the page shows. */
   resync: { reason: string; seq: number };
   error: { code: string; message: string };
+  /** To administrators who watch: see `Now` in the OpenAPI document. */
+  overview: { at: string; online: number; people: number; pushesWaiting: number; hour: Record<string, unknown> };
   /** The connection's, not the server's. */
   state: State;
   /** It does not come back: the code is a close code of the server's, or 1000. */
@@ -90,8 +101,11 @@ export class SchoolbellError extends Error {
 export interface Options {
   /** Where schoolbell is; the page's own origin if left out. */
   url?: string;
-  /** Asked at each connection and request, so that it may give a fresh one. */
-  token: string | (() => string | Promise<string>);
+  /**
+   * Asked at each connection and request, so that it may give a fresh one. Left out on the server's own pages, where a
+   * cookie says who it is.
+   */
+  token?: string | (() => string | Promise<string>);
   /** The `seq` of an earlier page: what came after it is sent again. */
   since?: number;
 }
@@ -99,35 +113,39 @@ export interface Options {
 export interface Schoolbell {
   readonly state: State;
   readonly seq: number | undefined;
+  /** Who is connected, once that is known. */
+  readonly userId: string | undefined;
   on<Name extends keyof Events>(name: Name, handler: (data: Events[Name]) => void): () => void;
   on(name: "*", handler: (name: keyof Events, data: unknown) => void): () => void;
   close(): void;
   typing(to: string, typing?: boolean): void;
+  /** For administrators: from now on there is an `overview` event every few seconds. */
+  watch(): void;
   messages: {
     /** The same `clientId` again sends nothing twice. */
     send(receiverId: string, content: string, clientId?: string): Promise<Message>;
-    conversations(page?: Page): Promise<Conversation[]>;
+    conversations(page?: Page): Promise<List<Conversation>>;
     /** Oldest first; the newest page without a cursor. */
-    with(partnerId: string, page?: Page & { after?: string }): Promise<Message[]>;
+    with(partnerId: string, page?: Page & { after?: string }): Promise<List<Message>>;
     markRead(partnerId: string, upTo?: string): Promise<{ updated: number }>;
-    search(words: string): Promise<Message[]>;
+    search(words: string): Promise<List<Message>>;
   };
   notifications: {
-    list(page?: Page & { unread?: boolean; type?: string }): Promise<Notification[]>;
+    list(page?: Page & { unread?: boolean; type?: string }): Promise<List<Notification>>;
     markRead(id: string): Promise<Notification>;
     markAllRead(): Promise<{ updated: number }>;
     remove(id: string): Promise<object>;
   };
-  presence(userIds: string[]): Promise<Presence[]>;
-  people(search?: string): Promise<User[]>;
+  presence(userIds: string[]): Promise<List<Presence>>;
+  people(search?: string): Promise<List<User>>;
   server(): Promise<Server>;
 }
 
-export function connect(options: Options): Schoolbell;
+export function connect(options?: Options): Schoolbell;
 
 export interface Server {
   url: string;
-  token: string;
+  token?: string;
 }
 
 export type PushState = "unsupported" | "install" | "denied" | "off" | "on";

@@ -10,6 +10,7 @@ export { disablePush, enablePush, pushState, refreshPush } from "./push.js";
 
 // Close codes from here on say: do not come back.
 const FINAL = 4500;
+const LOGGED_OUT = 4500;
 const TOKEN_EXPIRED = 4001;
 const TOO_MANY_FRAMES = 4004;
 // Milliseconds.
@@ -27,8 +28,11 @@ export class SchoolbellError extends Error {
   }
 }
 
-/** Opens a connection. `token` is a string, or a function that gives one; it is asked again whenever one has expired. */
-export function connect(options) {
+/**
+ * Opens a connection. `token` is a string, or a function that gives one; it is asked again whenever one has expired. Without
+ * one, the cookie of the server's own pages says who it is.
+ */
+export function connect(options = {}) {
   return new Schoolbell(options);
 }
 
@@ -44,6 +48,7 @@ class Schoolbell {
   // When the page asked whether the server is there; 0 while there is no question.
   #asked = 0;
   #connectionId;
+  #watching = false;
   #onReturn = () => this.#hurry();
 
   constructor({ url = "", token, since }) {
@@ -53,6 +58,8 @@ class Schoolbell {
     this.state = "connecting";
     /** The highest seq seen: keep it over a reload and give it as `since`. */
     this.seq = since;
+    /** Who is connected, once that is known. */
+    this.userId = undefined;
     globalThis.addEventListener?.("online", this.#onReturn);
     globalThis.document?.addEventListener("visibilitychange", this.#onReturn);
     this.#open();
@@ -73,6 +80,12 @@ class Schoolbell {
   /** Tells somebody that you are writing, or no longer are. Lost while there is no connection. */
   typing(to, typing = true) {
     if (this.state === "open") this.#send("typing", { to, typing });
+  }
+
+  /** For administrators: from now on there is an `overview` event every few seconds. */
+  watch() {
+    this.#watching = true;
+    if (this.state === "open") this.#send("watch");
   }
 
   messages = {
@@ -107,6 +120,10 @@ class Schoolbell {
     return { url: this.#url, token: await this.#currentToken() };
   }
 
+  get #byCookie() {
+    return this.#token === undefined;
+  }
+
   async #currentToken() {
     return typeof this.#token === "function" ? this.#token() : this.#token;
   }
@@ -117,14 +134,18 @@ class Schoolbell {
     let token;
     try {
       token = await this.#currentToken();
-    } catch {
+      // A browser does not tell why a socket was refused: whoever comes by cookie asks whether that is still good.
+      if (this.#byCookie && this.#failures > 0) await this.#call("GET", "/api/auth/me");
+    } catch (error) {
+      if (this.#byCookie && error.status === 401) return this.#end({ code: LOGGED_OUT, reason: error.message });
       return this.#retry();
     }
     if (this.state === "closed") return;
-    const socket = new WebSocket(`${this.#url.replace(/^http/, "ws")}/ws`);
+    const since = this.#byCookie && this.seq !== undefined ? `?since=${this.seq}` : "";
+    const socket = new WebSocket(`${this.#url.replace(/^http/, "ws")}/ws${since}`);
     this.#socket = socket;
     const ours = () => socket === this.#socket;
-    socket.onopen = () => ours() && this.#send("auth", { token, since: this.seq });
+    if (!this.#byCookie) socket.onopen = () => ours() && this.#send("auth", { token, since: this.seq });
     socket.onmessage = ({ data }) => ours() && this.#receive(JSON.parse(data));
     socket.onclose = (event) => ours() && this.#closed(event);
     // Connecting is a question too.
@@ -142,6 +163,8 @@ class Schoolbell {
     if (event === "connected") {
       this.#failures = 0;
       this.#connectionId = data.connectionId;
+      this.userId = data.userId;
+      if (this.#watching) this.#send("watch");
       this.#setState("open");
     }
     // Events come in order. After a `resync` the old cursor is void, also where it was the higher one.
@@ -173,7 +196,7 @@ class Schoolbell {
     clearInterval(this.#watch);
     this.#socket = undefined;
     this.#connectionId = undefined;
-    const stale = code === TOKEN_EXPIRED && typeof this.#token !== "function";
+    const stale = code === TOKEN_EXPIRED && typeof this.#token === "string";
     if (code >= FINAL || stale) return this.#end({ code, reason });
     this.#setState("connecting");
     // A token that has just expired is replaced at once; whoever sends too much waits.
@@ -226,13 +249,15 @@ class Schoolbell {
   }
 
   async #call(method, path, body) {
-    const headers = { authorization: `Bearer ${await this.#currentToken()}` };
+    const headers = this.#byCookie ? {} : { authorization: `Bearer ${await this.#currentToken()}` };
     if (body) headers["content-type"] = "application/json";
     // What this page does itself it need not be told.
     if (this.#connectionId) headers["x-connection-id"] = this.#connectionId;
     const response = await fetch(this.#url + path, { method, headers, body: body && JSON.stringify(body) });
     const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
     if (!answer.success) throw new SchoolbellError(answer, response.status);
+    // Where a list goes on, beside what it holds.
+    if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
     return answer.data;
   }
 }

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use warp::http::header;
 
-use super::endpoint::Call;
+use super::cookie;
+use super::endpoint::{Call, bearer};
 use super::input::{Json, Nothing};
-use super::reply::{Created, Data, Empty};
+use super::reply::{Created, Data, Empty, WithHeader};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::audit::By;
@@ -117,10 +119,21 @@ pub struct Password {
     new_password: String,
 }
 
-pub async fn password(call: Call, Json(body): Json<Password>) -> Result<Data<SessionView>> {
+pub async fn password(
+    call: Call,
+    Json(body): Json<Password>,
+) -> Result<WithHeader<Data<SessionView>>> {
     let (current, new) = (body.current_password, body.new_password);
     let session = auth::change_password(&call.app, call.me()?, current, new).await?;
-    Ok(Data(SessionView::new(&call.app, session)))
+    // It has ended every session so far, the one of this page's cookie too.
+    let by_cookie = bearer(&call.headers).is_err();
+    let cookie = by_cookie.then(|| cookie::set(&call.app, &call.headers, &session));
+    let view = SessionView::new(&call.app, session);
+    Ok(WithHeader(
+        header::SET_COOKIE,
+        cookie.transpose()?,
+        Data(view),
+    ))
 }
 
 /// The caller, and what they have not read.

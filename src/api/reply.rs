@@ -163,8 +163,8 @@ impl Output for Text {
     }
 }
 
-/// An answer with a header of its own.
-pub struct WithHeader<T>(pub HeaderName, pub HeaderValue, pub T);
+/// An answer with, where there is one, a header of its own.
+pub struct WithHeader<T>(pub HeaderName, pub Option<HeaderValue>, pub T);
 
 impl<T: Output> Output for WithHeader<T> {
     fn spec() -> OutputSpec {
@@ -174,7 +174,9 @@ impl<T: Output> Output for WithHeader<T> {
     fn into_response(self) -> Response {
         let WithHeader(name, value, inner) = self;
         let mut response = inner.into_response();
-        response.headers_mut().insert(name, value);
+        if let Some(value) = value {
+            response.headers_mut().insert(name, value);
+        }
         response
     }
 }

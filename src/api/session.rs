@@ -15,7 +15,7 @@ use crate::service::auth::{self, Session};
 fn answer(call: &Call, session: Session) -> Result<WithHeader<Data<SessionView>>> {
     let cookie = cookie::set(&call.app, &call.headers, &session)?;
     let view = SessionView::without_token(&call.app, session);
-    Ok(WithHeader(header::SET_COOKIE, cookie, Data(view)))
+    Ok(WithHeader(header::SET_COOKIE, Some(cookie), Data(view)))
 }
 
 pub async fn start(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Data<SessionView>>> {
@@ -38,5 +38,5 @@ pub async fn renew(call: Call, _: Nothing) -> Result<WithHeader<Data<SessionView
 pub async fn end(call: Call, _: Nothing) -> Result<WithHeader<Data<Empty>>> {
     cookie::check_own_origin(&call.app, &call.headers)?;
     let cookie = cookie::clear(&call.app, &call.headers)?;
-    Ok(WithHeader(header::SET_COOKIE, cookie, Data(Empty {})))
+    Ok(WithHeader(header::SET_COOKIE, Some(cookie), Data(Empty {})))
 }

@@ -1,0 +1,103 @@
+// The people's page: chat and bell, or the settings, or the form to log in.
+import "/elements.js";
+import { refreshPush } from "/push.js";
+import { loadPage, t } from "/i18n/i18n.js";
+import { api, session } from "/ui/api.js";
+import { say } from "/ui/dialog.js";
+import { ICONS, h, icon } from "/ui/dom.js";
+import { login } from "/ui/login.js";
+import { settings } from "./settings.js";
+
+// A token that does not hold, and one that was ended.
+const SESSION_CODES = [4500, 4503];
+
+let me;
+// What was being written when the session ended.
+let draft;
+
+async function start() {
+  await loadPage();
+  try {
+    // A cookie that holds is good for another week from today.
+    enter((await api("PUT", "/api/auth/session")).user);
+  } catch (error) {
+    if (error.status) askToLogIn();
+    else {
+      document.body.replaceChildren(h("main", { class: "card narrow" }, h("p", { role: "status" }, t("error.offline"))));
+      setTimeout(start, 3_000);
+    }
+  }
+}
+
+function askToLogIn(text = t("login.text")) {
+  me = undefined;
+  document.body.replaceChildren(h("main", {}, login({ title: t("login.title"), text, done: enter })));
+  document.querySelector("input")?.focus();
+}
+
+function enter(user) {
+  if (draft && draft.userId !== user.id) draft = undefined;
+  me = user;
+  refreshPush({ url: "" }).catch(() => {});
+  const chat = h("schoolbell-chat", { partner: draft?.partnerId ?? new URLSearchParams(location.search).get("chat") });
+  const bell = h("schoolbell-bell");
+  const main = h("main", {}, chat);
+  document.body.replaceChildren(h("div", { class: "page" }, top(bell), main));
+  restore(chat);
+  chat.addEventListener("schoolbell-chat", ({ detail }) => remember(detail));
+  onhashchange = () => show(main, chat);
+  show(main, chat);
+}
+
+function top(bell) {
+  return h(
+    "header",
+    { class: "top" },
+    h("a", { class: "brand", href: "#" }, h("img", { src: "/icons/icon.svg", alt: "" }), h("span", { class: "who" }, me.name)),
+    me.role === "admin" && h("a", { class: "button quiet", href: "/admin/" }, t("admin.link")),
+    bell,
+    h("a", { class: "button quiet", href: "#settings", "aria-label": t("settings.title"), title: t("settings.title") }, icon(ICONS.gear)),
+  );
+}
+
+/** The chat, or the settings over it. */
+function show(main, chat) {
+  const open = location.hash === "#settings";
+  const shown = main.querySelector(".settings");
+  chat.hidden = open;
+  if (open && !shown) main.append(settings(me));
+  if (!open) shown?.remove();
+}
+
+/** The address names the conversation, so that a reload comes back to it. */
+function remember(partner) {
+  const address = new URL(location.href);
+  if (partner) address.searchParams.set("chat", partner.id);
+  else address.searchParams.delete("chat");
+  history.replaceState(null, "", address);
+}
+
+function restore(chat) {
+  if (!draft) return;
+  const { text } = draft;
+  draft = undefined;
+  chat.addEventListener("schoolbell-chat", () => queueMicrotask(() => (chat.window.text.value = text)), { once: true });
+}
+
+function over() {
+  if (!me) return;
+  const { window } = document.querySelector("schoolbell-chat") ?? {};
+  draft = { userId: me.id, partnerId: window?.partnerId, text: window?.text.value ?? "" };
+  askToLogIn(t("login.over"));
+}
+
+session.addEventListener("over", over);
+// The connection notices too, and may be the first. Who has a session still, with another password for instance, goes on.
+document.addEventListener("schoolbell-closed", async ({ detail }) => {
+  if (!SESSION_CODES.includes(detail.code) || !me) return;
+  const renewed = await api("GET", "/api/auth/me").catch(() => undefined);
+  if (renewed && me) enter(renewed);
+});
+
+navigator.serviceWorker?.register("/sw.js").catch(() => say(t("push.worker")));
+await start();

@@ -1,0 +1,160 @@
+// A person's own settings: notifications on this device, quiet hours, language, password, logging out.
+import { disablePush, enablePush, pushState } from "/push.js";
+import { date, errorText, t } from "/i18n/i18n.js";
+import { api } from "/ui/api.js";
+import { act, say } from "/ui/dialog.js";
+import { h } from "/ui/dom.js";
+import { form } from "/ui/form.js";
+import { languageChoice, logout } from "/ui/login.js";
+
+const SERVER = { url: "" };
+/** Milliseconds: a browser that does not reach its push service says nothing. */
+const PATIENCE = 30_000;
+const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+export function settings(me) {
+  const element = h(
+    "section",
+    { class: "settings", "aria-labelledby": "settings-title" },
+    h("p", {}, h("a", { href: "#" }, t("settings.back"))),
+    h("h1", { id: "settings-title", tabindex: "-1" }, t("settings.title")),
+    device(),
+    quiet(),
+    password(),
+    h("section", { class: "card" }, h("h2", {}, t("settings.account")), h("p", {}, t("settings.who", { name: me.name })), languageChoice(), leave()),
+  );
+  queueMicrotask(() => element.querySelector("h1").focus());
+  return element;
+}
+
+function device() {
+  const status = h("p", { role: "status" });
+  const enable = h("button", { type: "button", onclick: change(() => late(enablePush(SERVER))) }, t("push.enable"));
+  const disable = h("button", { type: "button", class: "quiet", onclick: change(() => disablePush(SERVER)) }, t("push.disable"));
+  const test = h("button", { type: "button", onclick: change(trial) }, t("push.test"));
+  const devices = h("ul", { class: "rows" });
+
+  async function render(said) {
+    const state = await pushState();
+    status.textContent = typeof said === "string" ? said : t(`push.${state}`);
+    enable.hidden = state !== "off";
+    disable.hidden = test.hidden = state !== "on";
+    const all = await api("GET", "/api/notifications/subscriptions");
+    devices.replaceChildren(...(all.length ? all.map(line) : [h("li", { class: "quiet" }, t("push.none"))]));
+  }
+
+  function line(one) {
+    const text = t("push.device", { browser: one.browser, date: date(one.createdAt) });
+    const remove = change(() => api("DELETE", `/api/notifications/subscriptions/${one.id}`));
+    return h("li", {}, text, h("button", { type: "button", class: "quiet", "aria-label": `${t("action.remove")}: ${text}`, onclick: remove }, t("action.remove")));
+  }
+
+  /** Does something on a click, then shows how things are. */
+  function change(run) {
+    return async ({ currentTarget }) => {
+      currentTarget.disabled = true;
+      status.textContent = t("action.wait");
+      let said;
+      try {
+        said = await run();
+      } catch (error) {
+        said = errorText(error);
+      }
+      currentTarget.disabled = false;
+      await render(said).catch((error) => (status.textContent = errorText(error)));
+    };
+  }
+
+  render().catch((error) => (status.textContent = errorText(error)));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, t("push.title")),
+    status,
+    h("p", { class: "buttons" }, enable, test, disable),
+    h("h3", {}, t("push.devices")),
+    devices,
+  );
+}
+
+async function trial() {
+  const { queued } = await api("POST", "/api/notifications/test-push");
+  return t(queued ? "push.sent" : "push.lost");
+}
+
+function late(work) {
+  const end = new Promise((_, reject) => setTimeout(reject, PATIENCE, Object.assign(new Error(t("push.late")), { code: "late" })));
+  return Promise.race([work, end]);
+}
+
+/** When nothing but what is urgent is pushed. */
+function quiet() {
+  const place = h("section", { class: "card" }, h("h2", {}, t("quiet.title")), h("p", { class: "quiet" }, t("action.wait")));
+  api("GET", "/api/notifications/preferences")
+    .then((preferences) => place.lastChild.replaceWith(quietForm(preferences)))
+    .catch((error) => (place.lastChild.textContent = errorText(error)));
+  return place;
+}
+
+function quietForm(preferences) {
+  const window = preferences.quietHours?.windows[0] ?? { days: DAYS, from: "21:00", to: "07:00" };
+  const { element } = form({
+    fields: [
+      { name: "enabled", kind: "checkbox", label: t("quiet.enabled"), value: preferences.enabled },
+      { name: "messages", kind: "checkbox", label: t("quiet.messages"), value: !preferences.mutedTypes.includes("message") },
+      { name: "quiet", kind: "checkbox", label: t("quiet.on"), value: Boolean(preferences.quietHours), help: t("quiet.help") },
+      { name: "from", kind: "time", label: t("quiet.from"), value: window.from },
+      { name: "to", kind: "time", label: t("quiet.to"), value: window.to.replace("24:00", "00:00") },
+      { name: "days", kind: "checks", label: t("quiet.days"), value: window.days, options: DAYS.map((day) => [day, t(`day.${day}`)]) },
+    ],
+    submit: t("action.save"),
+    paths: { "quietHours.windows": "from" },
+    send: async (values) => {
+      const others = preferences.mutedTypes.filter((type) => type !== "message");
+      const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+      const first = { days: values.days, from: values.from, to: values.to };
+      const rest = preferences.quietHours?.windows.slice(1) ?? [];
+      preferences = await api("PUT", "/api/notifications/preferences", {
+        enabled: values.enabled,
+        mutedTypes: values.messages ? others : [...others, "message"],
+        quietHours: values.quiet && values.days.length ? { timeZone, windows: [first, ...rest] } : null,
+      });
+      say(t("action.saved"));
+    },
+  });
+  return element;
+}
+
+function password() {
+  const { element } = form({
+    fields: [
+      { name: "currentPassword", label: t("password.current"), kind: "password", autocomplete: "current-password", required: true },
+      { name: "newPassword", label: t("password.new"), kind: "password", autocomplete: "new-password", help: t("password.help"), required: true },
+    ],
+    submit: t("password.change"),
+    send: async (values) => {
+      await api("POST", "/api/auth/password", values);
+      element.reset();
+      say(t("password.changed"));
+    },
+  });
+  return h("section", { class: "card" }, h("h2", {}, t("password.title")), element);
+}
+
+function leave() {
+  const here = act(async () => {
+    // In any case: the next person at this computer must not be this one.
+    await disablePush(SERVER).catch(() => {});
+    await logout();
+  });
+  const everywhere = act(async () => {
+    await api("POST", "/api/auth/logout-all");
+    await logout();
+  });
+  return h(
+    "p",
+    { class: "buttons" },
+    h("button", { type: "button", onclick: here }, t("logout")),
+    h("button", { type: "button", class: "quiet", onclick: everywhere }, t("logout.everywhere")),
+  );
+}

@@ -1,0 +1,152 @@
+// The list of conversations, and the search for people and messages.
+import { short, t, number } from "../i18n/i18n.js";
+import { debounce, h } from "../ui/dom.js";
+
+/** Two letters in a circle. */
+export function face(person) {
+  const words = person.name.split(/\s+/).filter(Boolean);
+  const letters = [words[0], words.length > 1 && words.at(-1)].filter(Boolean).map((word) => [...word][0]);
+  return h("span", { class: "face", "aria-hidden": "true", "data-online": person.online }, letters.join("").toUpperCase());
+}
+
+export class ConversationList {
+  #bell;
+  #open;
+  #before = null;
+  #all = [];
+  #current;
+
+  /** `open(partner)` is called when somebody is chosen. */
+  constructor(bell, open) {
+    this.#bell = bell;
+    this.#open = open;
+    this.input = h("input", {
+      type: "search",
+      placeholder: t("chat.search"),
+      "aria-label": t("chat.search"),
+      autocomplete: "off",
+      oninput: debounce(() => this.#search()),
+    });
+    this.found = h("div", { class: "scroll", hidden: true });
+    this.list = h("ul", {});
+    this.more = h("button", { class: "more", type: "button", hidden: true, onclick: () => this.load(true) }, t("action.more"));
+    this.conversations = h("div", { class: "scroll" }, this.list, this.more);
+    this.element = h("nav", { class: "list", "aria-label": t("chat.conversations") }, h("div", { class: "find" }, this.input), this.found, this.conversations);
+  }
+
+  async load(older = false) {
+    const page = await this.#bell.messages.conversations({ limit: 30, before: older ? this.#before : undefined });
+    this.#all = older ? [...this.#all, ...page] : [...page];
+    this.#before = page.paging.before;
+    this.draw();
+  }
+
+  partner(id) {
+    return this.#all.find(({ partner }) => partner.id === id)?.partner;
+  }
+
+  select(partnerId) {
+    this.#current = partnerId;
+    this.draw();
+  }
+
+  /** A message to or from somebody: their conversation is the first now. */
+  message(message, partner, unread) {
+    const known = this.#all.find((one) => one.partner.id === partner.id);
+    const conversation = known ?? { partner: { ...partner, online: false }, unreadCount: 0 };
+    conversation.lastMessage = message;
+    if (unread) conversation.unreadCount += 1;
+    this.#all = [conversation, ...this.#all.filter((one) => one !== conversation)];
+    this.draw();
+  }
+
+  read(partnerId) {
+    const found = this.#all.find(({ partner }) => partner.id === partnerId);
+    if (found) found.unreadCount = 0;
+    this.draw();
+  }
+
+  presence({ userId, online, lastSeenAt }) {
+    const found = this.partner(userId);
+    if (found) Object.assign(found, { online, lastSeenAt });
+    this.draw();
+  }
+
+  draw() {
+    const empty = h("li", { class: "empty" }, t("chat.none"));
+    const items = this.#all.map((one) => h("li", {}, this.#item(one)));
+    // Whoever is on one of them with the keyboard stays there.
+    const at = [...this.list.querySelectorAll("button")].indexOf(this.list.getRootNode().activeElement);
+    const focused = at >= 0 && this.list.querySelectorAll("button")[at].dataset.partner;
+    this.list.replaceChildren(...(items.length ? items : [empty]));
+    if (focused) this.list.querySelector(`[data-partner="${CSS.escape(focused)}"]`)?.focus();
+    this.more.hidden = !this.#before;
+  }
+
+  #item({ partner, lastMessage, unreadCount }) {
+    const own = lastMessage.receiverId === partner.id;
+    const last = own ? t("chat.you", { text: lastMessage.content }) : lastMessage.content;
+    return h(
+      "button",
+      {
+        class: "talk",
+        type: "button",
+        "data-partner": partner.id,
+        "aria-current": partner.id === this.#current && "true",
+        onclick: () => this.#open(partner),
+      },
+      face(partner),
+      h("span", { class: "text" }, h("div", { class: "name" }, partner.name), h("div", { class: "last quiet" }, last)),
+      h(
+        "span",
+        { class: "side" },
+        h("span", { class: "quiet" }, short(lastMessage.createdAt)),
+        unreadCount > 0 && h("span", { class: "badge" }, number(unreadCount), h("span", { class: "spoken" }, ` ${t("bell.unread")}`)),
+      ),
+      partner.online && h("span", { class: "spoken" }, t("chat.online")),
+    );
+  }
+
+  async #search() {
+    const words = this.input.value.trim();
+    this.found.hidden = !words;
+    this.conversations.hidden = Boolean(words);
+    if (!words) return;
+    try {
+      const [people, messages] = await Promise.all([this.#bell.people(words), this.#bell.messages.search(words)]);
+      if (this.input.value.trim() !== words) return;
+      this.#found(people, messages);
+    } catch {
+      this.found.replaceChildren(h("p", { class: "empty" }, t("error.offline")));
+    }
+  }
+
+  #found(people, messages) {
+    const choose = (partner) => () => {
+      this.input.value = "";
+      this.#search();
+      this.#open(partner);
+    };
+    const person = (one) => h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(one) }, face(one), h("span", { class: "name" }, one.name)));
+    const message = (one) => {
+      const partner = this.#mine(one) ? one.receiver : one.sender;
+      const text = h("span", { class: "text" }, h("div", { class: "name" }, partner.name), h("div", { class: "last quiet" }, one.content));
+      const time = h("span", { class: "side quiet" }, short(one.createdAt));
+      return h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(partner) }, face(partner), text, time));
+    };
+    const nothing = !people.length && !messages.length && h("p", { class: "empty" }, t("chat.nothing"));
+    this.found.replaceChildren(
+      ...[
+        people.length > 0 && h("h3", {}, t("chat.people")),
+        people.length > 0 && h("ul", {}, ...people.map(person)),
+        messages.length > 0 && h("h3", {}, t("chat.messages")),
+        messages.length > 0 && h("ul", {}, ...messages.map(message)),
+        nothing,
+      ].filter(Boolean),
+    );
+  }
+
+  #mine(message) {
+    return message.senderId === this.userId;
+  }
+}

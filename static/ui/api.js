@@ -1,0 +1,27 @@
+// The server's routes, for its own pages: a cookie says who asks.
+import { SchoolbellError } from "/schoolbell.js";
+
+/** Told when the session is over, so that the page can ask to log in. */
+export const session = new EventTarget();
+
+/** An answer's data, with `paging` where it is a list. Throws a SchoolbellError, or a TypeError without a connection. */
+export async function api(method, path, body) {
+  const file = body instanceof Blob;
+  const headers = body === undefined ? {} : { "content-type": file ? "text/csv" : "application/json" };
+  const response = await fetch(path, { method, headers, body: file ? body : body && JSON.stringify(body) });
+  const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
+  if (answer.success) {
+    if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
+    return answer.data;
+  }
+  const error = new SchoolbellError(answer, response.status);
+  const logIn = ["credentials_invalid", "setup_code_invalid", "password_link_invalid"].includes(error.code);
+  if (response.status === 401 && !logIn) session.dispatchEvent(new Event("over"));
+  throw error;
+}
+
+/** `?a=1&b=2` of what is given and not empty. */
+export function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}

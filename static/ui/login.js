@@ -1,0 +1,33 @@
+// Logging in, on the server's own pages.
+import { LANGUAGES, choose, current, t } from "/i18n/i18n.js";
+import { api } from "./api.js";
+import { h } from "./dom.js";
+import { form } from "./form.js";
+
+/** The form. `done` gets the person. */
+export function login({ title, text, done }) {
+  const { element } = form({
+    fields: [
+      { name: "username", label: t("login.username"), autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true },
+      { name: "password", label: t("login.password"), kind: "password", autocomplete: "current-password", required: true },
+    ],
+    submit: t("login.submit"),
+    send: async (values) => done((await api("POST", "/api/auth/session", values)).user),
+  });
+  return h("section", { class: "card narrow" }, h("h1", {}, title), text && h("p", {}, text), element, languageChoice());
+}
+
+/** Ends the session of this browser. */
+export async function logout() {
+  await api("DELETE", "/api/auth/session");
+  location.assign("/");
+}
+
+export function languageChoice() {
+  const options = Object.entries(LANGUAGES).map(([tag, name]) => h("option", { value: tag, lang: tag, selected: tag === current() }, name));
+  const change = (event) => {
+    choose(event.target.value);
+    location.reload();
+  };
+  return h("label", { class: "language" }, t("language"), h("select", { onchange: change }, ...options));
+}
