@@ -1,45 +1,25 @@
 // The first administrator, with the one-time code of the link: /admin/#setup=CODE
-const form = document.querySelector("#setup");
-const status = document.querySelector("#status");
-const code = new URLSearchParams(location.hash.slice(1)).get("setup");
+import { t } from "/i18n/i18n.js";
+import { api } from "/ui/api.js";
+import { h } from "/ui/dom.js";
+import { form } from "/ui/form.js";
+import { languageChoice } from "/ui/login.js";
 
-if (!code) {
-  form.hidden = true;
-  status.textContent =
-    "This page needs the link that the server prints at its start while there is no administrator.";
-}
-
-function showErrors(details) {
-  for (const input of form.querySelectorAll("input")) {
-    const found = details.find((detail) => detail.field === input.name);
-    input.setAttribute("aria-invalid", String(Boolean(found)));
-    document.querySelector(`#${input.name}-error`).textContent = found ? found.message : "";
-  }
-  form.querySelector("[aria-invalid=true]")?.focus();
-}
-
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const button = form.querySelector("button");
-  button.disabled = true;
-  try {
-    const response = await fetch("/api/auth/setup", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ code, ...Object.fromEntries(new FormData(form)) }),
-    });
-    const answer = await response.json();
-    showErrors(answer.details ?? []);
-    if (answer.success) {
-      form.hidden = true;
+export function setUp(code, done) {
+  const { element } = form({
+    fields: [
+      { name: "name", label: t("setup.name"), autocomplete: "name", required: true },
+      { name: "username", label: t("setup.username"), autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true },
+      { name: "password", label: t("password.new"), kind: "password", autocomplete: "new-password", help: t("password.help"), required: true },
+    ],
+    submit: t("setup.submit"),
+    send: async (values) => {
+      await api("POST", "/api/auth/setup", { code, ...values });
+      // The code is used up: it has no business in the history.
       history.replaceState(null, "", location.pathname);
-      status.textContent = `${answer.data.user.name}, you are the administrator. Log in as ${answer.data.user.username}.`;
-    } else if (!answer.details) {
-      status.textContent = answer.message;
-    }
-  } catch {
-    status.textContent = "The server cannot be reached. Try again in a moment.";
-  } finally {
-    button.disabled = false;
-  }
-});
+      await api("POST", "/api/auth/session", { username: values.username, password: values.password });
+      await done();
+    },
+  });
+  return h("section", { class: "card narrow" }, h("h1", {}, t("setup.title")), h("p", {}, t("setup.text")), element, languageChoice());
+}

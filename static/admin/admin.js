@@ -1,0 +1,134 @@
+// The dashboard: who is in, what was sent, who got it, and what failed. Each view is a module of its own.
+import { connect } from "/schoolbell.js";
+import { loadPage, t } from "/i18n/i18n.js";
+import { api, session } from "/ui/api.js";
+import { say } from "/ui/dialog.js";
+import { ICONS, h, icon } from "/ui/dom.js";
+import { login, logout } from "/ui/login.js";
+import { setUp } from "./setup.js";
+
+/** In the order of the menu. A view that is not in it has `within`. */
+const VIEWS = {
+  overview: () => import("./overview.js"),
+  announcements: () => import("./announcements.js"),
+  people: () => import("./people.js"),
+  groups: () => import("./groups.js"),
+  keys: () => import("./keys.js"),
+  push: () => import("./push.js"),
+  audit: () => import("./audit.js"),
+  backups: () => import("./backups.js"),
+  settings: () => import("./settings.js"),
+  checks: () => import("./checks.js"),
+  announce: () => import("./announce.js"),
+  announcement: () => import("./report.js"),
+  import: () => import("./import.js"),
+};
+const WITHIN = { announce: "announcements", announcement: "announcements", import: "people" };
+
+let bell;
+let me;
+let place;
+let menu;
+// What the view that is shown wants to be told at its end.
+let leaving = [];
+
+async function start() {
+  await loadPage();
+  const code = new URLSearchParams(location.hash.slice(1)).get("setup");
+  if (code) return document.body.replaceChildren(h("main", {}, setUp(code, () => enter("#/checks"))));
+  await enter(location.hash);
+}
+
+async function enter(hash) {
+  try {
+    me = (await api("PUT", "/api/auth/session")).user;
+  } catch (error) {
+    if (error.status) return askToLogIn(t("admin.login"));
+    say(t("error.offline"));
+    return setTimeout(enter, 3_000, hash);
+  }
+  if (me.role !== "admin") {
+    return document.body.replaceChildren(
+      h("main", { class: "card narrow" }, h("h1", {}, t("admin.title")), h("p", {}, t("admin.only", { name: me.name })), h("p", { class: "buttons" }, h("a", { class: "button", href: "/" }, t("admin.chat")), h("button", { class: "quiet", onclick: logout }, t("logout")))),
+    );
+  }
+  open();
+  if (hash !== location.hash) location.hash = hash;
+  else show();
+}
+
+function askToLogIn(text) {
+  bell?.close();
+  document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
+  const hash = location.hash;
+  document.body.replaceChildren(h("main", {}, login({ title: t("admin.title"), text, done: () => enter(hash) })));
+  document.querySelector("input").focus();
+}
+
+function open() {
+  bell = connect();
+  bell.watch();
+  bell.on("closed", ({ code }) => code !== 1000 && askToLogIn(t("login.over")));
+  const offline = h("span", { class: "quiet", role: "status" });
+  bell.on("state", (state) => (offline.textContent = state === "connecting" ? t("admin.offline") : ""));
+  place = h("main", { id: "main" });
+  menu = h("nav", { "aria-label": t("admin.menu"), id: "menu" });
+  const toggle = h("button", { class: "plain menu", "aria-label": t("admin.menu"), "aria-expanded": "false", "aria-controls": "menu" }, icon(ICONS.menu));
+  toggle.addEventListener("click", () => unfold(menu.dataset.open === undefined));
+  document.body.replaceChildren(
+    h(
+      "div",
+      { class: "admin" },
+      h(
+        "header",
+        { class: "top" },
+        toggle,
+        h("a", { class: "brand", href: "#/overview" }, h("img", { src: "/icons/icon.svg", alt: "" }), "schoolbell"),
+        offline,
+        h("a", { class: "button quiet", href: "/" }, t("admin.chat")),
+        h("button", { class: "quiet", onclick: logout }, t("logout")),
+      ),
+      menu,
+      place,
+    ),
+  );
+}
+
+function unfold(unfolded) {
+  if (unfolded) menu.dataset.open = "";
+  else delete menu.dataset.open;
+  document.querySelector(".menu").setAttribute("aria-expanded", String(unfolded));
+}
+
+async function show() {
+  if (!bell || !place) return;
+  for (const end of leaving.splice(0)) end();
+  const [name, ...parameters] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const view = name in VIEWS ? name : "overview";
+  unfold(false);
+  const names = Object.keys(VIEWS).filter((one) => !(one in WITHIN));
+  const current = WITHIN[view] ?? view;
+  const link = (one) => h("li", {}, h("a", { href: `#/${one}`, "aria-current": one === current && "page" }, t(`admin.${one}`)));
+  menu.replaceChildren(h("ul", {}, ...names.map(link)));
+  const module = await VIEWS[view]();
+  const hash = location.hash;
+  const element = await module.default({
+    parameters,
+    me,
+    /** Listens to the connection for as long as the view is shown. */
+    on: (event, handler) => leaving.push(bell.on(event, handler)),
+    onLeave: (run) => leaving.push(run),
+    state: () => bell.state,
+  });
+  if (hash !== location.hash) return;
+  place.replaceChildren(element);
+  const heading = element.querySelector("h1");
+  document.title = `${heading.textContent} · schoolbell`;
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+session.addEventListener("over", () => me && askToLogIn(t("login.over")));
+addEventListener("hashchange", show);
+await start();

@@ -1,0 +1,36 @@
+// Who did what, when, from where. Nothing here can be edited.
+import { dateTime, t } from "/i18n/i18n.js";
+import { api, query } from "/ui/api.js";
+import { h } from "/ui/dom.js";
+import { field } from "/ui/form.js";
+import { pages, table } from "/ui/table.js";
+
+const ACTIONS = [
+  "setup", "login", "person.add", "person.change", "person.disable", "person.enable", "person.logout", "password.link", "password.set",
+  "roster.import", "roster.export", "group.add", "group.change", "group.remove", "group.members", "announcement.make",
+  "announcement.cancel", "key.make", "key.revoke", "backup.make", "backup.fetch", "backup.remove",
+];
+
+export default async function audit() {
+  const action = field({ name: "action", kind: "select", label: t("audit.action"), options: [["", t("people.any")], ...ACTIONS.map((one) => [one, t(`audit.${one}`)])] });
+  const list = pages((before) => api("GET", `/api/admin/audit${query({ action: action.get(), before })}`), show);
+  action.control.addEventListener("input", list.load);
+  await list.load();
+  return h("div", {}, h("div", { class: "head" }, h("h1", {}, t("admin.audit"))), action.element, list.element);
+}
+
+function show(rows) {
+  return table({
+    label: t("admin.audit"),
+    empty: t("audit.none"),
+    rows,
+    columns: [
+      { label: t("announce.when"), cell: ({ at }) => dateTime(at) },
+      { label: t("audit.who"), cell: ({ actor, actorName }) => actorName ?? (actor === "command line" ? t("audit.command") : actor) },
+      { label: t("audit.action"), cell: ({ action }) => t(`audit.${action}`) },
+      { label: t("audit.target"), cell: ({ target, targetName }) => targetName ?? target },
+      { label: t("audit.detail"), cell: ({ detail }) => detail },
+      { label: t("audit.address"), cell: ({ address }) => address },
+    ],
+  });
+}

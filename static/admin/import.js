@@ -1,0 +1,116 @@
+// A CSV file of people: first what it would change, then, once confirmed, changing it.
+import { errorText, fieldText, number, t } from "/i18n/i18n.js";
+import { api, query } from "/ui/api.js";
+import { h } from "/ui/dom.js";
+import { field } from "/ui/form.js";
+import { table } from "/ui/table.js";
+
+export default async function importPeople() {
+  const file = field({ name: "file", kind: "file", label: t("import.file"), help: t("import.help"), accept: ".csv,text/csv", required: true });
+  const missing = field({ name: "missing", kind: "checkbox", label: t("import.missing"), help: t("import.missing.help") });
+  const place = h("div", { "aria-live": "polite" });
+  const button = h("button", {}, t("import.preview"));
+
+  async function preview(event) {
+    event.preventDefault();
+    const [chosen] = file.control.files;
+    file.show(chosen ? "" : t("import.choose"));
+    if (!chosen) return file.control.focus();
+    button.disabled = true;
+    const disableMissing = missing.get();
+    try {
+      const found = await api("POST", `/api/admin/roster/preview${query({ disableMissing })}`, chosen);
+      place.replaceChildren(shown(found, () => run(chosen, disableMissing, found)));
+    } catch (error) {
+      const [detail] = error.details ?? [];
+      file.show(detail ? t("import.bad", { why: fieldText(detail) }) : errorText(error));
+      place.replaceChildren();
+      file.control.focus();
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  async function run(chosen, disableMissing, { digest, adding, changing, disabling }) {
+    const total = adding + changing + disabling;
+    const bar = h("progress", { max: total, value: 0, "aria-label": t("import.running") });
+    const text = h("p", {}, t("import.running"));
+    place.replaceChildren(h("section", { class: "card" }, text, bar));
+    const timer = setInterval(async () => {
+      const progress = await api("GET", `/api/admin/roster/${digest}`).catch(() => undefined);
+      if (progress) {
+        bar.value = progress.done;
+        text.textContent = t("import.progress", { done: progress.done, total });
+      }
+    }, 250);
+    try {
+      const done = await api("POST", `/api/admin/roster${query({ disableMissing, digest })}`, chosen);
+      place.replaceChildren(
+        h("section", { class: "card" }, h("h2", {}, t("import.done")), h("p", {}, t("import.result", done)), h("a", { class: "button", href: "#/people" }, t("admin.people"))),
+      );
+    } catch (error) {
+      place.replaceChildren(h("p", { class: "error", role: "alert" }, `${errorText(error)} ${t("import.undone")}`));
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  return h(
+    "div",
+    {},
+    h("div", { class: "head" }, h("h1", {}, t("people.import")), h("a", { class: "button quiet", href: "#/people" }, t("import.back"))),
+    h("form", { class: "card", novalidate: true, onsubmit: preview }, file.element, missing.element, button),
+    place,
+  );
+}
+
+function shown(preview, confirm) {
+  const { adding, changing, disabling, unchanged, bad } = preview;
+  const tile = (key, value) => h("div", { class: "tile" }, h("dt", {}, t(`import.${key}`)), h("dd", {}, number(value)));
+  const total = adding + changing + disabling;
+  const people = (rows) =>
+    table({
+      label: t("admin.people"),
+      rows,
+      columns: [
+        { label: t("import.line"), cell: ({ line }) => (line === null ? "–" : number(line)) },
+        { label: t("people.username"), cell: ({ username }) => username },
+        { label: t("people.name"), cell: ({ name }) => name },
+        { label: t("people.role"), cell: ({ role }) => t(`role.${role}`) },
+        { label: t("import.changes"), cell: ({ changes }) => h("span", {}, ...changes.map((change) => h("div", {}, change))) },
+      ],
+    });
+  const part = (key, count, rows) =>
+    count > 0 &&
+    h("details", {}, h("summary", {}, `${t(`import.${key}`)} (${number(count)})`), people(rows), count > rows.length && h("p", { class: "quiet" }, t("import.more", { n: count - rows.length })));
+  const problems =
+    bad > 0 &&
+    h(
+      "section",
+      {},
+      h("h2", { class: "wrong" }, t("import.problems", { n: bad })),
+      h("p", {}, t("import.problems.text")),
+      table({
+        label: t("import.problems", { n: bad }),
+        rows: preview.badRows,
+        columns: [
+          { label: t("import.line"), cell: ({ line }) => number(line) },
+          { label: t("import.column"), cell: ({ field }) => field },
+          { label: t("import.why"), cell: (row) => fieldText(row) },
+        ],
+      }),
+      bad > preview.badRows.length && h("p", { class: "quiet" }, t("import.more", { n: bad - preview.badRows.length })),
+    );
+  return h(
+    "section",
+    {},
+    h("h2", {}, t("import.what")),
+    h("dl", { class: "tiles" }, tile("adding", adding), tile("changing", changing), tile("disabling", disabling), tile("unchanged", unchanged), tile("bad.count", bad)),
+    problems,
+    preview.newGroups.length > 0 && h("p", {}, t("import.groups", { names: preview.newGroups.join(", ") })),
+    part("adding", adding, preview.added),
+    part("changing", changing, preview.changed),
+    part("disabling", disabling, preview.disabled),
+    total > 0 ? h("p", { class: "buttons" }, h("button", { onclick: confirm }, t("import.confirm", { n: total }))) : h("p", {}, t("import.nothing")),
+  );
+}

@@ -1,0 +1,125 @@
+// How things stand, live, and charts by hour and by day.
+import { clock, date, number, t } from "/i18n/i18n.js";
+import { api } from "/ui/api.js";
+import { h } from "/ui/dom.js";
+import { table } from "/ui/table.js";
+import { chart } from "./chart.js";
+
+const HOUR = 3_600_000;
+const RANGES = { hours: 24, days: 30 * 24 };
+
+export default async function overview({ on, onLeave }) {
+  let range = "hours";
+  const tiles = h("dl", { class: "tiles" });
+  const charts = h("div", { class: "charts" });
+  const choice = h("select", { "aria-label": t("overview.range"), onchange: (event) => ((range = event.target.value), load()) }, ...Object.keys(RANGES).map((key) => h("option", { value: key }, t(`overview.${key}`))));
+
+  async function load() {
+    const { now, hours } = await api("GET", `/api/admin/overview?hours=${RANGES[range]}`);
+    drawTiles(tiles, now);
+    const slots = range === "hours" ? byHour(hours) : byDay(hours);
+    const drawn = drawCharts(slots, range);
+    charts.replaceChildren(...drawn);
+  }
+
+  await load();
+  on("overview", (now) => drawTiles(tiles, now));
+  // The charts follow each minute; the tiles do at once.
+  const timer = setInterval(() => document.visibilityState === "visible" && load().catch(() => {}), 60_000);
+  onLeave(() => clearInterval(timer));
+  const head = h("div", { class: "head" }, h("h1", {}, t("admin.overview")), h("div", {}, choice), h("a", { class: "button", href: "#/announce" }, t("announce.new")));
+  return h("div", {}, head, tiles, charts);
+}
+
+function drawTiles(place, { online, people, pushesWaiting, hour }) {
+  const tile = (key, value) => h("div", { class: "tile" }, h("dt", {}, t(`overview.${key}`)), h("dd", {}, value));
+  place.replaceChildren(
+    tile("online", number(online)),
+    tile("people", number(people)),
+    tile("messages", number(hour.messages)),
+    tile("notifications", number(hour.notifications)),
+    tile("missed", number(hour.missed)),
+    tile("waiting", number(pushesWaiting)),
+  );
+}
+
+/** A slot for each hour or day up to now, those in which nothing happened too. */
+function byHour(hours) {
+  const last = Math.floor(Date.now() / HOUR) * HOUR;
+  return slots(hours, last, RANGES.hours, HOUR, (time) => Math.floor(time / HOUR) * HOUR);
+}
+
+function byDay(hours) {
+  const midnight = (time) => new Date(time).setHours(0, 0, 0, 0);
+  return slots(hours, midnight(Date.now()), 30, 24 * HOUR, midnight);
+}
+
+function slots(hours, last, count, step, slotOf) {
+  const all = new Map();
+  for (let at = count - 1; at >= 0; at -= 1) {
+    // In the middle of the step, so that an hour more or less in spring and autumn does no harm.
+    const time = slotOf(last - at * step + step / 2);
+    all.set(time, { time, messages: 0, notifications: 0, live: 0, pushed: 0, missed: 0, latency: {}, services: {} });
+  }
+  for (const hour of hours) {
+    const slot = all.get(slotOf(new Date(hour.at).getTime()));
+    if (!slot) continue;
+    for (const key of ["messages", "notifications", "live", "pushed", "missed"]) slot[key] += hour[key];
+    for (const [ms, value] of Object.entries(hour.latency)) slot.latency[ms] = (slot.latency[ms] ?? 0) + value;
+    for (const [name, { sent, failed }] of Object.entries(hour.services)) {
+      slot.services[name] ??= { sent: 0, failed: 0 };
+      slot.services[name].sent += sent;
+      slot.services[name].failed += failed;
+    }
+  }
+  return [...all.values()];
+}
+
+/** The upper end of the class in which this share of the answers is done, in milliseconds; null without answers. */
+function quantile(latency, share) {
+  const classes = Object.entries(latency).map(([ms, count]) => [Number(ms), count]);
+  classes.sort((a, b) => a[0] - b[0]);
+  let left = classes.reduce((sum, [, count]) => sum + count, 0) * share;
+  for (const [ms, count] of classes) {
+    left -= count;
+    if (left <= 0) return ms;
+  }
+  return null;
+}
+
+function drawCharts(slots, range) {
+  const times = slots.map(({ time }) => time / 1_000);
+  const of = (key) => slots.map((slot) => slot[key]);
+  const services = [...new Set(slots.flatMap((slot) => Object.keys(slot.services)))].sort();
+  const answers = services.flatMap((name) =>
+    ["sent", "failed"].map((outcome) => ({
+      label: t(`overview.push.${outcome}`, { service: name === "other" ? t("push.other") : name }),
+      values: slots.map((slot) => slot.services[name]?.[outcome] ?? 0),
+    })),
+  );
+  const all = [
+    ["traffic", [{ label: t("overview.messages"), values: of("messages") }, { label: t("overview.notifications"), values: of("notifications") }]],
+    ["deliveries", ["live", "pushed", "missed"].map((key) => ({ label: t(`overview.${key}`), values: of(key) }))],
+    ["answers", answers],
+    ["latency", [["p50", 0.5], ["p99", 0.99]].map(([key, share]) => ({ label: t(`overview.${key}`), values: slots.map((slot) => quantile(slot.latency, share)) }))],
+  ];
+  return all.map(([name, series]) => card(name, times, series, range));
+}
+
+function card(name, times, series, range) {
+  const title = t(`overview.${name}`);
+  const nothing = !series.some(({ values }) => values.some(Boolean));
+  const when = (time) => (range === "hours" ? clock(time * 1_000) : date(time * 1_000));
+  const rows = times.map((time, at) => ({ time, values: series.map(({ values }) => values[at]) })).filter(({ values }) => values.some(Boolean));
+  const columns = [
+    { label: t("overview.time"), cell: ({ time }) => when(time) },
+    ...series.map(({ label }, at) => ({ label, cell: ({ values }) => (values[at] === null ? "–" : number(values[at])) })),
+  ];
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, title),
+    nothing ? h("p", { class: "empty" }, t("overview.nothing")) : chart({ title, times, series, range }),
+    !nothing && h("details", {}, h("summary", {}, t("overview.table")), table({ label: title, columns, rows: rows.reverse() })),
+  );
+}

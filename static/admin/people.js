@@ -1,0 +1,152 @@
+// People: found, added, changed, shut out, and given a link to set their password.
+import { dateTime, short, t } from "/i18n/i18n.js";
+import { api, query } from "/ui/api.js";
+import { act, confirm, dialog, say } from "/ui/dialog.js";
+import { debounce, h } from "/ui/dom.js";
+import { field, form } from "/ui/form.js";
+import { pages, table } from "/ui/table.js";
+
+export const ROLES = ["student", "teacher", "guardian", "staff", "admin"];
+const roleOptions = () => ROLES.map((role) => [role, t(`role.${role}`)]);
+
+export default async function people({ parameters: [group = ""] }) {
+  const groups = await api("GET", "/api/admin/groups");
+  const filters = {
+    search: field({ name: "search", kind: "search", label: t("people.search") }),
+    role: field({ name: "role", kind: "select", label: t("people.role"), options: [["", t("people.any")], ...roleOptions()] }),
+    group: field({ name: "group", kind: "select", label: t("people.group"), value: group, options: [["", t("people.any")], ...groups.map(({ id, name }) => [id, name])] }),
+    disabled: field({ name: "disabled", kind: "select", label: t("people.status"), value: "false", options: [["false", t("people.active")], ["true", t("people.disabled")], ["", t("people.any")]] }),
+  };
+  const values = () => Object.fromEntries(Object.entries(filters).map(([name, one]) => [name, one.get()]));
+  const list = pages(
+    (before) => api("GET", `/api/admin/people${query({ ...values(), before, limit: 50 })}`),
+    (rows) => show(rows, (one) => edit(one, groups, list.load)),
+  );
+  const load = debounce(list.load);
+  for (const { control } of Object.values(filters)) control.addEventListener("input", load);
+  await list.load();
+  return h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "head" },
+      h("h1", {}, t("admin.people")),
+      h("a", { class: "button quiet", href: "/api/admin/roster", download: "people.csv" }, t("people.export")),
+      h("a", { class: "button quiet", href: "#/import" }, t("people.import")),
+      h("button", { onclick: () => add(groups, list.load) }, t("people.add")),
+    ),
+    h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, ...Object.values(filters).map(({ element }) => element)),
+    list.element,
+  );
+}
+
+function show(rows, open) {
+  return table({
+    label: t("admin.people"),
+    empty: t("people.none"),
+    rows,
+    columns: [
+      { label: t("people.name"), cell: ({ name }) => name },
+      { label: t("people.username"), cell: ({ username }) => username },
+      { label: t("people.role"), cell: ({ role }) => t(`role.${role}`) },
+      { label: t("people.groups"), cell: (one) => one.groups.map(({ name }) => name).join(", ") },
+      { label: t("people.status"), cell: status },
+      { label: "", class: "end", cell: (one) => h("button", { class: "quiet", "aria-label": `${t("people.edit")}: ${one.name}`, onclick: () => open(one) }, t("people.edit")) },
+    ],
+  });
+}
+
+function status({ disabled, online, lastSeenAt }) {
+  if (disabled) return h("span", { class: "wrong" }, t("people.disabled"));
+  if (online) return h("span", { class: "good" }, t("chat.online"));
+  return lastSeenAt ? t("chat.lastSeen", { time: short(lastSeenAt) }) : t("people.never");
+}
+
+function fields(groups, one) {
+  return [
+    { name: "name", label: t("people.name"), value: one?.name, required: true, maxlength: 128 },
+    { name: "username", label: t("people.username"), value: one?.username, required: true, maxlength: 64, autocapitalize: "none", spellcheck: "false" },
+    { name: "email", kind: "email", label: t("people.email"), value: one?.email, maxlength: 254 },
+    { name: "role", kind: "select", label: t("people.role"), value: one?.role ?? "student", options: roleOptions() },
+    ...(groups.length ? [{ name: "groups", kind: "checks", label: t("people.groups"), value: one?.groups.map(({ id }) => id) ?? [], options: groups.map(({ id, name }) => [id, name]) }] : []),
+  ];
+}
+
+function add(groups, done) {
+  dialog(t("people.add"), (close) => {
+    const send = async (values) => {
+      const one = await api("POST", "/api/admin/people", values);
+      close();
+      say(t("people.added", { name: one.name }));
+      done();
+      await passwordLink(one);
+    };
+    return form({ fields: fields(groups), submit: t("people.add"), send, cancel: close }).element;
+  });
+}
+
+function edit(one, groups, done) {
+  const path = `/api/admin/people/${encodeURIComponent(one.id)}`;
+  dialog(one.name, (close) => {
+    const send = async (values) => {
+      // Somebody who logs in elsewhere has no username, and needs none.
+      if (!values.username && !one.username) delete values.username;
+      await api("PUT", path, values);
+      close();
+      say(t("action.saved"));
+      done();
+    };
+    const set = (disabled) => async () => {
+      await api("PUT", path, { disabled });
+      close();
+      done();
+    };
+    const shutOut = () => confirm(t("people.disable"), t("people.disable.text", { name: one.name }), t("people.disable"), set(true));
+    const out = () =>
+      confirm(t("logout.everywhere"), t("people.logout.text", { name: one.name }), t("people.logout"), async () => {
+        await api("POST", `${path}/logout`);
+        say(t("people.loggedOut", { name: one.name }));
+      });
+    return h(
+      "div",
+      {},
+      form({ fields: fields(groups, one), submit: t("action.save"), send, cancel: close }).element,
+      h("h3", {}, t("people.account")),
+      h("p", { class: "quiet" }, t("people.facts", { devices: one.devices, date: dateTime(one.createdAt) }), " ", one.hasPassword ? "" : t("people.noPassword")),
+      h(
+        "p",
+        { class: "buttons" },
+        !one.disabled && h("button", { type: "button", class: "quiet", onclick: act(() => passwordLink(one)) }, t("people.link")),
+        h("button", { type: "button", class: "quiet", onclick: out }, t("people.logout")),
+        one.disabled
+          ? h("button", { type: "button", class: "quiet", onclick: act(set(false)) }, t("people.enable"))
+          : h("button", { type: "button", class: "danger", onclick: shutOut }, t("people.disable")),
+      ),
+    );
+  });
+}
+
+async function passwordLink(one) {
+  const { path, expiresAt } = await api("POST", `/api/admin/people/${encodeURIComponent(one.id)}/password-link`);
+  secret(t("people.link"), t("people.link.text", { name: one.name, time: dateTime(expiresAt) }), location.origin + path);
+}
+
+/** Shows something once, to be copied. */
+export function secret(title, text, value) {
+  dialog(title, (close) => {
+    const input = field({ name: "secret", label: title, value, readonly: true, class: "secret" });
+    const copy = act(async () => {
+      input.control.select();
+      await navigator.clipboard.writeText(value);
+      say(t("action.copied"));
+    });
+    return h(
+      "div",
+      {},
+      h("p", {}, text),
+      input.element,
+      h("p", { class: "buttons" }, h("button", { onclick: copy }, t("action.copy")), h("button", { class: "quiet", onclick: close }, t("action.close"))),
+    );
+  });
+}

@@ -1,0 +1,46 @@
+// Tables that become cards where it is narrow.
+import { errorText, t } from "/i18n/i18n.js";
+import { h } from "./dom.js";
+
+/** `columns`: `{ label, cell(row) }`; `cell` gives text or an element. */
+export function table({ label, columns, rows, empty }) {
+  if (!rows.length) return h("p", { class: "empty" }, empty ?? t("table.empty"));
+  const head = columns.map((column) => h("th", { scope: "col" }, column.label));
+  const line = (row) =>
+    h("tr", {}, ...columns.map((column) => h("td", { "data-label": column.label, class: column.class }, column.cell(row) ?? "")));
+  return h(
+    "div",
+    { class: "table", role: "region", "aria-label": label, tabindex: "0" },
+    h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows.map(line))),
+  );
+}
+
+/**
+ * A list that is read page by page. `fetch(before)` gives a page, `show(rows)` an element. Returns the place and `load()`, which
+ * begins anew.
+ */
+export function pages(fetch, show) {
+  const place = h("div", {});
+  const more = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => next() }, t("action.more"));
+  const element = h("div", {}, place, more);
+  let rows = [];
+  let before;
+  let latest = 0;
+
+  async function next(fresh = false) {
+    const turn = (latest += 1);
+    try {
+      const page = await fetch(fresh ? undefined : before);
+      // An answer that was overtaken by a later question is of no use.
+      if (turn !== latest) return;
+      rows = fresh ? [...page] : [...rows, ...page];
+      before = page.paging.before;
+      more.hidden = !page.paging.hasMore || !before;
+      place.replaceChildren(show(rows));
+    } catch (error) {
+      if (turn === latest) place.replaceChildren(h("p", { class: "error", role: "alert" }, errorText(error)));
+    }
+  }
+
+  return { element, load: () => next(true) };
+}
