@@ -59,11 +59,13 @@ async function enter(hash) {
 
 function askToLogIn(text) {
   bell?.close();
-  document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
+  closeDialogs();
   const hash = location.hash;
   document.body.replaceChildren(h("main", {}, login({ title: t("admin.title"), text, done: () => enter(hash) })));
   document.querySelector("input").focus();
 }
+
+const closeDialogs = () => document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
 
 function open() {
   bell = connect();
@@ -103,6 +105,7 @@ function unfold(unfolded) {
 async function show() {
   if (!bell || !place) return;
   for (const end of leaving.splice(0)) end();
+  closeDialogs();
   const [name, ...parameters] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
   const view = name in VIEWS ? name : "overview";
   unfold(false);
