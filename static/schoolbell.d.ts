@@ -138,6 +138,7 @@ export interface Schoolbell {
   };
   presence(userIds: string[]): Promise<List<Presence>>;
   people(search?: string): Promise<List<User>>;
+  person(id: string): Promise<User>;
   server(): Promise<Server>;
 }
 

@@ -115,6 +115,11 @@ class Schoolbell {
     return this.#call("GET", `/api/users${query({ search })}`);
   }
 
+  /** Somebody whom you may write to. */
+  person(id) {
+    return this.#call("GET", `/api/users/${encodeURIComponent(id)}`);
+  }
+
   /** What the functions of push.js take. */
   async server() {
     return { url: this.#url, token: await this.#currentToken() };

@@ -52,6 +52,7 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/auth/password", Person, auth::password, "Change the caller's password"),
         get("/api/auth/me", Person, auth::me, "The caller"),
         get("/api/users", Person, users::search, "People whom the caller may write to"),
+        get("/api/users/{id}", Person, users::one, "Somebody whom the caller may write to"),
         get("/api/presence", Person, users::presence, "Who is online"),
         post("/api/messages", Person, messages::send, "Send a message"),
         get("/api/messages/conversations", Person, messages::conversations, "The caller's conversations, newest first"),

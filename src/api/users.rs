@@ -4,8 +4,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::endpoint::Call;
-use super::input::Query;
-use crate::error::{Error, Result};
+use super::input::{Nothing, Query};
+use super::reply::Data;
+use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
 use crate::model::page::{Limit, Page};
 use crate::model::users::{Presence, UserView};
@@ -31,6 +32,16 @@ pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Page<User
     }
     let found = users::search(&call.app, call.me()?, &text, limit.get() + 1).await?;
     Ok(Page::only(found, limit.get()))
+}
+
+pub async fn one(call: Call, _: Nothing) -> Result<Data<UserView>> {
+    let id = call.param(0, Noun::User)?;
+    let user = users::known(&call.app, &id).await?;
+    let me = call.me()?;
+    if user.key != me.key && !users::may_write(me, &user) {
+        return Err(Error::NotFound(Noun::User));
+    }
+    Ok(Data(users::view(&call.app, &user)))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -42,9 +42,10 @@ export class SchoolbellChat extends SchoolbellElement {
     this.list.select(person.id);
     this.dispatchEvent(new CustomEvent("schoolbell-chat", { detail: person, bubbles: true, composed: true }));
     try {
-      await this.window.open(person);
-      const [presence] = await this.bell.presence([person.id]);
-      if (presence && this.window.partnerId === person.id) this.window.presence(presence);
+      const opened = this.window.open(person);
+      const known = await this.bell.person(person.id);
+      if (this.window.partnerId === person.id) this.window.know(known);
+      await opened;
     } catch {
       // The line about the lost connection is there; when it is back, all is loaded again.
     }
@@ -108,6 +109,15 @@ export class SchoolbellChat extends SchoolbellElement {
     const open = partner.id === this.window.partnerId;
     this.list.message(message, partner, !own && !(open && document.visibilityState === "visible"));
     if (open) this.window.arrived(message);
+    if (!own && !this.list.partner(partner.id)?.online) this.#presence(partner.id);
+  }
+
+  // Presence is told to those who have a conversation: with the first message there is one.
+  async #presence(id) {
+    const [presence] = await this.bell.presence([id]).catch(() => []);
+    if (!presence) return;
+    this.list.presence(presence);
+    if (id === this.window.partnerId) this.window.presence(presence);
   }
 
   #read({ readerId, partnerId, upTo, readAt }) {

@@ -104,11 +104,6 @@ export class ConversationWindow {
     const joined = this.#messages.some(({ id }) => id === page[0]?.id);
     this.#messages = joined ? [...older, ...page] : [...page];
     if (!joined) this.#before = page.paging.before;
-    if (partner.name === partner.id && page.length) {
-      const [{ sender, receiver }] = page;
-      Object.assign(partner, sender.id === partner.id ? sender : receiver);
-      this.presence(partner);
-    }
     this.#draw(true);
     this.#markRead();
   }
@@ -162,6 +157,13 @@ export class ConversationWindow {
       if (message.receiverId === this.partnerId && message.seq <= last && !message.read) Object.assign(message, { read: true, readAt });
     }
     this.#draw();
+  }
+
+  /** Who the partner is, where only the id was known. */
+  know(person) {
+    Object.assign(this.partner, person);
+    this.element.setAttribute("aria-label", person.name);
+    this.presence(person);
   }
 
   presence({ online, lastSeenAt }) {

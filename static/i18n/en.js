@@ -247,6 +247,7 @@ export default {
   "people.search": "Search",
   "people.searchName": "Search by name",
   "people.found": "Found",
+  "people.chosen": "Chosen",
   "people.count": { one: "{n} found", other: "{n} found" },
   "people.any": "All",
   "people.name": "Name",

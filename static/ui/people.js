@@ -8,7 +8,7 @@ export function peoplePicker({ label, changed = () => {} }) {
   const chosen = new Map();
   const id = freshId("people");
   const found = h("ul", { class: "found", "aria-label": t("people.found") });
-  const list = h("ul", { class: "chips", "aria-label": label });
+  const list = h("ul", { class: "chips", "aria-label": t("people.chosen") });
   const status = h("span", { class: "spoken", role: "status" });
   const input = h("input", {
     id,

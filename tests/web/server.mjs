@@ -34,10 +34,12 @@ export async function startServer(environment = {}) {
   };
   let child;
   let url;
+  let setUpLink;
 
   async function start() {
     child = spawn(BINARY, [], { ...options, stdio: ["ignore", "pipe", "inherit"] });
     for await (const line of createInterface({ input: child.stdout })) {
+      setUpLink ??= line.match(/http:\S+#setup=\S+/)?.[0];
       url = line.match(/^listening on (http:.*)$/)?.[1];
       if (url) break;
     }
@@ -67,8 +69,8 @@ export async function startServer(environment = {}) {
   }
 
   /** Adds somebody and logs them in: `{ id, token }`. */
-  async function person(name) {
-    execFileSync(BINARY, ["user", "add", name, "--password-stdin"], { ...options, input: `${PASSWORD}\n` });
+  async function person(name, role = "student") {
+    execFileSync(BINARY, ["user", "add", name, "--role", role, "--password-stdin"], { ...options, input: `${PASSWORD}\n` });
     const { token, user } = await call("POST", "/api/auth/login", "", { username: name, password: PASSWORD });
     return { id: user.id, token };
   }
@@ -83,5 +85,8 @@ export async function startServer(environment = {}) {
     rmSync(folder, { recursive: true });
   }
 
-  return { url, call, person, key, metrics, start, end, stop };
+  /** What the server prints while there is no administrator. */
+  const setUp = () => setUpLink;
+
+  return { url, call, person, key, metrics, setUp, start, end, stop };
 }
