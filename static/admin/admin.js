@@ -25,6 +25,8 @@ const VIEWS = {
 };
 const WITHIN = { announce: "announcements", announcement: "announcements", import: "people" };
 
+// What is said in passing, and dialogs, stand beside it.
+const root = document.body.appendChild(h("div"));
 let bell;
 let me;
 let place;
@@ -35,7 +37,7 @@ let leaving = [];
 async function start() {
   await loadPage();
   const code = new URLSearchParams(location.hash.slice(1)).get("setup");
-  if (code) return document.body.replaceChildren(h("main", {}, setUp(code, () => enter("#/checks"))));
+  if (code) return root.replaceChildren(h("main", {}, setUp(code, () => enter("#/checks"))));
   await enter(location.hash);
 }
 
@@ -48,7 +50,7 @@ async function enter(hash) {
     return setTimeout(enter, 3_000, hash);
   }
   if (me.role !== "admin") {
-    return document.body.replaceChildren(
+    return root.replaceChildren(
       h("main", { class: "card narrow" }, h("h1", {}, t("admin.title")), h("p", {}, t("admin.only", { name: me.name })), h("p", { class: "buttons" }, h("a", { class: "button", href: "/" }, t("admin.chat")), h("button", { class: "quiet", onclick: logout }, t("logout")))),
     );
   }
@@ -61,7 +63,7 @@ function askToLogIn(text) {
   bell?.close();
   closeDialogs();
   const hash = location.hash;
-  document.body.replaceChildren(h("main", {}, login({ title: t("admin.title"), text, done: () => enter(hash) })));
+  root.replaceChildren(h("main", {}, login({ title: t("admin.title"), text, done: () => enter(hash) })));
   document.querySelector("input").focus();
 }
 
@@ -77,7 +79,7 @@ function open() {
   menu = h("nav", { "aria-label": t("admin.menu"), id: "menu" });
   const toggle = h("button", { class: "plain menu", "aria-label": t("admin.menu"), "aria-expanded": "false", "aria-controls": "menu" }, icon(ICONS.menu));
   toggle.addEventListener("click", () => unfold(menu.dataset.open === undefined));
-  document.body.replaceChildren(
+  root.replaceChildren(
     h(
       "div",
       { class: "admin" },

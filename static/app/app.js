@@ -11,6 +11,8 @@ import { settings } from "./settings.js";
 // A token that does not hold, and one that was ended.
 const SESSION_CODES = [4500, 4503];
 
+// What is said in passing stands beside it.
+const root = document.body.appendChild(h("div"));
 let me;
 // What was being written when the session ended.
 let draft;
@@ -23,7 +25,7 @@ async function start() {
   } catch (error) {
     if (error.status) askToLogIn();
     else {
-      document.body.replaceChildren(h("main", { class: "card narrow" }, h("p", { role: "status" }, t("error.offline"))));
+      root.replaceChildren(h("main", { class: "card narrow" }, h("p", { role: "status" }, t("error.offline"))));
       setTimeout(start, 3_000);
     }
   }
@@ -31,7 +33,7 @@ async function start() {
 
 function askToLogIn(text = t("login.text")) {
   me = undefined;
-  document.body.replaceChildren(h("main", {}, login({ title: t("login.title"), text, done: enter })));
+  root.replaceChildren(h("main", {}, login({ title: t("login.title"), text, done: enter })));
   document.querySelector("input")?.focus();
 }
 
@@ -42,7 +44,7 @@ function enter(user) {
   const chat = h("schoolbell-chat", { partner: draft?.partnerId ?? new URLSearchParams(location.search).get("chat") });
   const bell = h("schoolbell-bell");
   const main = h("main", {}, chat);
-  document.body.replaceChildren(h("div", { class: "page" }, top(bell), main));
+  root.replaceChildren(h("div", { class: "page" }, top(bell), main));
   restore(chat);
   chat.addEventListener("schoolbell-chat", ({ detail }) => remember(detail));
   onhashchange = () => show(main, chat);
@@ -53,7 +55,7 @@ function top(bell) {
   return h(
     "header",
     { class: "top" },
-    h("a", { class: "brand", href: "#" }, h("img", { src: "/icons/icon.svg", alt: "" }), h("span", { class: "who" }, me.name)),
+    h("h1", { class: "brand" }, h("a", { href: "#" }, h("img", { src: "/icons/icon.svg", alt: "" }), h("span", { class: "who" }, me.name))),
     me.role === "admin" && h("a", { class: "button quiet", href: "/admin/" }, t("admin.link")),
     bell,
     h("a", { class: "button quiet", href: "#settings", "aria-label": t("settings.title"), title: t("settings.title") }, icon(ICONS.gear)),

@@ -14,7 +14,7 @@ export class SchoolbellChat extends SchoolbellElement {
   start() {
     const { bell } = this;
     this.list = new ConversationList(bell, (partner) => this.open(partner));
-    this.window = new ConversationWindow(bell, { outbox: () => this.#outbox, close: () => this.close() });
+    this.window = new ConversationWindow(bell, { outbox: () => this.#outbox, close: () => this.close(), read: (id) => this.list.read(id) });
     this.offline = h("p", { class: "offline", role: "status", hidden: true });
     this.grid = h("div", { class: "chat" }, this.list.element, this.window.element);
     this.shadowRoot.replaceChildren(this.offline, this.grid);

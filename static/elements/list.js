@@ -31,7 +31,7 @@ export class ConversationList {
     this.list = h("ul", {});
     this.more = h("button", { class: "more", type: "button", hidden: true, onclick: () => this.load(true) }, t("action.more"));
     this.conversations = h("div", { class: "scroll" }, this.list, this.more);
-    this.element = h("nav", { class: "list", "aria-label": t("chat.conversations") }, h("div", { class: "find" }, this.input), this.found, this.conversations);
+    this.element = h("div", { class: "list", role: "group", "aria-label": t("chat.conversations") }, h("div", { class: "find" }, this.input), this.found, this.conversations);
   }
 
   async load(older = false) {

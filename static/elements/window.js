@@ -14,6 +14,7 @@ export class ConversationWindow {
   #bell;
   #outbox;
   #close;
+  #read;
   #messages = [];
   #nodes = new Map();
   #before = null;
@@ -22,11 +23,11 @@ export class ConversationWindow {
   #typingTimer;
   #shownTimer;
 
-  constructor(bell, { outbox, close, sent }) {
+  constructor(bell, { outbox, close, read }) {
     this.#bell = bell;
     this.#outbox = outbox;
     this.#close = close;
-    this.sent = sent;
+    this.#read = read;
     this.title = h("h2", {});
     this.status = h("p", { class: "quiet" });
     this.person = h("div", {}, this.title, this.status);
@@ -185,7 +186,10 @@ export class ConversationWindow {
     if (!last || last.read || document.visibilityState === "hidden" || !this.#atEnd()) return;
     for (const message of this.#messages) if (message.senderId === this.partnerId) message.read = true;
     try {
-      await this.#bell.messages.markRead(this.partnerId, last.id);
+      const { partnerId } = this;
+      await this.#bell.messages.markRead(partnerId, last.id);
+      // This connection is not told of what it did itself.
+      this.#read(partnerId);
     } catch {
       last.read = false;
     }

@@ -162,6 +162,7 @@ export default {
   "rule.holds nobody": "ليس فيه أحد.",
 
   "table.empty": "لا شيء هنا.",
+  "table.actions": "الإجراءات",
   "action.copy": "نسخ",
   "action.copied": "تم النسخ.",
 

@@ -162,6 +162,7 @@ export default {
   "rule.holds nobody": "Sie enthält niemanden.",
 
   "table.empty": "Hier ist nichts.",
+  "table.actions": "Aktionen",
   "action.copy": "Kopieren",
   "action.copied": "Kopiert.",
 

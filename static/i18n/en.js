@@ -162,6 +162,7 @@ export default {
   "rule.holds nobody": "It holds nobody.",
 
   "table.empty": "Nothing here.",
+  "table.actions": "Actions",
   "action.copy": "Copy",
   "action.copied": "Copied.",
 

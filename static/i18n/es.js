@@ -162,6 +162,7 @@ export default {
   "rule.holds nobody": "No contiene a nadie.",
 
   "table.empty": "Aquí no hay nada.",
+  "table.actions": "Acciones",
   "action.copy": "Copiar",
   "action.copied": "Copiado.",
 

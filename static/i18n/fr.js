@@ -162,6 +162,7 @@ export default {
   "rule.holds nobody": "Il ne contient personne.",
 
   "table.empty": "Il n'y a rien ici.",
+  "table.actions": "Actions",
   "action.copy": "Copier",
   "action.copied": "Copié.",
 

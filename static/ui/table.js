@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 /** `columns`: `{ label, cell(row) }`; `cell` gives text or an element. */
 export function table({ label, columns, rows, empty }) {
   if (!rows.length) return h("p", { class: "empty" }, empty ?? t("table.empty"));
-  const head = columns.map((column) => h("th", { scope: "col" }, column.label));
+  const head = columns.map((column) => h("th", { scope: "col" }, column.label || h("span", { class: "spoken" }, t("table.actions"))));
   const line = (row) =>
     h("tr", {}, ...columns.map((column) => h("td", { "data-label": column.label, class: column.class }, column.cell(row) ?? "")));
   return h(

@@ -147,32 +147,33 @@ test("somebody turns notifications on, tests them, comes back, and logs out", as
   const devices = () => server.call("GET", "/api/notifications/subscriptions", carol.token);
   const laptop = service.device("laptop");
   await ownSubscription(laptop);
+  // The address of before leads to the settings.
   await page.goto(`${server.url}/device/`);
-  const status = page.getByRole("status");
+  const said = (text) => page.getByText(text).waitFor();
   const button = (name) => page.getByRole("button", { name, exact: true });
 
   await page.getByLabel("Username").fill("carol");
   await page.getByLabel("Password").fill("wrong");
   await button("Log in").click();
-  await status.getByText("username or the password is wrong").waitFor();
+  await said("The username or the password is wrong.");
   await page.getByLabel("Password").fill(PASSWORD);
   await page.keyboard.press("Enter");
-  await status.getByText("off on this device").waitFor();
+  await said("Notifications are off on this device.");
   assert.equal((await devices()).length, 0);
 
   await button("Turn on").click();
-  await status.getByText("Notifications are on").waitFor();
+  await said("Notifications are on:");
   const [device] = await devices();
   assert.match(device.browser, /^Chrome on /);
   await button("Send a test").click();
-  await status.getByText("A test is on its way").waitFor();
+  await said("A test is on its way.");
   assert.equal((await service.next()).json.type, "test");
 
   // The server has lost the device: the next start of the page sends it again.
   await server.call("DELETE", "/api/notifications/subscribe", carol.token, { endpoint: laptop.endpoint });
   await page.reload();
-  await status.getByText("Notifications are on").waitFor();
-  assert.equal((await devices()).length, 1);
+  await said("Notifications are on:");
+  await until("the device is known again", async () => (await devices()).length === 1);
 
   await button("Log out").click();
   await page.getByLabel("Username").waitFor();
