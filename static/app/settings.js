@@ -29,7 +29,7 @@ export function settings(me) {
 
 function device() {
   const status = h("p", { role: "status" });
-  const enable = h("button", { type: "button", onclick: change(() => late(enablePush(SERVER))) }, t("push.enable"));
+  const enable = h("button", { type: "button", onclick: change(turnOn) }, t("push.enable"));
   const disable = h("button", { type: "button", class: "quiet", onclick: change(() => disablePush(SERVER)) }, t("push.disable"));
   const test = h("button", { type: "button", onclick: change(trial) }, t("push.test"));
   const devices = h("ul", { class: "rows" });
@@ -49,7 +49,7 @@ function device() {
     return h("li", {}, text, h("button", { type: "button", class: "quiet", "aria-label": `${t("action.remove")}: ${text}`, onclick: remove }, t("action.remove")));
   }
 
-  /** Does something on a click, then shows how things are. */
+  /** Does something on a click, then says what it returned, or how things are. */
   function change(run) {
     return async ({ currentTarget }) => {
       currentTarget.disabled = true;
@@ -77,6 +77,11 @@ function device() {
   );
 }
 
+async function turnOn() {
+  await late(enablePush(SERVER));
+}
+
+/** Returns what to say. */
 async function trial() {
   const { queued } = await api("POST", "/api/notifications/test-push");
   return t(queued ? "push.sent" : "push.lost");

@@ -86,7 +86,7 @@ test("the same thing pushed twice is one notification", async () => {
 });
 
 test("a click focuses the tab that shows the link, and opens one where there is none", async () => {
-  const deliver = await openPage("/device/");
+  const deliver = await openPage("/example/");
   const { context, notifications } = browser;
   const push = async (link) => {
     const shown = notifications.next();
@@ -95,7 +95,7 @@ test("a click focuses the tab that shows the link, and opens one where there is 
   };
   const other = await context.newPage();
   await other.goto(`${server.url}/admin/`);
-  await push("/device/");
+  await push("/example/");
   await until("the focus", () => page.evaluate(() => document.hasFocus()));
   assert.equal(context.pages().length, 2);
   assert.equal(other.url(), `${server.url}/admin/`);
@@ -104,7 +104,7 @@ test("a click focuses the tab that shows the link, and opens one where there is 
   const elsewhere = `${server.url.replace("127.0.0.1", "localhost")}/health`;
   const [opened] = await Promise.all([context.waitForEvent("page"), push(elsewhere)]);
   await until("the new tab's address", () => opened.url() === elsewhere);
-  assert.equal(page.url(), `${server.url}/device/`);
+  assert.equal(page.url(), `${server.url}/example/`);
 });
 
 test("whatever is pushed, something is shown", async () => {
