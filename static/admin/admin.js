@@ -87,7 +87,7 @@ function open() {
         "header",
         { class: "top" },
         toggle,
-        h("a", { class: "brand", href: "#/overview" }, h("img", { src: "/icons/icon.svg", alt: "" }), "schoolbell"),
+        h("a", { class: "brand", href: "#/overview" }, h("img", { src: "/icons/icon.svg", alt: "schoolbell" }), h("span", { "aria-hidden": "true" }, "schoolbell")),
         offline,
         h("a", { class: "button quiet", href: "/" }, t("admin.chat")),
         h("button", { class: "quiet", onclick: logout }, t("logout")),

@@ -32,13 +32,14 @@ export default async function overview({ on, onLeave }) {
 }
 
 function drawTiles(place, { online, people, pushesWaiting, hour }) {
-  const tile = (key, value) => h("div", { class: "tile" }, h("dt", {}, t(`overview.${key}`)), h("dd", {}, value));
+  const tile = (key, value, hourly) =>
+    h("div", { class: "tile" }, h("dt", {}, t(`overview.${key}`), hourly && h("span", {}, ` · ${t("overview.thisHour")}`)), h("dd", {}, value));
   place.replaceChildren(
     tile("online", number(online)),
     tile("people", number(people)),
-    tile("messages", number(hour.messages)),
-    tile("notifications", number(hour.notifications)),
-    tile("missed", number(hour.missed)),
+    tile("messages", number(hour.messages), true),
+    tile("notifications", number(hour.notifications), true),
+    tile("missed", number(hour.missed), true),
     tile("waiting", number(pushesWaiting)),
   );
 }

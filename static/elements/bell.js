@@ -91,8 +91,8 @@ export class SchoolbellBell extends SchoolbellElement {
     const button = h(
       "button",
       { class: "note", type: "button", "data-unread": !note.read, onclick: () => this.#open(note) },
-      h("strong", {}, note.title),
-      h("span", {}, note.message),
+      h("strong", { dir: "auto" }, note.title),
+      h("span", { dir: "auto" }, note.message),
       h("span", { class: "quiet" }, note.read ? dateTime(note.createdAt) : `${dateTime(note.createdAt)} · ${t("bell.unread")}`),
     );
     return h("li", {}, button);

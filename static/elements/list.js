@@ -96,7 +96,7 @@ export class ConversationList {
         onclick: () => this.#open(partner),
       },
       face(partner),
-      h("span", { class: "text" }, h("div", { class: "name" }, partner.name), h("div", { class: "last quiet" }, last)),
+      h("span", { class: "text" }, h("div", { class: "name", dir: "auto" }, partner.name), h("div", { class: "last quiet", dir: "auto" }, last)),
       h(
         "span",
         { class: "side" },
@@ -130,7 +130,7 @@ export class ConversationList {
     const person = (one) => h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(one) }, face(one), h("span", { class: "name" }, one.name)));
     const message = (one) => {
       const partner = this.#mine(one) ? one.receiver : one.sender;
-      const text = h("span", { class: "text" }, h("div", { class: "name" }, partner.name), h("div", { class: "last quiet" }, one.content));
+      const text = h("span", { class: "text" }, h("div", { class: "name", dir: "auto" }, partner.name), h("div", { class: "last quiet", dir: "auto" }, one.content));
       const time = h("span", { class: "side quiet" }, short(one.createdAt));
       return h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(partner) }, face(partner), text, time));
     };

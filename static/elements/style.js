@@ -52,6 +52,7 @@ p { margin: 0; }
 .note[data-unread] { border-inline-start: 4px solid var(--accent); }
 .empty { padding: 1.6rem 1rem; text-align: center; color: var(--quiet); }
 .more { width: 100%; color: var(--accent); font-weight: 600; padding: 0.7rem; }
+@media (max-width: 40rem) { .panel { position: fixed; inset-block-start: auto; inset-inline: 0.5rem; width: auto; } }
 
 /* The chat. */
 :host(schoolbell-chat) { display: flex; flex-direction: column; height: 32rem; min-height: 16rem; container-type: inline-size; border: 1px solid var(--line);
@@ -69,6 +70,7 @@ p { margin: 0; }
 .talk[aria-current] { background: var(--raised); box-shadow: inset 4px 0 var(--accent); }
 :host([dir="rtl"]) .talk[aria-current] { box-shadow: inset -4px 0 var(--accent); }
 .talk .name, .talk .last { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
+.talk .name, .talk .last { text-align: -webkit-match-parent; }
 .talk .name { font-weight: 600; }
 .talk .text { min-width: 0; }
 .talk .side { display: flex; flex-direction: column; align-items: end; gap: 0.2rem; }

@@ -225,6 +225,7 @@ export default {
   "overview.live": "مباشرة",
   "overview.pushed": "بالدفع",
   "overview.missed": "لم تصل",
+  "overview.thisHour": "هذه الساعة",
   "overview.waiting": "دفعات منتظرة",
   "overview.traffic": "الرسائل والإشعارات",
   "overview.deliveries": "إلى أين ذهبت",

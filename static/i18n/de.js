@@ -225,6 +225,7 @@ export default {
   "overview.live": "Live",
   "overview.pushed": "Gepusht",
   "overview.missed": "Nicht erreicht",
+  "overview.thisHour": "diese Stunde",
   "overview.waiting": "Wartende Pushes",
   "overview.traffic": "Nachrichten und Mitteilungen",
   "overview.deliveries": "Wohin sie gingen",

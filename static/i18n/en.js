@@ -225,6 +225,7 @@ export default {
   "overview.live": "Live",
   "overview.pushed": "Pushed",
   "overview.missed": "Not reached",
+  "overview.thisHour": "this hour",
   "overview.waiting": "Pushes waiting",
   "overview.traffic": "Messages and notifications",
   "overview.deliveries": "Where they went",

@@ -225,6 +225,7 @@ export default {
   "overview.live": "En directo",
   "overview.pushed": "Por push",
   "overview.missed": "Sin llegar",
+  "overview.thisHour": "esta hora",
   "overview.waiting": "Push en espera",
   "overview.traffic": "Mensajes y avisos",
   "overview.deliveries": "Adónde fueron",

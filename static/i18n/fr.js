@@ -225,6 +225,7 @@ export default {
   "overview.live": "En direct",
   "overview.pushed": "Poussés",
   "overview.missed": "Non atteints",
+  "overview.thisHour": "cette heure",
   "overview.waiting": "Push en attente",
   "overview.traffic": "Messages et notifications",
   "overview.deliveries": "Où ils sont allés",

@@ -72,3 +72,68 @@ async fn a_database_of_version_1_is_taken_over_whole() {
     t.drained().await;
     assert!(service.take().is_empty());
 }
+
+/// As version 2 left it: somebody has a notification and a device.
+fn database_of_version_2(path: &std::path::Path) {
+    let mut connection = Connection::open(path).unwrap();
+    let migrations = [
+        (
+            "V1__initial",
+            include_str!("../../migrations/V1__initial.sql"),
+        ),
+        ("V2__push", include_str!("../../migrations/V2__push.sql")),
+    ];
+    let migrations =
+        migrations.map(|(name, sql)| refinery::Migration::unapplied(name, sql).unwrap());
+    refinery::Runner::new(&migrations)
+        .run(&mut connection)
+        .unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO users (key, id, name, role, folded, created_at) VALUES
+                 (1, 'root', 'Root', 'admin', 'root', 1), (2, 'bob', 'Bob', 'guardian', 'bob', 1);
+             INSERT INTO unread (user_key, messages, notifications) VALUES (1, 0, 0), (2, 0, 1);
+             INSERT INTO notifications (key, id, type, title, message, urgency, ttl, sender, recipient_count, unknown, created_at)
+                 VALUES (1, x'0190a0b0c0d07000800000000000000a', 'x', 'from before', 'm', 'normal', 60, 'key:1', 1, '[]', 1);
+             INSERT INTO notification_recipients (user_key, seq, notification_key) VALUES (2, 1, 1);
+             UPDATE sequence SET value = 1;",
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_version_2_is_taken_over_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("school.db");
+    database_of_version_2(&path);
+    let t = TestApp::with(|config| config.database.path = path.clone());
+    let person = async |id: &str| {
+        let id = schoolbell::model::ids::UserId::parse(id).unwrap();
+        t.log_in(
+            schoolbell::service::users::known(&t.app, &id)
+                .await
+                .unwrap(),
+        )
+    };
+    let (root, bob) = (person("root").await, person("bob").await);
+    let list = bob.get("/api/notifications").await.expect(200);
+    assert_eq!(list["data"][0]["title"], "from before");
+    let id = list["data"][0]["id"].as_str().unwrap();
+    bob.put(&format!("/api/notifications/{id}/read"))
+        .await
+        .expect(200);
+    let body = json!({ "title": "New", "message": "M", "audience": { "all": true } });
+    let made = root
+        .post("/api/admin/announcements", body)
+        .await
+        .expect(201);
+    let path = format!(
+        "/api/admin/announcements/{}",
+        made["data"]["id"].as_str().unwrap()
+    );
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while root.get(&path).await.expect(200)["data"]["stages"]["nobody"] != 2 {
+        assert!(std::time::Instant::now() < until);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -66,3 +66,19 @@ async fn presence_of_those_whom_one_may_write_to() {
         .await
         .invalid("userIds");
 }
+
+#[tokio::test]
+async fn somebody_by_id() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let found = ann.get("/api/users/bob").await.expect(200);
+    assert_eq!(found["data"]["name"], "bob of the school");
+    ann.get("/api/users/ann").await.expect(200);
+    ann.get("/api/users/nobody")
+        .await
+        .refused(404, "user_not_found");
+    users::set_disabled(&t.app, &bob.user, true).await.unwrap();
+    ann.get("/api/users/bob")
+        .await
+        .refused(404, "user_not_found");
+}

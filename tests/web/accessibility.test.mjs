@@ -56,6 +56,8 @@ for (const width of WIDTHS) {
       await look(page, "a conversation");
       await page.getByRole("button", { name: /^Notifications/ }).click();
       await page.locator("schoolbell-bell .note").first().waitFor();
+      const { x, width: wide } = await page.locator("schoolbell-bell .panel").boundingBox();
+      assert.ok(x >= 0 && x + wide <= width, `the bell's panel is at ${x} and ${wide} wide`);
       await look(page, "the bell");
       await page.goto(`${server.url}/#settings`);
       await page.getByLabel("Quiet hours").waitFor();

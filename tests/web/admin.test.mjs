@@ -225,7 +225,7 @@ test("groups, keys, backups and what is written down of it", async () => {
 
 test("figures follow by themselves", async () => {
   const page = await visit("overview");
-  const tile = (name) => page.locator(".tile", { has: page.getByText(name, { exact: true }) }).locator("dd");
+  const tile = (name) => page.locator(".tile", { has: page.locator("dt", { hasText: name }) }).first().locator("dd");
   await tile("Online now").waitFor();
   const before = Number(await tile("Messages").textContent());
   const [uma, vic] = [await server.person("uma"), await server.person("vic")];

@@ -27,9 +27,9 @@ export async function startPages(server) {
   }
 
   /** As somebody who has logged in. */
-  async function visit(username, path = "/", options = {}) {
+  async function visit(username, path = "/", { password, ...options } = {}) {
     const page = await open(path, options);
-    await logIn(page, username);
+    await logIn(page, username, password);
     return page;
   }
 

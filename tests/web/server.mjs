@@ -75,8 +75,11 @@ export async function startServer(environment = {}) {
     return { id: user.id, token };
   }
 
+  /** Runs a command beside the server, and returns what it prints. */
+  const run = (...command) => execFileSync(BINARY, command, options).toString();
+
   /** An API key that may notify. */
-  const key = (name) => execFileSync(BINARY, ["key", "create", name], options).toString().trim();
+  const key = (name) => run("key", "create", name).trim();
 
   const metrics = async () => (await fetch(`${url}/metrics`)).text();
 
@@ -88,5 +91,5 @@ export async function startServer(environment = {}) {
   /** What the server prints while there is no administrator. */
   const setUp = () => setUpLink;
 
-  return { url, call, person, key, metrics, setUp, start, end, stop };
+  return { url, call, person, key, metrics, setUp, run, start, end, stop };
 }

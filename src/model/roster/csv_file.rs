@@ -165,7 +165,7 @@ impl Columns {
         Ok(Columns { one_roster, at })
     }
 
-    /// The cell, where the file has the column; what [`write`] put before it is taken away.
+    /// The cell, where the file has the column; what [`write()`] put before it is taken away.
     fn cell<'r>(&self, record: &'r StringRecord, name: &str) -> Option<&'r str> {
         let cell = record.get(*self.at.get(name)?).unwrap_or_default();
         let guarded = cell.strip_prefix('\'');
