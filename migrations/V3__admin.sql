@@ -29,7 +29,7 @@ CREATE TABLE password_links (
 ALTER TABLE notification_recipients ADD COLUMN delivered_at INTEGER;
 ALTER TABLE notification_recipients ADD COLUMN pushed_at INTEGER;
 ALTER TABLE notification_recipients ADD COLUMN failure TEXT
-    CHECK (failure IN ('gone', 'refused', 'expired', 'off'));
+    CHECK (failure IN ('gone', 'refused', 'expired', 'off', 'none'));
 -- The origin of the push service that it failed at.
 ALTER TABLE notification_recipients ADD COLUMN failed_at TEXT;
 

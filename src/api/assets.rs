@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Component, Path};
 use std::sync::LazyLock;
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -61,6 +62,20 @@ impl Asset {
     }
 }
 
+impl Asset {
+    /// A file of the disk: known by its time and size, and as it is, so that a large one costs no more than reading it.
+    fn of_file(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok().filter(|m| m.is_file())?;
+        let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let etag = format!("\"{:x}-{:x}\"", modified.as_nanos(), metadata.len());
+        Some(Asset {
+            plain: std::fs::read(path).ok()?.into(),
+            gzip: None,
+            etag: HeaderValue::from_str(&etag).ok()?,
+        })
+    }
+}
+
 fn gzip(plain: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(plain).ok()?;
@@ -99,9 +114,8 @@ fn find(app: &App, path: &str, asked: &HeaderMap) -> Option<Response> {
     }
     let folder = &app.config.server.static_dir;
     let overridden = (!folder.as_os_str().is_empty())
-        .then(|| std::fs::read(folder.join(&name)).ok())
-        .flatten()
-        .map(|bytes| Asset::new(bytes.into()));
+        .then(|| Asset::of_file(&folder.join(&name)))
+        .flatten();
     let asset = overridden.or_else(|| ASSETS.get(Path::new(&name)).cloned())?;
     Some(answer(app, &name, asset, asked))
 }

@@ -7,22 +7,30 @@ use crate::app::App;
 use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::service::auth::Session;
 
-/// Its name.
+/// Its name. Over https it has a prefix, by which a browser sees to it that no other host has set it (RFC 6265bis section
+/// 4.1.3.2).
 pub const NAME: &str = "schoolbell_session";
+const HOST_PREFIX: &str = "__Host-";
 
 /// The token of the session's cookie (RFC 6265 section 4.2).
 ///
 /// # Errors
 /// [`Unauthorized::Missing`].
-pub fn session(headers: &HeaderMap) -> Result<&str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter();
-    let pairs = cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'));
-    let mut named = pairs.filter_map(|pair| pair.trim().strip_prefix(NAME)?.strip_prefix('='));
-    named
-        .next()
-        .filter(|token| !token.is_empty())
+pub fn session<'h>(app: &App, headers: &'h HeaderMap) -> Result<&'h str> {
+    let named = |prefix: &str| {
+        let cookies = headers.get_all(header::COOKIE).into_iter();
+        let pairs = cookies
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'));
+        let mut named = pairs.filter_map(|pair| {
+            let name = pair.trim().strip_prefix(prefix)?.strip_prefix(NAME)?;
+            name.strip_prefix('=').filter(|token| !token.is_empty())
+        });
+        named.next()
+    };
+    let https = app.config.server.public_url.starts_with("https://");
+    named(HOST_PREFIX)
+        .or_else(|| named("").filter(|_| !https))
         .ok_or(Error::Unauthorized(Unauthorized::Missing))
 }
 
@@ -52,8 +60,13 @@ fn value(app: &App, headers: &HeaderMap, token: &str, max_age: i64) -> Result<He
     let origin = headers.get(header::ORIGIN).and_then(|o| o.to_str().ok());
     let https = origin.is_some_and(|origin| origin.starts_with("https://"))
         || app.config.server.public_url.starts_with("https://");
-    let secure = if https { "; Secure" } else { "" };
-    let text =
-        format!("{NAME}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    let (prefix, secure) = if https {
+        (HOST_PREFIX, "; Secure")
+    } else {
+        ("", "")
+    };
+    let text = format!(
+        "{prefix}{NAME}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
+    );
     HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
 }

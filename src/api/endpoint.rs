@@ -226,7 +226,7 @@ impl Call {
             Ok(token) => auth::actor(&self.app, token).await?,
             // A browser sends the cookie by itself, whoever made it ask.
             Err(_) if !self.headers.contains_key(header::AUTHORIZATION) => {
-                let token = cookie::session(&self.headers)?;
+                let token = cookie::session(&self.app, &self.headers)?;
                 if !self.method.is_safe() {
                     cookie::check_own_origin(&self.app, &self.headers)?;
                 }

@@ -8,7 +8,6 @@ use super::endpoint::Call;
 use super::input::{Json, Nothing};
 use super::reply::{Data, Empty, WithHeader};
 use crate::error::Result;
-use crate::model::audit::By;
 use crate::service::auth::{self, Session};
 
 /// Sets the cookie beside the answer. The token itself stays out of it: scripts need not have it.
@@ -22,11 +21,7 @@ pub async fn start(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Dat
     cookie::check_own_origin(&call.app, &call.headers)?;
     let (login, password) = body.parse()?;
     let session = auth::login(&call.app, login, password).await?;
-    let by = By {
-        actor: format!("user:{}", session.user.id()),
-        address: call.address(),
-    };
-    auth::note_login(&call.app, by, &session.user).await?;
+    auth::note_login(&call.app, call.address(), &session.user).await?;
     answer(&call, session)
 }
 

@@ -95,6 +95,8 @@ pub fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
     });
     let public = &app.config.server.public_url;
-    own || !public.is_empty()
-        && url::Url::parse(public).is_ok_and(|url| url.origin().ascii_serialization() == origin)
+    let secure = !public.starts_with("https://") || origin.starts_with("https://");
+    (own && secure)
+        || !public.is_empty()
+            && url::Url::parse(public).is_ok_and(|url| url.origin().ascii_serialization() == origin)
 }

@@ -70,7 +70,7 @@ async fn handshake(
 
 /// A page of our own has its session's cookie. Any other, of an allowed origin too, says who it is in its first frame.
 async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Option<Identity>> {
-    match cookie::session(headers) {
+    match cookie::session(app, headers) {
         Ok(token) if cookie::check_own_origin(app, headers).is_ok() => {
             auth::identity(app, token).await.map(Some)
         }

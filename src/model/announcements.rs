@@ -128,7 +128,7 @@ pub struct Facts {
     pub read_at: Option<Time>,
     pub delivered_at: Option<Time>,
     pub pushed_at: Option<Time>,
-    /// `gone`, `refused`, `expired`, `off`.
+    /// `gone`, `refused`, `expired`, `off`, `none`.
     pub failure: Option<String>,
     /// The origin of the push service that it failed at.
     pub failed_at: Option<String>,
@@ -140,9 +140,9 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The furthest stage. `connected`: an open socket of theirs has it and did not confirm it yet. `owner` says whose
-    /// push service an origin is.
-    pub fn stage(&self, connected: bool, owner: impl Fn(&str) -> String) -> Stage {
+    /// The furthest stage. `connected`: an open socket of theirs has it and did not confirm it yet. `recent`: it may yet be
+    /// pushed, when what a socket was left turns out to be in doubt. `owner` says whose push service an origin is.
+    pub fn stage(&self, connected: bool, recent: bool, owner: impl Fn(&str) -> String) -> Stage {
         let failed = |why, origin: &Option<String>| Stage::Failed {
             why,
             service: origin.as_deref().map(&owner),
@@ -167,11 +167,11 @@ impl Facts {
             Some("gone") => failed(Failed::DeviceGone, &self.failed_at),
             Some("refused") => failed(Failed::Refused, &self.failed_at),
             Some("expired") => failed(Failed::Expired, &self.failed_at),
-            Some(_) => Stage::Nobody {
+            Some("off") => Stage::Nobody {
                 why: Nobody::NotificationsOff,
             },
-            None if self.has_device => Stage::Waiting,
-            None => Stage::Nobody {
+            None if recent && self.has_device => Stage::Waiting,
+            _ => Stage::Nobody {
                 why: Nobody::NoDevice,
             },
         }

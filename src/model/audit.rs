@@ -16,6 +16,11 @@ pub struct By {
 }
 
 impl By {
+    /// Whether it is a program of the school's.
+    pub fn is_key(&self) -> bool {
+        self.actor.starts_with("key:")
+    }
+
     /// Somebody with a shell on the server.
     pub fn command_line() -> Self {
         By {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::UserId;
 use super::text;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -58,6 +58,11 @@ pub struct NewGroup {
 
 impl NewGroup {
     pub fn parse_name(text: &str) -> Result<String> {
-        text::line("name", text, 128)
+        let name = text::line("name", text, 128)?;
+        // They stand between names where several are listed.
+        if name.contains([';', '|']) {
+            return Err(Error::invalid("name", "must not hold ; or |"));
+        }
+        Ok(name)
     }
 }

@@ -73,7 +73,7 @@ pub struct Person {
 }
 
 /// A person as the store knows them. Never serialised: see [`UserView`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub key: UserKey,
     pub person: Arc<Person>,

@@ -5,14 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::error::{Error, Noun, Result, Unauthorized};
+use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink};
 use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::users::{NewUser, Role, User};
 use crate::service::auth::{self, Session};
-use crate::store::{WriteTx, accounts, audit, groups, subscriptions, users};
+use crate::store::{WriteTx, accounts, audit, groups, users};
 
 /// How long a password link holds, in seconds.
 const LINK_LIFETIME: i64 = 3 * 24 * 3_600;
@@ -85,12 +85,21 @@ pub async fn change(app: &App, by: By, id: UserId, change: AccountChange) -> Res
         .store
         .write(move |tx| {
             let before = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
+            check_key(&by, &before)?;
             let effects = apply(tx, &before, &change)?;
             note_change(tx, &by, &before, &change)?;
             Ok((account(tx, before.key)?, effects))
         })
         .await?;
     Ok(present(app, changed))
+}
+
+/// A key of the school's back end has no power over administrators.
+fn check_key(by: &By, target: &User) -> Result<()> {
+    if by.is_key() && target.role == Role::Admin {
+        return Err(Error::Forbidden(Forbidden::ApiKey));
+    }
+    Ok(())
 }
 
 /// Writes a change and says what follows from it.
@@ -104,13 +113,9 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
     }
     let mut effects = vec![Effect::UserChanged(before.id().clone())];
     if let Some(disabled) = change.disabled.filter(|now| *now != before.disabled) {
-        users::set_disabled(tx, before.key, disabled.then_some(tx.now))?;
+        effects.extend(super::users::disable(tx, before, disabled)?);
     }
-    if shut_out {
-        subscriptions::delete_all(tx, before.key)?;
-        accounts::delete_password_link(tx, before.key)?;
-        effects.push(Effect::Disconnect(before.key, CloseCode::Revoked));
-    } else if demoted {
+    if demoted && !shut_out {
         // They come back at once, as what they are now.
         effects.push(Effect::Disconnect(before.key, CloseCode::Restarting));
     }
@@ -158,6 +163,7 @@ pub async fn log_out(app: &App, by: By, id: UserId) -> Result<()> {
     app.store
         .write(move |tx| {
             let user = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
+            check_key(&by, &user)?;
             audit::note(tx, &by, Action::PersonLoggedOut, id.as_str(), "")?;
             Ok(((), super::users::revoke(tx, &user, None)?))
         })
@@ -179,10 +185,12 @@ pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink
             let user = users::by_id(tx, &id)?
                 .filter(|user| !user.disabled)
                 .ok_or(Error::NotFound(Noun::User))?;
+            check_key(&by, &user)?;
             if user.username.is_none() {
                 let why = "is missing: there is nothing to log in with";
                 return Err(Error::invalid("username", why));
             }
+            accounts::check_email(tx, &user)?;
             let expires_at = tx.now.plus_seconds(LINK_LIFETIME);
             accounts::put_password_link(tx, user.key, &hash, expires_at)?;
             audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
@@ -221,7 +229,7 @@ pub async fn use_password_link(app: &App, code: &str, password: String, by: By) 
             // Once: somebody else may have been quicker.
             let user = accounts::by_password_link(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
-            accounts::delete_password_link(tx, user.key)?;
+            accounts::check_email(tx, &user)?;
             let actor = format!("user:{}", user.id());
             let by = By { actor, ..by };
             audit::note(

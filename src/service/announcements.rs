@@ -6,6 +6,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
+use crate::hub::Hub;
 use crate::model::announcements::{
     Announcement, AudiencePreview, Facts, NewAnnouncement, Recipient, Report, Stage, StageCounts,
     StageFilter, State,
@@ -13,7 +14,8 @@ use crate::model::announcements::{
 use crate::model::audience::Audience;
 use crate::model::audit::{Action, By};
 use crate::model::ids::{Id, UserKey};
-use crate::model::notifications::{Link, NewNotification, NotificationKey, Type};
+use crate::model::notifications::{Link, NewNotification, Type};
+use crate::model::time::Time;
 use crate::push::guard;
 use crate::store::{announcements, audit, notifications, stages};
 
@@ -23,6 +25,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const NAMES: i64 = 8;
 /// Seconds for which a push service may keep one: over a weekend and a day.
 const TTL: u32 = 3 * 24 * 3_600;
+/// Seconds after which nothing that was left to a socket is in doubt any more.
+const RECENT: i64 = 300;
+/// Recipients that are read at a time.
+const CHUNK: i64 = 500;
 
 /// Stores an announcement. It is sent by [`work`], at once where it has no time of its own.
 pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Announcement> {
@@ -114,7 +120,7 @@ pub async fn work(app: App) {
             () = app.stopping.cancelled() => return,
         }
         if let Err(error) = send_due(&app).await {
-            tracing::error!(%error, "an announcement was not sent; trying again");
+            tracing::error!(%error, "announcements that are due cannot be looked up");
         }
     }
 }
@@ -123,7 +129,11 @@ async fn send_due(app: &App) -> Result<()> {
     let now = app.now();
     let due = app.store.read(move |c| announcements::due(c, now)).await?;
     for (announcement, sender) in due {
-        send(app, announcement, sender).await?;
+        let id = announcement.id;
+        // One that cannot be sent does not stand in the way of the others.
+        if let Err(error) = send(app, announcement, sender).await {
+            tracing::error!(%error, announcement = %id, "an announcement was not sent; trying again");
+        }
     }
     Ok(())
 }
@@ -199,8 +209,9 @@ pub async fn report(app: &App, id: Id) -> Result<Report> {
                 announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
             let mut stages = StageCounts::default();
             if let Some(key) = announcement.notification {
+                let recent = is_recent(&announcement, now);
                 for facts in stages::facts_of(c, key, now)? {
-                    stages.add(&stage(&hub, &facts));
+                    stages.add(&stage(&hub, &facts, recent));
                 }
                 stages.waiting += stages::undelivered(c, key)?;
             }
@@ -220,38 +231,43 @@ pub async fn recipients(
     app: &App,
     id: Id,
     filter: Option<StageFilter>,
-    after: Option<UserKey>,
+    mut after: Option<UserKey>,
     limit: usize,
 ) -> Result<Vec<Recipient>> {
-    let all = every_recipient(app, id).await?;
-    let skipped = after.map_or(0, |after| {
-        let at = all.iter().position(|one| one.key == after);
-        at.map_or(0, |at| at + 1)
-    });
-    let wanted = |one: &Recipient| filter.is_none_or(|filter| filter.takes(&one.stage));
-    let rest = all.into_iter().skip(skipped);
-    Ok(rest.filter(wanted).take(limit).collect())
-}
-
-/// All of them, by name.
-///
-/// # Errors
-/// [`Noun::Announcement`] not found.
-pub async fn every_recipient(app: &App, id: Id) -> Result<Vec<Recipient>> {
     let hub = app.hub.clone();
     let now = app.now();
     app.store
         .read(move |c| {
             let found = announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
-            let of =
-                |key: NotificationKey| stages::recipients(c, key, now, |facts| stage(&hub, facts));
-            found.notification.map_or(Ok(Vec::new()), of)
+            let Some(key) = found.notification else {
+                return Ok(Vec::new());
+            };
+            let recent = is_recent(&found, now);
+            let mut wanted = Vec::new();
+            while wanted.len() < limit {
+                let of = |facts: &Facts| stage(&hub, facts, recent);
+                let page = stages::recipients(c, key, now, after, CHUNK, of)?;
+                let last = page.len() < CHUNK as usize;
+                after = page.last().map(|one| one.key);
+                let takes = |one: &Recipient| filter.is_none_or(|f| f.takes(&one.stage));
+                wanted.extend(page.into_iter().filter(takes));
+                if last {
+                    break;
+                }
+            }
+            wanted.truncate(limit);
+            Ok(wanted)
         })
         .await
 }
 
-fn stage(hub: &crate::hub::Hub, facts: &Facts) -> Stage {
-    facts.stage(hub.is_connected(facts.user), |origin| {
+/// Whether a socket that was left it may yet turn out to be dead, and a push take its place.
+fn is_recent(announcement: &Announcement, now: Time) -> bool {
+    now < announcement.send_at.plus_seconds(RECENT)
+}
+
+fn stage(hub: &Hub, facts: &Facts, recent: bool) -> Stage {
+    facts.stage(hub.is_connected(facts.user), recent, |origin| {
         guard::owner_of_origin(origin).to_owned()
     })
 }

@@ -1,5 +1,6 @@
 //! From a token to an actor, and the ways to get a token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
@@ -141,11 +142,15 @@ pub async fn login(app: &App, login: String, password: String) -> Result<Session
 }
 
 /// Writes down that an administrator has logged in; of others it is nobody's business.
-pub async fn note_login(app: &App, by: By, user: &User) -> Result<()> {
+pub async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Result<()> {
     if user.role != Role::Admin {
         return Ok(());
     }
     let id = user.id().clone();
+    let by = By {
+        actor: format!("user:{id}"),
+        address,
+    };
     app.store
         .write(move |tx| {
             audit::note(tx, &by, Action::LogIn, id.as_str(), "")?;

@@ -30,10 +30,17 @@ pub fn make(source: &Path, target: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Unavailable`] while another one is being made.
 pub async fn keep(app: &App, by: By) -> Result<Backup> {
+    // On a task of its own: who hangs up does not stop it, and it is written down all the same.
+    let task = app.tasks.spawn(keep_one(app.clone(), by));
+    task.await
+        .map_err(|e| Error::Internal(format!("backup: {e}")))?
+}
+
+async fn keep_one(app: App, by: By) -> Result<Backup> {
     let Ok(_one) = app.backup.try_lock() else {
         return Err(Error::unavailable("A backup is being made."));
     };
-    let folder = folder(app);
+    let folder = folder(&app);
     let source = app.store.path().to_owned();
     let stamp = app.now().to_string().replace([':', '.'], "-");
     let name = format!("schoolbell-{stamp}.db");
@@ -47,7 +54,7 @@ pub async fn keep(app: &App, by: By) -> Result<Backup> {
     let made = made
         .await
         .map_err(|e| Error::Internal(format!("backup: {e}")))??;
-    note(app, by, Action::BackupMade, name).await?;
+    note(&app, by, Action::BackupMade, name).await?;
     Ok(made)
 }
 

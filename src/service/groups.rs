@@ -52,8 +52,10 @@ pub async fn change(
 pub async fn remove(app: &App, by: By, id: UserId) -> Result<()> {
     app.store
         .write(move |tx| {
-            groups::delete(tx, existing(tx, &id)?)?;
-            audit::note(tx, &by, Action::GroupRemoved, id.as_str(), "")?;
+            let group = existing(tx, &id)?;
+            let name = groups::name(tx, group)?;
+            groups::delete(tx, group)?;
+            audit::note(tx, &by, Action::GroupRemoved, id.as_str(), &name)?;
             Ok(((), Vec::new()))
         })
         .await

@@ -49,6 +49,9 @@ pub(super) fn queue(
     if reach != Reach::Connected {
         queued = pushes::queue(tx, to, what, seq, reach == Reach::Away)?;
     }
+    if let (Reach::Away, 0, Pushable::Notification(_)) = (reach, queued, what) {
+        stages::set_nobody(tx, to, seq)?;
+    }
     hub.count(match (reach, queued) {
         (Reach::Connected, _) => Count::Live,
         (_, 0) => Count::Missed,

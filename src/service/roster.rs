@@ -80,7 +80,7 @@ pub async fn import(
     *app.import.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
     app.store
         .write(move |tx| {
-            let effects = write(tx, &plan, &progress)?;
+            let effects = write(tx, &by, &plan, &progress)?;
             let imported = Imported {
                 added: plan.adding.len(),
                 changed: plan.changing.len(),
@@ -121,20 +121,24 @@ pub async fn export(app: &App, by: By) -> Result<Vec<u8>> {
     Ok(roster::write(&people))
 }
 
-fn write(tx: &WriteTx, plan: &Plan, progress: &Progress) -> Result<Vec<Effect>> {
+fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<Vec<Effect>> {
     let mut effects = Vec::new();
     let step = || progress.done.fetch_add(1, Ordering::Relaxed);
     for (new, groups, _) in &plan.adding {
         let user = users::insert(tx, new, tx.now)?;
         set_groups_by_name(tx, user.key, groups.as_deref().unwrap_or_default())?;
+        audit::note(tx, by, Action::PersonAdded, user.id().as_str(), "imported")?;
         effects.push(Effect::UserChanged(user.id().clone()));
         step();
     }
-    for (user, change, groups, _) in &plan.changing {
+    for (user, change, groups, planned) in &plan.changing {
+        check_unchanged(tx, user)?;
         effects.extend(apply(tx, user, change)?);
         if let Some(groups) = groups {
             set_groups_by_name(tx, user.key, groups)?;
         }
+        let said = planned.changes.join(", ");
+        audit::note(tx, by, Action::PersonChanged, user.id().as_str(), &said)?;
         step();
     }
     let disabled = AccountChange {
@@ -142,10 +146,26 @@ fn write(tx: &WriteTx, plan: &Plan, progress: &Progress) -> Result<Vec<Effect>> 
         ..AccountChange::default()
     };
     for (user, _) in &plan.disabling {
+        check_unchanged(tx, user)?;
         effects.extend(apply(tx, user, &disabled)?);
+        audit::note(tx, by, Action::PersonDisabled, user.id().as_str(), "")?;
         step();
     }
     Ok(effects)
+}
+
+/// Somebody may have changed between the look at them and this write: what was confirmed was about who they were.
+fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
+    let seen = |user: User| User {
+        last_seen_at: planned.last_seen_at,
+        ..user
+    };
+    let now = users::by_key(tx, planned.key)?.map(seen);
+    if now.as_ref() == Some(planned) {
+        Ok(())
+    } else {
+        Err(Error::Conflict(Conflict::Stale))
+    }
 }
 
 /// The plan, and what names it: the same file with other effects has another name.
@@ -210,11 +230,21 @@ impl People {
             ..Plan::default()
         };
         let mut named = HashSet::new();
+        // Addresses that the file gives to people who log in with them.
+        let mut claimed = HashSet::new();
         // Somebody whose line is bad is in the file all the same: who they are is not known, so nobody is missing.
         let complete = plan.bad.is_empty();
         for row in roster.rows {
             let line = row.line;
-            match self.find(&row) {
+            let found = self.find(&row).and_then(|found| {
+                let logs_in = found.is_some_and(|at| self.all[at].has_password);
+                let email = row.email.iter().flatten().next().filter(|_| logs_in);
+                match email.map(|email| claimed.insert(email.to_ascii_lowercase())) {
+                    Some(false) => Err(Error::invalid("email", "belongs to somebody else")),
+                    _ => Ok(found),
+                }
+            });
+            match found {
                 Ok(found) => {
                     named.extend(found);
                     let wanted = row.groups.iter().flatten();
@@ -258,11 +288,12 @@ impl People {
         if owner.is_some_and(|owner| Some(*owner) != found) {
             return refuse("email", "belongs to somebody else");
         }
-        let admin = found.is_some_and(|at| is_admin(&self.all[at]));
-        if !admin && row.role == Some(Role::Admin) {
+        let known = found.map(|at| &self.all[at]);
+        let admin = known.filter(|known| is_admin(known));
+        if admin.is_none() && row.role == Some(Role::Admin) {
             return refuse("role", "cannot be admin: make administrators one by one");
         }
-        if admin && (row.disabled == Some(true) || row.role.is_some_and(|r| r != Role::Admin)) {
+        if admin.is_some_and(|known| !difference(known, row).0.is_empty()) {
             return refuse("role", "is an administrator's: change that by hand");
         }
         Ok(found)

@@ -9,7 +9,7 @@ use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Role, User, UserView};
-use crate::store::{WriteTx, subscriptions, users};
+use crate::store::{WriteTx, accounts, subscriptions, users};
 
 /// Somebody by id, disabled or not.
 pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
@@ -81,18 +81,22 @@ pub async fn add(app: &App, new: NewUser) -> Result<User> {
 
 /// Shuts somebody out, or lets them in again. Their tokens, their sockets and their push subscriptions end at once.
 pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> {
-    let (key, id) = (user.key, user.id().clone());
+    let user = user.clone();
     app.store
-        .write(move |tx| {
-            users::set_disabled(tx, key, disabled.then_some(tx.now))?;
-            let mut effects = vec![Effect::UserChanged(id)];
-            if disabled {
-                subscriptions::delete_all(tx, key)?;
-                effects.push(Effect::Disconnect(key, CloseCode::Revoked));
-            }
-            Ok(((), effects))
-        })
+        .write(move |tx| Ok(((), disable(tx, &user, disabled)?)))
         .await
+}
+
+/// What [`set_disabled`] writes, for a write that does more.
+pub(super) fn disable(tx: &WriteTx, user: &User, disabled: bool) -> Result<Vec<Effect>> {
+    users::set_disabled(tx, user.key, disabled.then_some(tx.now))?;
+    let mut effects = vec![Effect::UserChanged(user.id().clone())];
+    if disabled {
+        subscriptions::delete_all(tx, user.key)?;
+        accounts::delete_password_link(tx, user.key)?;
+        effects.push(Effect::Disconnect(user.key, CloseCode::Revoked));
+    }
+    Ok(effects)
 }
 
 /// Ends every token of somebody, closes their sockets and forgets their push subscriptions: a device that was lost is told
@@ -108,6 +112,7 @@ pub async fn end_tokens(app: &App, user: &User, new_hash: Option<String>) -> Res
 pub(super) fn revoke(tx: &WriteTx, user: &User, new_hash: Option<&str>) -> Result<Vec<Effect>> {
     users::end_tokens(tx, user.key, tx.now)?;
     subscriptions::delete_all(tx, user.key)?;
+    accounts::delete_password_link(tx, user.key)?;
     if let Some(hash) = new_hash {
         users::set_password_hash(tx, user.key, hash)?;
     }

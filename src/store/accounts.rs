@@ -93,15 +93,12 @@ pub fn update(tx: &WriteTx, user: &User, change: &AccountChange) -> Result<()> {
     let name = change.name.as_ref().map(|name| name.as_str());
     let name = name.unwrap_or(&user.person.name);
     let email = change.email.as_ref().unwrap_or(&user.email);
-    let taken = |sql, value: &str| first(tx, sql, params![value, user.key.0], |_| Ok(()));
     let sql = "SELECT 1 FROM users WHERE username = ?1 AND key <> ?2";
-    if taken(sql, username.unwrap_or_default())?.is_some() {
+    let name_taken = first(tx, sql, params![username, user.key.0], |_| Ok(()))?;
+    if name_taken.is_some() {
         return Err(Error::Conflict(Conflict::Username));
     }
-    let sql = "SELECT 1 FROM users WHERE email = ?1 AND key <> ?2 AND password_hash IS NOT NULL";
-    if taken(sql, email.as_deref().unwrap_or_default())?.is_some() {
-        return Err(Error::Conflict(Conflict::Email));
-    }
+    check_email_of(tx, user.key, email.as_deref())?;
     run(
         tx,
         "UPDATE users SET username = ?2, name = ?3, email = ?4, role = ?5, folded = ?6 WHERE key = ?1",
@@ -115,6 +112,22 @@ pub fn update(tx: &WriteTx, user: &User, change: &AccountChange) -> Result<()> {
         ],
     )
     .map(drop)
+}
+
+/// Whoever has a password logs in by e-mail too: no two of them may have one address.
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody else logs in with this person's address.
+pub fn check_email(tx: &WriteTx, user: &User) -> Result<()> {
+    check_email_of(tx, user.key, user.email.as_deref())
+}
+
+fn check_email_of(tx: &WriteTx, user: UserKey, email: Option<&str>) -> Result<()> {
+    let sql = "SELECT 1 FROM users WHERE email = ?1 AND key <> ?2 AND password_hash IS NOT NULL";
+    match first(tx, sql, params![email, user.0], |_| Ok(()))? {
+        Some(()) => Err(Error::Conflict(Conflict::Email)),
+        None => Ok(()),
+    }
 }
 
 /// Makes these all of somebody's groups; those that do not exist are left out. Whether anything changed.

@@ -33,6 +33,12 @@ pub fn insert(connection: &Connection, new: &NewGroup, now: Time) -> Result<Grou
     Ok(GroupKey(connection.last_insert_rowid()))
 }
 
+/// Its name, which may be another one's too.
+pub fn name(connection: &Connection, group: GroupKey) -> Result<String> {
+    let sql = "SELECT name FROM groups WHERE key = ?1";
+    Ok(first(connection, sql, [group.0], |row| row.get(0))?.unwrap_or_default())
+}
+
 /// All groups by name.
 pub fn list(connection: &Connection) -> Result<Vec<Group>> {
     let sql = "SELECT g.id, g.name, g.kind, (SELECT count(*) FROM group_members m WHERE m.group_key = g.key)

@@ -35,7 +35,11 @@ pub fn everybody(connection: &Connection) -> Result<Vec<Known>> {
     for (user, name) in all(connection, sql, [], |row| {
         Ok((UserKey(row.get(0)?), row.get(1)?))
     })? {
-        groups.entry(user).or_default().push(name);
+        let names: &mut Vec<String> = groups.entry(user).or_default();
+        // Two groups may have one name: a file cannot tell them apart.
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
     }
     let known = people.into_iter().map(|(user, has_password)| Known {
         groups: groups.remove(&user.key).unwrap_or_default(),

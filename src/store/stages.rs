@@ -39,6 +39,13 @@ pub(super) fn set_failed(
     run(tx, sql, params![push.user.0, push.seq, failure, service.0]).map(drop)
 }
 
+/// There was neither a page nor a device of theirs.
+pub fn set_nobody(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<()> {
+    let sql =
+        "UPDATE notification_recipients SET failure = 'none' WHERE user_key = ?1 AND seq = ?2";
+    run(tx, sql, [user.0, seq]).map(drop)
+}
+
 const FACTS: &str = "r.user_key, r.read_at, r.delivered_at, r.pushed_at, r.failure, r.failed_at,
     EXISTS (SELECT 1 FROM push_subscriptions s WHERE s.user_key = r.user_key),
     EXISTS (SELECT 1 FROM push_outbox o WHERE o.user_key = r.user_key AND o.seq = r.seq AND o.due_at IS NOT NULL),
@@ -72,19 +79,27 @@ pub fn facts_of(connection: &Connection, key: NotificationKey, now: Time) -> Res
     all(connection, &sql, [key.0, now.0], facts)
 }
 
-/// The recipients by name, each with what is known of them; `stage` is what `of` makes of that.
+/// Up to `limit` recipients by name, after one of them, each with what is known of them; `of` makes a stage of that.
 pub fn recipients(
     connection: &Connection,
     key: NotificationKey,
     now: Time,
+    after: Option<UserKey>,
+    limit: i64,
     of: impl Fn(&Facts) -> Stage,
 ) -> Result<Vec<Recipient>> {
+    // The page first: what is known of each costs three more look-ups.
     let sql = format!(
-        "SELECT {FACTS}, u.id, u.name, u.role, u.username
-         FROM notification_recipients r JOIN users u ON u.key = r.user_key
-         WHERE r.notification_key = ?1 ORDER BY u.folded, u.key"
+        "SELECT {FACTS}, r.id, r.name, r.role, r.username
+         FROM (SELECT n.*, u.id, u.name, u.role, u.username, u.folded
+               FROM notification_recipients n JOIN users u ON u.key = n.user_key
+               WHERE n.notification_key = ?1
+                 AND (?3 IS NULL OR (u.folded, u.key) > (SELECT a.folded, a.key FROM users a WHERE a.key = ?3))
+               ORDER BY u.folded, u.key LIMIT ?4) r
+         ORDER BY r.folded, r.user_key"
     );
-    all(connection, &sql, [key.0, now.0], |row| {
+    let params = params![key.0, now.0, after.map(|key| key.0), limit];
+    all(connection, &sql, params, |row| {
         let facts = facts(row)?;
         Ok(Recipient {
             stage: of(&facts),

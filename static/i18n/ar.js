@@ -129,6 +129,7 @@ export default {
   "rule.must not be empty": "لا يجوز أن يكون فارغًا.",
   "rule.must not be longer than {0} characters": "لا يجوز أن يزيد على {0} حرفًا.",
   "rule.must not hold spaces": "لا يجوز أن يحوي مسافات.",
+  "rule.must not hold ; or |": "لا يجوز أن يحوي ; أو |.",
   "rule.must be a single line": "يجب أن يكون سطرًا واحدًا.",
   "rule.is not an e-mail address": "هذا ليس بريدًا إلكترونيًا.",
   "rule.must be {0} to {1} letters, digits or any of . _ : @ -": "يُسمح فقط بـ {0} إلى {1} من الأحرف والأرقام و . _ : @ -",

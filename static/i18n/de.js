@@ -129,6 +129,7 @@ export default {
   "rule.must not be empty": "Das darf nicht leer sein.",
   "rule.must not be longer than {0} characters": "Das darf nicht länger als {0} Zeichen sein.",
   "rule.must not hold spaces": "Das darf keine Leerzeichen enthalten.",
+  "rule.must not hold ; or |": "Das darf weder ; noch | enthalten.",
   "rule.must be a single line": "Das muss eine einzige Zeile sein.",
   "rule.is not an e-mail address": "Das ist keine E-Mail-Adresse.",
   "rule.must be {0} to {1} letters, digits or any of . _ : @ -": "Erlaubt sind {0} bis {1} Buchstaben, Ziffern und . _ : @ -",

@@ -129,6 +129,7 @@ export default {
   "rule.must not be empty": "This must not be empty.",
   "rule.must not be longer than {0} characters": "This must not be longer than {0} characters.",
   "rule.must not hold spaces": "This must not hold spaces.",
+  "rule.must not hold ; or |": "This must not hold ; or |.",
   "rule.must be a single line": "This must be a single line.",
   "rule.is not an e-mail address": "This is not an e-mail address.",
   "rule.must be {0} to {1} letters, digits or any of . _ : @ -": "Only {0} to {1} letters, digits and . _ : @ - are allowed.",

@@ -129,6 +129,7 @@ export default {
   "rule.must not be empty": "No puede estar vacío.",
   "rule.must not be longer than {0} characters": "No puede tener más de {0} caracteres.",
   "rule.must not hold spaces": "No puede contener espacios.",
+  "rule.must not hold ; or |": "No puede contener ; ni |.",
   "rule.must be a single line": "Debe ser una sola línea.",
   "rule.is not an e-mail address": "No es una dirección de correo.",
   "rule.must be {0} to {1} letters, digits or any of . _ : @ -": "Solo se permiten de {0} a {1} letras, cifras y . _ : @ -",

@@ -129,6 +129,7 @@ export default {
   "rule.must not be empty": "Cela ne doit pas être vide.",
   "rule.must not be longer than {0} characters": "Pas plus de {0} caractères.",
   "rule.must not hold spaces": "Pas d'espaces ici.",
+  "rule.must not hold ; or |": "Pas de ; ni de | ici.",
   "rule.must be a single line": "Une seule ligne ici.",
   "rule.is not an e-mail address": "Ce n'est pas une adresse e-mail.",
   "rule.must be {0} to {1} letters, digits or any of . _ : @ -": "Seuls {0} à {1} lettres, chiffres et . _ : @ - sont permis.",

@@ -131,7 +131,7 @@ pub async fn recipients(
 
 pub async fn recipients_csv(call: Call, _: Nothing) -> Result<Download> {
     let id: Id = call.param(0, Noun::Announcement)?;
-    let all = announcements::every_recipient(&call.app, id).await?;
+    let all = announcements::recipients(&call.app, id, None, None, usize::MAX).await?;
     let header = [
         "username",
         "name",

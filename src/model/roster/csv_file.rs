@@ -165,9 +165,9 @@ impl Columns {
         Ok(Columns { one_roster, at })
     }
 
-    /// The cell, where the file has the column; what [`write()`] put before it is taken away.
+    /// The cell, where the file has the column and the line is so long; what [`write()`] put before it is taken away.
     fn cell<'r>(&self, record: &'r StringRecord, name: &str) -> Option<&'r str> {
-        let cell = record.get(*self.at.get(name)?).unwrap_or_default();
+        let cell = record.get(*self.at.get(name)?)?;
         let guarded = cell.strip_prefix('\'');
         Some(
             guarded
