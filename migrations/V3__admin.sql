@@ -51,6 +51,7 @@ CREATE TABLE announcements (
     -- Whom it is for, as JSON.
     audience         TEXT    NOT NULL,
     sender           TEXT    NOT NULL,
+    idempotency_key  TEXT,
     reminder_of      INTEGER REFERENCES announcements (key),
     created_at       INTEGER NOT NULL,
     send_at          INTEGER NOT NULL,
@@ -58,6 +59,8 @@ CREATE TABLE announcements (
     -- Once it is sent.
     notification_key INTEGER UNIQUE REFERENCES notifications (key)
 ) STRICT;
+CREATE UNIQUE INDEX announcements_by_idempotency_key ON announcements (sender, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 CREATE INDEX announcements_by_time ON announcements (send_at)
     WHERE notification_key IS NULL AND cancelled_at IS NULL;
 

@@ -108,6 +108,8 @@ export interface Options {
   token?: string | (() => string | Promise<string>);
   /** The `seq` of an earlier page: what came after it is sent again. */
   since?: number;
+  /** Whether what this page does itself comes back as an event too, for other parts of it. */
+  echo?: boolean;
 }
 
 export interface Schoolbell {
@@ -115,6 +117,9 @@ export interface Schoolbell {
   readonly seq: number | undefined;
   /** Who is connected, once that is known. */
   readonly userId: string | undefined;
+  /** What is unread, as of the event `upTo`. */
+  readonly unread: Unread | undefined;
+  readonly upTo: number | undefined;
   on<Name extends keyof Events>(name: Name, handler: (data: Events[Name]) => void): () => void;
   on(name: "*", handler: (name: keyof Events, data: unknown) => void): () => void;
   close(): void;

@@ -49,17 +49,23 @@ class Schoolbell {
   #asked = 0;
   #connectionId;
   #watching = false;
+  #echo;
   #onReturn = () => this.#hurry();
 
-  constructor({ url = "", token, since }) {
+  constructor({ url = "", token, since, echo = false }) {
     this.#url = new URL(url || "/", globalThis.location?.origin).href.replace(/\/$/, "");
     this.#token = token;
+    // Whether what this page does itself comes back as an event too, for other parts of it.
+    this.#echo = echo;
     /** "connecting", "open", or "closed": for good. */
     this.state = "connecting";
     /** The highest seq seen: keep it over a reload and give it as `since`. */
     this.seq = since;
     /** Who is connected, once that is known. */
     this.userId = undefined;
+    /** What is unread, as of the event `upTo`. */
+    this.unread = undefined;
+    this.upTo = undefined;
     globalThis.addEventListener?.("online", this.#onReturn);
     globalThis.document?.addEventListener("visibilitychange", this.#onReturn);
     this.#open();
@@ -168,10 +174,11 @@ class Schoolbell {
     if (event === "connected") {
       this.#failures = 0;
       this.#connectionId = data.connectionId;
-      this.userId = data.userId;
+      Object.assign(this, { userId: data.userId, unread: data.unread, upTo: data.upTo });
       if (this.#watching) this.#send("watch");
       this.#setState("open");
     }
+    if (event === "unread") this.unread = data;
     // Events come in order. After a `resync` the old cursor is void, also where it was the higher one.
     if (event === "resync") this.seq = data.seq;
     else if (Number.isInteger(data.seq) && !(data.seq < this.seq)) this.seq = data.seq;
@@ -257,7 +264,7 @@ class Schoolbell {
     const headers = this.#byCookie ? {} : { authorization: `Bearer ${await this.#currentToken()}` };
     if (body) headers["content-type"] = "application/json";
     // What this page does itself it need not be told.
-    if (this.#connectionId) headers["x-connection-id"] = this.#connectionId;
+    if (this.#connectionId && !this.#echo) headers["x-connection-id"] = this.#connectionId;
     const response = await fetch(this.#url + path, { method, headers, body: body && JSON.stringify(body) });
     const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
     if (!answer.success) throw new SchoolbellError(answer, response.status);

@@ -19,6 +19,8 @@ pub struct NewAnnouncement {
     pub audience: Audience,
     /// `None`: now.
     pub send_at: Option<Time>,
+    /// A name of the sender's own: the same one again makes no second announcement.
+    pub idempotency_key: Option<String>,
 }
 
 /// Where an announcement is on its way.

@@ -30,8 +30,15 @@ const RECENT: i64 = 300;
 /// Recipients that are read at a time.
 const CHUNK: i64 = 500;
 
+/// An announcement, and whether it was this request that made it.
+#[derive(Debug)]
+pub struct MadeAnnouncement {
+    pub announcement: Announcement,
+    pub fresh: bool,
+}
+
 /// Stores an announcement. It is sent by [`work`], at once where it has no time of its own.
-pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Announcement> {
+pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<MadeAnnouncement> {
     store(app, by, new, None).await
 }
 
@@ -39,7 +46,13 @@ pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Announcemen
 ///
 /// # Errors
 /// [`Noun::Announcement`] not found, also for one that is not sent yet; [`Error::Invalid`] when everybody has read it.
-pub async fn remind(app: &App, by: By, id: Id, title: Option<String>) -> Result<Announcement> {
+pub async fn remind(
+    app: &App,
+    by: By,
+    id: Id,
+    title: Option<String>,
+    idempotency_key: Option<String>,
+) -> Result<MadeAnnouncement> {
     let (of, unread) = app
         .store
         .read(move |c| {
@@ -58,6 +71,7 @@ pub async fn remind(app: &App, by: By, id: Id, title: Option<String>) -> Result<
         urgency: of.urgency,
         audience: Audience::default(),
         send_at: None,
+        idempotency_key,
     };
     store(app, by, new, Some(of.key)).await
 }
@@ -67,11 +81,23 @@ async fn store(
     by: By,
     new: NewAnnouncement,
     reminder_of: Option<i64>,
-) -> Result<Announcement> {
+) -> Result<MadeAnnouncement> {
     let id = Id::generate();
     let made = app
         .store
         .write(move |tx| {
+            let key = new.idempotency_key.as_deref();
+            let earlier = key.map(|key| announcements::by_idempotency_key(tx, &by.actor, key));
+            if let Some(announcement) = earlier.transpose()?.flatten() {
+                let fresh = false;
+                return Ok((
+                    MadeAnnouncement {
+                        announcement,
+                        fresh,
+                    },
+                    Vec::new(),
+                ));
+            }
             announcements::insert(tx, id, &new, reminder_of, &by.actor)?;
             audit::note(
                 tx,
@@ -81,7 +107,15 @@ async fn store(
                 &new.title,
             )?;
             let made = announcements::by_id(tx, id)?;
-            Ok((made.ok_or(Error::NotFound(Noun::Announcement))?, Vec::new()))
+            let announcement = made.ok_or(Error::NotFound(Noun::Announcement))?;
+            let fresh = true;
+            Ok((
+                MadeAnnouncement {
+                    announcement,
+                    fresh,
+                },
+                Vec::new(),
+            ))
         })
         .await?;
     app.announcement_due.notify_one();

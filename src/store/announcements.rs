@@ -55,8 +55,10 @@ pub fn insert(
 ) -> Result<()> {
     run(
         tx,
-        "INSERT INTO announcements (id, title, message, link, urgency, audience, sender, reminder_of, created_at, send_at)
-         VALUES (:id, :title, :message, :link, :urgency, :audience, :sender, :reminder_of, :now, :send_at)",
+        "INSERT INTO announcements (id, title, message, link, urgency, audience, sender, idempotency_key, reminder_of,
+                                    created_at, send_at)
+         VALUES (:id, :title, :message, :link, :urgency, :audience, :sender, :idempotency_key, :reminder_of,
+                 :now, :send_at)",
         named_params! {
             ":id": id.as_bytes(),
             ":title": new.title,
@@ -65,6 +67,7 @@ pub fn insert(
             ":urgency": new.urgency.as_str(),
             ":audience": serde_json::to_string(&new.audience).unwrap_or_default(),
             ":sender": sender,
+            ":idempotency_key": new.idempotency_key,
             ":reminder_of": reminder_of,
             ":now": tx.now.0,
             ":send_at": new.send_at.unwrap_or(tx.now).0,
@@ -76,6 +79,16 @@ pub fn insert(
 pub fn by_id(connection: &Connection, id: Id) -> Result<Option<Announcement>> {
     let sql = format!("{SELECT} WHERE a.id = ?1");
     first(connection, &sql, [id.as_bytes()], announcement)
+}
+
+/// What the sender made with this key before.
+pub fn by_idempotency_key(
+    connection: &Connection,
+    sender: &str,
+    idempotency_key: &str,
+) -> Result<Option<Announcement>> {
+    let sql = format!("{SELECT} WHERE a.sender = ?1 AND a.idempotency_key = ?2");
+    first(connection, &sql, [sender, idempotency_key], announcement)
 }
 
 /// Newest first.

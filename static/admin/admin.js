@@ -1,8 +1,8 @@
 // The dashboard: who is in, what was sent, who got it, and what failed. Each view is a module of its own.
 import { connect } from "/schoolbell.js";
-import { loadPage, t } from "/i18n/i18n.js";
+import { errorText, loadPage, t } from "/i18n/i18n.js";
 import { api, session } from "/ui/api.js";
-import { say } from "/ui/dialog.js";
+import { act, say } from "/ui/dialog.js";
 import { ICONS, h, icon } from "/ui/dom.js";
 import { login, logout } from "/ui/login.js";
 import { setUp } from "./setup.js";
@@ -33,6 +33,7 @@ let place;
 let menu;
 // What the view that is shown wants to be told at its end.
 let leaving = [];
+let turn = 0;
 
 async function start() {
   await loadPage();
@@ -45,13 +46,13 @@ async function enter(hash) {
   try {
     me = (await api("PUT", "/api/auth/session")).user;
   } catch (error) {
-    if (error.status) return askToLogIn(t("admin.login"));
+    if (error.status === 401) return askToLogIn(t("admin.login"));
     say(t("error.offline"));
     return setTimeout(enter, 3_000, hash);
   }
   if (me.role !== "admin") {
     return root.replaceChildren(
-      h("main", { class: "card narrow" }, h("h1", {}, t("admin.title")), h("p", {}, t("admin.only", { name: me.name })), h("p", { class: "buttons" }, h("a", { class: "button", href: "/" }, t("admin.chat")), h("button", { class: "quiet", onclick: logout }, t("logout")))),
+      h("main", { class: "card narrow" }, h("h1", {}, t("admin.title")), h("p", {}, t("admin.only", { name: me.name })), h("p", { class: "buttons" }, h("a", { class: "button", href: "/" }, t("admin.chat")), h("button", { class: "quiet", onclick: act(logout) }, t("logout")))),
     );
   }
   open();
@@ -61,7 +62,9 @@ async function enter(hash) {
 
 function askToLogIn(text) {
   bell?.close();
-  closeDialogs();
+  me = undefined;
+  turn += 1;
+  leave();
   const hash = location.hash;
   root.replaceChildren(h("main", {}, login({ title: t("admin.title"), text, done: () => enter(hash) })));
   document.querySelector("input").focus();
@@ -72,7 +75,7 @@ const closeDialogs = () => document.querySelectorAll("dialog").forEach((dialog) 
 function open() {
   bell = connect();
   bell.watch();
-  bell.on("closed", ({ code }) => code !== 1000 && askToLogIn(t("login.over")));
+  bell.on("closed", ({ code }) => code !== 1000 && me && askToLogIn(t("login.over")));
   const offline = h("span", { class: "quiet", role: "status" });
   bell.on("state", (state) => (offline.textContent = state === "connecting" ? t("admin.offline") : ""));
   place = h("main", { id: "main" });
@@ -90,7 +93,7 @@ function open() {
         h("a", { class: "brand", href: "#/overview" }, h("img", { src: "/icons/icon.svg", alt: "schoolbell" }), h("span", { "aria-hidden": "true" }, "schoolbell")),
         offline,
         h("a", { class: "button quiet", href: "/" }, t("admin.chat")),
-        h("button", { class: "quiet", onclick: logout }, t("logout")),
+        h("button", { class: "quiet", onclick: act(logout) }, t("logout")),
       ),
       menu,
       place,
@@ -106,32 +109,54 @@ function unfold(unfolded) {
 
 async function show() {
   if (!bell || !place) return;
-  for (const end of leaving.splice(0)) end();
-  closeDialogs();
-  const [name, ...parameters] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
-  const view = name in VIEWS ? name : "overview";
+  const mine = (turn += 1);
+  leave();
+  const { view, parameters } = address();
   unfold(false);
   const names = Object.keys(VIEWS).filter((one) => !(one in WITHIN));
   const current = WITHIN[view] ?? view;
   const link = (one) => h("li", {}, h("a", { href: `#/${one}`, "aria-current": one === current && "page" }, t(`admin.${one}`)));
   menu.replaceChildren(h("ul", {}, ...names.map(link)));
-  const module = await VIEWS[view]();
-  const hash = location.hash;
-  const element = await module.default({
+  // What a view that is left before it is shown wants to be told is told at once.
+  const ends = [];
+  const context = {
     parameters,
     me,
     /** Listens to the connection for as long as the view is shown. */
-    on: (event, handler) => leaving.push(bell.on(event, handler)),
-    onLeave: (run) => leaving.push(run),
+    on: (event, handler) => ends.push(bell.on(event, handler)),
+    onLeave: (run) => ends.push(run),
     state: () => bell.state,
-  });
-  if (hash !== location.hash) return;
+  };
+  let element;
+  try {
+    element = await (await VIEWS[view]()).default(context);
+  } catch (error) {
+    element = h("div", {}, h("h1", {}, t(`admin.${current}`)), h("p", { class: "error", role: "alert" }, errorText(error)), h("p", {}, h("button", { onclick: show }, t("chat.again"))));
+  }
+  if (mine !== turn) return ends.forEach((end) => end());
+  leaving = ends;
   place.replaceChildren(element);
   const heading = element.querySelector("h1");
   document.title = `${heading.textContent} · schoolbell`;
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
   scrollTo(0, 0);
+}
+
+/** Ends what the view that is shown has begun. */
+function leave() {
+  for (const end of leaving.splice(0)) end();
+  closeDialogs();
+}
+
+/** Which view the address names, and what stands behind it. */
+function address() {
+  try {
+    const [name, ...parameters] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    return { view: name in VIEWS ? name : "overview", parameters };
+  } catch {
+    return { view: "overview", parameters: [] };
+  }
 }
 
 session.addEventListener("over", () => me && askToLogIn(t("login.over")));

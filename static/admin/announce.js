@@ -11,8 +11,11 @@ const URGENCIES = ["normal", "high", "low", "very-low"];
 const PUSH_LENGTH = 178;
 
 export default async function announce() {
+  // An answer that is lost does not make it two.
+  const idempotencyKey = crypto.randomUUID();
+  let turn = 0;
   const groups = await api("GET", "/api/admin/groups");
-  const count = h("p", { role: "status", class: "count" }, t("announce.whom"));
+  const count = h("p", { role: "status" }, t("announce.whom"));
   const page = h("div", { class: "sample" });
   const push = h("div", { class: "sample push" });
   const people = peoplePicker({ label: t("announce.people"), changed: () => counted() });
@@ -30,9 +33,10 @@ export default async function announce() {
       { name: "sendAt", kind: "datetime-local", label: t("announce.sendAt"), help: t("announce.sendAt.help") },
     ],
     submit: t("announce.send"),
+    once: true,
     paths: { audience: "all" },
     send: async ({ title, message, link, urgency, sendAt }) => {
-      const body = { title, message, urgency, audience: audience() };
+      const body = { title, message, urgency, audience: audience(), idempotencyKey };
       if (link.trim()) body.link = link.trim();
       if (sendAt) body.sendAt = new Date(sendAt).toISOString();
       const { id } = await api("POST", "/api/admin/announcements", body);
@@ -54,10 +58,12 @@ export default async function announce() {
   }
 
   const counted = debounce(async () => {
+    const mine = (turn += 1);
     const { all, roles, groups: chosen, userIds } = audience();
     if (!all && !roles.length && !chosen.length && !userIds.length) return (count.textContent = t("announce.whom"));
     try {
       const found = await api("POST", "/api/admin/announcements/audience", audience());
+      if (mine !== turn) return;
       const names = found.names.join(", ");
       const text = t("announce.count", { n: found.count });
       count.textContent = found.count ? `${text} ${names}${found.count > found.names.length ? ", …" : ""}` : text;

@@ -15,6 +15,7 @@ document.head.append(link);
 export function chart({ title, times, series, range }) {
   const place = h("div", { class: "chart", role: "img", "aria-label": title });
   let plot;
+  const data = () => [times, ...series.map(({ values }) => values)];
 
   function draw() {
     plot?.destroy();
@@ -50,18 +51,32 @@ export function chart({ title, times, series, range }) {
         })),
       ],
     };
-    plot = new uPlot(options, [times, ...series.map(({ values }) => values)], place);
+    plot = new uPlot(options, data(), place);
   }
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const redraw = () => (place.isConnected ? draw() : dark.removeEventListener("change", redraw));
-  dark.addEventListener("change", redraw);
   let width;
-  new ResizeObserver(([{ contentRect }]) => {
+  const observer = new ResizeObserver(([{ contentRect }]) => {
     if (!contentRect.width || contentRect.width === width) return;
     width = contentRect.width;
     if (plot) plot.setSize({ width, height: HEIGHT });
     else draw();
-  }).observe(place);
-  return place;
+  });
+  dark.addEventListener("change", draw);
+  observer.observe(place);
+
+  return {
+    element: place,
+    /** Other figures of the same series. */
+    update(newTimes, newSeries) {
+      times = newTimes;
+      series = newSeries;
+      plot?.setData(data());
+    },
+    destroy() {
+      dark.removeEventListener("change", draw);
+      observer.disconnect();
+      plot?.destroy();
+    },
+  };
 }

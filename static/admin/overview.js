@@ -14,14 +14,27 @@ export default async function overview({ on, onLeave }) {
   const charts = h("div", { class: "charts" });
   const choice = h("select", { "aria-label": t("overview.range"), onchange: (event) => ((range = event.target.value), load()) }, ...Object.keys(RANGES).map((key) => h("option", { value: key }, t(`overview.${key}`))));
 
+  let turn = 0;
+  let cards = [];
+
   async function load() {
+    const mine = (turn += 1);
     const { now, hours } = await api("GET", `/api/admin/overview?hours=${RANGES[range]}`);
+    if (mine !== turn) return;
     drawTiles(tiles, now);
     const slots = range === "hours" ? byHour(hours) : byDay(hours);
-    const drawn = drawCharts(slots, range);
-    charts.replaceChildren(...drawn);
+    const times = slots.map(({ time }) => time / 1_000);
+    const all = series(slots);
+    const kind = JSON.stringify([range, all.map(([name, lines]) => [name, lines.map(({ label }) => label), isEmpty(lines)])]);
+    if (kind === cards.kind) return all.forEach(([, lines], at) => cards[at].update(times, lines));
+    end();
+    cards = all.map(([name, lines]) => card(name, times, lines, range));
+    cards.kind = kind;
+    charts.replaceChildren(...cards.map(({ element }) => element));
   }
 
+  const end = () => cards.forEach((one) => one.destroy());
+  onLeave(end);
   await load();
   on("overview", (now) => drawTiles(tiles, now));
   // The charts follow each minute; the tiles do at once.
@@ -88,8 +101,8 @@ function quantile(latency, share) {
   return null;
 }
 
-function drawCharts(slots, range) {
-  const times = slots.map(({ time }) => time / 1_000);
+/** What each chart shows: `[name, [{ label, values }]]`. */
+function series(slots) {
   const of = (key) => slots.map((slot) => slot[key]);
   const services = [...new Set(slots.flatMap((slot) => Object.keys(slot.services)))].sort();
   const answers = services.flatMap((name) =>
@@ -98,29 +111,43 @@ function drawCharts(slots, range) {
       values: slots.map((slot) => slot.services[name]?.[outcome] ?? 0),
     })),
   );
-  const all = [
+  return [
     ["traffic", [{ label: t("overview.messages"), values: of("messages") }, { label: t("overview.notifications"), values: of("notifications") }]],
     ["deliveries", ["live", "pushed", "missed"].map((key) => ({ label: t(`overview.${key}`), values: of(key) }))],
     ["answers", answers],
     ["latency", [["p50", 0.5], ["p99", 0.99]].map(([key, share]) => ({ label: t(`overview.${key}`), values: slots.map((slot) => quantile(slot.latency, share)) }))],
   ];
-  return all.map(([name, series]) => card(name, times, series, range));
 }
 
-function card(name, times, series, range) {
+const isEmpty = (lines) => !lines.some(({ values }) => values.some(Boolean));
+
+function card(name, times, lines, range) {
   const title = t(`overview.${name}`);
-  const nothing = !series.some(({ values }) => values.some(Boolean));
+  if (isEmpty(lines)) {
+    const element = h("section", { class: "card" }, h("h2", {}, title), h("p", { class: "empty" }, t("overview.nothing")));
+    return { element, update() {}, destroy() {} };
+  }
+  const drawn = chart({ title, times, series: lines, range });
+  const place = h("div", {});
+  const tabulate = (newTimes, newLines) => place.replaceChildren(figures(title, newTimes, newLines, range));
+  tabulate(times, lines);
+  return {
+    element: h("section", { class: "card" }, h("h2", {}, title), drawn.element, h("details", {}, h("summary", {}, t("overview.table")), place)),
+    update(newTimes, newLines) {
+      drawn.update(newTimes, newLines);
+      tabulate(newTimes, newLines);
+    },
+    destroy: drawn.destroy,
+  };
+}
+
+/** The same for those who do not see the chart. */
+function figures(label, times, lines, range) {
   const when = (time) => (range === "hours" ? clock(time * 1_000) : date(time * 1_000));
-  const rows = times.map((time, at) => ({ time, values: series.map(({ values }) => values[at]) })).filter(({ values }) => values.some(Boolean));
+  const rows = times.map((time, at) => ({ time, values: lines.map(({ values }) => values[at]) })).filter(({ values }) => values.some(Boolean));
   const columns = [
     { label: t("overview.time"), cell: ({ time }) => when(time) },
-    ...series.map(({ label }, at) => ({ label, cell: ({ values }) => (values[at] === null ? "–" : number(values[at])) })),
+    ...lines.map((line, at) => ({ label: line.label, cell: ({ values }) => (values[at] === null ? "–" : number(values[at])) })),
   ];
-  return h(
-    "section",
-    { class: "card" },
-    h("h2", {}, title),
-    nothing ? h("p", { class: "empty" }, t("overview.nothing")) : chart({ title, times, series, range }),
-    !nothing && h("details", {}, h("summary", {}, t("overview.table")), table({ label: title, columns, rows: rows.reverse() })),
-  );
+  return table({ label, columns, rows: rows.reverse() });
 }

@@ -11,6 +11,7 @@ const STAGES = ["read", "live", "pushed", "waiting", "failed", "nobody"];
 export default async function report({ parameters: [id], on }) {
   const path = `/api/admin/announcements/${encodeURIComponent(id)}`;
   let shown = await api("GET", path);
+  const idempotencyKey = crypto.randomUUID();
   const facts = h("div", { "aria-live": "off" });
   const filter = field({ name: "stage", kind: "select", label: t("report.filter"), options: [["", t("report.all")], ["unread", t("report.unread")], ...STAGES.map((stage) => [stage, t(`stage.${stage}`)])] });
   const list = pages((before) => api("GET", `${path}/recipients${query({ stage: filter.get(), before, limit: 100 })}`), recipients);
@@ -22,7 +23,7 @@ export default async function report({ parameters: [id], on }) {
     const unread = (shown.recipients ?? 0) - shown.stages.read;
     const remind = act(async () => {
       const title = t("report.reminder", { title: shown.title });
-      const made = await api("POST", `${path}/remind`, { title: [...title].slice(0, 200).join("") });
+      const made = await api("POST", `${path}/remind`, { idempotencyKey, title: [...title].slice(0, 200).join("") });
       say(t("report.reminded", { n: unread }));
       location.hash = `#/announcement/${made.id}`;
     });
@@ -31,13 +32,17 @@ export default async function report({ parameters: [id], on }) {
         await api("DELETE", path);
         await follow();
       });
-    buttons.replaceChildren(
+    const parts = [];
+    parts.push(
       ...[
         shown.state === "sent" && unread > 0 && h("button", { onclick: remind }, t("report.remind", { n: unread })),
         shown.recipients !== null && h("a", { class: "button quiet", href: `${path}/recipients.csv`, download: "recipients.csv" }, t("report.csv")),
         shown.state === "scheduled" && h("button", { class: "danger", onclick: cancel }, t("report.cancel")),
       ].filter(Boolean),
     );
+    // Whoever is on a button with the keyboard stays there while nothing changes.
+    const words = (nodes) => [...nodes].map((node) => node.textContent).join();
+    if (words(parts) !== words(buttons.children)) buttons.replaceChildren(...parts);
   }
 
   async function follow() {
@@ -45,7 +50,7 @@ export default async function report({ parameters: [id], on }) {
     if (!now || JSON.stringify(now) === JSON.stringify(shown)) return;
     shown = now;
     draw();
-    list.load();
+    list.refresh();
   }
 
   draw();

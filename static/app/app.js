@@ -23,7 +23,7 @@ async function start() {
     // A cookie that holds is good for another week from today.
     enter((await api("PUT", "/api/auth/session")).user);
   } catch (error) {
-    if (error.status) askToLogIn();
+    if (error.status === 401) askToLogIn();
     else {
       root.replaceChildren(h("main", { class: "card narrow" }, h("p", { role: "status" }, t("error.offline"))));
       setTimeout(start, 3_000);
@@ -88,17 +88,27 @@ function restore(chat) {
 
 function over() {
   if (!me) return;
+  keepDraft();
+  askToLogIn(t("login.over"));
+}
+
+function keepDraft() {
   const { window } = document.querySelector("schoolbell-chat") ?? {};
   draft = { userId: me.id, partnerId: window?.partnerId, text: window?.text.value ?? "" };
-  askToLogIn(t("login.over"));
 }
 
 session.addEventListener("over", over);
 // The connection notices too, and may be the first. Who has a session still, with another password for instance, goes on.
+let looking = false;
 document.addEventListener("schoolbell-closed", async ({ detail }) => {
-  if (!SESSION_CODES.includes(detail.code) || !me) return;
+  // The bell says so, and the chat says so.
+  if (!SESSION_CODES.includes(detail.code) || !me || looking) return;
+  looking = true;
   const renewed = await api("GET", "/api/auth/me").catch(() => undefined);
-  if (renewed && me) enter(renewed);
+  looking = false;
+  if (!renewed || !me) return;
+  keepDraft();
+  enter(renewed);
 });
 
 navigator.serviceWorker?.register("/sw.js").catch(() => say(t("push.worker")));

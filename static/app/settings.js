@@ -1,5 +1,6 @@
 // A person's own settings: notifications on this device, quiet hours, language, password, logging out.
 import { disablePush, enablePush, pushState } from "/push.js";
+import { SchoolbellError } from "/schoolbell.js";
 import { date, errorText, t } from "/i18n/i18n.js";
 import { api } from "/ui/api.js";
 import { act, say } from "/ui/dialog.js";
@@ -117,12 +118,13 @@ function quietForm(preferences) {
     send: async (values) => {
       const others = preferences.mutedTypes.filter((type) => type !== "message");
       const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+      if (values.quiet && !values.days.length) throw new SchoolbellError({ message: "", details: [{ field: "days", message: "must name at least one" }] }, 400);
       const first = { days: values.days, from: values.from, to: values.to };
       const rest = preferences.quietHours?.windows.slice(1) ?? [];
       preferences = await api("PUT", "/api/notifications/preferences", {
         enabled: values.enabled,
         mutedTypes: values.messages ? others : [...others, "message"],
-        quietHours: values.quiet && values.days.length ? { timeZone, windows: [first, ...rest] } : null,
+        quietHours: values.quiet ? { timeZone, windows: [first, ...rest] } : null,
       });
       say(t("action.saved"));
     },
@@ -147,11 +149,7 @@ function password() {
 }
 
 function leave() {
-  const here = act(async () => {
-    // In any case: the next person at this computer must not be this one.
-    await disablePush(SERVER).catch(() => {});
-    await logout();
-  });
+  const here = act(logout);
   const everywhere = act(async () => {
     await api("POST", "/api/auth/logout-all");
     await logout();

@@ -12,7 +12,7 @@ function share(url, token) {
     found.users += 1;
     return found;
   }
-  const one = { url, token, users: 1, bell: connect({ url, token }) };
+  const one = { url, token, users: 1, bell: connect({ url, token, echo: true }) };
   shared.set(one.bell, one);
   return one;
 }
@@ -25,6 +25,7 @@ function release(one) {
 }
 
 export class SchoolbellElement extends HTMLElement {
+  static observedAttributes = ["token", "url", "lang"];
   #token;
   #shared;
   #ends = [];
@@ -36,7 +37,9 @@ export class SchoolbellElement extends HTMLElement {
 
   /** A string, or a function that gives one. */
   set token(token) {
+    if (token === this.#token) return;
     this.#token = token;
+    this.#restart();
   }
 
   get token() {
@@ -48,9 +51,21 @@ export class SchoolbellElement extends HTMLElement {
     return this.getAttribute("url") ?? new URL(import.meta.url).origin;
   }
 
+  attributeChangedCallback(_, before, after) {
+    if (before !== after) this.#restart();
+  }
+
+  #restart() {
+    if (!this.#shared) return this.isConnected && this.connectedCallback();
+    this.disconnectedCallback();
+    if (this.isConnected) this.connectedCallback();
+  }
+
   async connectedCallback() {
-    await load(this.getAttribute("lang") ?? undefined);
+    await load(this.getAttribute("lang")?.split("-")[0]);
     if (!this.isConnected || this.#shared) return;
+    // Another site's page has no cookie of ours: it is still to say who is there.
+    if (this.token === undefined && new URL(this.url).origin !== location.origin) return;
     this.shadowRoot.host.dir = direction();
     this.#shared = share(this.url, this.token);
     this.bell = this.#shared.bell;

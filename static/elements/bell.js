@@ -11,6 +11,10 @@ export class SchoolbellBell extends SchoolbellElement {
 
   start() {
     this.#draw();
+    this.#notes = [];
+    this.#loaded = false;
+    // The connection may have been there before this element.
+    if (this.bell.unread) this.#count(this.bell.unread.notifications);
     this.on("connected", ({ unread }) => {
       this.#count(unread.notifications);
       if (this.#loaded) this.#load();
@@ -60,7 +64,18 @@ export class SchoolbellBell extends SchoolbellElement {
     if (this.panel.hidden === !open) return;
     this.panel.hidden = !open;
     this.button.setAttribute("aria-expanded", String(open));
-    if (open) this.#load();
+    if (!open) return;
+    this.#fit();
+    this.#load();
+  }
+
+  /** Moves the panel into the window, wherever the bell is. */
+  #fit() {
+    this.panel.style.translate = "";
+    const { left, right } = this.panel.getBoundingClientRect();
+    const over = Math.max(0, right - document.documentElement.clientWidth + 8);
+    const under = Math.max(0, 8 - left);
+    this.panel.style.translate = `${under - over}px`;
   }
 
   #close() {
@@ -83,14 +98,17 @@ export class SchoolbellBell extends SchoolbellElement {
 
   #list() {
     const empty = h("li", { class: "empty" }, t("bell.empty"));
+    // Whoever is on one of them with the keyboard stays there.
+    const focused = this.shadowRoot.activeElement?.dataset.id;
     this.list.replaceChildren(...(this.#notes.length ? this.#notes.map((note) => this.#item(note)) : [empty]));
+    if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
     this.more.hidden = !this.#before;
   }
 
   #item(note) {
     const button = h(
       "button",
-      { class: "note", type: "button", "data-unread": !note.read, onclick: () => this.#open(note) },
+      { class: "note", type: "button", "data-id": note.id, "data-unread": !note.read, onclick: () => this.#open(note) },
       h("strong", { dir: "auto" }, note.title),
       h("span", { dir: "auto" }, note.message),
       h("span", { class: "quiet" }, note.read ? dateTime(note.createdAt) : `${dateTime(note.createdAt)} · ${t("bell.unread")}`),
@@ -99,7 +117,8 @@ export class SchoolbellBell extends SchoolbellElement {
   }
 
   #arrived(note) {
-    this.#count(this.#unread + 1);
+    // What was missed is counted in `connected` already.
+    if (note.seq > this.bell.upTo) this.#count(this.#unread + 1);
     this.spoken.textContent = `${note.title}. ${note.message}`;
     if (!this.#loaded || this.#notes.some(({ id }) => id === note.id)) return;
     this.#notes.unshift(note);

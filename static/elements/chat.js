@@ -6,6 +6,9 @@ import { ConversationList } from "./list.js";
 import { Outbox } from "./outbox.js";
 import { ConversationWindow } from "./window.js";
 
+/** Milliseconds. */
+const RETRY = 3_000;
+
 export class SchoolbellChat extends SchoolbellElement {
   #userId;
   #outbox;
@@ -13,8 +16,12 @@ export class SchoolbellChat extends SchoolbellElement {
 
   start() {
     const { bell } = this;
-    this.list = new ConversationList(bell, (partner) => this.open(partner));
-    this.window = new ConversationWindow(bell, { outbox: () => this.#outbox, close: () => this.close(), read: (id) => this.list.read(id) });
+    this.#userId = this.#outbox = undefined;
+    this.list = new ConversationList(bell, (partner) => {
+      this.open(partner);
+      this.window.text.focus({ preventScroll: true });
+    });
+    this.window = new ConversationWindow(bell, { outbox: () => this.#outbox, close: () => this.close() });
     this.offline = h("p", { class: "offline", role: "status", hidden: true });
     this.grid = h("div", { class: "chat" }, this.list.element, this.window.element);
     this.shadowRoot.replaceChildren(this.offline, this.grid);
@@ -49,7 +56,6 @@ export class SchoolbellChat extends SchoolbellElement {
     } catch {
       // The line about the lost connection is there; when it is back, all is loaded again.
     }
-    this.window.text.focus({ preventScroll: true });
   }
 
   /** Back to the list. */
@@ -76,15 +82,17 @@ export class SchoolbellChat extends SchoolbellElement {
 
   async #load() {
     if (!this.#outbox) return this.#known();
+    this.#outbox.flush();
+    const { bell } = this;
     try {
       await this.list.load();
-      if (this.window.partner) await this.window.load();
       const wanted = this.#wanted;
       this.#wanted = undefined;
       if (wanted) await this.open(wanted);
-      await this.#outbox.flush();
+      else if (this.window.partner) await this.window.load();
     } catch {
-      // It is loaded when the connection is back.
+      // Without a connection it is loaded when that is back.
+      setTimeout(() => bell === this.bell && bell.state === "open" && this.#load(), RETRY);
     }
   }
 
@@ -107,7 +115,7 @@ export class SchoolbellChat extends SchoolbellElement {
     const own = message.senderId === this.#userId;
     const partner = own ? message.receiver : message.sender;
     const open = partner.id === this.window.partnerId;
-    this.list.message(message, partner, !own && !(open && document.visibilityState === "visible"));
+    this.list.message(message, partner, !own && !(open && this.window.reading));
     if (open) this.window.arrived(message);
     if (!own && !this.list.partner(partner.id)?.online) this.#presence(partner.id);
   }

@@ -36,9 +36,23 @@ export class ConversationList {
 
   async load(older = false) {
     const page = await this.#bell.messages.conversations({ limit: 30, before: older ? this.#before : undefined });
-    this.#all = older ? [...this.#all, ...page] : [...page];
+    this.#all = older ? [...this.#all, ...page] : this.#merged(page);
     this.#before = page.paging.before;
     this.draw();
+  }
+
+  /** What came while the page was on its way is newer than it. */
+  #merged(page) {
+    const last = ({ lastMessage }) => lastMessage.seq;
+    const newest = page.length ? last(page[0]) : 0;
+    const known = new Map(this.#all.map((one) => [one.partner.id, one]));
+    const merged = page.map((one) => {
+      const before = known.get(one.partner.id);
+      return before && last(before) > last(one) ? before : one;
+    });
+    const ids = new Set(merged.map(({ partner }) => partner.id));
+    const fresh = this.#all.filter((one) => last(one) > newest && !ids.has(one.partner.id));
+    return [...fresh, ...merged].sort((a, b) => last(b) - last(a));
   }
 
   partner(id) {
@@ -53,6 +67,8 @@ export class ConversationList {
   /** A message to or from somebody: their conversation is the first now. */
   message(message, partner, unread) {
     const known = this.#all.find((one) => one.partner.id === partner.id);
+    // It is counted already.
+    if (known && known.lastMessage.seq >= message.seq) return;
     const conversation = known ?? { partner: { ...partner, online: false }, unreadCount: 0 };
     conversation.lastMessage = message;
     if (unread) conversation.unreadCount += 1;

@@ -4,7 +4,8 @@
 const RETRY = 2_000;
 
 export class Outbox {
-  #key;
+  // Each message has a key of its own: other tabs keep theirs beside it.
+  #prefix;
   #bell;
   #waiting = [];
   #sending = false;
@@ -13,10 +14,12 @@ export class Outbox {
   /** `changed(entry, message)` is called when something becomes of an entry: sent as `message`, or failed. */
   constructor(bell, userId, changed) {
     this.#bell = bell;
-    this.#key = `schoolbell-outbox:${userId}`;
+    this.#prefix = `schoolbell-outbox:${userId}:`;
     this.#changed = changed;
     try {
-      this.#waiting = JSON.parse(localStorage.getItem(this.#key)) ?? [];
+      const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.#prefix));
+      this.#waiting = keys.map((key) => JSON.parse(localStorage.getItem(key)));
+      this.#waiting.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
     } catch {
       // Without storage, or with a damaged one, nothing was kept.
     }
@@ -30,7 +33,7 @@ export class Outbox {
   add(to, content) {
     const entry = { clientId: crypto.randomUUID(), to, content, createdAt: new Date().toISOString() };
     this.#waiting.push(entry);
-    this.#keep();
+    this.#keep(entry);
     this.flush();
     return entry;
   }
@@ -42,7 +45,7 @@ export class Outbox {
 
   drop(entry) {
     this.#waiting = this.#waiting.filter((other) => other !== entry);
-    this.#keep();
+    this.#forget(entry);
   }
 
   /** Sends what waits, in order; what the server will not take stays, with the reason. */
@@ -68,12 +71,19 @@ export class Outbox {
     this.#sending = false;
   }
 
-  #keep() {
+  #keep(entry) {
     try {
-      if (this.#waiting.length) localStorage.setItem(this.#key, JSON.stringify(this.#waiting));
-      else localStorage.removeItem(this.#key);
+      localStorage.setItem(this.#prefix + entry.clientId, JSON.stringify(entry));
     } catch {
-      // Then they live as long as the page.
+      // Then it lives as long as the page.
+    }
+  }
+
+  #forget({ clientId }) {
+    try {
+      localStorage.removeItem(this.#prefix + clientId);
+    } catch {
+      // It was not kept.
     }
   }
 }

@@ -106,7 +106,6 @@ p { margin: 0; }
   .list { border-inline-end: 0; }
   .window .back { display: block; }
 }
-@media (prefers-reduced-motion: no-preference) { .scroll, .messages { scroll-behavior: auto; } }
 `;
 
 let made;

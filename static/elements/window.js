@@ -14,20 +14,21 @@ export class ConversationWindow {
   #bell;
   #outbox;
   #close;
-  #read;
   #messages = [];
   #nodes = new Map();
   #before = null;
   #loading = false;
+  #loaded = false;
+  #drafts = new Map();
+  #typingTo;
   #typed = 0;
   #typingTimer;
   #shownTimer;
 
-  constructor(bell, { outbox, close, read }) {
+  constructor(bell, { outbox, close }) {
     this.#bell = bell;
     this.#outbox = outbox;
     this.#close = close;
-    this.#read = read;
     this.title = h("h2", {});
     this.status = h("p", { class: "quiet" });
     this.person = h("div", {}, this.title, this.status);
@@ -64,6 +65,8 @@ export class ConversationWindow {
     this.empty = h("p", { class: "empty" }, t("chat.choose"));
     this.element = h("section", { class: "window" }, this.head, this.list, this.state, this.spoken, this.form, this.empty);
     this.#show(false);
+    // A page may hide it and show it again.
+    new IntersectionObserver(() => this.seen()).observe(this.list);
   }
 
   #show(open) {
@@ -77,7 +80,10 @@ export class ConversationWindow {
 
   /** Shows the conversation with somebody. */
   async open(partner) {
+    if (partner.id === this.partnerId) return;
+    this.#put();
     this.partner = partner;
+    this.#loaded = false;
     this.#messages = [];
     this.#nodes.clear();
     this.#before = null;
@@ -85,12 +91,20 @@ export class ConversationWindow {
     this.#show(true);
     this.element.setAttribute("aria-label", partner.name);
     this.presence(partner);
-    this.text.value = "";
+    this.text.value = this.#drafts.get(partner.id) ?? "";
     this.#draw();
     await this.load();
   }
 
+  /** Puts away what is being written to the partner of now. */
+  #put() {
+    if (!this.partner) return;
+    this.#stopTyping();
+    this.#drafts.set(this.partnerId, this.text.value);
+  }
+
   leave() {
+    this.#put();
     this.partner = undefined;
     this.#show(false);
   }
@@ -100,10 +114,14 @@ export class ConversationWindow {
     const { partner } = this;
     const page = await this.#bell.messages.with(partner.id, { limit: 50 });
     if (partner !== this.partner) return;
-    const older = this.#messages.filter(({ seq }) => page.length && seq < page[0].seq);
+    this.#loaded = true;
+    const [first, last] = [page[0]?.seq ?? 0, page.at(-1)?.seq ?? 0];
+    // What came while the page was on its way is newer than it.
+    const newer = this.#messages.filter(({ seq }) => seq > last);
     // What was shown before is joined without a gap, or given up for the newest.
-    const joined = this.#messages.some(({ id }) => id === page[0]?.id);
-    this.#messages = joined ? [...older, ...page] : [...page];
+    const joined = this.#messages.some(({ seq }) => seq === first);
+    const older = joined ? this.#messages.filter(({ seq }) => seq < first) : [];
+    this.#messages = [...older, ...page, ...newer];
     if (!joined) this.#before = page.paging.before;
     this.#draw(true);
     this.#markRead();
@@ -131,6 +149,11 @@ export class ConversationWindow {
   #scrolled() {
     if (this.list.scrollTop < 200) this.#older();
     if (this.#atEnd()) this.#markRead();
+  }
+
+  /** Whether its partner's words are before somebody's eyes. */
+  get reading() {
+    return document.visibilityState === "visible" && this.list.clientHeight > 0 && this.#atEnd();
   }
 
   #atEnd() {
@@ -183,13 +206,10 @@ export class ConversationWindow {
   /** What is shown and can be seen counts as read. */
   async #markRead() {
     const last = this.#messages.findLast(({ senderId }) => senderId === this.partnerId);
-    if (!last || last.read || document.visibilityState === "hidden" || !this.#atEnd()) return;
+    if (!last || last.read || !this.reading) return;
     for (const message of this.#messages) if (message.senderId === this.partnerId) message.read = true;
     try {
-      const { partnerId } = this;
-      await this.#bell.messages.markRead(partnerId, last.id);
-      // This connection is not told of what it did itself.
-      this.#read(partnerId);
+      await this.#bell.messages.markRead(this.partnerId, last.id);
     } catch {
       last.read = false;
     }
@@ -231,26 +251,28 @@ export class ConversationWindow {
     this.#typingTimer = setTimeout(() => this.#stopTyping(), TYPING_OVER);
     if (now - this.#typed < TYPING_AGAIN) return;
     this.#typed = now;
-    this.#bell.typing(this.partnerId, true);
+    this.#typingTo = this.partnerId;
+    this.#bell.typing(this.#typingTo, true);
   }
 
   #stopTyping() {
     clearTimeout(this.#typingTimer);
-    if (this.#typed) this.#bell.typing(this.partnerId, false);
+    if (this.#typed) this.#bell.typing(this.#typingTo, false);
     this.#typed = 0;
   }
 
   #draw(toEnd = false) {
     const lines = [];
     let shown = "";
-    const waiting = this.#outbox()?.to(this.partnerId) ?? [];
+    const sent = new Set(this.#messages.map(({ clientId }) => clientId));
+    const waiting = (this.#outbox()?.to(this.partnerId) ?? []).filter(({ clientId }) => !sent.has(clientId));
     for (const message of [...this.#messages, ...waiting]) {
       const today = new Date(message.createdAt).toDateString();
       if (today !== shown) lines.push(this.#node(`day ${today}`, () => h("div", { class: "day" }, day(message.createdAt))));
       shown = today;
       lines.push(message.id ? this.#message(message) : this.#pending(message));
     }
-    if (!lines.length && !this.#loading) lines.push(h("p", { class: "empty" }, t("chat.first")));
+    if (!lines.length && this.#loaded) lines.push(h("p", { class: "empty" }, t("chat.first")));
     this.list.replaceChildren(...lines);
     if (toEnd) this.list.scrollTop = this.list.scrollHeight;
   }

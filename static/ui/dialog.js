@@ -9,7 +9,10 @@ export function dialog(title, content) {
   const shut = h("button", { type: "button", class: "plain", "aria-label": t("action.close"), onclick: close }, icon(ICONS.close));
   const head = h("header", {}, h("h2", { id }, title), shut);
   const element = h("dialog", { "aria-labelledby": id }, head, h("div", { class: "body" }, content(close)));
-  element.addEventListener("close", () => element.remove());
+  element.addEventListener("close", () => {
+    if (element.contains(line)) document.body.append(line);
+    element.remove();
+  });
   document.body.append(element);
   element.showModal();
   return close;
@@ -42,11 +45,14 @@ export function confirm(title, text, action, run) {
   });
 }
 
-let line;
+// There before its first words: only what changes is read out.
+const line = document.body.appendChild(h("div", { class: "toast", role: "status" }));
 
 /** Says something that needs no answer. It is read out, and goes by itself. */
 export function say(text) {
-  line ??= document.body.appendChild(h("div", { class: "toast", role: "status" }));
+  // What is behind a dialog is neither seen nor heard.
+  const home = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (line.parentNode !== home) home.append(line);
   line.textContent = text;
   clearTimeout(line.timer);
   line.timer = setTimeout(() => (line.textContent = ""), 6_000);

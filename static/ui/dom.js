@@ -31,7 +31,6 @@ export const ICONS = {
   bell: "M6 16V11a6 6 0 0 1 12 0v5l1.5 2h-15ZM10 20.5a2 2 0 0 0 4 0",
   back: "M15 5l-7 7 7 7",
   send: "M4 12l16-8-6 16-3-7Z",
-  search: "M10.5 17a6.5 6.5 0 1 1 0-13 6.5 6.5 0 0 1 0 13ZM15.5 15.5 21 21",
   gear: "M4 7h10M18 7h2M4 17h2M10 17h10M16 4v6M8 14v6",
   menu: "M4 7h16M4 12h16M4 17h16",
   close: "M6 6l12 12M18 6 6 18",

@@ -66,9 +66,9 @@ function checks({ name, label, help, options, value = [] }) {
 
 /**
  * A form. `send` gets the values by name and may throw a SchoolbellError: its details go beside the fields, the rest above the
- * button. `paths` maps a field of the server's to one of the form's.
+ * button. `paths` maps a field of the server's to one of the form's. `once`: what was sent is not sent again.
  */
-export function form({ fields, submit, send, paths = {}, cancel }) {
+export function form({ fields, submit, send, paths = {}, cancel, once = false }) {
   const made = fields.map(field);
   const problem = h("p", { class: "error", role: "alert" });
   const button = h("button", {}, submit);
@@ -109,7 +109,7 @@ export function form({ fields, submit, send, paths = {}, cancel }) {
     button.disabled = true;
     try {
       await send(Object.fromEntries(made.map((one) => [one.name, one.get()])));
-      button.disabled = false;
+      button.disabled = once;
     } catch (error) {
       button.disabled = false;
       show(error);

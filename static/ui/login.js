@@ -1,4 +1,5 @@
 // Logging in, on the server's own pages.
+import { disablePush } from "/push.js";
 import { LANGUAGES, choose, current, t } from "/i18n/i18n.js";
 import { api } from "./api.js";
 import { h } from "./dom.js";
@@ -17,8 +18,9 @@ export function login({ title, text, done }) {
   return h("section", { class: "card narrow" }, h("h1", {}, title), text && h("p", {}, text), element, languageChoice());
 }
 
-/** Ends the session of this browser. */
+/** Ends the session of this browser, and its pushes: the next person at this computer must not be this one. */
 export async function logout() {
+  await disablePush({ url: "" }).catch(() => {});
   await api("DELETE", "/api/auth/session");
   location.assign("/");
 }

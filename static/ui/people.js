@@ -16,6 +16,8 @@ export function peoplePicker({ label, changed = () => {} }) {
     autocomplete: "off",
     placeholder: t("people.searchName"),
     oninput: debounce(search),
+    // It searches; the form around it is not to be sent.
+    onkeydown: (event) => event.key === "Enter" && event.preventDefault(),
   });
 
   async function search() {

@@ -16,8 +16,8 @@ export function table({ label, columns, rows, empty }) {
 }
 
 /**
- * A list that is read page by page. `fetch(before)` gives a page, `show(rows)` an element. Returns the place and `load()`, which
- * begins anew.
+ * A list that is read page by page. `fetch(before)` gives a page, `show(rows)` an element. Returns the place, `load()`, which
+ * begins anew, and `refresh()`, which reads again as much as is shown.
  */
 export function pages(fetch, show) {
   const place = h("div", {});
@@ -27,13 +27,19 @@ export function pages(fetch, show) {
   let before;
   let latest = 0;
 
-  async function next(fresh = false) {
+  /** Reads on, or from the start until there are `count` rows at least. */
+  async function next(fresh = false, count = 0) {
     const turn = (latest += 1);
     try {
-      const page = await fetch(fresh ? undefined : before);
+      let page = await fetch(fresh ? undefined : before);
+      let read = [...page];
+      while (read.length < count && page.paging.before) {
+        page = await fetch(page.paging.before);
+        read.push(...page);
+      }
       // An answer that was overtaken by a later question is of no use.
       if (turn !== latest) return;
-      rows = fresh ? [...page] : [...rows, ...page];
+      rows = fresh ? read : [...rows, ...read];
       before = page.paging.before;
       more.hidden = !page.paging.hasMore || !before;
       place.replaceChildren(show(rows));
@@ -42,5 +48,5 @@ export function pages(fetch, show) {
     }
   }
 
-  return { element, load: () => next(true) };
+  return { element, load: () => next(true), refresh: () => next(true, rows.length) };
 }

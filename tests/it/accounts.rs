@@ -2,6 +2,7 @@
 
 use schoolbell::model::keys::Scope;
 use schoolbell::model::users::Role;
+use schoolbell::service::users;
 use serde_json::{Value, json};
 
 use crate::helpers::{PASSWORD, Person, TestApp};
@@ -366,4 +367,89 @@ async fn reqwest_post(t: &TestApp, person: &Person, path: &str, body: &Value) ->
     let url = format!("http://{}{path}", t.address);
     let request = crate::helpers::http().post(url).bearer_auth(&person.token);
     request.json(body).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_key_has_no_power_over_administrators() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let gone = t.person("gone", Role::Admin).await;
+    admin
+        .put_json("/api/admin/people/gone", json!({ "disabled": true }))
+        .await
+        .expect(200);
+    let key = t.key_for(Scope::Roster).await;
+    let call = async |method: &str, path: &str, body: Value| {
+        let answer = t.call(method, path, &key, Some(body)).await;
+        answer.refused(403, "api_key_not_allowed");
+    };
+    let path = "/api/admin/people/admin";
+    call("PUT", path, json!({ "disabled": true })).await;
+    call("PUT", path, json!({ "username": "other" })).await;
+    call(
+        "PUT",
+        "/api/admin/people/gone",
+        json!({ "disabled": false }),
+    )
+    .await;
+    call("POST", "/api/admin/people/admin/logout", json!({})).await;
+    admin.get("/api/auth/me").await.expect(200);
+    gone.get("/api/auth/me").await.refused(401, "user_disabled");
+}
+
+#[tokio::test]
+async fn a_password_link_ends_with_the_sessions() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let ann = t.student("ann").await;
+    let link = async || {
+        let path = "/api/admin/people/ann/password-link";
+        let made = admin.post(path, json!({})).await.expect(201);
+        let path = made["data"]["path"].as_str().unwrap().to_owned();
+        path.strip_prefix("/password/#code=").unwrap().to_owned()
+    };
+    let refused = async |code: String| {
+        let body = json!({ "code": code, "password": PASSWORD });
+        let answer = t.call("POST", "/api/auth/password-link", "", Some(body));
+        answer.await.refused(401, "password_link_invalid");
+    };
+    let code = link().await;
+    admin
+        .post("/api/admin/people/ann/logout", json!({}))
+        .await
+        .expect(200);
+    refused(code).await;
+    let code = link().await;
+    users::set_disabled(&t.app, &ann.user, true).await.unwrap();
+    users::set_disabled(&t.app, &ann.user, false).await.unwrap();
+    refused(code).await;
+}
+
+#[tokio::test]
+async fn two_people_with_one_address_and_one_password() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    for name in ["one", "two"] {
+        let body = json!({ "id": name, "username": name, "name": name, "role": "guardian", "email": "both@home.example" });
+        admin.post("/api/admin/people", body).await.expect(201);
+    }
+    let link = async |name: &str| {
+        let path = format!("/api/admin/people/{name}/password-link");
+        admin.post(&path, json!({})).await
+    };
+    let set = async |made: Value| {
+        let path = made["data"]["path"].as_str().unwrap().to_owned();
+        let code = path.strip_prefix("/password/#code=").unwrap().to_owned();
+        let body = json!({ "code": code, "password": PASSWORD });
+        t.call("POST", "/api/auth/password-link", "", Some(body))
+            .await
+    };
+    let (first, second) = (link("one").await.expect(201), link("two").await.expect(201));
+    set(first).await.expect(200);
+    // Nothing is used up: without the address the same link works.
+    set(second.clone()).await.refused(409, "email_taken");
+    link("two").await.refused(409, "email_taken");
+    let cleared = admin.put_json("/api/admin/people/two", json!({ "email": "" }));
+    cleared.await.expect(200);
+    set(second).await.expect(200);
 }

@@ -277,3 +277,36 @@ async fn a_reminder_of_what_everybody_has_read_is_refused() {
         .await
         .invalid("id");
 }
+
+#[tokio::test]
+async fn the_same_announcement_again_is_none() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let ann = t.student("ann").await;
+    let body = json!({ "title": "T", "message": "M", "audience": { "userIds": ["ann"] }, "idempotencyKey": "k" });
+    let first = admin.post(PATH, body.clone()).await.expect(201)["data"]["id"].clone();
+    let again = admin.post(PATH, body).await.expect(200)["data"]["id"].clone();
+    assert_eq!(first, again);
+    let id = first.as_str().unwrap();
+    report(&admin, id, sent).await;
+    let remind = json!({ "idempotencyKey": "r" });
+    let path = format!("{PATH}/{id}/remind");
+    let first = admin.post(&path, remind.clone()).await.expect(201)["data"]["id"].clone();
+    let again = admin.post(&path, remind).await.expect(200)["data"]["id"].clone();
+    assert_eq!(first, again);
+    report(&admin, first.as_str().unwrap(), sent).await;
+    let list = ann.get("/api/notifications").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_device_of_later_does_not_change_what_was() {
+    let (t, service) = TestApp::with_push().await;
+    let admin = t.admin().await;
+    let ann = t.student("ann").await;
+    let id = announce(&admin, json!({ "audience": { "userIds": ["ann"] } })).await;
+    report(&admin, &id, |r| r["stages"]["nobody"] == 1).await;
+    t.subscribe(&service, &ann, "phone").await;
+    let after = admin.get(&format!("{PATH}/{id}")).await.expect(200);
+    assert_eq!(after["data"]["stages"]["nobody"], 1);
+}

@@ -244,3 +244,53 @@ async fn five_thousand_people_come_in_while_others_chat() {
         .sum();
     assert_eq!(members, 10_000);
 }
+
+#[tokio::test]
+async fn an_administrator_is_not_changed_by_a_file_and_a_short_line_takes_nothing_away() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let body =
+        json!({ "username": "zoe", "name": "Zoe", "role": "student", "email": "zoe@school.edu" });
+    admin.post("/api/admin/people", body).await.expect(201);
+    let file = "username,name,role,email\nadmin,Renamed,admin,\nzoe,Zoe Berg,student\n";
+    let preview = admin.post_csv(PREVIEW, file.as_bytes()).await.expect(200)["data"].clone();
+    assert_eq!(preview["badRows"][0]["line"], 2);
+    assert_eq!(
+        preview["changed"][0]["changes"],
+        json!(["name: Zoe → Zoe Berg"])
+    );
+}
+
+#[tokio::test]
+async fn what_an_import_did_is_written_down_by_person() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    t.student("ann").await;
+    let file = "username,name,role\nann,Ann Lee,student\nbob,Bob,student\n";
+    let preview = admin.post_csv(PREVIEW, file.as_bytes()).await.expect(200)["data"].clone();
+    admin
+        .post_csv(&import_path(&preview), file.as_bytes())
+        .await
+        .expect(200);
+    let log = admin.get("/api/admin/audit").await.expect(200);
+    let lines: Vec<String> = log["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            format!(
+                "{} {}",
+                line["action"].as_str().unwrap(),
+                line["detail"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "roster.import 1 added, 1 changed, 0 disabled",
+            "person.change name: ann of the school → Ann Lee",
+            "person.add imported",
+        ]
+    );
+}

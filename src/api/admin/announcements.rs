@@ -16,8 +16,9 @@ use crate::model::notifications::{Link, NewNotification, Urgency};
 use crate::model::object::Object;
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::roster::write_table;
+use crate::model::text;
 use crate::model::time::Time;
-use crate::service::announcements;
+use crate::service::announcements::{self, MadeAnnouncement};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -34,6 +35,22 @@ pub struct AnnouncementBody {
     /// When; now, where it is left out. At most a year ahead.
     #[schema(format = "date-time")]
     send_at: Option<String>,
+    /// A name of the sender's own: the same one again gives the first answer back and makes no second announcement.
+    #[schema(max_length = 128)]
+    idempotency_key: Option<String>,
+}
+
+fn idempotency_key(given: Option<String>) -> Result<Option<String>> {
+    given
+        .map(|key| text::line("idempotencyKey", &key, 128))
+        .transpose()
+}
+
+fn created(made: MadeAnnouncement) -> Created<Announcement> {
+    Created {
+        data: made.announcement.into(),
+        fresh: made.fresh,
+    }
 }
 
 pub async fn make(call: Call, Json(body): Json<AnnouncementBody>) -> Result<Created<Announcement>> {
@@ -45,9 +62,10 @@ pub async fn make(call: Call, Json(body): Json<AnnouncementBody>) -> Result<Crea
         urgency: body.urgency.unwrap_or_default(),
         audience: audience.parse()?.checked()?,
         send_at: send_at(&call, body.send_at.as_deref())?,
+        idempotency_key: idempotency_key(body.idempotency_key)?,
     };
     let made = announcements::make(&call.app, call.by()?, new).await?;
-    Ok(Created::new(made))
+    Ok(created(made))
 }
 
 fn send_at(call: &Call, given: Option<&str>) -> Result<Option<Time>> {
@@ -177,11 +195,14 @@ fn words(stage: &Stage) -> (&'static str, &'static str, String) {
 }
 
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReminderBody {
     /// As the first one's, where it is left out.
     #[schema(max_length = 200)]
     title: Option<String>,
+    /// As for an announcement.
+    #[schema(max_length = 128)]
+    idempotency_key: Option<String>,
 }
 
 pub async fn remind(
@@ -190,8 +211,9 @@ pub async fn remind(
 ) -> Result<Created<Announcement>> {
     let id = call.param(0, Noun::Announcement)?;
     let title = body.title.as_deref().map(NewNotification::parse_title);
-    let made = announcements::remind(&call.app, call.by()?, id, title.transpose()?).await?;
-    Ok(Created::new(made))
+    let (title, key) = (title.transpose()?, idempotency_key(body.idempotency_key)?);
+    let made = announcements::remind(&call.app, call.by()?, id, title, key).await?;
+    Ok(created(made))
 }
 
 pub async fn cancel(call: Call, _: Nothing) -> Result<Data<Empty>> {
