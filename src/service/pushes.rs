@@ -49,7 +49,8 @@ pub(super) fn queue(
     if reach != Reach::Connected {
         queued = pushes::queue(tx, to, what, seq, reach == Reach::Away)?;
     }
-    if let (Reach::Away, 0, Pushable::Notification(_)) = (reach, queued, what) {
+    let nobody = reach != Reach::Connected && queued == 0;
+    if nobody && matches!(what, Pushable::Notification(_)) {
         stages::set_nobody(tx, to, seq)?;
     }
     hub.count(match (reach, queued) {
