@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warp::http::header;
 
+use super::call::{Call, bearer};
 use super::cookie;
-use super::endpoint::{Call, bearer};
 use super::input::{Json, Nothing};
 use super::reply::{Created, Data, Empty, WithHeader};
 use crate::app::App;

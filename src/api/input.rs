@@ -6,7 +6,7 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 use warp::http::header;
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::openapi::{Components, schema_ref};
 use super::request::read_body;
 use crate::error::{Error, FieldError, Result};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::input::{Nothing, OptionalJson, Query};
 use super::reply::{Created, Data};
 use crate::api::input::Json;

@@ -6,7 +6,9 @@
 mod admin;
 pub mod assets;
 mod auth;
+pub mod call;
 mod cookie;
+mod download;
 pub mod endpoint;
 mod health;
 pub mod input;

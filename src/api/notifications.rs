@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::input::{Json, Nothing, Query};
 use super::messages::{Count, Updated};
 use super::reply::{Created, Data, Empty};
@@ -146,12 +146,9 @@ pub struct ListQuery {
 
 pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Notification>> {
     let limit = Limit::parse(query.limit, 50, 100)?;
-    let before = query.before.as_deref();
-    let before = before
-        .map(|text| Cursor::decode("before", text, List::Notifications))
-        .transpose()?;
+    let before = Cursor::before(query.before.as_deref(), List::Notifications)?;
     let filter = Filter {
-        before: before.map(|cursor| cursor.0),
+        before,
         unread: query.unread,
         kind: query.kind.as_deref().map(Type::parse).transpose()?,
     };

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use warp::http::Method;
 
-use super::endpoint::{Access, Call, Endpoint};
+use super::call::Call;
+use super::endpoint::{Access, Endpoint};
 use super::input::{InputSpec, Nothing};
 use super::reply::{BodySpec, Problem, Text};
 use crate::error::{CODES, Result};

@@ -1,6 +1,6 @@
 //! What somebody wants pushed.
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::input::{Json, Nothing};
 use super::reply::Data;
 use crate::error::Result;

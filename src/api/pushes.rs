@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::input::Nothing;
 use super::reply::Data;
 use crate::error::Result;

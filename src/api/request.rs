@@ -14,7 +14,7 @@ use warp::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use warp::http::{Method, StatusCode};
 use warp::path::FullPath;
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::reply::Response;
 use crate::app::App;
 use crate::error::{Error, Result};

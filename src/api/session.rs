@@ -3,8 +3,8 @@
 use warp::http::header;
 
 use super::auth::{Login, SessionView};
+use super::call::Call;
 use super::cookie;
-use super::endpoint::Call;
 use super::input::{Json, Nothing};
 use super::reply::{Data, Empty, WithHeader};
 use crate::error::Result;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use warp::http::header;
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::input::{Json, Nothing, Query};
 use super::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};

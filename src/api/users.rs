@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::endpoint::Call;
+use super::call::Call;
 use super::input::{Nothing, Query};
 use super::reply::Data;
 use crate::error::{Error, Noun, Result};
@@ -21,15 +21,22 @@ pub struct Search {
     limit: Option<u32>,
 }
 
+/// What is searched for; empty for everybody.
+///
+/// # Errors
+/// [`Error::Invalid`] on `search`.
+pub fn searched(given: Option<String>) -> Result<String> {
+    let text = given.unwrap_or_default();
+    if text.chars().count() > 128 {
+        let why = "must not be longer than 128 characters";
+        return Err(Error::invalid("search", why));
+    }
+    Ok(text)
+}
+
 pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Page<UserView>> {
     let limit = Limit::parse(query.limit, 20, 100)?;
-    let text = query.search.unwrap_or_default();
-    if text.chars().count() > 128 {
-        return Err(Error::invalid(
-            "search",
-            "must not be longer than 128 characters",
-        ));
-    }
+    let text = searched(query.search)?;
     let found = users::search(&call.app, call.me()?, &text, limit.get() + 1).await?;
     Ok(Page::only(found, limit.get()))
 }

@@ -5,8 +5,9 @@ use hyper::upgrade::OnUpgrade;
 use warp::Filter;
 use warp::http::{HeaderMap, Method, header};
 
+use super::call::bearer;
 use super::cookie;
-use super::endpoint::{Served, bearer};
+use super::endpoint::Served;
 use super::reply::{Response, WrongMethod, failure};
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use super::{Route, request};

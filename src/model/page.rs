@@ -53,6 +53,15 @@ impl Cursor {
         Ok(Cursor(Seq::from_be_bytes(seq)))
     }
 
+    /// The place after which a list goes on: `paging.before` of the page before, where there was one.
+    ///
+    /// # Errors
+    /// As [`Cursor::decode`], on `before`.
+    pub fn before(text: Option<&str>, list: List) -> Result<Option<Seq>> {
+        let cursor = text.map(|text| Cursor::decode("before", text, list));
+        Ok(cursor.transpose()?.map(|cursor| cursor.0))
+    }
+
     fn check(bytes: &[u8]) -> [u8; 3] {
         let digest = Sha256::digest(bytes);
         [digest[0], digest[1], digest[2]]

@@ -6,6 +6,8 @@ import { table } from "/ui/table.js";
 import { chart } from "./chart.js";
 
 const HOUR = 3_600_000;
+/** Milliseconds. */
+const CHARTS_EVERY = 8_000;
 const RANGES = { hours: 24, days: 30 * 24 };
 
 export default async function overview({ on, onLeave }) {
@@ -36,10 +38,15 @@ export default async function overview({ on, onLeave }) {
   const end = () => cards.forEach((one) => one.destroy());
   onLeave(end);
   await load();
-  on("overview", (now) => drawTiles(tiles, now));
-  // The charts follow each minute; the tiles do at once.
-  const timer = setInterval(() => document.visibilityState === "visible" && load().catch(() => {}), 60_000);
-  onLeave(() => clearInterval(timer));
+  // The tiles follow at once, the charts when something has changed, and not each time.
+  let [before, loaded] = ["", Date.now()];
+  on("overview", (now) => {
+    drawTiles(tiles, now);
+    const hour = JSON.stringify(now.hour);
+    if (hour === before || Date.now() - loaded < CHARTS_EVERY) return;
+    [before, loaded] = [hour, Date.now()];
+    load().catch(() => {});
+  });
   const head = h("div", { class: "head" }, h("h1", {}, t("admin.overview")), h("div", {}, choice), h("a", { class: "button", href: "#/announce" }, t("announce.new")));
   return h("div", {}, head, tiles, charts);
 }

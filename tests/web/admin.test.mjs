@@ -231,8 +231,8 @@ test("figures follow by themselves", async () => {
   const [uma, vic] = [await server.person("uma"), await server.person("vic")];
   await server.call("POST", "/api/messages", uma.token, { receiverId: vic.id, content: "hello" });
   await until("the message is counted", async () => Number(await tile("Messages").textContent()) === before + 1);
-  await page.reload();
-  await page.locator(".chart canvas").first().waitFor();
+  // So does the chart, a little later.
+  await page.locator(".chart canvas").first().waitFor({ timeout: 20_000 });
   await page.getByText("As a table").first().click();
   await page.getByRole("columnheader", { name: "Messages" }).first().waitFor();
   await page.getByLabel("Period").selectOption("days");

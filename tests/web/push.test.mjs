@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 
 /** A page of ours whose service worker runs, and what hands it pushes. */
-async function openPage(path = "/") {
+async function openPage(path = "/example/") {
   await page.goto(server.url + path);
   await page.evaluate(async () => {
     await navigator.serviceWorker.register("/sw.js");

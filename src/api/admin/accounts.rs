@@ -4,9 +4,10 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::SessionView;
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
 use crate::api::input::{Json, Nothing, Query};
 use crate::api::reply::{Created, Data, Empty};
+use crate::api::users::searched;
 use crate::error::{Error, Noun, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink, parse_email};
 use crate::model::audit::By;
@@ -34,15 +35,8 @@ pub struct ListQuery {
 
 pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Account>> {
     let limit = Limit::parse(query.limit, 50, 200)?;
-    let search = query.search.unwrap_or_default();
-    if search.chars().count() > 128 {
-        return Err(Error::invalid(
-            "search",
-            "must not be longer than 128 characters",
-        ));
-    }
-    let before = query.before.as_deref();
-    let after = before.map(|text| Cursor::decode("before", text, List::People));
+    let search = searched(query.search)?;
+    let after = Cursor::before(query.before.as_deref(), List::People)?;
     let filter = AccountFilter {
         search: text::fold(search.trim()),
         role: query.role,
@@ -51,7 +45,7 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Acc
             .map(|id| UserId::parse_field("group", &id))
             .transpose()?,
         disabled: query.disabled,
-        after: after.transpose()?.map(|cursor| UserKey(cursor.0)),
+        after: after.map(UserKey),
     };
     let found = accounts::list(&call.app, filter, limit.plus_one()).await?;
     Ok(Page::newest_first(

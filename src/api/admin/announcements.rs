@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
+use crate::api::download::Download;
 use crate::api::input::{Json, Nothing, OptionalJson, Query};
 use crate::api::notifications::AudienceBody;
-use crate::api::reply::{Created, Data, Download, Empty};
+use crate::api::reply::{Created, Data, Empty};
 use crate::error::{Error, Noun, Result};
 use crate::model::announcements::{
     Announcement, AudiencePreview, NewAnnouncement, Recipient, Report, Stage, StageFilter,
@@ -99,9 +100,7 @@ pub struct ListQuery {
 
 pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Announcement>> {
     let limit = Limit::parse(query.limit, 50, 100)?;
-    let before = query.before.as_deref();
-    let before = before.map(|text| Cursor::decode("before", text, List::Announcements));
-    let before = before.transpose()?.map(|cursor| cursor.0);
+    let before = Cursor::before(query.before.as_deref(), List::Announcements)?;
     let found = announcements::list(&call.app, before, limit.plus_one()).await?;
     Ok(Page::newest_first(
         found,
@@ -134,9 +133,7 @@ pub async fn recipients(
 ) -> Result<Page<Recipient>> {
     let id = call.param(0, Noun::Announcement)?;
     let limit = Limit::parse(query.limit, 100, 500)?;
-    let before = query.before.as_deref();
-    let after = before.map(|text| Cursor::decode("before", text, List::Recipients));
-    let after = after.transpose()?.map(|cursor| UserKey(cursor.0));
+    let after = Cursor::before(query.before.as_deref(), List::Recipients)?.map(UserKey);
     let found =
         announcements::recipients(&call.app, id, query.stage, after, limit.get() + 1).await?;
     Ok(Page::newest_first(

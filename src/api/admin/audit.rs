@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
 use crate::api::input::Query;
 use crate::error::Result;
 use crate::model::audit::Entry;
@@ -23,9 +23,7 @@ pub struct ListQuery {
 
 pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Entry>> {
     let limit = Limit::parse(query.limit, 50, 200)?;
-    let before = query.before.as_deref();
-    let before = before.map(|text| Cursor::decode("before", text, List::Audit));
-    let before = before.transpose()?.map(|cursor| cursor.0);
+    let before = Cursor::before(query.before.as_deref(), List::Audit)?;
     let read =
         move |c: &_| store::audit::list(c, before, query.action.as_deref(), limit.plus_one());
     let found = call.app.store.read(read).await?;

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
+use crate::api::download::Download;
 use crate::api::input::{Nothing, Query};
-use crate::api::reply::{Created, Data, Download, Empty};
+use crate::api::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
 use crate::model::backup::{Backup, Checks};
 use crate::model::page::{Limit, Page};

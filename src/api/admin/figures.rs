@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
 use crate::api::input::Query;
 use crate::api::reply::Data;
 use crate::error::Result;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
 use crate::api::input::{Json, Nothing, Query};
 use crate::api::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
+use crate::api::download::Download;
 use crate::api::input::{CsvFile, Nothing};
-use crate::api::reply::{Data, Download};
+use crate::api::reply::Data;
 use crate::error::{Noun, Result};
 use crate::model::roster::{ImportPreview, Imported, ProgressView};
 use crate::service::roster;

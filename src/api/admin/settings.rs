@@ -1,6 +1,6 @@
 //! The configuration, to be looked at.
 
-use crate::api::endpoint::Call;
+use crate::api::call::Call;
 use crate::api::input::Nothing;
 use crate::api::reply::Data;
 use crate::config::settings::Setting;
