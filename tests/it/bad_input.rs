@@ -253,7 +253,8 @@ async fn a_duplicate_query_key_is_refused() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer() {
-    use schoolbell::api::endpoint::{Access, Call, get};
+    use schoolbell::api::call::Call;
+    use schoolbell::api::endpoint::{Access, get};
     use schoolbell::api::{
         input::Nothing,
         mount,

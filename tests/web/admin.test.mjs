@@ -121,6 +121,9 @@ test("one for later can be taken back", async () => {
   await page.getByLabel("Title", { exact: true }).fill("Later");
   await page.getByLabel("Text", { exact: true }).fill("Text");
   await page.getByLabel("Everybody").check();
+  // Enter searches for people; it does not send.
+  await page.getByLabel("Except").fill("nobody at all");
+  await page.getByLabel("Except").press("Enter");
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 16);
   await page.getByLabel("At a time").fill(tomorrow);
   await button(page, "Announce").click();

@@ -101,6 +101,48 @@ test("a message that was not sent outlives a reload", async () => {
   await until("one message", async () => (await bubbles(eda).count()) === 1);
 });
 
+test("a draft stays with its conversation, and nobody behind the settings has read a message", async () => {
+  const [qi, ron, sue] = [await server.person("qi"), await server.person("ron"), await server.person("sue")];
+  for (const from of [ron, sue]) await server.call("POST", "/api/messages", from.token, { receiverId: qi.id, content: "hello" });
+  const page = await pages.visit("qi");
+  const talk = (name) => page.locator("schoolbell-chat .talk", { hasText: name });
+  await talk("ron").click();
+  await text(page).fill("to ron");
+  await talk("sue").click();
+  await page.getByRole("heading", { name: "sue" }).waitFor();
+  assert.equal(await text(page).inputValue(), "");
+  await talk("ron").click();
+  assert.equal(await text(page).inputValue(), "to ron");
+
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByRole("heading", { name: "Settings" }).waitFor();
+  const message = await server.call("POST", "/api/messages", ron.token, { receiverId: qi.id, content: "are you there?" });
+  // It has come, and it is unread.
+  await bubbles(page).getByText("are you there?").waitFor({ state: "attached" });
+  const stored = async () => (await server.call("GET", `/api/messages/conversation/${qi.id}`, ron.token)).find(({ id }) => id === message.id);
+  assert.equal((await stored()).read, false);
+  await page.getByRole("link", { name: "Back to the messages" }).click();
+  await until("it is read", async () => (await stored()).read);
+});
+
+test("what was missed is counted once", async () => {
+  const tom = await server.person("tom");
+  const page = await pages.visit("tom");
+  const notify = (title) => server.call("POST", "/api/notifications", key, { userId: tom.id, type: "grade", title, message: "x" });
+  await notify("One");
+  await page.getByRole("button", { name: "Notifications, 1 unread" }).waitFor();
+  await server.end("SIGTERM");
+  await page.getByText("No connection.").waitFor();
+  // Nobody connects while two more are written.
+  await page.context().setOffline(true);
+  await server.start();
+  await notify("Two");
+  await notify("Three");
+  await page.context().setOffline(false);
+  await page.getByText("No connection.").waitFor({ state: "hidden", timeout: 40_000 });
+  await page.getByRole("button", { name: "Notifications, 3 unread" }).waitFor();
+});
+
 test("a session that ends asks to log in, and what was being written stays", async () => {
   const { people, both } = await couple("gil", "hal");
   const [gil] = both;
