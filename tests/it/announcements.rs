@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use schoolbell::model::audience::Audience;
+use schoolbell::model::notifications::{NewNotification, Type, Urgency};
 use serde_json::{Value, json};
 
 use crate::helpers::{Person, Reply, TestApp};
@@ -309,4 +311,34 @@ async fn a_device_of_later_does_not_change_what_was() {
     t.subscribe(&service, &ann, "phone").await;
     let after = admin.get(&format!("{PATH}/{id}")).await.expect(200);
     assert_eq!(after["data"]["stages"]["nobody"], 1);
+}
+
+/// As if the server had been killed between sending it and writing down that it is sent; the audience has grown since.
+#[tokio::test]
+async fn what_went_out_before_a_crash_does_not_go_out_again() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let ann = t.student("ann").await;
+    let id = announce(&admin, json!({ "sendAt": "2026-11-22T10:00:00Z" })).await;
+    let new = NewNotification {
+        kind: Type::parse("announcement").unwrap(),
+        title: "Snow".into(),
+        message: "School is closed.".into(),
+        link: None,
+        urgency: Urgency::Normal,
+        ttl: 60,
+        idempotency_key: Some(format!("announcement:{id}")),
+    };
+    let audience = Audience {
+        users: ["ann".to_owned()].into(),
+        ..Audience::default()
+    };
+    schoolbell::service::notifications::send(&t.app, "user:admin".into(), new, audience)
+        .await
+        .unwrap();
+    t.clock.advance(Duration::from_secs(30 * 60));
+    let done = report(&admin, &id, sent).await;
+    assert_eq!(done["recipients"], 1);
+    let list = ann.get("/api/notifications").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
 }
