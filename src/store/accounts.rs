@@ -130,16 +130,16 @@ fn check_email_of(tx: &WriteTx, user: UserKey, email: Option<&str>) -> Result<()
     }
 }
 
-/// Makes these all of somebody's groups; those that do not exist are left out. Whether anything changed.
-pub fn set_groups(tx: &WriteTx, user: UserKey, groups: &[UserId]) -> Result<bool> {
+/// Makes these all of somebody's groups; those that do not exist are left out.
+pub fn set_groups(tx: &WriteTx, user: UserKey, groups: &[UserId]) -> Result<()> {
     let ids: Vec<&str> = groups.iter().map(UserId::as_str).collect();
     let ids = serde_json::to_string(&ids).unwrap_or_default();
     let sql = "DELETE FROM group_members WHERE user_key = ?1 AND group_key NOT IN (
                    SELECT key FROM groups WHERE id IN (SELECT value FROM json_each(?2)))";
-    let removed = run(tx, sql, params![user.0, ids])?;
+    run(tx, sql, params![user.0, ids])?;
     let sql = "INSERT OR IGNORE INTO group_members (group_key, user_key)
                SELECT key, ?1 FROM groups WHERE id IN (SELECT value FROM json_each(?2))";
-    Ok(run(tx, sql, params![user.0, ids])? + removed > 0)
+    run(tx, sql, params![user.0, ids]).map(drop)
 }
 
 /// How many administrators are not disabled.

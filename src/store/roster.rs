@@ -20,6 +20,12 @@ pub struct Known {
     pub groups: Vec<String>,
 }
 
+impl Known {
+    pub fn is_admin(&self) -> bool {
+        self.user.role == Role::Admin
+    }
+}
+
 /// Everybody, by key.
 pub fn everybody(connection: &Connection) -> Result<Vec<Known>> {
     let sql = format!(
@@ -100,9 +106,4 @@ fn by_name(connection: &Connection, name: &str) -> Result<Option<groups::GroupKe
 /// The names of all groups.
 pub fn group_names(connection: &Connection) -> Result<Vec<String>> {
     all(connection, "SELECT name FROM groups", [], |row| row.get(0))
-}
-
-/// Whether somebody is an administrator.
-pub fn is_admin(known: &Known) -> bool {
-    known.user.role == Role::Admin
 }

@@ -7,7 +7,7 @@ use crate::model::accounts::AccountChange;
 use crate::model::ids::UserId;
 use crate::model::roster::{BadRow, PlannedRow, Roster, Row};
 use crate::model::users::{DisplayName, NewUser, Role, User, Username};
-use crate::store::roster::{Known, is_admin};
+use crate::store::roster::Known;
 
 /// What is to be done.
 #[derive(Debug, Clone, Default)]
@@ -114,7 +114,7 @@ impl People {
             return refuse("email", "belongs to somebody else");
         }
         let known = found.map(|at| &self.all[at]);
-        let admin = known.filter(|known| is_admin(known));
+        let admin = known.filter(|known| known.is_admin());
         if admin.is_none() && row.role == Some(Role::Admin) {
             return refuse("role", "cannot be admin: make administrators one by one");
         }
@@ -159,7 +159,7 @@ impl People {
             let Some(username) = user.username.as_ref() else {
                 continue;
             };
-            if !named.contains(&at) && !user.disabled && !is_admin(known) {
+            if !named.contains(&at) && !user.disabled && !known.is_admin() {
                 let row = PlannedRow {
                     line: None,
                     username: username.clone(),
