@@ -10,7 +10,6 @@ use super::input::{Json, Nothing};
 use super::reply::{Created, Data, Empty, WithHeader};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::model::audit::By;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
 use crate::service::auth::{self, NewAccount, Session};
@@ -65,11 +64,7 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
         role: Role::Admin,
         password: body.password,
     };
-    let by = By {
-        actor: String::new(),
-        address: call.address(),
-    };
-    let session = auth::set_up(&call.app, &body.code, account, by).await?;
+    let session = auth::set_up(&call.app, &body.code, account, call.address()).await?;
     Ok(Created::new(SessionView::new(&call.app, session)))
 }
 

@@ -15,7 +15,6 @@ use crate::model::ids::UserId;
 use crate::model::notifications::{Link, NewNotification, Notification, Sent, Type, Urgency};
 use crate::model::object::Object;
 use crate::model::page::{Cursor, Limit, List, Page};
-use crate::model::text;
 use crate::model::users::Role;
 use crate::service::notifications;
 use crate::store;
@@ -74,10 +73,7 @@ impl SendNotification {
             link: self.link.as_deref().map(Link::parse).transpose()?,
             urgency: self.urgency.unwrap_or_default(),
             ttl: NewNotification::parse_ttl(self.ttl.unwrap_or(NewNotification::TTL_DEFAULT))?,
-            idempotency_key: self
-                .idempotency_key
-                .map(|key| text::line("idempotencyKey", &key, 128))
-                .transpose()?,
+            idempotency_key: NewNotification::parse_idempotency_key(self.idempotency_key)?,
         };
         let audience = match (self.user_id, self.user_ids, self.audience) {
             (Some(one), None, None) => Audience {

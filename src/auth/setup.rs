@@ -2,11 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result, Unauthorized};
+use crate::model::random;
 use crate::model::time::Time;
 
 /// How long a code is good, in seconds.
@@ -22,10 +21,7 @@ impl SetupCode {
     /// # Errors
     /// [`Error::Internal`] without random numbers.
     pub fn issue(&self, now: Time) -> Result<String> {
-        let mut random = [0u8; 18];
-        getrandom::fill(&mut random)
-            .map_err(|e| Error::Internal(format!("no random numbers: {e}")))?;
-        let code = URL_SAFE_NO_PAD.encode(random);
+        let code = random::base64url::<18>()?;
         let entry = (Sha256::digest(&code).into(), now.plus_seconds(LIFETIME));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
         Ok(code)

@@ -4,8 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
 };
@@ -18,6 +16,7 @@ use super::verified::VerifiedTokens;
 use crate::config::{self, ALGORITHMS};
 use crate::error::{Error, Result, Unauthorized};
 use crate::model::ids::UserId;
+use crate::model::random;
 use crate::model::time::Time;
 use crate::model::users::User;
 
@@ -74,9 +73,7 @@ impl Tokens {
     pub fn open(config: &config::Auth, database: &Path) -> Result<Self, String> {
         let secret = if config.jwt_secret.is_empty() {
             keyfile::read_or_make(&keyfile::beside(database, "jwt.secret"), || {
-                let mut random = [0u8; 48];
-                getrandom::fill(&mut random).map_err(|e| format!("no random numbers: {e}"))?;
-                Ok(URL_SAFE_NO_PAD.encode(random))
+                random::base64url::<48>().map_err(|e| e.to_string())
             })?
         } else {
             config.jwt_secret.expose().to_owned()

@@ -1,11 +1,10 @@
 //! `schoolbell user …`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
 
 use super::{Failure, with_app};
 use crate::config::Config;
+use crate::model::random;
 use crate::model::users::{DisplayName, Role, Username};
 use crate::service::auth::{self, NewAccount};
 
@@ -59,7 +58,5 @@ pub fn run(config: Config, command: Command) -> Result<(), Failure> {
 
 /// 96 random bits in 16 characters.
 pub fn random_password() -> Result<String, Failure> {
-    let mut random = [0u8; 12];
-    getrandom::fill(&mut random).map_err(|e| format!("no random numbers: {e}"))?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
+    Ok(random::base64url::<12>()?)
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ids::UserId;
 use super::time::Time;
 
 /// Who does something that is written down, and from where.
@@ -16,6 +17,14 @@ pub struct By {
 }
 
 impl By {
+    /// Somebody, by a request from this address.
+    pub fn person(id: &UserId, address: Option<IpAddr>) -> Self {
+        By {
+            actor: format!("user:{id}"),
+            address,
+        }
+    }
+
     /// Whether it is a program of the school's.
     pub fn is_key(&self) -> bool {
         self.actor.starts_with("key:")

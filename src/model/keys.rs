@@ -1,13 +1,11 @@
 //! API keys of the school's back end: `sb_` and 43 characters of base64url (32 random bytes). Only the SHA-256 is kept:
 //! the key is random, so a slow hash would add nothing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::text;
 use super::time::Time;
+use super::{random, text};
 use crate::error::{Error, Forbidden, Result};
 
 /// A key as it is shown, once.
@@ -18,14 +16,7 @@ impl ApiKeySecret {
     pub const PREFIX: &'static str = "sb_";
 
     pub fn generate() -> Result<Self> {
-        let mut random = [0u8; 32];
-        getrandom::fill(&mut random)
-            .map_err(|e| Error::Internal(format!("no random numbers: {e}")))?;
-        Ok(Self(format!(
-            "{}{}",
-            Self::PREFIX,
-            URL_SAFE_NO_PAD.encode(random)
-        )))
+        Ok(Self(Self::PREFIX.to_owned() + &random::base64url::<32>()?))
     }
 
     pub fn expose(&self) -> &str {

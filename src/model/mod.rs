@@ -19,6 +19,7 @@ pub mod object;
 pub mod page;
 pub mod preferences;
 pub mod pushes;
+pub mod random;
 pub mod roster;
 pub mod subscriptions;
 pub mod text;

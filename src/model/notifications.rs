@@ -132,6 +132,12 @@ impl NewNotification {
         text::bounded("message", text, Self::MESSAGE_MAX)
     }
 
+    pub fn parse_idempotency_key(given: Option<String>) -> Result<Option<String>> {
+        given
+            .map(|key| text::line("idempotencyKey", &key, 128))
+            .transpose()
+    }
+
     pub fn parse_ttl(seconds: u32) -> Result<u32> {
         if seconds <= Self::TTL_MAX {
             return Ok(seconds);

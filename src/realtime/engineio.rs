@@ -2,13 +2,12 @@
 //!
 //! <https://socket.io/docs/v4/engine-io-protocol/>
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::frame::MAX_MESSAGE;
 use super::heartbeat::{PING_EVERY, PONG_WITHIN};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::model::random;
 
 /// The largest message, and the largest body of a POST, in bytes.
 pub const MAX_PAYLOAD: usize = MAX_MESSAGE;
@@ -77,9 +76,7 @@ pub fn open(sid: &str, upgrades: &[&str]) -> String {
 /// # Errors
 /// [`Error::Internal`] where the system has no random numbers.
 pub fn new_sid() -> Result<String> {
-    let mut random = [0; 18];
-    getrandom::fill(&mut random).map_err(|e| Error::Internal(format!("no random numbers: {e}")))?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
+    random::base64url::<18>()
 }
 
 /// Why a request is refused: the codes are the reference implementation's.

@@ -1,7 +1,7 @@
 //! What administrators do with people: adding, changing, shutting out, and links by which they set a password.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::net::IpAddr;
+
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -10,6 +10,7 @@ use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink
 use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
+use crate::model::random;
 use crate::model::users::{NewUser, Role, User};
 use crate::service::auth::{self, Session};
 use crate::store::{WriteTx, accounts, audit, groups, users};
@@ -175,9 +176,7 @@ pub async fn log_out(app: &App, by: By, id: UserId) -> Result<()> {
 /// # Errors
 /// [`Noun::User`] not found, also when disabled; [`Error::Invalid`] for who has no username to log in with.
 pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink> {
-    let mut random = [0u8; 24];
-    getrandom::fill(&mut random).map_err(|e| Error::Internal(format!("no random numbers: {e}")))?;
-    let code = URL_SAFE_NO_PAD.encode(random);
+    let code = random::base64url::<24>()?;
     let hash = Sha256::digest(&code).into();
     let expires_at = app
         .store
@@ -207,7 +206,12 @@ pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink
 ///
 /// # Errors
 /// [`Unauthorized::BadPasswordLink`]; [`Error::Invalid`] on `password`.
-pub async fn use_password_link(app: &App, code: &str, password: String, by: By) -> Result<Session> {
+pub async fn use_password_link(
+    app: &App,
+    code: &str,
+    password: String,
+    address: Option<IpAddr>,
+) -> Result<Session> {
     let hash: [u8; 32] = Sha256::digest(code).into();
     let now = app.now();
     let bad = Error::Unauthorized(Unauthorized::BadPasswordLink);
@@ -230,8 +234,7 @@ pub async fn use_password_link(app: &App, code: &str, password: String, by: By) 
             let user = accounts::by_password_link(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
             accounts::check_email(tx, &user)?;
-            let actor = format!("user:{}", user.id());
-            let by = By { actor, ..by };
+            let by = By::person(user.id(), address);
             audit::note(
                 tx,
                 &by,

@@ -86,36 +86,23 @@ async fn store(
     let made = app
         .store
         .write(move |tx| {
-            let key = new.idempotency_key.as_deref();
-            let earlier = key.map(|key| announcements::by_idempotency_key(tx, &by.actor, key));
-            if let Some(announcement) = earlier.transpose()?.flatten() {
-                let fresh = false;
-                return Ok((
-                    MadeAnnouncement {
-                        announcement,
-                        fresh,
-                    },
-                    Vec::new(),
-                ));
+            let earlier = match &new.idempotency_key {
+                Some(key) => announcements::by_idempotency_key(tx, &by.actor, key)?,
+                None => None,
+            };
+            let fresh = earlier.is_none();
+            if fresh {
+                announcements::insert(tx, id, &new, reminder_of, &by.actor)?;
+                let target = id.to_string();
+                audit::note(tx, &by, Action::AnnouncementMade, &target, &new.title)?;
             }
-            announcements::insert(tx, id, &new, reminder_of, &by.actor)?;
-            audit::note(
-                tx,
-                &by,
-                Action::AnnouncementMade,
-                &id.to_string(),
-                &new.title,
-            )?;
-            let made = announcements::by_id(tx, id)?;
+            let made = earlier.map_or_else(|| announcements::by_id(tx, id), |one| Ok(Some(one)))?;
             let announcement = made.ok_or(Error::NotFound(Noun::Announcement))?;
-            let fresh = true;
-            Ok((
-                MadeAnnouncement {
-                    announcement,
-                    fresh,
-                },
-                Vec::new(),
-            ))
+            let made = MadeAnnouncement {
+                announcement,
+                fresh,
+            };
+            Ok((made, Vec::new()))
         })
         .await?;
     app.announcement_due.notify_one();

@@ -147,10 +147,7 @@ pub async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Resu
         return Ok(());
     }
     let id = user.id().clone();
-    let by = By {
-        actor: format!("user:{id}"),
-        address,
-    };
+    let by = By::person(&id, address);
     app.store
         .write(move |tx| {
             audit::note(tx, &by, Action::LogIn, id.as_str(), "")?;
@@ -241,7 +238,12 @@ async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
 ///
 /// # Errors
 /// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`].
-pub async fn set_up(app: &App, code: &str, account: NewAccount, by: By) -> Result<Session> {
+pub async fn set_up(
+    app: &App,
+    code: &str,
+    account: NewAccount,
+    address: Option<IpAddr>,
+) -> Result<Session> {
     if app.store.read(users::admin_exists).await? {
         return Err(Error::Forbidden(Forbidden::SetupDone));
     }
@@ -255,14 +257,8 @@ pub async fn set_up(app: &App, code: &str, account: NewAccount, by: By) -> Resul
                 return Err(Error::Forbidden(Forbidden::SetupDone));
             }
             let user = users::insert(tx, &new, tx.now)?;
-            let actor = format!("user:{}", user.id());
-            audit::note(
-                tx,
-                &By { actor, ..by },
-                Action::SetUp,
-                user.id().as_str(),
-                "",
-            )?;
+            let by = By::person(user.id(), address);
+            audit::note(tx, &by, Action::SetUp, user.id().as_str(), "")?;
             Ok((user, Vec::new()))
         })
         .await?;

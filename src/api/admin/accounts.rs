@@ -10,7 +10,6 @@ use crate::api::reply::{Created, Data, Empty};
 use crate::api::users::searched;
 use crate::error::{Error, Noun, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink, parse_email};
-use crate::model::audit::By;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
@@ -181,10 +180,7 @@ pub async fn use_password_link(
     call: Call,
     Json(body): Json<UsePasswordLink>,
 ) -> Result<Data<SessionView>> {
-    let by = By {
-        actor: String::new(),
-        address: call.address(),
-    };
-    let session = accounts::use_password_link(&call.app, &body.code, body.password, by).await?;
+    let (code, password) = (&body.code, body.password);
+    let session = accounts::use_password_link(&call.app, code, password, call.address()).await?;
     Ok(Data(SessionView::new(&call.app, session)))
 }

@@ -17,7 +17,6 @@ use crate::model::notifications::{Link, NewNotification, Urgency};
 use crate::model::object::Object;
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::roster::write_table;
-use crate::model::text;
 use crate::model::time::Time;
 use crate::service::announcements::{self, MadeAnnouncement};
 
@@ -41,12 +40,6 @@ pub struct AnnouncementBody {
     idempotency_key: Option<String>,
 }
 
-fn idempotency_key(given: Option<String>) -> Result<Option<String>> {
-    given
-        .map(|key| text::line("idempotencyKey", &key, 128))
-        .transpose()
-}
-
 fn created(made: MadeAnnouncement) -> Created<Announcement> {
     Created {
         data: made.announcement.into(),
@@ -63,7 +56,7 @@ pub async fn make(call: Call, Json(body): Json<AnnouncementBody>) -> Result<Crea
         urgency: body.urgency.unwrap_or_default(),
         audience: audience.parse()?.checked()?,
         send_at: send_at(&call, body.send_at.as_deref())?,
-        idempotency_key: idempotency_key(body.idempotency_key)?,
+        idempotency_key: NewNotification::parse_idempotency_key(body.idempotency_key)?,
     };
     let made = announcements::make(&call.app, call.by()?, new).await?;
     Ok(created(made))
@@ -208,8 +201,8 @@ pub async fn remind(
 ) -> Result<Created<Announcement>> {
     let id = call.param(0, Noun::Announcement)?;
     let title = body.title.as_deref().map(NewNotification::parse_title);
-    let (title, key) = (title.transpose()?, idempotency_key(body.idempotency_key)?);
-    let made = announcements::remind(&call.app, call.by()?, id, title, key).await?;
+    let key = NewNotification::parse_idempotency_key(body.idempotency_key)?;
+    let made = announcements::remind(&call.app, call.by()?, id, title.transpose()?, key).await?;
     Ok(created(made))
 }
 

@@ -11,7 +11,7 @@ use super::ids::UserId;
 use super::users::{DisplayName, Role, Username};
 use crate::error::FieldError;
 
-pub use csv_file::{MAX_ROWS, parse, write, write_table};
+pub use csv_file::{MAX_ROWS, bad, parse, write, write_table};
 
 /// A person of a file, by a valid line of it.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::error::{Error, Result};
 use crate::model::accounts::AccountChange;
 use crate::model::ids::UserId;
-use crate::model::roster::{BadRow, PlannedRow, Roster, Row};
+use crate::model::roster::{BadRow, PlannedRow, Roster, Row, bad};
 use crate::model::users::{DisplayName, NewUser, Role, User, Username};
 use crate::store::roster::Known;
 
@@ -77,13 +77,7 @@ impl People {
                         .extend(wanted.filter(|name| !groups.contains(*name)).cloned());
                     self.take(row, found, &mut plan);
                 }
-                Err(error) => plan.bad.extend(
-                    error
-                        .details()
-                        .first()
-                        .cloned()
-                        .map(|error| BadRow { line, error }),
-                ),
+                Err(error) => plan.bad.extend(bad(line, &error)),
             }
         }
         if disable_missing && complete && plan.bad.is_empty() {
