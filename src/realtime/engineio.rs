@@ -74,7 +74,7 @@ pub fn open(sid: &str, upgrades: &[&str]) -> String {
 /// A new session's id. Whoever knows it speaks for the session, so nobody must guess it: 144 random bits.
 ///
 /// # Errors
-/// [`Error::Internal`] where the system has no random numbers.
+/// [`Error::Internal`](crate::error::Error::Internal) where the system has no random numbers.
 pub fn new_sid() -> Result<String> {
     random::base64url::<18>()
 }
