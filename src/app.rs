@@ -12,6 +12,8 @@ use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, ConfigError};
 use crate::directory::Directory;
 use crate::hub::{Dispatcher, Hub};
+use crate::limits::Limits;
+use crate::limits::pressure::Pressure;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
@@ -36,6 +38,8 @@ pub struct Inner {
     pub directory: Arc<Directory>,
     pub hub: Arc<Hub>,
     pub metrics: Arc<Metrics>,
+    pub limits: Limits,
+    pub pressure: Arc<Pressure>,
     pub clock: Arc<dyn Clock>,
     /// Told when another process has written to the database.
     pub elsewhere: Arc<Notify>,
@@ -49,8 +53,8 @@ pub struct Inner {
     pub last_health: tokio::sync::Mutex<Option<std::time::Instant>>,
     /// The import that runs, or ran last.
     pub import: Mutex<Option<Arc<Progress>>>,
-    /// Held while a backup is made.
-    pub backup: tokio::sync::Mutex<()>,
+    /// Held while a backup is made; holds why the last one failed.
+    pub backup: tokio::sync::Mutex<Option<String>>,
     /// Open sockets and background work, so that a stop can wait for them.
     pub tasks: TaskTracker,
     arrivals: Mutex<Option<mpsc::UnboundedReceiver<(UserKey, UserId)>>>,
@@ -89,7 +93,8 @@ impl App {
     /// As [`App::open`].
     pub fn open_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let metrics = Arc::new(Metrics::new());
-        let (hub, arrivals) = Hub::new(metrics.clone());
+        let pressure = Arc::new(Pressure::new(&config.limits, metrics.clone()));
+        let (hub, arrivals) = Hub::new(metrics.clone(), pressure.clone());
         let hub = Arc::new(hub);
         let directory = Arc::new(Directory::default());
         let elsewhere = Arc::new(Notify::new());
@@ -123,8 +128,11 @@ impl App {
         let vapid =
             VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
         let store = Store::open(&config.database, clock.clone(), metrics.clone(), sink)?;
+        let limits = Limits::new(&config.limits, metrics.clone());
         Ok(App(Arc::new(Inner {
             store,
+            limits,
+            pressure,
             config,
             auth,
             vapid,

@@ -9,6 +9,7 @@
 //! | [`error`] | one error type, by meaning |
 //! | [`model`] | the nouns: data and parsing, no I/O |
 //! | [`config`], [`metrics`] | what an operator sets, and what they watch |
+//! | [`limits`] | what one caller may take, and what goes first when there is too much |
 //! | [`store`] | SQL, one file per noun; the writer thread; the read pool |
 //! | [`hub`] | who is online, and bounded queues to them |
 //! | [`auth`] | tokens, passwords, keys |
@@ -89,6 +90,8 @@ pub mod model;
 
 pub mod config;
 pub mod metrics;
+
+pub mod limits;
 
 pub mod auth;
 pub mod hub;

@@ -92,7 +92,7 @@ impl Login {
 
 pub async fn login(call: Call, Json(body): Json<Login>) -> Result<Data<SessionView>> {
     let (login, password) = body.parse()?;
-    let session = auth::login(&call.app, login, password).await?;
+    let session = auth::login(&call.app, login, password, call.address()).await?;
     auth::note_login(&call.app, call.address(), &session.user).await?;
     Ok(Data(SessionView::new(&call.app, session)))
 }

@@ -1,6 +1,6 @@
 //! A request on its way to a handler: who calls, from where, with what.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -10,7 +10,10 @@ use super::cookie;
 use super::endpoint::{Access, USER};
 use super::request::{BodyStream, Peer};
 use crate::app::App;
+use crate::config::Server;
 use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
+use crate::limits::rates::Kind;
+use crate::limits::seats::Seat;
 use crate::model::audit::By;
 use crate::model::ids::ConnectionId;
 use crate::model::keys::Scope;
@@ -24,6 +27,7 @@ pub struct Call {
     pub headers: HeaderMap,
     pub query: String,
     pub peer: Option<Peer>,
+    pub(super) seat: Option<Arc<Seat>>,
     pub(super) body: BodyStream,
     pub(super) actor: Option<Actor>,
     pub(super) params: Vec<String>,
@@ -31,12 +35,13 @@ pub struct Call {
 
 impl Call {
     /// Establishes who calls, and whether they may.
-    pub(super) async fn admit(&mut self, access: Access) -> Result<()> {
+    pub(super) async fn admit(&mut self, access: Access, kind: Kind) -> Result<()> {
         match access {
-            Access::Anyone => return Ok(()),
+            Access::Anyone => return self.admit_anyone(kind),
             Access::Local => return self.admit_local(),
             Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {}
         }
+        self.app.pressure.admit(kind)?;
         let actor = match bearer(&self.headers) {
             Ok(token) => auth::actor(&self.app, token).await?,
             // A browser sends the cookie by itself, whoever made it ask.
@@ -61,8 +66,25 @@ impl Call {
             }
             _ => {}
         }
+        let rates = &self.app.limits.rates;
+        match &actor {
+            Actor::Person(identity) => rates.person(identity.user.key, kind)?,
+            Actor::Key(key) => rates.key(&key.id)?,
+        }
+        // Not before: what a limit has refused proves nothing.
+        self.seat.iter().for_each(|seat| seat.known());
         self.actor = Some(actor);
         Ok(())
+    }
+
+    /// Whoever does not say who they are is counted with the others of their address. Reads of this sort are cheap, and
+    /// the supervisor's question after the server's health is one of them.
+    fn admit_anyone(&self, kind: Kind) -> Result<()> {
+        if kind == Kind::Write {
+            self.app.pressure.admit(kind)?;
+        }
+        let address = self.address();
+        address.map_or(Ok(()), |address| self.app.limits.rates.address(address))
     }
 
     /// A request that a proxy forwards comes from this machine too: then it is the token that counts.
@@ -121,15 +143,14 @@ impl Call {
         })
     }
 
-    /// The caller's address; behind a proxy on this machine, the one that it names.
+    /// The caller's address: the connection's, or behind trusted proxies the one that they name.
     pub fn address(&self) -> Option<IpAddr> {
         let Peer(peer) = self.peer?;
-        let forwarded = self.headers.get("x-forwarded-for");
-        let last = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next());
-        let named = last.and_then(|text| text.trim().parse().ok());
-        named
-            .filter(|_| peer.ip().is_loopback())
-            .or(Some(peer.ip()))
+        Some(forwarded_address(
+            &self.app.config.server,
+            peer.ip(),
+            &self.headers,
+        ))
     }
 
     /// A parameter of the path. One that cannot be an id names nothing.
@@ -146,6 +167,29 @@ impl Call {
         let value = self.headers.get("x-connection-id")?;
         value.to_str().ok()?.parse().ok()
     }
+}
+
+/// Where a request came from that `peer` brought. Each proxy adds whom it had it from at the end of `X-Forwarded-For`, so
+/// it is read from there, as long as those who wrote it are trusted; what stands before, anybody may have written.
+fn forwarded_address(server: &Server, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let values = headers.get_all("x-forwarded-for").into_iter().rev();
+    let named = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.rsplit(','));
+    let mut address = peer.to_canonical();
+    for text in named {
+        if !server.trusts(address) {
+            break;
+        }
+        let text = text.trim();
+        let with_port = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+        match text.parse().ok().or_else(with_port) {
+            Some(IpAddr::V4(ip)) => address = ip.into(),
+            Some(IpAddr::V6(ip)) => address = ip.to_canonical(),
+            None => break,
+        }
+    }
+    address
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1).
@@ -166,4 +210,50 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
 /// Compares in a time that tells nothing of where they differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed_and_only_what_they_wrote() {
+        let server = Server {
+            trusted_proxies: vec!["10.0.0.0/8".into(), "2001:db8::1".into()],
+            ..Server::default()
+        };
+        let address = |peer: &str, forwarded: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            forwarded_address(&server, peer.parse().unwrap(), &headers).to_string()
+        };
+        assert_eq!(
+            address("192.0.2.1", &["198.51.100.7"]),
+            "192.0.2.1",
+            "not trusted"
+        );
+        assert_eq!(address("127.0.0.1", &["198.51.100.7"]), "127.0.0.1");
+        assert_eq!(address("10.1.1.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(
+            address("::ffff:10.1.1.1", &["198.51.100.7"]),
+            "198.51.100.7"
+        );
+        assert_eq!(
+            address("2001:db8::1", &["[2001:db8::9]:443"]),
+            "2001:db8::9"
+        );
+        assert_eq!(
+            address("10.1.1.1", &["1.1.1.1, 198.51.100.7, 10.9.9.9"]),
+            "198.51.100.7",
+            "what the client wrote itself is not looked at"
+        );
+        assert_eq!(
+            address("10.1.1.1", &["1.1.1.1", "198.51.100.7"]),
+            "198.51.100.7"
+        );
+        assert_eq!(address("10.1.1.1", &["nonsense"]), "10.1.1.1");
+        assert_eq!(address("10.1.1.1", &[]), "10.1.1.1");
+    }
 }

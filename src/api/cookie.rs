@@ -28,7 +28,7 @@ pub fn session<'h>(app: &App, headers: &'h HeaderMap) -> Result<&'h str> {
         });
         named.next()
     };
-    let https = app.config.server.public_url.starts_with("https://");
+    let https = app.config.server.https();
     named(HOST_PREFIX)
         .or_else(|| named("").filter(|_| !https))
         .ok_or(Error::Unauthorized(Unauthorized::Missing))
@@ -58,8 +58,8 @@ pub fn clear(app: &App, headers: &HeaderMap) -> Result<HeaderValue> {
 
 fn value(app: &App, headers: &HeaderMap, token: &str, max_age: i64) -> Result<HeaderValue> {
     let origin = headers.get(header::ORIGIN).and_then(|o| o.to_str().ok());
-    let https = origin.is_some_and(|origin| origin.starts_with("https://"))
-        || app.config.server.public_url.starts_with("https://");
+    let https =
+        origin.is_some_and(|origin| origin.starts_with("https://")) || app.config.server.https();
     let (prefix, secure) = if https {
         (HOST_PREFIX, "; Secure")
     } else {

@@ -18,6 +18,8 @@ use super::reply::{Output, OutputSpec, Response, WrongMethod, failure};
 use super::request::{self, Peer};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::limits::rates::Kind;
+use crate::limits::seats::Seat;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +70,11 @@ where
     I: Input + 'static,
     O: Output + 'static,
 {
+    let kind = kind(&method, pattern);
     let run = move |mut call: Call| {
         let handler = handler.clone();
         let answer = async move {
-            call.admit(access).await?;
+            call.admit(access, kind).await?;
             let input = I::read(&mut call).await?;
             handler(call, input).await.map(Output::into_response)
         };
@@ -85,6 +88,16 @@ where
         input: I::spec(),
         output: O::spec(),
         handler: Arc::new(run),
+    }
+}
+
+/// What a request of this route counts as.
+fn kind(method: &Method, pattern: &str) -> Kind {
+    const SEARCHES: [&str; 2] = ["/api/messages/search", "/api/users"];
+    match method {
+        _ if SEARCHES.contains(&pattern) => Kind::Search,
+        method if method.is_safe() => Kind::Read,
+        _ => Kind::Write,
     }
 }
 
@@ -121,9 +134,10 @@ impl Endpoint {
             .and(warp::header::headers_cloned())
             .and(request::raw_query())
             .and(warp::ext::optional::<Peer>())
+            .and(warp::ext::optional::<Arc<Seat>>())
             .and(request::body())
             .and(warp::method())
-            .then(move |params, headers, query, peer, body, method| {
+            .then(move |params, headers, query, peer, seat, body, method| {
                 let call = Call {
                     app: app.clone(),
                     actor: None,
@@ -132,6 +146,7 @@ impl Endpoint {
                     headers,
                     query,
                     peer,
+                    seat,
                     body,
                 };
                 this.clone().answer(call)

@@ -22,6 +22,7 @@ mod request;
 mod session;
 mod socketio;
 mod subscriptions;
+pub mod transport;
 mod upgrade;
 mod users;
 mod ws;

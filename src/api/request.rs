@@ -15,6 +15,7 @@ use warp::http::{Method, StatusCode};
 use warp::path::FullPath;
 
 use super::call::Call;
+use super::input::MAX_BODY;
 use super::reply::Response;
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -161,9 +162,6 @@ pub fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clo
     warp::query::raw().or(warp::any().map(String::new)).unify()
 }
 
-/// How long a body may take to come.
-const BODY_TIME: Duration = Duration::from_secs(30);
-
 /// A body that has not been read.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
 
@@ -182,26 +180,39 @@ fn copy(mut chunk: impl Buf) -> Bytes {
     chunk.copy_to_bytes(chunk.remaining())
 }
 
+/// How long a body of at most `max` bytes may take to come. A file may take as much longer as it is larger than other
+/// bodies, up to ten times.
+pub fn body_time(app: &App, max: usize) -> Duration {
+    let times = (max / MAX_BODY).clamp(1, 10) as u32;
+    Duration::from_secs(app.config.limits.body_seconds.into()) * times
+}
+
 /// The whole body.
 ///
 /// # Errors
 /// [`Error::TooLarge`] as soon as more than `max` bytes are announced or have come.
 pub async fn read_body(call: &mut Call, max: usize) -> Result<Bytes> {
-    read_stream(&call.headers, &mut call.body, max).await
+    let time = body_time(&call.app, max);
+    read_stream(&call.headers, &mut call.body, max, time).await
 }
 
 /// As [`read_body`], of a request that no endpoint took.
 ///
 /// # Errors
 /// As [`read_body`].
-pub async fn read_stream(headers: &HeaderMap, body: &mut BodyStream, max: usize) -> Result<Bytes> {
+pub async fn read_stream(
+    headers: &HeaderMap,
+    body: &mut BodyStream,
+    max: usize,
+    time: Duration,
+) -> Result<Bytes> {
     let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > max as u64) {
         return Err(Error::TooLarge(max));
     }
     let late = || Error::Malformed("it did not come in time".into());
-    let collected = tokio::time::timeout(BODY_TIME, collect(body, max)).await;
+    let collected = tokio::time::timeout(time, collect(body, max)).await;
     collected.unwrap_or_else(|_| Err(late()))
 }
 

@@ -20,7 +20,7 @@ fn answer(call: &Call, session: Session) -> Result<WithHeader<Data<SessionView>>
 pub async fn start(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Data<SessionView>>> {
     cookie::check_own_origin(&call.app, &call.headers)?;
     let (login, password) = body.parse()?;
-    let session = auth::login(&call.app, login, password).await?;
+    let session = auth::login(&call.app, login, password, call.address()).await?;
     auth::note_login(&call.app, call.address(), &session.user).await?;
     answer(&call, session)
 }

@@ -10,11 +10,13 @@ use warp::{Filter, Reply as _};
 
 use super::endpoint::Served;
 use super::reply::{Response, WrongMethod, failure};
-use super::request::{BodyStream, read_stream};
+use super::request::{BodyStream, body_time, read_stream};
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use super::{Route, request};
 use crate::app::App;
 use crate::error::Error;
+use crate::limits::rates::Kind;
+use crate::limits::seats::Seat;
 use crate::realtime::engineio::{MAX_PAYLOAD, Refused};
 use crate::realtime::polling::{Gone, Link, Sessions, Upgrading};
 use crate::realtime::socketio;
@@ -27,6 +29,7 @@ struct Request {
     headers: HeaderMap,
     query: Query,
     upgrade: Option<OnUpgrade>,
+    seat: Option<Arc<Seat>>,
     body: BodyStream,
 }
 
@@ -86,13 +89,15 @@ pub fn route(app: &App) -> Route {
         .and(warp::header::headers_cloned())
         .and(request::raw_query())
         .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::optional::<Arc<Seat>>())
         .and(request::body())
-        .then(move |method, headers, query: String, upgrade, body| {
+        .then(move |method, headers, query: String, upgrade, seat, body| {
             let request = Request {
                 method,
                 headers,
                 query: Query::parse(&query),
                 upgrade,
+                seat,
                 body,
             };
             let (app, sessions) = (app.clone(), sessions.clone());
@@ -133,14 +138,17 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
         ("polling" | "websocket", _) => return Err(Refused::UnsupportedProtocolVersion.into()),
         _ => return Err(Refused::UnknownTransport.into()),
     }
+    if query.sid.is_empty() {
+        app.pressure.admit(Kind::Socket)?;
+    }
     match (query.transport.as_str(), query.sid.as_str()) {
         (_, "") if request.method != Method::GET => Err(Refused::BadHandshakeMethod.into()),
         (_, "") if app.stopping.is_cancelled() => {
             Err(Error::unavailable("The server is stopping.").into())
         }
         ("polling", "") => Ok(text(sessions.begin(&app)?)),
-        ("polling", _) if request.method == Method::GET => poll(&sessions, query).await,
-        ("polling", _) if request.method == Method::POST => post(&sessions, request).await,
+        ("polling", _) if request.method == Method::GET => poll(&sessions, request).await,
+        ("polling", _) if request.method == Method::POST => post(&app, &sessions, request).await,
         ("websocket", "") => connect(app, request, None),
         ("websocket", sid) => {
             let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
@@ -151,27 +159,31 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
     }
 }
 
-async fn poll(sessions: &Sessions, query: &Query) -> Result<Response> {
-    let link = sessions.find(&query.sid).ok_or(Refused::UnknownSid)?;
-    Ok(text(link.poll(&query.nonce).await?))
+async fn poll(sessions: &Sessions, request: Request) -> Result<Response> {
+    let link = sessions.find(&request.query.sid);
+    let link = link.ok_or(Refused::UnknownSid)?;
+    // A poll waits long, and whose session it is, its task sees to.
+    request.seat.iter().for_each(|seat| seat.known());
+    Ok(text(link.poll(&request.query.nonce).await?))
 }
 
-async fn post(sessions: &Sessions, mut request: Request) -> Result<Response> {
+async fn post(app: &App, sessions: &Sessions, mut request: Request) -> Result<Response> {
     let sid = &request.query.sid;
     let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
-    let brought = bring(&link, &mut request).await;
+    let brought = bring(app, &link, &mut request).await;
     if brought.is_err() {
         link.break_off().await;
     }
     brought.map(|()| text("ok".into()))
 }
 
-async fn bring(link: &Arc<Link>, request: &mut Request) -> Result<()> {
+async fn bring(app: &App, link: &Arc<Link>, request: &mut Request) -> Result<()> {
     let posting = link.begin_post().ok_or(Refused::BadRequest)?;
     if is_binary(&request.headers) {
         return Err(Refused::BadRequest.into());
     }
-    let bytes = read_stream(&request.headers, &mut request.body, MAX_PAYLOAD).await?;
+    let time = body_time(app, MAX_PAYLOAD);
+    let bytes = read_stream(&request.headers, &mut request.body, MAX_PAYLOAD, time).await?;
     let body = String::from_utf8(bytes.into()).map_err(|_| Refused::BadRequest)?;
     Ok(posting.deliver(body).await?)
 }
@@ -185,24 +197,30 @@ fn is_binary(headers: &HeaderMap) -> bool {
 fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<Response> {
     let key = websocket_key(&request.headers).map_err(|_| Refused::BadRequest)?;
     let upgrade = request.upgrade.ok_or(Refused::BadRequest)?;
+    let seat = request.seat;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
         match upgraded(upgrade).await {
-            Some(Stream::Tcp(stream, early)) => start(app, stream, &early, upgrading).await,
-            Some(Stream::Other(stream)) => start(app, stream, &[], upgrading).await,
+            Some(Stream::Tcp(stream, early)) => start(app, stream, &early, upgrading, seat).await,
+            Some(Stream::Other(stream)) => start(app, stream, &[], upgrading, seat).await,
             None => {}
         }
     });
     Ok(switching(&key)?)
 }
 
-async fn start<S>(app: App, stream: S, early: &[u8], upgrading: Option<Upgrading>)
-where
+async fn start<S>(
+    app: App,
+    stream: S,
+    early: &[u8],
+    upgrading: Option<Upgrading>,
+    seat: Option<Arc<Seat>>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     match upgrading {
-        Some(upgrading) => upgrading.serve(app, stream, early).await,
-        None => socketio::serve(app, stream, early).await,
+        Some(upgrading) => upgrading.serve(app, stream, early, seat).await,
+        None => socketio::serve(app, stream, early, seat).await,
     }
 }
 

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::reply::Response;
+use super::transport::Transport;
 use crate::app::App;
 use crate::error::{Error, Forbidden, Result};
 use crate::realtime::websocket::accept_key;
@@ -14,7 +14,7 @@ use crate::realtime::websocket::accept_key;
 /// A connection that is HTTP no more.
 pub enum Stream {
     /// Under the real server it is the bare socket, and the bytes that came with the handshake.
-    Tcp(TcpStream, Bytes),
+    Tcp(Transport, Bytes),
     /// A test's pipe stays wrapped.
     Other(TokioIo<Upgraded>),
 }
@@ -28,7 +28,7 @@ pub async fn upgraded(upgrade: OnUpgrade) -> Option<Stream> {
             return None;
         }
     };
-    Some(match upgraded.downcast::<TokioIo<TcpStream>>() {
+    Some(match upgraded.downcast::<TokioIo<Transport>>() {
         Ok(parts) => Stream::Tcp(parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => Stream::Other(TokioIo::new(upgraded)),
     })

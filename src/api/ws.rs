@@ -1,5 +1,7 @@
 //! The handshake of `GET /ws`. What follows is `realtime::ws`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use warp::Filter;
@@ -13,6 +15,8 @@ use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use super::{Route, request};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::limits::rates::Kind;
+use crate::limits::seats::Seat;
 use crate::model::events::Cursor;
 use crate::realtime::ws::{self, Opening};
 use crate::service::auth::{self, Identity};
@@ -35,7 +39,10 @@ pub fn route(app: &App) -> Route {
         .and(warp::header::headers_cloned())
         .and(request::raw_query())
         .and(warp::ext::optional::<OnUpgrade>())
-        .then(move |headers, query, upgrade| handshake(app.clone(), headers, query, upgrade))
+        .and(warp::ext::optional::<Arc<Seat>>())
+        .then(move |headers, query, upgrade, seat| {
+            handshake(app.clone(), headers, query, upgrade, seat)
+        })
         .map(|outcome: Result<(Response, Option<String>)>| {
             let (mut response, user) = outcome.unwrap_or_else(|error| (failure(error), None));
             let pattern = PATTERN;
@@ -50,12 +57,14 @@ async fn handshake(
     headers: HeaderMap,
     query: String,
     upgrade: Option<OnUpgrade>,
+    seat: Option<Arc<Seat>>,
 ) -> Result<(Response, Option<String>)> {
     let key = websocket_key(&headers)?;
     check_origin(&app, &headers)?;
     if app.stopping.is_cancelled() {
         return Err(Error::unavailable("The server is stopping."));
     }
+    app.pressure.admit(Kind::Socket)?;
     let since = since(&query)?;
     let identity = match bearer(&headers) {
         Ok(token) => Some(auth::identity(&app, token).await?),
@@ -65,7 +74,13 @@ async fn handshake(
     let upgrade = upgrade.ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;
     let user = identity.as_ref().map(|i| format!("user:{}", i.user.id()));
     let tasks = app.tasks.clone();
-    tasks.spawn(start(app, upgrade, since, identity));
+    let opening = Opening {
+        since,
+        identity,
+        seat,
+        early: Bytes::new(),
+    };
+    tasks.spawn(start(app, upgrade, opening));
     Ok((switching(&key)?, user))
 }
 
@@ -79,15 +94,12 @@ async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Option<Identity>> {
     }
 }
 
-async fn start(app: App, upgrade: OnUpgrade, since: Option<Cursor>, identity: Option<Identity>) {
-    let opening = |early| Opening {
-        since,
-        identity,
-        early,
-    };
+async fn start(app: App, upgrade: OnUpgrade, opening: Opening) {
     match upgraded(upgrade).await {
-        Some(Stream::Tcp(stream, early)) => ws::serve(app, stream, opening(early)).await,
-        Some(Stream::Other(stream)) => ws::serve(app, stream, opening(Bytes::new())).await,
+        Some(Stream::Tcp(stream, early)) => {
+            ws::serve(app, stream, Opening { early, ..opening }).await
+        }
+        Some(Stream::Other(stream)) => ws::serve(app, stream, opening).await,
         None => {}
     }
 }

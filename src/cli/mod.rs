@@ -53,6 +53,8 @@ enum Command {
         /// Must not exist.
         file: PathBuf,
     },
+    /// Put a backup in the place of the database, which is kept aside. The server must not run.
+    Restore { file: PathBuf },
     /// Look at configuration, files and database, and say what to do.
     Check,
     /// Fill an empty database with a small school to look at.
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(config, command),
         Command::Vapid(command) => vapid::run(&command),
         Command::Backup { file } => backup::run(&config, &file),
+        Command::Restore { file } => backup::restore(&config, &file),
         Command::Check => check::run(&config),
         Command::Demo => demo::run(config),
     };

@@ -55,25 +55,31 @@ async fn serve(config: Config) -> Result<(), Failure> {
             std::process::exit(1);
         });
     };
-    server::run(listener, app, stop).await;
-    Ok(())
+    Ok(server::run(listener, app, stop).await?)
 }
 
 /// Says where the server is and, while there is no admin, how to make one.
 async fn announce(app: &App, address: SocketAddr) -> Result<(), Failure> {
     let mut out = std::io::stdout();
+    let scheme = if app.config.server.tls() {
+        "https"
+    } else {
+        "http"
+    };
     if !app.store.read(users::admin_exists).await? {
         let code = app.auth.setup.issue(app.now())?;
         let base = match app.config.server.public_url.trim_end_matches('/') {
             // "Every interface" is no address that a browser can open.
-            "" if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
-            "" => format!("http://{address}"),
+            "" if address.ip().is_unspecified() => {
+                format!("{scheme}://localhost:{}", address.port())
+            }
+            "" => format!("{scheme}://{address}"),
             public => public.to_owned(),
         };
         writeln!(out, "make the first administrator within 30 minutes:")?;
         writeln!(out, "  {base}/admin/#setup={code}")?;
         writeln!(out, "or with: schoolbell user add NAME --role admin")?;
     }
-    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "listening on {scheme}://{address}")?;
     Ok(out.flush()?)
 }

@@ -1,5 +1,9 @@
 //! What no type can say of a configuration.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use super::{ALGORITHMS, Config, ConfigError};
 use crate::model::notifications::Link;
 use crate::model::text::is_host_name;
@@ -72,18 +76,52 @@ impl Config {
                 );
             }
         }
+        let limits = &self.limits;
         let positive = [
             ("database.readers", self.database.readers as usize),
             ("messages.max_length", self.messages.max_length),
             ("auth.token_ttl", self.auth.token_ttl as usize),
-            (
-                "limits.connections_per_user",
-                self.limits.connections_per_user,
-            ),
+            ("backup.keep", self.backup.keep),
+            ("limits.connections", limits.connections),
+            ("limits.anonymous_connections", limits.anonymous_connections),
+            ("limits.anonymous_per_address", limits.anonymous_per_address),
+            ("limits.connections_per_user", limits.connections_per_user),
+            ("limits.queue_mebibytes", limits.queue_mebibytes),
             (
                 "limits.frames_per_second",
-                self.limits.frames_per_second as usize,
+                limits.frames_per_second as usize,
             ),
+            (
+                "limits.writes_per_minute",
+                limits.writes_per_minute as usize,
+            ),
+            ("limits.reads_per_minute", limits.reads_per_minute as usize),
+            (
+                "limits.searches_per_minute",
+                limits.searches_per_minute as usize,
+            ),
+            (
+                "limits.sockets_per_minute",
+                limits.sockets_per_minute as usize,
+            ),
+            (
+                "limits.key_requests_per_minute",
+                limits.key_requests_per_minute as usize,
+            ),
+            (
+                "limits.anonymous_requests_per_minute",
+                limits.anonymous_requests_per_minute as usize,
+            ),
+            (
+                "limits.failed_logins_per_account",
+                limits.failed_logins_per_account as usize,
+            ),
+            (
+                "limits.failed_logins_per_address",
+                limits.failed_logins_per_address as usize,
+            ),
+            ("limits.header_seconds", limits.header_seconds as usize),
+            ("limits.body_seconds", limits.body_seconds as usize),
         ];
         for (key, value) in positive {
             if value == 0 {
@@ -119,6 +157,23 @@ impl Config {
                 );
             }
         }
+        for proxy in &self.server.trusted_proxies {
+            if parse_network(proxy).is_none() {
+                return fail(
+                    "server.trusted_proxies",
+                    format!(
+                        "{proxy:?} is not an address such as \"10.1.2.3\" or a network such as \"10.0.0.0/8\""
+                    ),
+                );
+            }
+        }
+        if self.server.tls_cert.as_os_str().is_empty() != self.server.tls_key.as_os_str().is_empty()
+        {
+            return fail(
+                "server.tls_cert",
+                "goes with server.tls_key: set both or neither".into(),
+            );
+        }
         if !self.push.proxy.is_empty() && !http(&self.push.proxy) {
             return fail("push.proxy", "is not an http: or https: URL".into());
         }
@@ -129,4 +184,10 @@ impl Config {
 /// A name of at least two labels.
 fn is_host(name: &str) -> bool {
     is_host_name(name) && name.contains('.') && name.parse::<std::net::Ipv4Addr>().is_err()
+}
+
+/// An address, or a network in CIDR notation (RFC 4632 section 3.1).
+pub(super) fn parse_network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(address)
 }

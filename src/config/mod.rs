@@ -9,6 +9,7 @@ pub mod settings;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -18,6 +19,26 @@ use settings::Source;
 
 /// The algorithms that a token may have (RFC 7518 section 3.1, RFC 8037). `none` is never one.
 pub const ALGORITHMS: [&str; 4] = ["HS256", "RS256", "ES256", "EdDSA"];
+
+impl Server {
+    /// Whether a peer is a proxy whose word on the client's address is taken.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        // A socket for both families gives IPv4 peers in IPv6's clothes.
+        let peer = peer.to_canonical();
+        let mut proxies = self.trusted_proxies.iter();
+        proxies.any(|proxy| check::parse_network(proxy).is_some_and(|net| net.contains(&peer)))
+    }
+
+    /// Whether the server speaks TLS itself.
+    pub fn tls(&self) -> bool {
+        !self.tls_cert.as_os_str().is_empty()
+    }
+
+    /// Whether people reach the server by https, here or at a proxy in front.
+    pub fn https(&self) -> bool {
+        self.tls() || self.public_url.starts_with("https://")
+    }
+}
 
 /// The whole configuration. `Default` is what runs without a file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -30,6 +51,8 @@ pub struct Config {
     pub notifications: Notifications,
     pub push: Push,
     pub limits: Limits,
+    pub backup: Backup,
+    pub retention: Retention,
     pub metrics: Metrics,
     pub log: Log,
     /// Where each `section.key` came from that has not its default.
@@ -50,6 +73,11 @@ pub struct Server {
     pub static_dir: PathBuf,
     /// Origins of other sites that may show the pages in a frame.
     pub frame_ancestors: Vec<String>,
+    /// Addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// A certificate chain in PEM, and its key: with both the server speaks TLS.
+    pub tls_cert: PathBuf,
+    pub tls_key: PathBuf,
 }
 
 impl Default for Server {
@@ -60,6 +88,9 @@ impl Default for Server {
             cors_origins: Vec::new(),
             static_dir: PathBuf::new(),
             frame_ancestors: Vec::new(),
+            trusted_proxies: vec!["127.0.0.0/8".into(), "::1/128".into()],
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
         }
     }
 }
@@ -201,24 +232,98 @@ pub enum PushContent {
     Hidden,
 }
 
+/// What one caller may take, so that there is enough for the others.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub enabled: bool,
+    /// Open connections in all.
+    pub connections: usize,
+    /// Of these, the ones of which nobody knows yet who they are; one more closes the one that was silent longest.
+    pub anonymous_connections: usize,
+    /// As `anonymous_connections`, from one address.
+    pub anonymous_per_address: usize,
     /// Open sockets of one user; one more closes the oldest.
     pub connections_per_user: usize,
     /// Frames a second that one socket may send, after a burst of four times as many.
     pub frames_per_second: u32,
+    /// Requests that change something, of one user; a minute's worth may come at once, here and below.
+    pub writes_per_minute: u32,
+    /// Requests that only read, of one user.
+    pub reads_per_minute: u32,
+    /// Searches of one user.
+    pub searches_per_minute: u32,
+    /// Sockets that one user may open.
+    pub sockets_per_minute: u32,
+    /// Requests of one API key.
+    pub key_requests_per_minute: u32,
+    /// Requests of one address that say not who calls.
+    pub anonymous_requests_per_minute: u32,
+    /// Wrong passwords for one account before its logins must wait, longer each time.
+    pub failed_logins_per_account: u32,
+    /// Wrong passwords from one address before its logins must wait.
+    pub failed_logins_per_address: u32,
+    /// Seconds in which the head of a request must come.
+    pub header_seconds: u32,
+    /// Seconds in which a body must come, and the longest pause of a client that reads an answer.
+    pub body_seconds: u32,
+    /// MiB of events that may wait for slow readers, of all sockets together.
+    pub queue_mebibytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             enabled: true,
+            connections: 20_000,
+            anonymous_connections: 4_096,
+            anonymous_per_address: 2_048,
             connections_per_user: 20,
             frames_per_second: 20,
+            writes_per_minute: 300,
+            reads_per_minute: 1_200,
+            searches_per_minute: 120,
+            sockets_per_minute: 120,
+            key_requests_per_minute: 12_000,
+            anonymous_requests_per_minute: 12_000,
+            failed_logins_per_account: 5,
+            failed_logins_per_address: 300,
+            header_seconds: 10,
+            body_seconds: 30,
+            queue_mebibytes: 256,
         }
     }
+}
+
+/// Copies that the server makes by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// Hours between two; 0: none.
+    pub every: u32,
+    /// How many of them stay.
+    pub keep: usize,
+    /// Where they go. Empty: the folder `backups` beside the database.
+    pub dir: PathBuf,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Backup {
+            every: 24,
+            keep: 7,
+            dir: PathBuf::new(),
+        }
+    }
+}
+
+/// Days after which things are removed; 0: never.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    pub messages: u32,
+    pub notifications: u32,
+    pub audit: u32,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -142,17 +142,14 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::GRACE;
     use super::*;
-    use crate::metrics::Metrics;
     use crate::model::ids::{ConnectionId, UserId};
 
     const USER: UserKey = UserKey(1);
 
     fn hub() -> Hub {
-        let hub = Hub::new(Arc::new(Metrics::new())).0;
+        let hub = crate::hub::tests::hub();
         hub.caught_up();
         hub
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::limits::pressure::Pressure;
 use crate::metrics::Metrics;
 use crate::model::events::{CloseCode, Event};
 use crate::model::ids::{ConnectionId, Seq};
@@ -49,6 +50,7 @@ pub struct Inbox {
     queue: Mutex<Queue>,
     wake: Notify,
     metrics: Arc<Metrics>,
+    pressure: Arc<Pressure>,
 }
 
 #[derive(Default)]
@@ -67,12 +69,13 @@ pub struct Drained {
 }
 
 impl Inbox {
-    pub fn new(id: ConnectionId, metrics: Arc<Metrics>) -> Self {
+    pub fn new(id: ConnectionId, metrics: Arc<Metrics>, pressure: Arc<Pressure>) -> Self {
         Inbox {
             id,
             queue: Mutex::default(),
             wake: Notify::new(),
             metrics,
+            pressure,
         }
     }
 
@@ -91,7 +94,8 @@ impl Inbox {
         if queue.close.is_some() {
             return;
         }
-        if queue.bytes + size > HARD_LIMIT {
+        let waiting = queue.bytes + size;
+        if waiting > HARD_LIMIT || self.pressure.over_share(waiting) {
             queue.close = Some(CloseCode::TooSlow);
             self.forget(&mut queue);
         } else if packet.droppable && queue.bytes + size > SOFT_LIMIT {
@@ -184,7 +188,9 @@ mod tests {
 
     fn inbox() -> (Inbox, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new());
-        (Inbox::new(ConnectionId(1), metrics.clone()), metrics)
+        let pressure = Arc::new(Pressure::new(&Default::default(), metrics.clone()));
+        let inbox = Inbox::new(ConnectionId(1), metrics.clone(), pressure);
+        (inbox, metrics)
     }
 
     #[test]

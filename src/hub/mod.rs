@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::limits::pressure::Pressure;
 use crate::metrics::Metrics;
 use crate::model::events::{CloseCode, Event, Publication};
 use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
@@ -35,6 +36,7 @@ const SHARDS: usize = 32;
 pub struct Hub {
     shards: Vec<Mutex<Shard>>,
     metrics: Arc<Metrics>,
+    pressure: Arc<Pressure>,
     next_connection: AtomicU64,
     /// Whether what was in doubt at the start has been seen to.
     caught_up: AtomicBool,
@@ -70,11 +72,15 @@ impl Entry {
 
 impl Hub {
     /// The hub, and the stream of people who come online.
-    pub fn new(metrics: Arc<Metrics>) -> (Self, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
+    pub fn new(
+        metrics: Arc<Metrics>,
+        pressure: Arc<Pressure>,
+    ) -> (Self, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let hub = Hub {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             metrics,
+            pressure,
             // Starts at random, so that an id of before a restart means nobody.
             next_connection: AtomicU64::new(uuid::Uuid::now_v7().as_u64_pair().1),
             caught_up: AtomicBool::new(false),
@@ -91,7 +97,7 @@ impl Hub {
     /// A new, empty inbox; nothing reaches it before [`Hub::register`].
     pub fn inbox(&self) -> Arc<Inbox> {
         let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
-        Arc::new(Inbox::new(id, self.metrics.clone()))
+        Arc::new(Inbox::new(id, self.metrics.clone(), self.pressure.clone()))
     }
 
     /// From now on what is published to the user is put into `inbox`. With `max` sockets open already the oldest goes.
@@ -183,6 +189,10 @@ impl Hub {
 
     /// Puts an event into the inbox of each recipient's sockets. It is encoded once, and only if anybody is there.
     pub fn publish(&self, publication: &Publication) {
+        if publication.event.droppable() && self.pressure.sheds_ephemeral() {
+            self.metrics.refused("overload_ephemeral");
+            return;
+        }
         let mut inboxes = Vec::new();
         for &user in &publication.to {
             if let Some(entry) = self.shard(user).users.get(&user) {
@@ -262,8 +272,14 @@ mod tests {
     use super::*;
     use crate::model::events::Empty;
 
-    fn hub() -> Hub {
-        Hub::new(Arc::new(Metrics::new())).0
+    fn hub_and_arrivals() -> (Hub, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
+        let metrics = Arc::new(Metrics::new());
+        let pressure = Pressure::new(&Default::default(), metrics.clone());
+        Hub::new(metrics, Arc::new(pressure))
+    }
+
+    pub fn hub() -> Hub {
+        hub_and_arrivals().0
     }
 
     fn somebody() -> UserId {
@@ -288,7 +304,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn coming_back_within_the_grace_is_no_arrival() {
-        let (hub, mut arrived) = Hub::new(Arc::new(Metrics::new()));
+        let (hub, mut arrived) = hub_and_arrivals();
         let user = UserKey(1);
         for _ in 0..2 {
             let inbox = hub.inbox();

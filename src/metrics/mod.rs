@@ -38,6 +38,11 @@ pub struct CodeLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    pub reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PushLabels {
     pub outcome: &'static str,
 }
@@ -59,6 +64,11 @@ pub struct Metrics {
     pub commit_jobs: Histogram,
     pub commit_seconds: Histogram,
     pub writer_queue: Count,
+    pub reads_waiting: Count,
+    refusals: Family<ReasonLabel, Counter>,
+    /// When the last backup was made, in Unix seconds, and how often one failed.
+    pub last_backup: Count,
+    pub backup_failures: Counter<u64, AtomicU64>,
     pub pushes: Family<PushLabels, Counter>,
     pub push_waiting: Count,
     database_bytes: Count,
@@ -89,6 +99,10 @@ impl Metrics {
             commit_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             commit_seconds: Histogram::new(exponential_buckets(0.0001, 2.5, 11)),
             writer_queue: Count::default(),
+            reads_waiting: Count::default(),
+            refusals: Family::default(),
+            last_backup: Count::default(),
+            backup_failures: Counter::default(),
             pushes: Family::default(),
             push_waiting: Count::default(),
             database_bytes: Count::default(),
@@ -152,6 +166,27 @@ impl Metrics {
             self.writer_queue.clone(),
         );
         r.register(
+            "reads_waiting",
+            "Reads waiting for a connection to the database",
+            self.reads_waiting.clone(),
+        );
+        r.register(
+            "refused",
+            "Requests, logins and connections over a limit, by which limit",
+            self.refusals.clone(),
+        );
+        r.register_with_unit(
+            "last_backup_timestamp",
+            "When the last backup was made, 0 if never",
+            Unit::Seconds,
+            self.last_backup.clone(),
+        );
+        r.register(
+            "backup_failures",
+            "Backups that could not be made",
+            self.backup_failures.clone(),
+        );
+        r.register(
             "pushes",
             "Attempts to push, by what came of them",
             self.pushes.clone(),
@@ -198,9 +233,22 @@ impl Metrics {
             .clone()
     }
 
-    /// The queue's length so far, for a decision on overload.
+    /// Counts something that a limit has refused.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// How many writes wait, for a decision on overload; so too the reads, and the bytes of events.
     pub fn writer_queue_len(&self) -> i64 {
         self.writer_queue.inner().load(Ordering::Relaxed)
+    }
+
+    pub fn reads_waiting(&self) -> i64 {
+        self.reads_waiting.inner().load(Ordering::Relaxed)
+    }
+
+    pub fn queued_bytes(&self) -> i64 {
+        self.queue_bytes.inner().load(Ordering::Relaxed)
     }
 }
 

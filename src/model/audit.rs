@@ -30,6 +30,14 @@ impl By {
         self.actor.starts_with("key:")
     }
 
+    /// The server itself, by the clock.
+    pub fn schedule() -> Self {
+        By {
+            actor: "schedule".into(),
+            address: None,
+        }
+    }
+
     /// Somebody with a shell on the server.
     pub fn command_line() -> Self {
         By {
@@ -64,6 +72,9 @@ pub enum Action {
     BackupMade,
     BackupFetched,
     BackupRemoved,
+    BackupRestored,
+    PersonExported,
+    PersonErased,
 }
 
 impl Action {
@@ -91,6 +102,9 @@ impl Action {
             Action::BackupMade => "backup.make",
             Action::BackupFetched => "backup.fetch",
             Action::BackupRemoved => "backup.remove",
+            Action::BackupRestored => "backup.restore",
+            Action::PersonExported => "person.export",
+            Action::PersonErased => "person.erase",
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Checks {
     /// What is wrong with it.
     pub push_contact_problem: Option<String>,
     pub last_backup_at: Option<Time>,
+    /// What is wrong with the backups that the server makes by itself.
+    pub backup_problem: Option<String>,
     pub database_bytes: u64,
     /// Free on the disk of the database; `null` where the system does not tell.
     pub disk_free_bytes: Option<u64>,

@@ -17,6 +17,7 @@ pub mod messages;
 pub mod notifications;
 pub mod object;
 pub mod page;
+pub mod personal_data;
 pub mod preferences;
 pub mod pushes;
 pub mod random;

@@ -68,6 +68,10 @@ impl ManualClock {
         Self(AtomicI64::new(time.0))
     }
 
+    pub fn set(&self, time: Time) {
+        self.0.store(time.0, Ordering::SeqCst);
+    }
+
     pub fn advance(&self, by: std::time::Duration) {
         self.0.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
     }

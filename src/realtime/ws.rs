@@ -1,5 +1,7 @@
 //! The protocol of `/ws`: `{"event": …, "data": …}` in text frames.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -8,6 +10,7 @@ use super::websocket::{self, Frames, OverWebSocket, Wire};
 use super::{Out, Protocol, Received};
 use crate::app::App;
 use crate::hub::Packet;
+use crate::limits::seats::Seat;
 use crate::model::events::{CloseCode, Cursor};
 use crate::model::ids::Seq;
 use crate::model::object::Object;
@@ -16,10 +19,10 @@ use crate::service::auth::Identity;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How a socket came: its cursor, and who it is where the handshake said so.
-#[derive(Debug)]
 pub struct Opening {
     pub since: Option<Cursor>,
     pub identity: Option<Identity>,
+    pub seat: Option<Arc<Seat>>,
     /// Bytes that came with the handshake.
     pub early: bytes::Bytes,
 }
@@ -29,7 +32,7 @@ pub async fn serve<S>(app: App, stream: S, opening: Opening)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let mut session = Session::new(app.clone());
+    let mut session = Session::new(app.clone(), opening.seat);
     if let Some(since) = opening.since {
         session.come_from(since);
     }

@@ -215,10 +215,12 @@ pub async fn use_password_link(
     let hash: [u8; 32] = Sha256::digest(code).into();
     let now = app.now();
     let bad = Error::Unauthorized(Unauthorized::BadPasswordLink);
+    app.limits.attempt(None, address)?;
     let found = app
         .store
         .read(move |c| accounts::by_password_link(c, &hash, now));
     let user = found.await?.ok_or(bad)?;
+    app.limits.succeeded(None, address);
     let new_hash = auth::hash_new(
         app,
         "password",

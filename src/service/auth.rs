@@ -7,12 +7,16 @@ use crate::app::App;
 use crate::auth::passwords;
 use crate::auth::tokens::{Issue, Verified};
 use crate::error::{Error, Forbidden, Result, Unauthorized};
+use crate::limits::Account;
 use crate::model::audit::{Action, By};
 use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Role, User, Username};
 use crate::store::{audit, users};
+
+/// Of a name that nobody has, so much is remembered, in characters.
+const LONGEST_LOGIN: usize = 128;
 
 /// Who is asking.
 #[derive(Debug, Clone)]
@@ -128,15 +132,28 @@ pub fn session(app: &App, user: Arc<User>) -> Result<Session> {
 /// # Errors
 /// [`Unauthorized::BadCredentials`] for an unknown name, a wrong password and a disabled account alike, in the same
 /// time.
-pub async fn login(app: &App, login: String, password: String) -> Result<Session> {
-    let found = app
-        .store
-        .read(move |c| users::by_login(c, login.trim()))
-        .await?;
-    let (user, hash) = found.unzip();
+///
+/// [`Error::TooMany`] after too many of these for the account or from the address.
+pub async fn login(
+    app: &App,
+    login: String,
+    password: String,
+    address: Option<IpAddr>,
+) -> Result<Session> {
+    let name = login.trim().to_lowercase();
+    let found = app.store.read(move |c| users::by_login(c, login.trim()));
+    let (user, hash) = found.await?.unzip();
+    let account = match &user {
+        Some(user) => Account::Known(user.key),
+        None => Account::Unknown(name.chars().take(LONGEST_LOGIN).collect()),
+    };
+    app.limits.attempt(Some(&account), address)?;
     let matches = app.auth.passwords.verify(password, hash).await?;
     match user {
-        Some(user) if matches && !user.disabled => session(app, Arc::new(user)),
+        Some(user) if matches && !user.disabled => {
+            app.limits.succeeded(Some(&account), address);
+            session(app, Arc::new(user))
+        }
         _ => Err(Error::Unauthorized(Unauthorized::BadCredentials)),
     }
 }
@@ -159,7 +176,7 @@ pub async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Resu
 /// Changes the caller's password and ends every token so far; the returned session is the only one.
 ///
 /// # Errors
-/// [`Error::Invalid`] on `currentPassword` or `newPassword`.
+/// [`Error::Invalid`] on `currentPassword` or `newPassword`; [`Error::TooMany`] as at [`login`].
 pub async fn change_password(
     app: &App,
     user: &User,
@@ -171,9 +188,12 @@ pub async fn change_password(
         .store
         .read(move |c| users::password_hash(c, key))
         .await?;
+    let account = Account::Known(key);
+    app.limits.attempt(Some(&account), None)?;
     if !app.auth.passwords.verify(current, hash).await? {
         return Err(Error::invalid("currentPassword", "is wrong"));
     }
+    app.limits.succeeded(Some(&account), None);
     let hash = hash_new(
         app,
         "newPassword",
@@ -237,7 +257,7 @@ async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
 /// Makes the first admin with the one-time code.
 ///
 /// # Errors
-/// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`].
+/// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`]; [`Error::TooMany`].
 pub async fn set_up(
     app: &App,
     code: &str,
@@ -247,7 +267,9 @@ pub async fn set_up(
     if app.store.read(users::admin_exists).await? {
         return Err(Error::Forbidden(Forbidden::SetupDone));
     }
+    app.limits.attempt(None, address)?;
     app.auth.setup.check(code, app.now())?;
+    app.limits.succeeded(None, address);
     let new = prepare(app, account).await?;
     let user = app
         .store

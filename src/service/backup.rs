@@ -1,7 +1,9 @@
 //! Copies of the database, made while it is in use.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
@@ -25,25 +27,114 @@ pub fn make(source: &Path, target: &Path) -> Result<()> {
     backup::copy(source, target)
 }
 
+/// Puts the database of a backup in the place of the one at `target`, which is kept aside; returns where. No server may
+/// run on it: hold its lock. Blocks on the disk.
+///
+/// # Errors
+/// With a sentence for the person who asked; then everything is as it was.
+pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>> {
+    backup::restore(file, target, &By::command_line(), now)
+}
+
+/// How often it is looked whether a copy is due, how long after a start the first of all may be, and how long after one
+/// that failed the next.
+const LOOK: Duration = Duration::from_secs(60);
+const FIRST: Duration = Duration::from_secs(600);
+const AGAIN: Duration = Duration::from_secs(3_600);
+
+const HOUR: i64 = 3_600_000;
+
+/// Makes copies by the clock.
+pub async fn work(app: App) {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let started = Instant::now();
+    let mut not_before = started;
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = app.stopping.cancelled() => return,
+        }
+        let newest = newest(&app).await;
+        // A first start has nothing yet that is worth a copy.
+        let ripe = newest.is_some() || started.elapsed() >= FIRST;
+        if ripe && is_due(&app, newest) && Instant::now() >= not_before {
+            if let Err(error) = keep_scheduled(&app).await {
+                tracing::error!(%error, "no backup was made");
+                not_before = Instant::now() + AGAIN;
+            }
+        }
+    }
+}
+
+/// When the newest copy was made.
+async fn newest(app: &App) -> Option<Time> {
+    let kept = list(app).await.unwrap_or_default();
+    let newest = kept.first().map(|backup| backup.created_at);
+    let seconds = newest.map_or(0, |at| at.0 / 1_000);
+    app.metrics.last_backup.set(seconds);
+    newest
+}
+
+fn is_due(app: &App, newest: Option<Time>) -> bool {
+    let every = i64::from(app.config.backup.every) * HOUR;
+    every > 0 && newest.is_none_or(|at| app.now().0 - at.0 >= every)
+}
+
+/// Makes a copy by the clock, and removes those of its kind that are more than are to be kept.
+///
+/// # Errors
+/// As [`keep`].
+pub async fn keep_scheduled(app: &App) -> Result<Backup> {
+    let made = keep_as(app, By::schedule(), SCHEDULED).await?;
+    let kept = list(app).await?;
+    let scheduled = kept.iter().filter(|b| b.name.starts_with(SCHEDULED));
+    for old in scheduled.skip(app.config.backup.keep) {
+        let path = folder(app).join(&old.name);
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "an old backup stays");
+        }
+    }
+    Ok(made)
+}
+
+/// How the names of copies begin: of those that somebody asked for, and of those that the clock did.
+const ASKED: &str = "schoolbell-";
+const SCHEDULED: &str = "schoolbell-auto-";
+
 /// Makes a copy in the server's own folder.
 ///
 /// # Errors
 /// [`Error::Unavailable`] while another one is being made.
 pub async fn keep(app: &App, by: By) -> Result<Backup> {
+    keep_as(app, by, ASKED).await
+}
+
+async fn keep_as(app: &App, by: By, prefix: &'static str) -> Result<Backup> {
     // On a task of its own: who hangs up does not stop it, and it is written down all the same.
-    let task = app.tasks.spawn(keep_one(app.clone(), by));
+    let task = app.tasks.spawn(keep_one(app.clone(), by, prefix));
     task.await
         .map_err(|e| Error::Internal(format!("backup: {e}")))?
 }
 
-async fn keep_one(app: App, by: By) -> Result<Backup> {
-    let Ok(_one) = app.backup.try_lock() else {
+async fn keep_one(app: App, by: By, prefix: &str) -> Result<Backup> {
+    let Ok(mut problem) = app.backup.try_lock() else {
         return Err(Error::unavailable("A backup is being made."));
     };
-    let folder = folder(&app);
+    let made = keep_alone(&app, by, prefix).await;
+    *problem = made.as_ref().err().map(ToString::to_string);
+    match &made {
+        Ok(backup) => drop(app.metrics.last_backup.set(backup.created_at.0 / 1_000)),
+        Err(_) => drop(app.metrics.backup_failures.inc()),
+    }
+    made
+}
+
+async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
+    let folder = folder(app);
     let source = app.store.path().to_owned();
     let stamp = app.now().to_string().replace([':', '.'], "-");
-    let name = format!("schoolbell-{stamp}.db");
+    let name = format!("{prefix}{stamp}.db");
     let target = folder.join(&name);
     let made = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&folder)
@@ -54,7 +145,7 @@ async fn keep_one(app: App, by: By) -> Result<Backup> {
     let made = made
         .await
         .map_err(|e| Error::Internal(format!("backup: {e}")))??;
-    note(&app, by, Action::BackupMade, name).await?;
+    note(app, by, Action::BackupMade, name).await?;
     Ok(made)
 }
 
@@ -121,6 +212,10 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn folder(app: &App) -> PathBuf {
+    let dir = &app.config.backup.dir;
+    if !dir.as_os_str().is_empty() {
+        return dir.clone();
+    }
     let parent = app.store.path().parent().unwrap_or(Path::new("."));
     parent.join("backups")
 }
@@ -138,20 +233,34 @@ fn describe(path: &Path) -> Option<Backup> {
 
 /// What an administrator should look at, as far as the server can tell.
 pub async fn checks(app: &App) -> Result<Checks> {
+    let last = newest(app).await;
     Ok(Checks {
         version: env!("CARGO_PKG_VERSION").into(),
         server_time: app.now(),
         public_url: app.config.server.public_url.clone(),
         push_contact: contact::subject(&app.config),
         push_contact_problem: contact::problem(&app.config),
-        last_backup_at: list(app).await?.first().map(|backup| backup.created_at),
+        last_backup_at: last,
+        backup_problem: problem(app, last),
         database_bytes: app.store.size(),
         disk_free_bytes: disk_free(app.store.path()),
     })
 }
 
+/// What is wrong with backups, as far as the server makes them: the last failed, or is too old.
+fn problem(app: &App, last: Option<Time>) -> Option<String> {
+    // While one is being made, nothing is known to be wrong.
+    if let Some(why) = app.backup.try_lock().ok().and_then(|failed| failed.clone()) {
+        return Some(format!("The last backup failed: {why}"));
+    }
+    let every = i64::from(app.config.backup.every) * HOUR;
+    let age = app.now().0 - last?.0;
+    (every > 0 && age > 2 * every).then(|| format!("The last backup is {} hours old.", age / HOUR))
+}
+
+/// Bytes that are free on the disk of `path`.
 #[cfg(target_os = "linux")]
-fn disk_free(path: &Path) -> Option<u64> {
+pub fn disk_free(path: &Path) -> Option<u64> {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
@@ -160,6 +269,6 @@ fn disk_free(path: &Path) -> Option<u64> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn disk_free(_: &Path) -> Option<u64> {
+pub fn disk_free(_: &Path) -> Option<u64> {
     None
 }

@@ -49,7 +49,7 @@ fn account(row: &Row) -> rusqlite::Result<Account> {
 /// People by name.
 pub fn list(connection: &Connection, filter: &AccountFilter, limit: i64) -> Result<Vec<Account>> {
     let sql = format!(
-        "{SELECT} WHERE (:search = '' OR instr(u.folded, :search) > 0)
+        "{SELECT} WHERE u.erased_at IS NULL AND (:search = '' OR instr(u.folded, :search) > 0)
            AND (:role IS NULL OR u.role = :role)
            AND (:disabled IS NULL OR (u.disabled_at IS NOT NULL) = :disabled)
            AND (:group IS NULL OR u.key IN (SELECT m.user_key FROM group_members m JOIN groups g ON g.key = m.group_key
@@ -73,7 +73,7 @@ pub fn list(connection: &Connection, filter: &AccountFilter, limit: i64) -> Resu
 }
 
 pub fn by_key(connection: &Connection, key: UserKey) -> Result<Option<Account>> {
-    let sql = format!("{SELECT} WHERE u.key = ?1");
+    let sql = format!("{SELECT} WHERE u.key = ?1 AND u.erased_at IS NULL");
     first(connection, &sql, [key.0], account)
 }
 
@@ -146,6 +146,12 @@ pub fn set_groups(tx: &WriteTx, user: UserKey, groups: &[UserId]) -> Result<()> 
 pub fn admins(connection: &Connection) -> Result<i64> {
     let sql = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled_at IS NULL";
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Whether nobody else is an administrator who may log in.
+pub fn is_last_admin(connection: &Connection, user: &User) -> Result<bool> {
+    let is_admin = user.role == Role::Admin && !user.disabled;
+    Ok(is_admin && admins(connection)? == 1)
 }
 
 /// Puts a one-time link in the place of any earlier one.

@@ -9,11 +9,23 @@ use crate::model::time::Time;
 
 /// Adds a line, in the transaction of what it is about.
 pub fn note(tx: &WriteTx, by: &By, action: Action, target: &str, detail: &str) -> Result<()> {
+    note_at(tx, tx.now, by, action, target, detail)
+}
+
+/// As [`note`], on a database that no server has open.
+pub(super) fn note_at(
+    connection: &Connection,
+    at: Time,
+    by: &By,
+    action: Action,
+    target: &str,
+    detail: &str,
+) -> Result<()> {
     let address = by.address.map(|address| address.to_string());
     run(
-        tx,
+        connection,
         "INSERT INTO audit (at, actor, address, action, target, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![tx.now.0, by.actor, address, action.as_str(), target, detail],
+        params![at.0, by.actor, address, action.as_str(), target, detail],
     )
     .map(drop)
 }

@@ -21,6 +21,22 @@ pub fn epoch(connection: &Connection) -> Result<String> {
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or_default())
 }
 
+/// Where this history begins: 0 unless a backup was restored.
+pub fn epoch_seq(connection: &Connection) -> Result<Seq> {
+    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'epoch_seq'";
+    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Begins a new history after `seq`: what clients know of before is of another.
+pub fn begin_epoch(connection: &Connection, seq: Seq) -> Result<()> {
+    run(connection, "UPDATE sequence SET value = ?1", [seq])?;
+    let sql = "UPDATE meta SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'";
+    run(connection, sql, [])?;
+    let sql = "INSERT INTO meta (name, value) VALUES ('epoch_seq', ?1)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    run(connection, sql, [seq.to_string()]).map(drop)
+}
+
 /// A write for its own sake: whether the database takes one.
 pub fn touch(connection: &Connection, now: Time) -> Result<()> {
     run(

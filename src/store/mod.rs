@@ -20,10 +20,12 @@ pub mod meta;
 pub mod migrate;
 pub mod notifications;
 pub mod open;
+pub mod personal_data;
 pub mod preferences;
 pub mod push_services;
 pub mod pushes;
 pub mod replay;
+pub mod retention;
 pub mod roster;
 pub mod search;
 pub mod stages;
@@ -40,6 +42,7 @@ use tokio::sync::Semaphore;
 
 use crate::config;
 use crate::error::{Error, Result};
+use crate::limits::pressure::READS;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::time::Clock;
@@ -65,6 +68,7 @@ pub struct Store {
     readers: r2d2::Pool<SqliteConnectionManager>,
     /// As many as there are readers: who waits for one waits as a task, not as a thread.
     permits: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
     path: PathBuf,
     _checkpointer: checkpoint::Checkpointer,
 }
@@ -93,7 +97,8 @@ impl Store {
         let checkpointer = checkpoint::Checkpointer::start(&config.path)
             .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
         Ok(Store {
-            writer: Writer::start(connection, clock, metrics, sink),
+            writer: Writer::start(connection, clock, metrics.clone(), sink),
+            metrics,
             readers,
             permits: Arc::new(Semaphore::new(config.readers as usize)),
             path: config.path.clone(),
@@ -104,13 +109,15 @@ impl Store {
     /// Runs `work` on a read-only connection, in one snapshot of the database.
     ///
     /// # Errors
-    /// What `work` returns, or [`Error::Unavailable`] when no connection can be had.
+    /// What `work` returns, or [`Error::Unavailable`] when no connection can be had or too many wait for one.
     pub async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        let waiting = Waiting::begin(&self.metrics)?;
         let permit = self.permits.clone().acquire_owned().await;
+        drop(waiting);
         let pool = self.readers.clone();
         let read = move || {
             let _permit = permit;
@@ -147,6 +154,25 @@ impl Store {
     pub fn size(&self) -> u64 {
         let bytes = |path: PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
         bytes(self.path.clone()) + bytes(open::sibling(&self.path, "-wal"))
+    }
+}
+
+/// Counts a read as waiting.
+struct Waiting<'m>(&'m Metrics);
+
+impl<'m> Waiting<'m> {
+    fn begin(metrics: &'m Metrics) -> Result<Self> {
+        if metrics.reads_waiting() >= READS as i64 {
+            return Err(Error::unavailable("Too many reads are waiting."));
+        }
+        metrics.reads_waiting.inc();
+        Ok(Waiting(metrics))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.reads_waiting.dec();
     }
 }
 

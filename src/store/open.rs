@@ -132,7 +132,7 @@ pub fn probe(path: &Path) -> Result<i32, OpenError> {
 }
 
 /// The schema's version, read without touching the file.
-fn inspect(path: &Path) -> Result<i32, OpenError> {
+pub(super) fn inspect(path: &Path) -> Result<i32, OpenError> {
     let fail = |e| OpenError::sqlite(path, e);
     let connection = Connection::open_with_flags(path, read_only()).map_err(fail)?;
     connection

@@ -45,6 +45,10 @@ pub fn snapshot(connection: &Connection, me: UserKey, since: Option<&Cursor>) ->
         None => Missed::Events(Vec::new()),
         Some(since) if since.seq > seq => Missed::Unknown,
         Some(since) if since.epoch.as_deref().is_some_and(|e| e != epoch) => Missed::Unknown,
+        // A plain number names no history: after a restore, what is from before it is of another.
+        Some(since) if since.epoch.is_none() && since.seq < meta::epoch_seq(connection)? => {
+            Missed::Unknown
+        }
         Some(since) => after(connection, me, since.seq)?,
     };
     Ok(Snapshot {

@@ -111,6 +111,12 @@ pub fn search(
     )
 }
 
+/// Somebody by the name that they log in with.
+pub fn by_username(connection: &Connection, username: &str) -> Result<Option<User>> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE username = ?1");
+    first(connection, &sql, [username], |row| user(row, 0))
+}
+
 /// # Errors
 /// [`Error::Conflict`] when the id, the username or the e-mail is taken.
 pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User> {

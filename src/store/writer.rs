@@ -15,13 +15,12 @@ use rusqlite::Connection;
 use super::job::{Job, Queued, Task, unwritten};
 use super::{Committed, Sink, search};
 use crate::error::{Error, Result};
+use crate::limits::pressure::WRITES;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::ids::Seq;
 use crate::model::time::{Clock, Time};
 
-/// Jobs that may wait; one more is refused at once.
-const QUEUE: usize = 4_096;
 /// Jobs in one commit, and the time after which a batch takes no more.
 const BATCH: usize = 256;
 const BATCH_TIME: Duration = Duration::from_millis(4);
@@ -81,7 +80,7 @@ impl Writer {
         metrics: Arc<Metrics>,
         sink: Sink,
     ) -> Self {
-        let (queue, jobs) = mpsc::sync_channel(QUEUE);
+        let (queue, jobs) = mpsc::sync_channel(WRITES);
         let worker = Worker {
             connection,
             clock,

@@ -321,7 +321,7 @@ async fn a_full_queue_is_an_answer_at_once() {
     assert!((full..full + 10).contains(&refused), "{refused}");
     let body = json!({ "receiverId": bob.id(), "content": "hi" });
     let answer = ann.post("/api/messages", body.clone()).await;
-    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(answer.headers["retry-after"], "2");
     answer.refused(503, "unavailable");
     go.send(()).unwrap();
     drop(waiting);

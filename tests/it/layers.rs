@@ -8,6 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     &["model"],
     &["config", "metrics"],
+    &["limits"],
     &["store", "hub", "auth"],
     &["app", "directory"],
     &["push"],

@@ -430,6 +430,7 @@ async fn a_peer_that_answers_no_ping_is_dropped() {
         .unwrap();
     let opening = Opening {
         since: None,
+        seat: None,
         identity: Some(identity),
         early: Default::default(),
     };

@@ -83,7 +83,7 @@ impl Polling {
     fn new(app: &App, link: Arc<Link>, waiting: OwnedSemaphorePermit) -> Self {
         Polling {
             app: app.clone(),
-            protocol: SocketIo::new(app.clone()),
+            protocol: SocketIo::new(app.clone(), None),
             heartbeat: Heartbeat::new(),
             bucket: Bucket::new(&app.config.limits),
             link,

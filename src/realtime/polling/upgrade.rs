@@ -7,9 +7,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::super::Protocol as _;
 use super::Payload;
 use super::link::{Command, Gone, Link};
 use crate::app::App;
+use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
 use crate::realtime::bucket::Bucket;
 use crate::realtime::engineio::{PROBE, PROBED, SEPARATOR, UPGRADE};
@@ -42,7 +44,7 @@ impl Upgrading {
 
     /// Lets a WebSocket prove itself, then serves the session on it to its end. Where it does not prove itself, the
     /// session goes on polling.
-    pub async fn serve<S>(self, app: App, stream: S, early: &[u8])
+    pub async fn serve<S>(self, app: App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -51,13 +53,15 @@ impl Upgrading {
         let probed = tokio::select! {
             probed = probe => probed.unwrap_or(Err(End::Code(CloseCode::NoAuth))),
             () = stopped(&app) => Err(End::Code(CloseCode::Restarting)),
+            () = lost(seat.as_deref()) => Err(End::Code(CloseCode::Restarting)),
         };
         // The right goes back before the rest, which may take days.
         drop(self);
-        let carried = match probed {
+        let mut carried = match probed {
             Ok(carried) => carried,
             Err(end) => return wire.close(&end).await,
         };
+        carried.protocol.session().sit(seat);
         for packet in carried.unsent.0.split(SEPARATOR).filter(|p| !p.is_empty()) {
             wire.out.message(&[packet]);
         }
@@ -94,6 +98,13 @@ impl Drop for Upgrading {
 async fn stopped(app: &App) {
     app.stopping.cancelled().await;
     tokio::time::sleep(STOP_GRACE).await;
+}
+
+async fn lost(seat: Option<&Seat>) {
+    match seat {
+        Some(seat) => seat.lost().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn next_text<S>(wire: &mut Wire<S>) -> Result<String, End>

@@ -16,6 +16,8 @@ use super::typing::TypingGate;
 use crate::app::App;
 use crate::error::{Error, Unauthorized};
 use crate::hub::{Drained, Inbox, Packet};
+use crate::limits::rates::Kind;
+use crate::limits::seats::Seat;
 use crate::model::events::{CloseCode, Connected, Cursor, Event, Resync};
 use crate::model::ids::{Seq, UserKey};
 use crate::service::auth::Identity;
@@ -36,6 +38,8 @@ pub use commands::Refusal;
 pub struct Session {
     app: App,
     inbox: Arc<Inbox>,
+    /// The connection's place, where it has one of its own.
+    seat: Option<Arc<Seat>>,
     since: Option<Cursor>,
     phase: Phase,
     typing: TypingGate,
@@ -62,9 +66,10 @@ enum Phase {
 
 impl Session {
     /// A socket that has not said yet who it is.
-    pub fn new(app: App) -> Self {
+    pub fn new(app: App, seat: Option<Arc<Seat>>) -> Self {
         Session {
             inbox: app.hub.inbox(),
+            seat,
             since: None,
             phase: Phase::Waiting {
                 until: Instant::now() + AUTH_TIME,
@@ -74,6 +79,20 @@ impl Session {
             unasked: None,
             app,
         }
+    }
+
+    /// Goes on, on a connection of its own.
+    pub fn sit(&mut self, seat: Option<Arc<Seat>>) {
+        if self.joined() {
+            seat.iter().for_each(|seat| seat.known());
+        }
+        self.seat = seat;
+    }
+
+    /// The next session on the same connection.
+    pub fn anew(&self) -> Self {
+        self.seat.iter().for_each(|seat| seat.unknown());
+        Session::new(self.app.clone(), self.seat.clone())
     }
 
     /// What came after this cursor is sent at joining.
@@ -106,11 +125,16 @@ impl Session {
         }
     }
 
-    /// Resolves when the server stops while it is not known yet who this is; the hub tells the others.
+    /// Resolves when the server stops, or gives the place to another, while it is not known yet who this is; the hub tells
+    /// the others.
     pub async fn stopping(&self) {
-        match self.phase {
-            Phase::Waiting { .. } => self.app.stopping.cancelled().await,
-            Phase::Joined { .. } => std::future::pending().await,
+        match (&self.phase, &self.seat) {
+            (Phase::Waiting { .. }, Some(seat)) => tokio::select! {
+                () = self.app.stopping.cancelled() => {}
+                () = seat.lost() => {}
+            },
+            (Phase::Waiting { .. }, None) => self.app.stopping.cancelled().await,
+            (Phase::Joined { .. }, _) => std::future::pending().await,
         }
     }
 
@@ -171,6 +195,11 @@ impl Session {
 
     async fn join(&mut self, identity: Identity, expires: Instant) -> Step {
         let user = identity.user.clone();
+        let rates = &self.app.limits.rates;
+        rates
+            .person(user.key, Kind::Socket)
+            .map_err(|_| CloseCode::TooManyFrames)?;
+        self.seat.iter().for_each(|seat| seat.known());
         let limits = &self.app.config.limits;
         let max = if limits.enabled {
             limits.connections_per_user

@@ -7,6 +7,7 @@
 mod packet;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,6 +21,7 @@ use super::{End, NORMAL, Out, Protocol, Received};
 use crate::app::App;
 use crate::error::{Error, Unauthorized};
 use crate::hub;
+use crate::limits::seats::Seat;
 use crate::model::events::{CloseCode, Cursor};
 use crate::model::ids::{Seq, UserId};
 use crate::model::object::Object;
@@ -32,7 +34,7 @@ const AUTHENTICATION_ERROR: &str = "Authentication error";
 const MAX_NAMESPACE: usize = 256;
 
 /// Serves to its end a connection that is a WebSocket from the start. `early`: bytes that came with the handshake.
-pub async fn serve<S>(app: App, stream: S, early: &[u8])
+pub async fn serve<S>(app: App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -44,7 +46,7 @@ where
             return wire.close(&End::Code(CloseCode::Restarting)).await;
         }
     }
-    websocket::serve(&app, wire, SocketIo::new(app.clone()), None).await;
+    websocket::serve(&app, wire, SocketIo::new(app.clone(), seat), None).await;
 }
 
 /// One client on the main namespace.
@@ -95,9 +97,9 @@ struct Acknowledged<'a> {
 }
 
 impl SocketIo {
-    pub(super) fn new(app: App) -> Self {
+    pub(super) fn new(app: App, seat: Option<Arc<Seat>>) -> Self {
         SocketIo {
-            session: Session::new(app.clone()),
+            session: Session::new(app.clone(), seat),
             asked: VecDeque::new(),
             app,
         }
@@ -132,7 +134,7 @@ impl SocketIo {
             _ if !self.session.joined() => Err(CloseCode::BadFrame),
             Body::Connect(_) => Err(CloseCode::BadFrame),
             Body::Disconnect => {
-                self.session = Session::new(self.app.clone());
+                self.session = self.session.anew();
                 // The pongs that are still to come are of pings before.
                 self.asked.iter_mut().for_each(|seq| *seq = 0);
                 Ok(Vec::new())

@@ -56,6 +56,9 @@ impl TestApp {
         let mut config = Config::default();
         config.database.path = folder.path().join("school.db");
         config.auth.jwt_secret = schoolbell::config::Secret::new(SECRET);
+        // Tests ask faster than people do.
+        config.limits.writes_per_minute = 1_000_000;
+        config.limits.reads_per_minute = 1_000_000;
         change(&mut config);
         let clock = Arc::new(ManualClock::at(START));
         let app = App::open_with_clock(config, clock.clone()).unwrap();
@@ -345,6 +348,18 @@ impl Answer {
         Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
+    /// One that came over the network.
+    pub async fn received(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Answer {
+            status,
+            headers,
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
         }

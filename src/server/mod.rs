@@ -3,23 +3,28 @@
 //! Not `warp::serve`: it never sets TCP_NODELAY, has no time limit for a request's head, and waits without limit for a
 //! slow request when it stops.
 
+mod tls;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
+use crate::api::transport::Transport;
 use crate::api::{self, Peer};
 use crate::app::App;
+use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
 use crate::service;
+use tls::Tls;
 
-/// How long the head of a request may take to come.
-const HEADER_TIME: Duration = Duration::from_secs(10);
 /// The largest head of a request, in bytes.
 const HEADER_BYTES: usize = 32 << 10;
 /// How long a stop may take in all.
@@ -30,7 +35,15 @@ const STOP_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves `app` on `listener` until `stop` resolves, then lets running requests and sockets end, at most ten seconds
 /// long.
-pub async fn run(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+///
+/// # Errors
+/// A sentence for the person who starts the server, where a certificate cannot be used.
+pub async fn run(
+    listener: TcpListener,
+    app: App,
+    stop: impl Future<Output = ()>,
+) -> Result<(), String> {
+    let tls = Tls::open(&app)?;
     service::start_workers(&app);
     let service = warp::service(api::routes(&app));
     let mut stop = pin!(stop);
@@ -41,8 +54,21 @@ pub async fn run(listener: TcpListener, app: App, stop: impl Future<Output = ()>
         };
         match accepted {
             Ok((stream, peer)) => {
-                let service = service.clone();
-                app.tasks.spawn(serve(app.clone(), service, stream, peer));
+                let proxy = app.config.server.trusts(peer.ip());
+                let address = (!proxy).then(|| peer.ip().to_canonical());
+                match app.limits.seats.take(address) {
+                    Some(seat) => {
+                        let (service, tls) = (service.clone(), tls.clone());
+                        let connection = Connection {
+                            stream,
+                            peer,
+                            seat,
+                            tls,
+                        };
+                        app.tasks.spawn(serve(app.clone(), service, connection));
+                    }
+                    None => turn_away(&stream),
+                }
             }
             Err(error) => {
                 // Out of file descriptors, for instance: what is open goes on, and frees some in time.
@@ -53,9 +79,25 @@ pub async fn run(listener: TcpListener, app: App, stop: impl Future<Output = ()>
     }
     drop(listener);
     wind_down(&app).await;
+    Ok(())
 }
 
-async fn serve<S>(app: App, service: S, stream: TcpStream, peer: SocketAddr)
+/// A connection that has been accepted.
+struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    seat: Arc<Seat>,
+    tls: Option<Arc<Tls>>,
+}
+
+/// All places are taken. Over TLS it costs too much to say so.
+fn turn_away(stream: &TcpStream) {
+    let answer = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    // A new socket has room for so little; where it has not, there is nobody to tell.
+    let _ = stream.try_write(answer.as_bytes());
+}
+
+async fn serve<S>(app: App, service: S, connection: Connection)
 where
     S: tower_service::Service<
             warp::http::Request<hyper::body::Incoming>,
@@ -63,22 +105,48 @@ where
             Error = Infallible,
         > + Clone,
 {
+    let Connection {
+        stream,
+        peer,
+        seat,
+        tls,
+    } = connection;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
+    let limits = &app.config.limits;
+    let header_time = Duration::from_secs(limits.header_seconds.into());
+    let patience = Duration::from_secs(limits.body_seconds.into());
+    let transport = match tls {
+        None => Transport::plain(stream, patience),
+        Some(tls) => tokio::select! {
+            handshake = timeout(header_time, tls.accept(stream)) => match handshake {
+                Ok(Ok(stream)) => Transport::tls(stream, patience),
+                Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake"),
+                Err(_) => return tracing::debug!("TLS handshake took too long"),
+            },
+            () = seat.lost() => return,
+            () = app.stopping.cancelled() => return,
+        },
+    };
+    let of_request = seat.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
+        let (seat, extensions) = (of_request.clone(), request.extensions_mut());
+        extensions.insert(Peer(peer));
+        seat.unknown();
+        extensions.insert(seat);
         service.clone().call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
+        .header_read_timeout(header_time)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(transport), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = seat.lost() => return tracing::debug!("made room for another connection"),
         () = app.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

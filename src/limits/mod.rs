@@ -1,0 +1,114 @@
+//! What one caller may take, so that there is enough for the others, and what is let go first when there is not.
+//!
+//! - [`rates`]: so many requests a minute of one caller.
+//! - [`attempts`]: wrong passwords make the next login wait.
+//! - [`seats`]: so many connections, and whose goes first.
+//! - [`pressure`]: how full the server is, and what it does without.
+//!
+//! All of it is in memory: a restart forgets it.
+
+pub mod attempts;
+pub mod pressure;
+pub mod rates;
+pub mod seats;
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config;
+use crate::error::{Error, Result};
+use crate::metrics::Metrics;
+use crate::model::ids::UserKey;
+use attempts::Attempts;
+use rates::Rates;
+use seats::Seats;
+
+/// All limits on callers.
+pub struct Limits {
+    pub rates: Rates,
+    pub seats: Arc<Seats>,
+    accounts: Attempts<Account>,
+    addresses: Attempts<IpAddr>,
+    metrics: Arc<Metrics>,
+    enabled: bool,
+}
+
+/// Whose password is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Account {
+    Known(UserKey),
+    /// By a name that nobody has: it waits as one that somebody has does.
+    Unknown(String),
+}
+
+/// The longest wait after wrong passwords for an account, and from an address.
+const ACCOUNT_WAIT: Duration = Duration::from_secs(300);
+const ADDRESS_WAIT: Duration = Duration::from_secs(60);
+/// The time after which one wrong password is forgotten.
+const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
+const ADDRESS_FORGETS: Duration = Duration::from_secs(1);
+
+impl Limits {
+    pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
+        Limits {
+            rates: Rates::new(config, metrics.clone()),
+            seats: Arc::new(Seats::new(config, metrics.clone())),
+            accounts: Attempts::new(
+                config.failed_logins_per_account,
+                ACCOUNT_FORGETS,
+                ACCOUNT_WAIT,
+            ),
+            addresses: Attempts::new(
+                config.failed_logins_per_address,
+                ADDRESS_FORGETS,
+                ADDRESS_WAIT,
+            ),
+            metrics,
+            enabled: config.enabled,
+        }
+    }
+
+    /// A secret is about to be tried. It counts as a failure until [`Limits::succeeded`], so that a hundred tried at once
+    /// are a hundred.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] while the account or the address must wait.
+    pub fn attempt(&self, account: Option<&Account>, address: Option<IpAddr>) -> Result<()> {
+        self.begin(&self.addresses, address.as_ref(), "login_address")?;
+        self.begin(&self.accounts, account, "login_account")
+    }
+
+    fn begin<K: Clone + Eq + Hash>(
+        &self,
+        attempts: &Attempts<K>,
+        key: Option<&K>,
+        reason: &'static str,
+    ) -> Result<()> {
+        let Some(key) = key.filter(|_| self.enabled) else {
+            return Ok(());
+        };
+        attempts.begin(key).map_err(|wait| {
+            self.metrics.refused(reason);
+            Error::TooMany(wait)
+        })
+    }
+
+    /// The secret of [`Limits::attempt`] was right.
+    pub fn succeeded(&self, account: Option<&Account>, address: Option<IpAddr>) {
+        if let Some(account) = account {
+            self.accounts.forget(account);
+        }
+        if let Some(address) = address {
+            self.addresses.take_back(&address);
+        }
+    }
+
+    /// Forgets whom it need not remember. To be called now and then.
+    pub fn tidy(&self) {
+        self.rates.tidy();
+        self.accounts.tidy();
+        self.addresses.tidy();
+    }
+}
