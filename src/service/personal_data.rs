@@ -1,0 +1,225 @@
+//! A person's data, for them to have or to be erased (GDPR, articles 15 and 17).
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::app::App;
+use crate::error::{Error, Noun, Result};
+use crate::model::audit::{Action, By};
+use crate::model::events::{CloseCode, Effect};
+use crate::model::ids::UserId;
+use crate::model::personal_data::{Messages, PersonalData};
+use crate::model::users::User;
+use crate::store::{accounts, audit, personal_data, retention, users};
+
+/// What others see in the place of the name.
+const NOBODY: &str = "Former member";
+/// Messages removed in one write.
+const SLICE: usize = 200;
+
+/// Somebody by username or id.
+///
+/// # Errors
+/// [`Noun::User`] not found.
+pub async fn find(app: &App, name: &str) -> Result<User> {
+    let name = name.to_owned();
+    let found = app.store.read(move |c| {
+        if let Some(user) = users::by_username(c, &name)? {
+            return Ok(Some(user));
+        }
+        UserId::parse(&name).map_or(Ok(None), |id| users::by_id(c, &id))
+    });
+    found.await?.ok_or(Error::NotFound(Noun::User))
+}
+
+/// Writes all that is stored of somebody into a new folder: JSON for programs, and a page for people.
+///
+/// # Errors
+/// When the folder exists already or cannot be written.
+pub async fn export(app: &App, by: By, user: User, folder: &Path) -> Result<()> {
+    let id = user.id().clone();
+    let data = app.store.read(move |c| personal_data::of(c, &user)).await?;
+    let fail = |e: std::io::Error| Error::Internal(format!("{}: {e}", folder.display()));
+    make_private_folder(folder).map_err(fail)?;
+    for (name, text) in files(&data)? {
+        fs::write(folder.join(name), text).map_err(fail)?;
+    }
+    app.store
+        .write(move |tx| {
+            audit::note(tx, &by, Action::PersonExported, id.as_str(), "")?;
+            Ok(((), Vec::new()))
+        })
+        .await
+}
+
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn files(data: &PersonalData) -> Result<[(&'static str, String); 6]> {
+    Ok([
+        ("account.json", json(&data.account)?),
+        ("settings.json", json(&(&data.preferences, &data.devices))?),
+        ("messages.json", json(&data.messages)?),
+        ("notifications.json", json(&data.notifications)?),
+        ("audit.json", json(&data.audit)?),
+        ("index.html", page(data)),
+    ])
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|e| Error::Internal(format!("export: {e}")))
+}
+
+/// The page: no script, nothing from elsewhere, and every text shown as text.
+fn page(data: &PersonalData) -> String {
+    let name = data.account.as_ref().map_or("", |account| &account.name);
+    let mut html = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{name}</title>\n\
+         <style>body{{font:1rem/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}}\
+         td,th{{text-align:start;vertical-align:top;padding:.2rem .6rem .2rem 0}}\
+         p{{white-space:pre-wrap;unicode-bidi:isolate;margin:0}}</style>\n<h1><bdi>{name}</bdi></h1>\n",
+        name = escape(name),
+    );
+    let rows = data.account.iter().flat_map(|account| {
+        [
+            ("Id", account.id.to_string()),
+            ("Username", account.username.clone().unwrap_or_default()),
+            ("E-mail", account.email.clone().unwrap_or_default()),
+            ("Role", account.role.to_string()),
+            ("Since", account.created_at.to_string()),
+        ]
+    });
+    table(
+        &mut html,
+        "Account",
+        rows.map(|(k, v)| [k.to_owned(), v, String::new()]),
+    );
+    let messages = data.messages.iter().map(|message| {
+        let people = format!("{} to {}", message.sender.name, message.receiver.name);
+        [
+            message.created_at.to_string(),
+            people,
+            message.content.clone(),
+        ]
+    });
+    table(&mut html, "Messages", messages);
+    let notifications = data.notifications.iter().map(|one| {
+        let text = format!("{}\n{}", one.title, one.message);
+        [one.created_at.to_string(), one.kind.clone(), text]
+    });
+    table(&mut html, "Notifications", notifications);
+    let devices = data.devices.iter().map(|device| {
+        [
+            device.created_at.to_string(),
+            device.browser.clone(),
+            device.service.clone(),
+        ]
+    });
+    table(&mut html, "Devices that get pushes", devices);
+    let audit = data.audit.iter().map(|line| {
+        [
+            line.at.to_string(),
+            line.actor.clone(),
+            format!("{} {}", line.action, line.detail),
+        ]
+    });
+    table(&mut html, "Audit log", audit);
+    html
+}
+
+fn table(html: &mut String, title: &str, rows: impl Iterator<Item = [String; 3]>) {
+    // Writing to a string does not fail.
+    let _ = write!(html, "<h2>{title}</h2>\n<table>\n");
+    for row in rows {
+        let cells: String = row
+            .iter()
+            .map(|cell| format!("<td><p>{}</p>", escape(cell)))
+            .collect();
+        let _ = writeln!(html, "<tr>{cells}");
+    }
+    html.push_str("</table>\n");
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Erases somebody. Cut short, it is done by asking again.
+///
+/// # Errors
+/// [`Error::Invalid`] for the last administrator.
+pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<()> {
+    // Shut out first: nothing new is to come while what is there goes.
+    let last = app
+        .store
+        .read({
+            let user = user.clone();
+            move |c| Ok(accounts::is_last_admin(c, &user)?)
+        })
+        .await?;
+    if last {
+        return Err(Error::invalid(
+            "name",
+            "is the last administrator: make another one first",
+        ));
+    }
+    super::users::set_disabled(app, &user, true).await?;
+    let key = user.key;
+    let mut removed = 0;
+    while messages == Messages::Remove {
+        let write = app
+            .store
+            .write(move |tx| Ok((retention::messages_of(tx, key, SLICE)?, Vec::new())));
+        match write.await? {
+            0 => break,
+            some => removed += some,
+        }
+    }
+    let alias = UserId::parse(&format!("erased-{}", UserId::generate()));
+    let alias = alias.ok_or_else(|| Error::Internal("an alias is no id".into()))?;
+    let detail = match messages {
+        Messages::Keep => "messages kept without a name".to_owned(),
+        Messages::Remove => format!("{removed} messages removed"),
+    };
+    app.store
+        .write(move |tx| {
+            personal_data::erase(tx, &user, &alias, NOBODY)?;
+            audit::note(tx, &by, Action::PersonErased, alias.as_str(), &detail)?;
+            let effects = vec![
+                Effect::UserChanged(user.id().clone()),
+                Effect::Disconnect(user.key, CloseCode::Revoked),
+            ];
+            Ok(((), effects))
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn text_is_shown_as_text() {
+        let text = "<script>alert(\"a\")</script> & more";
+        let shown = "&lt;script&gt;alert(&quot;a&quot;)&lt;/script&gt; &amp; more";
+        assert_eq!(super::escape(text), shown);
+    }
+}

@@ -1,0 +1,103 @@
+//! What is older than it is to be kept goes, at night and in slices, so that nobody waits for it.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::model::time::Time;
+use crate::store::{WriteTx, retention};
+
+/// Rows of one slice, and the pause before the next.
+const SLICE: usize = 200;
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked at the clock.
+const LOOK: Duration = Duration::from_secs(300);
+/// The hours in which it is done, on the clock of the place.
+const NIGHT: std::ops::Range<i8> = 2..5;
+
+const DAY: i64 = 86_400_000;
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed {
+    pub messages: usize,
+    /// Recipients of notifications.
+    pub notifications: usize,
+    pub audit: usize,
+}
+
+/// Removes at night what is too old.
+pub async fn work(app: App) {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = app.stopping.cancelled() => return,
+        }
+        if !is_night(app.now(), TimeZone::system()) {
+            continue;
+        }
+        match purge(&app).await {
+            Ok(removed) if removed == Removed::default() => {}
+            Ok(removed) => tracing::info!(?removed, "what was too old is gone"),
+            Err(error) => tracing::warn!(%error, "what is too old is still there"),
+        }
+    }
+}
+
+fn is_night(now: Time, zone: TimeZone) -> bool {
+    let instant = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default();
+    NIGHT.contains(&instant.to_zoned(zone).hour())
+}
+
+/// Removes what is too old now.
+pub async fn purge(app: &App) -> Result<Removed> {
+    let days = &app.config.retention;
+    Ok(Removed {
+        messages: purge_one(app, days.messages, retention::messages).await?,
+        notifications: purge_one(app, days.notifications, retention::notifications).await?,
+        audit: purge_one(app, days.audit, retention::audit).await?,
+    })
+}
+
+async fn purge_one(
+    app: &App,
+    days: u32,
+    slice: fn(&WriteTx, Time, usize) -> Result<usize>,
+) -> Result<usize> {
+    if days == 0 {
+        return Ok(0);
+    }
+    let before = Time(app.now().0 - i64::from(days) * DAY);
+    let mut removed = 0;
+    while !app.stopping.is_cancelled() {
+        let write = app
+            .store
+            .write(move |tx| Ok((slice(tx, before, SLICE)?, Vec::new())));
+        match write.await? {
+            0 => break,
+            some => removed += some,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_night_is_that_of_the_place() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text: &str| {
+            let instant: jiff::Timestamp = text.parse().unwrap();
+            is_night(Time(instant.as_millisecond()), zone.clone())
+        };
+        assert!(at("2026-11-23T01:30:00Z") && at("2026-11-23T03:59:59Z"));
+        assert!(!at("2026-11-23T00:59:59Z") && !at("2026-11-23T04:00:00Z"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Everything about one person: to be given to them, or to be erased.
+
+use rusqlite::{Connection, params};
+
+use super::messages::{PEOPLE, select_with_people, with_people};
+use super::{WriteTx, all, audit, notifications, preferences, run, subscriptions};
+use crate::error::Result;
+use crate::model::audit::Entry;
+use crate::model::ids::{UserId, UserKey};
+use crate::model::messages::Message;
+use crate::model::personal_data::PersonalData;
+use crate::model::users::User;
+
+/// Reads all that is stored of somebody.
+pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
+    let account = super::accounts::by_key(connection, user.key)?;
+    let filter = notifications::Filter::default();
+    Ok(PersonalData {
+        account,
+        preferences: preferences::of(connection, user.key)?,
+        devices: subscriptions::list(connection, user.key, i64::MAX)?,
+        messages: messages(connection, user.key)?,
+        notifications: notifications::list(connection, user.key, &filter, i64::MAX)?,
+        audit: audit_of(connection, user.id())?,
+    })
+}
+
+/// What they wrote and what was written to them, the oldest first.
+fn messages(connection: &Connection, user: UserKey) -> Result<Vec<Message>> {
+    let tail = format!(
+        "conversation_members me
+         JOIN messages m ON m.conversation_key = me.conversation_key {PEOPLE}
+         WHERE me.user_key = ?1 ORDER BY m.seq"
+    );
+    all(
+        connection,
+        &select_with_people(&tail),
+        [user.0],
+        with_people,
+    )
+}
+
+/// What they did as administrators, and what administrators did to their account.
+fn audit_of(connection: &Connection, id: &UserId) -> Result<Vec<Entry>> {
+    let mut lines = audit::list(connection, None, None, i64::MAX)?;
+    let actor = format!("user:{id}");
+    lines.retain(|line| line.actor == actor || line.target == id.as_str());
+    Ok(lines)
+}
+
+/// Takes away everything that says who somebody is, and all that is theirs alone. What others have of them stays, under
+/// `alias` and without a name.
+pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()> {
+    let key = user.key.0;
+    for table in [
+        "push_subscriptions",
+        "push_outbox",
+        "push_dead_letters",
+        "push_preferences",
+        "password_links",
+        "group_members",
+        "notification_recipients",
+        "notification_reads",
+    ] {
+        run(
+            tx,
+            &format!("DELETE FROM {table} WHERE user_key = ?1"),
+            [key],
+        )?;
+    }
+    run(
+        tx,
+        "UPDATE unread SET notifications = 0 WHERE user_key = ?1",
+        [key],
+    )?;
+    run(
+        tx,
+        "UPDATE users SET id = ?2, username = NULL, name = ?3, email = NULL, avatar = NULL, role = 'student',
+                          password_hash = NULL, folded = '', last_seen_at = NULL, token_version = token_version + 1,
+                          disabled_at = coalesce(disabled_at, ?4), erased_at = ?4
+         WHERE key = ?1",
+        params![key, alias.as_str(), name, tx.now.0],
+    )?;
+    // What they sent stays with those who got it.
+    let labels = [format!("user:{}", user.id()), format!("user:{alias}")];
+    for table in ["notifications", "announcements"] {
+        let sql = format!("UPDATE {table} SET sender = ?2 WHERE sender = ?1");
+        run(tx, &sql, params![labels[0], labels[1]])?;
+    }
+    // A message's own id of the sender's app may say who they are.
+    run(
+        tx,
+        "UPDATE messages SET client_id = NULL WHERE sender_key = ?1 AND client_id IS NOT NULL",
+        [key],
+    )
+    .map(drop)
+}

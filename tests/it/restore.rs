@@ -1,0 +1,227 @@
+//! `schoolbell restore`, and copies by the clock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use schoolbell::service::backup;
+use serde_json::json;
+
+use crate::helpers::{Server, TestApp, binary};
+
+fn restore(folder: &Path, file: &str) -> std::process::Output {
+    binary(folder).args(["restore", file]).output().unwrap()
+}
+
+#[track_caller]
+fn refused(output: &std::process::Output, why: &str) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(why), "{text}");
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_a_new_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (bob_id, bob) = server.person("bob").await;
+    let (_, ann) = server.person("ann").await;
+    let send = async |server: &Server, content: &str| {
+        let body = json!({ "receiverId": bob_id, "content": content });
+        let answer = server.post("/api/messages", &ann, body).await;
+        assert_eq!(answer["success"], true, "{answer}");
+        answer["data"]["seq"].as_i64().unwrap()
+    };
+    send(&server, "in the backup").await;
+    let made = binary(folder.path())
+        .args(["backup", "copy.db"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let lost = send(&server, "after the backup").await;
+    let (mut phone, _) = server.join(&bob, Some(lost - 1)).await;
+    phone.expect("new_message").await;
+    // Not while it runs.
+    refused(
+        &restore(folder.path(), "copy.db"),
+        "another schoolbell is running",
+    );
+    drop(phone);
+    server.signal("-TERM");
+    server.wait();
+
+    let output = restore(folder.path(), "copy.db");
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let aside = said.trim().rsplit(' ').next().unwrap();
+    let kept = rusqlite::Connection::open(folder.path().join(aside)).unwrap();
+    let count = |c: &rusqlite::Connection| {
+        c.query_row("SELECT count(*) FROM messages", [], |row| {
+            row.get::<_, i64>(0)
+        })
+        .unwrap()
+    };
+    assert_eq!(count(&kept), 2, "what was there is kept aside");
+
+    let server = Server::start(folder.path());
+    let page = server.get("/api/messages/conversations", &bob).await;
+    assert_eq!(page["data"][0]["lastMessage"]["content"], "in the backup");
+    // A client from before is told to fetch again, whatever its cursor, and skips nothing from then on.
+    for since in [0, lost - 1, lost, lost + 1] {
+        let (mut phone, connected) = server.join(&bob, Some(since)).await;
+        let resync = phone.expect("resync").await;
+        assert_eq!(resync["reason"], "unknown_cursor");
+        assert!(connected["seq"].as_i64().unwrap() > lost);
+    }
+    let (phone, connected) = server.join(&bob, None).await;
+    let here = connected["seq"].as_i64().unwrap();
+    drop(phone);
+    let new = send(&server, "in the new history").await;
+    assert!(new > here && here > lost);
+    let (mut phone, _) = server.join(&bob, Some(here)).await;
+    assert_eq!(
+        phone.expect("new_message").await["content"],
+        "in the new history"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_sound_backup_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.person("ann").await;
+    binary(folder.path())
+        .args(["backup", "copy.db"])
+        .output()
+        .unwrap();
+    server.signal("-TERM");
+    server.wait();
+    let path = |name: &str| folder.path().join(name);
+    let before = std::fs::read(path("data/schoolbell.db")).unwrap();
+
+    std::fs::write(
+        path("text.db"),
+        "this is no database, and it is long enough to look like one",
+    )
+    .unwrap();
+    let mut damaged = std::fs::read(path("copy.db")).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 8_192].fill(0x5a);
+    std::fs::write(path("damaged.db"), damaged).unwrap();
+    rusqlite::Connection::open(path("other.db"))
+        .unwrap()
+        .execute_batch("CREATE TABLE t (x)")
+        .unwrap();
+    std::fs::copy(path("copy.db"), path("newer.db")).unwrap();
+    rusqlite::Connection::open(path("newer.db"))
+        .unwrap()
+        .execute_batch("UPDATE refinery_schema_history SET version = version + 100")
+        .unwrap();
+    for (file, why) in [
+        ("missing.db", "no such file"),
+        ("text.db", "not a SQLite database"),
+        ("damaged.db", "damaged"),
+        ("other.db", "another program"),
+        ("newer.db", "newer schoolbell"),
+        ("data/schoolbell.db", "the database itself"),
+    ] {
+        refused(&restore(folder.path(), file), why);
+        assert_eq!(
+            std::fs::read(path("data/schoolbell.db")).unwrap(),
+            before,
+            "{file}"
+        );
+    }
+    let left: Vec<_> = std::fs::read_dir(path("data"))
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|name| {
+            name.contains("restoring") || name.contains("before") || name.contains("partial")
+        })
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_replaced_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (_, ann) = server.person("ann").await;
+    binary(folder.path())
+        .args(["backup", "copy.db"])
+        .output()
+        .unwrap();
+    server.kill();
+    std::fs::write(folder.path().join("data/schoolbell.db"), "all is lost").unwrap();
+    let output = restore(folder.path(), "copy.db");
+    assert!(output.status.success(), "{output:?}");
+    let server = Server::start(folder.path());
+    let me = server.get("/api/auth/me", &ann).await;
+    assert_eq!(me["data"]["username"], "ann");
+}
+
+#[tokio::test]
+async fn copies_by_the_clock_are_rotated_and_those_of_people_are_not() {
+    let t = TestApp::with(|config| config.backup.keep = 2);
+    let admin = t.admin().await;
+    admin
+        .post("/api/admin/backups", json!({}))
+        .await
+        .expect(201);
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        t.clock.advance(Duration::from_secs(3_600));
+        made.push(backup::keep_scheduled(&t.app).await.unwrap().name);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let list = backup::list(&t.app).await.unwrap();
+    let names: Vec<&str> = list.iter().map(|b| b.name.as_str()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names[..2], [made[3].as_str(), made[2].as_str()]);
+    assert!(!names[2].contains("auto"));
+    let audit = admin.get("/api/admin/audit").await.expect(200);
+    assert_eq!(audit["data"][0]["actor"], "schedule");
+    assert!(
+        t.app
+            .metrics
+            .render(0)
+            .contains("schoolbell_last_backup_timestamp_seconds ")
+    );
+}
+
+#[tokio::test]
+async fn a_backup_that_fails_or_is_old_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("copies");
+    let t = TestApp::with(|config| {
+        config.backup.dir = dir.clone();
+        config.auth.token_ttl = 100 * 86_400;
+    });
+    let admin = t.admin().await;
+    let problem = async || {
+        let checks = admin.get("/api/admin/checks").await.expect(200);
+        checks["data"]["backupProblem"].clone()
+    };
+    std::fs::write(&dir, "a file is in the way").unwrap();
+    assert!(backup::keep_scheduled(&t.app).await.is_err());
+    let said = problem().await;
+    assert!(said.as_str().unwrap().contains("failed"), "{said}");
+    assert!(
+        t.app
+            .metrics
+            .render(0)
+            .contains("schoolbell_backup_failures_total 1")
+    );
+    std::fs::remove_file(&dir).unwrap();
+    backup::keep_scheduled(&t.app).await.unwrap();
+    assert!(dir.is_dir());
+    // The file's time is the machine's.
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    t.clock
+        .set(schoolbell::model::time::Time(now.as_millis() as i64));
+    assert_eq!(problem().await, json!(null));
+    t.clock.advance(Duration::from_secs(49 * 3_600));
+    let said = problem().await;
+    assert!(said.as_str().unwrap().contains("49 hours old"), "{said}");
+}
