@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -49,8 +50,7 @@ pub struct Inner {
     pub announcement_due: Notify,
     /// Cancelled when the server stops: no new sockets, no new background work.
     pub stopping: CancellationToken,
-    /// When the database last took a test write.
-    pub last_health: tokio::sync::Mutex<Option<std::time::Instant>>,
+    pub health: tokio::sync::Mutex<Health>,
     /// The import that runs, or ran last.
     pub import: Mutex<Option<Arc<Progress>>>,
     /// Held while a backup is made; holds why the last one failed.
@@ -59,6 +59,16 @@ pub struct Inner {
     pub tasks: TaskTracker,
     arrivals: Mutex<Option<mpsc::UnboundedReceiver<(UserKey, UserId)>>>,
     _dispatcher: Dispatcher,
+}
+
+/// What is known of the database's health.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// When the database last took a test write.
+    pub tested: Option<Instant>,
+    /// How many writes had failed by then, and when it was last seen that there were more.
+    pub failures: u64,
+    pub failed: Option<Instant>,
 }
 
 impl Deref for App {
@@ -144,7 +154,7 @@ impl App {
             push_due,
             announcement_due: Notify::new(),
             stopping: CancellationToken::new(),
-            last_health: Default::default(),
+            health: Default::default(),
             import: Mutex::default(),
             backup: Default::default(),
             tasks: TaskTracker::new(),

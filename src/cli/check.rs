@@ -1,13 +1,13 @@
-//! `schoolbell check`.
+//! `schoolbell check` and `schoolbell health`.
 
-use super::Failure;
+use super::{Failure, runtime};
 use crate::config::Config;
 use crate::service::check;
 
 pub fn run(config: &Config) -> Result<(), Failure> {
     let mut failed = 0;
     say!("ok    configuration: every key is known and in range");
-    for finding in check::run(config) {
+    for finding in runtime()?.block_on(check::run(config)) {
         match finding.outcome {
             Ok(text) => say!("ok    {}: {text}", finding.what),
             Err(text) => {
@@ -21,4 +21,9 @@ pub fn run(config: &Config) -> Result<(), Failure> {
         1 => Err("one thing needs attention".into()),
         n => Err(format!("{n} things need attention").into()),
     }
+}
+
+pub fn health(config: &Config) -> Result<(), Failure> {
+    say!("{}", runtime()?.block_on(check::ask(config))?);
+    Ok(())
 }

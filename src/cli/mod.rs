@@ -57,6 +57,8 @@ enum Command {
     Restore { file: PathBuf },
     /// Look at configuration, files and database, and say what to do.
     Check,
+    /// Ask the server that runs whether it is well, for supervisors: exit code 0 or 1.
+    Health,
     /// Fill an empty database with a small school to look at.
     Demo,
 }
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Backup { file } => backup::run(&config, &file),
         Command::Restore { file } => backup::restore(&config, &file),
         Command::Check => check::run(&config),
+        Command::Health => check::health(&config),
         Command::Demo => demo::run(config),
     };
     match done {

@@ -2,13 +2,16 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, runtime};
 use crate::app::App;
-use crate::config::Config;
+use crate::auth::certificate;
+use crate::config::{Config, ConfigError};
 use crate::push::contact;
 use crate::server;
 use crate::store::{open, users};
@@ -33,7 +36,12 @@ async fn serve(config: Config) -> Result<(), Failure> {
         .map_err(|e| format!("cannot listen on {}: {e}", config.server.listen))?;
     let address = listener.local_addr()?;
     // Held to the end: a second server on this database is refused.
-    let _lock = open::lock(&config.database.path)?;
+    let mut lock = open::lock(&config.database.path)?;
+    lock.set_len(0)?;
+    write!(lock, "{address}")?;
+    if config.server.tls() {
+        certificate::load(&config.server).map_err(ConfigError::new)?;
+    }
     if let Some(problem) = contact::problem(&config) {
         tracing::warn!("{problem}");
     }
@@ -41,11 +49,13 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     announce(&app, address).await?;
+    ready();
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        tell_systemd(&[NotifyState::Stopping]);
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -56,6 +66,29 @@ async fn serve(config: Config) -> Result<(), Failure> {
         });
     };
     Ok(server::run(listener, app, stop).await?)
+}
+
+/// Tells systemd that the server takes connections (`Type=notify`), and from then on that it is alive, as often as its
+/// watchdog wants: as long as tasks run.
+fn ready() {
+    tell_systemd(&[NotifyState::Ready]);
+    let mut microseconds = 0;
+    if sd_notify::watchdog_enabled(false, &mut microseconds) {
+        tokio::spawn(async move {
+            let mut beat = tokio::time::interval(Duration::from_micros(microseconds / 2));
+            loop {
+                beat.tick().await;
+                tell_systemd(&[NotifyState::Watchdog]);
+            }
+        });
+    }
+}
+
+/// Does nothing where no systemd listens.
+fn tell_systemd(states: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(false, states) {
+        tracing::warn!(%error, "systemd was not told");
+    }
 }
 
 /// Says where the server is and, while there is no admin, how to make one.

@@ -64,6 +64,7 @@ pub struct Metrics {
     pub commit_jobs: Histogram,
     pub commit_seconds: Histogram,
     pub writer_queue: Count,
+    pub write_failures: Counter<u64, AtomicU64>,
     pub reads_waiting: Count,
     refusals: Family<ReasonLabel, Counter>,
     /// When the last backup was made, in Unix seconds, and how often one failed.
@@ -99,6 +100,7 @@ impl Metrics {
             commit_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             commit_seconds: Histogram::new(exponential_buckets(0.0001, 2.5, 11)),
             writer_queue: Count::default(),
+            write_failures: Counter::default(),
             reads_waiting: Count::default(),
             refusals: Family::default(),
             last_backup: Count::default(),
@@ -164,6 +166,11 @@ impl Metrics {
             "writer_queue",
             "Writes waiting for the writer",
             self.writer_queue.clone(),
+        );
+        r.register(
+            "write_failures",
+            "Writes that the disk or another program has kept from the database",
+            self.write_failures.clone(),
         );
         r.register(
             "reads_waiting",

@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::App;
+use crate::config::Config;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
 use crate::model::backup::{Backup, Checks};
@@ -90,7 +91,7 @@ pub async fn keep_scheduled(app: &App) -> Result<Backup> {
     let kept = list(app).await?;
     let scheduled = kept.iter().filter(|b| b.name.starts_with(SCHEDULED));
     for old in scheduled.skip(app.config.backup.keep) {
-        let path = folder(app).join(&old.name);
+        let path = folder(&app.config).join(&old.name);
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "an old backup stays");
         }
@@ -131,7 +132,7 @@ async fn keep_one(app: App, by: By, prefix: &str) -> Result<Backup> {
 }
 
 async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
-    let folder = folder(app);
+    let folder = folder(&app.config);
     let source = app.store.path().to_owned();
     let stamp = app.now().to_string().replace([':', '.'], "-");
     let name = format!("{prefix}{stamp}.db");
@@ -160,18 +161,20 @@ async fn note(app: &App, by: By, action: Action, name: String) -> Result<()> {
 
 /// The copies that are kept, the newest first.
 pub async fn list(app: &App) -> Result<Vec<Backup>> {
-    let folder = folder(app);
-    let read = move || {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut kept: Vec<Backup> = entries
-            .filter_map(|entry| describe(&entry.path()))
-            .collect();
-        kept.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.name.cmp(&a.name)));
-        kept
-    };
-    tokio::task::spawn_blocking(read)
+    let folder = folder(&app.config);
+    tokio::task::spawn_blocking(move || kept_in(&folder))
         .await
         .map_err(|e| Error::Internal(format!("backups: {e}")))
+}
+
+/// The copies in a folder, the newest first. Blocks on the disk.
+pub fn kept_in(folder: &Path) -> Vec<Backup> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut kept: Vec<Backup> = entries
+        .filter_map(|entry| describe(&entry.path()))
+        .collect();
+    kept.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.name.cmp(&a.name)));
+    kept
 }
 
 /// The file of a copy, for somebody who fetches it.
@@ -196,7 +199,7 @@ pub async fn remove(app: &App, by: By, name: String) -> Result<()> {
 
 /// A name that we give, of a file that is there: nothing else on the disk can be named.
 fn find(app: &App, name: &str) -> Result<PathBuf> {
-    let path = folder(app).join(name);
+    let path = folder(&app.config).join(name);
     let ours = is_ours(name) && path.is_file();
     ours.then_some(path).ok_or(Error::NotFound(Noun::Backup))
 }
@@ -211,12 +214,13 @@ fn is_ours(name: &str) -> bool {
     })
 }
 
-fn folder(app: &App) -> PathBuf {
-    let dir = &app.config.backup.dir;
+/// Where the server keeps copies.
+pub fn folder(config: &Config) -> PathBuf {
+    let dir = &config.backup.dir;
     if !dir.as_os_str().is_empty() {
         return dir.clone();
     }
-    let parent = app.store.path().parent().unwrap_or(Path::new("."));
+    let parent = config.database.path.parent().unwrap_or(Path::new("."));
     parent.join("backups")
 }
 

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::store::meta;
 
 const SHARED_FOR: Duration = Duration::from_secs(1);
+/// For so long after somebody's write has failed the database is not well: on a full disk a test write, which is small,
+/// may find room where others do not.
+const ILL_FOR: Duration = Duration::from_secs(5);
 
 /// Writes once; a database that does not answer in five seconds does not take writes.
 ///
@@ -14,11 +17,20 @@ const SHARED_FOR: Duration = Duration::from_secs(1);
 /// [`Error::Unavailable`].
 pub async fn check(app: &App) -> Result<()> {
     // One write a second answers everybody who asks.
-    let mut last = app.last_health.lock().await;
+    let mut health = app.health.lock().await;
     if app.stopping.is_cancelled() {
         return Err(Error::unavailable("The server is stopping."));
     }
-    if last.is_some_and(|at| at.elapsed() < SHARED_FOR) {
+    let failures = app.metrics.write_failures.get();
+    if failures > health.failures {
+        health.failures = failures;
+        health.failed = Some(Instant::now());
+    }
+    let ill = || Error::unavailable("The database does not take writes.");
+    if health.failed.is_some_and(|at| at.elapsed() < ILL_FOR) {
+        return Err(ill());
+    }
+    if health.tested.is_some_and(|at| at.elapsed() < SHARED_FOR) {
         return Ok(());
     }
     let write = app
@@ -26,9 +38,9 @@ pub async fn check(app: &App) -> Result<()> {
         .write(|tx| Ok((meta::touch(tx, tx.now)?, Vec::new())));
     match tokio::time::timeout(Duration::from_secs(5), write).await {
         Ok(Ok(())) => {
-            *last = Some(Instant::now());
+            health.tested = Some(Instant::now());
             Ok(())
         }
-        _ => Err(Error::unavailable("The database does not take writes.")),
+        _ => Err(ill()),
     }
 }

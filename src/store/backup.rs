@@ -127,8 +127,9 @@ fn check_all(path: &Path) -> Result<()> {
             path.display()
         ))),
         finding => Err(Error::Internal(format!(
-            "{} is damaged: {finding}",
-            path.display()
+            "{} is damaged: {}",
+            path.display(),
+            finding.replace('\n', " ")
         ))),
     }
 }
@@ -147,8 +148,9 @@ pub fn check(path: &Path) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Internal(format!(
-            "{} is damaged: {finding}",
-            path.display()
+            "{} is damaged: {}",
+            path.display(),
+            finding.replace('\n', " ")
         )))
     }
 }

@@ -22,7 +22,7 @@ pub struct Task<F, T> {
     work: Option<F>,
     outcome: Result<T>,
     reply: oneshot::Sender<Result<T>>,
-    _queued: Queued,
+    queued: Queued,
 }
 
 impl<F, T> Task<F, T> {
@@ -33,7 +33,7 @@ impl<F, T> Task<F, T> {
             work: Some(work),
             outcome: Err(unwritten()),
             reply,
-            _queued: queued,
+            queued,
         };
         (task, answer)
     }
@@ -83,6 +83,9 @@ where
             Ok(_) if !committed => Err(unwritten()),
             outcome => outcome,
         };
+        if matches!(outcome, Err(Error::Unavailable(..))) {
+            self.queued.0.write_failures.inc();
+        }
         // Whoever waited may have gone; the write stands all the same.
         let _ = self.reply.send(outcome);
     }

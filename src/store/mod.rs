@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod announcements;
 pub mod audit;
 pub mod backup;
+pub mod check;
 pub mod checkpoint;
 pub mod conversations;
 pub mod figures;

@@ -164,6 +164,11 @@ pub fn restrict(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
+/// The file that [`lock`] locks. A server writes into it where it listens.
+pub fn lock_file(path: &Path) -> PathBuf {
+    sibling(path, ".lock")
+}
+
 /// Held for as long as a server runs on this database: a second one is refused.
 ///
 /// # Errors
@@ -177,7 +182,7 @@ pub fn lock(path: &Path) -> Result<std::fs::File, OpenError> {
         .create(true)
         .truncate(false)
         .write(true)
-        .open(sibling(path, ".lock"))
+        .open(lock_file(path))
         .map_err(|e| OpenError::new(path, format!("cannot make the lock file: {e}")))?;
     file.try_lock()
         .map_err(|_| OpenError::new(path, "another schoolbell is running on this database"))?;

@@ -140,3 +140,28 @@ async fn a_reconnection_gets_exactly_what_was_missed() {
     }
     socket.expect_nothing().await;
 }
+
+#[tokio::test]
+async fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let notices = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let environment = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "200000"),
+    ];
+    let server = Server::start_supervised(folder.path(), &environment);
+    let next = async || {
+        let mut buffer = [0; 256];
+        let received = tokio::time::timeout(Duration::from_secs(10), notices.recv(&mut buffer));
+        let length = received.await.expect("a notice").unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    assert!(next().await.contains("READY=1"));
+    for _ in 0..3 {
+        assert!(next().await.contains("WATCHDOG=1"));
+    }
+    server.signal("-TERM");
+    while !next().await.contains("STOPPING=1") {}
+    assert_eq!(server.wait(), Some(0));
+}

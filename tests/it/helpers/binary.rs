@@ -10,9 +10,16 @@ use super::{PASSWORD, Socket, http};
 
 /// The binary, in a folder, without the environment of whoever runs the tests.
 pub fn binary(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_schoolbell"));
+    prepared(Command::new(BINARY), folder)
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_schoolbell");
+
+fn prepared(mut command: Command, folder: &Path) -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
     command
         .env_clear()
+        .env("PATH", path)
         .current_dir(folder)
         .env("SCHOOLBELL_SERVER__LISTEN", "127.0.0.1:0")
         .env("SCHOOLBELL_AUTH__JWT_SECRET", super::SECRET);
@@ -34,17 +41,46 @@ impl Server {
     }
 
     pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = binary(folder);
+        command.envs(environment.iter().copied());
+        Self::spawn(folder, command)
+    }
+
+    /// With file systems of its own, which `mount` makes.
+    pub fn start_in_namespace(folder: &Path, mount: &str) -> Self {
+        let mut command = prepared(Command::new("unshare"), folder);
+        let script = format!("{mount} && exec {BINARY}");
+        command.args(["-rm", "sh", "-c", &script]);
+        Self::spawn(folder, command)
+    }
+
+    /// As a supervisor does that has the child's number in its environment.
+    pub fn start_supervised(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = prepared(Command::new("sh"), folder);
+        let script = format!("WATCHDOG_PID=$$ exec {BINARY}");
+        command
+            .args(["-c", &script])
+            .envs(environment.iter().copied());
+        Self::spawn(folder, command)
+    }
+
+    /// Runs a command where a server that was started so sees its disk.
+    pub fn within(&self, arguments: &[&str]) -> Command {
+        let mut command = prepared(Command::new("nsenter"), &self.folder);
+        let pid = self.pid().to_string();
+        command.args(["--preserve-credentials", "-U", "-m", "-t", &pid]);
+        command.arg(format!("--wd={}", self.folder.display()));
+        command.args(arguments);
+        command
+    }
+
+    fn spawn(folder: &Path, mut command: Command) -> Self {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(folder.join("log"))
             .unwrap();
-        let mut child = binary(folder)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut greeting = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = loop {
@@ -94,8 +130,17 @@ impl Server {
 
     /// Adds somebody by the command line and logs them in: id and token.
     pub async fn person(&self, name: &str) -> (String, String) {
-        let output = add_user(&self.folder, name);
-        assert!(output.status.success(), "{output:?}");
+        self.log_in(name, add_user(&self.folder, name)).await
+    }
+
+    /// As [`Server::person`], of a server with a disk of its own.
+    pub async fn person_within(&self, name: &str) -> (String, String) {
+        let command = self.within(&[BINARY]);
+        self.log_in(name, add_user_by(command, name)).await
+    }
+
+    async fn log_in(&self, name: &str, added: Output) -> (String, String) {
+        assert!(added.status.success(), "{added:?}");
         let body = json!({ "username": name, "password": PASSWORD });
         let answer = self.post("/api/auth/login", "", body).await;
         let data = &answer["data"];
@@ -129,7 +174,11 @@ impl Drop for Server {
 
 /// `schoolbell user add NAME --password-stdin`.
 pub fn add_user(folder: &Path, name: &str) -> Output {
-    let mut child = binary(folder)
+    add_user_by(binary(folder), name)
+}
+
+fn add_user_by(mut command: Command, name: &str) -> Output {
+    let mut child = command
         .args(["user", "add", name, "--password-stdin"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,0 +1,145 @@
+//! What an operator wants to know before calling for help: one finding a line, with what to do.
+
+mod files;
+mod live;
+
+pub use live::ask;
+
+use crate::auth::certificate;
+use crate::auth::keyfile;
+use crate::auth::tokens::Tokens;
+use crate::auth::vapid::VapidKeys;
+use crate::config::Config;
+use crate::model::time::{Clock as _, SystemClock, Time};
+use crate::push::contact;
+use crate::store::{backup, check as store, migrate, open};
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub struct Finding {
+    pub what: &'static str,
+    /// What is wrong and what to do about it; `Ok` says what is right.
+    pub outcome: Outcome,
+}
+
+/// A sentence: what is right, or what is wrong and what to do.
+type Outcome = Result<String, String>;
+
+const DAY: i64 = 86_400_000;
+/// Before a certificate ends there must be time to get another.
+const CERTIFICATE_DAYS: i64 = 14;
+/// A clock that is behind the newest write by more than this was put back.
+const CLOCK_SLACK: i64 = 5 * 60_000;
+/// When this was written: no clock can be right that is before it.
+const EARLIEST: Time = Time(1_790_000_000_000);
+
+/// Looks at the configuration, the files, the database and the server, where one runs. A test write is all that it
+/// changes.
+pub async fn run(config: &Config) -> Vec<Finding> {
+    let path = config.database.path.as_path();
+    let now = SystemClock.now();
+    let mut findings = vec![
+        finding("folder", files::folder(path)),
+        finding("permissions", files::permissions(path)),
+        finding("space", files::space(path)),
+        finding("keys", keys(config)),
+        finding("push contact", subject(config)),
+    ];
+    if config.server.tls() {
+        findings.push(finding("certificate", tls(config, now)));
+    }
+    findings.push(finding("proxy", proxy(config)));
+    if !path.exists() {
+        let hint = "no database yet: the first start makes it".to_owned();
+        findings.push(finding("database", Ok(hint)));
+        return findings;
+    }
+    let sound = backup::check(path)
+        .map(|()| "passes SQLite's quick check".to_owned())
+        .map_err(|e| format!("{e}; put a backup in its place with `schoolbell restore FILE`"));
+    findings.push(finding("database", sound));
+    findings.push(finding("clock", clock(config, now)));
+    findings.push(finding("write", write(config, now)));
+    findings.push(finding("backup", files::newest_backup(config, now)));
+    findings.extend(live::look(config).await);
+    findings
+}
+
+fn finding(what: &'static str, outcome: Outcome) -> Finding {
+    Finding { what, outcome }
+}
+
+/// Looks at the keys that are there; what is missing is made at the next start.
+fn keys(config: &Config) -> Outcome {
+    let database = config.database.path.as_path();
+    let made = |name: &str| keyfile::beside(database, name).exists();
+    if !config.push.vapid_private_key.is_empty() || made("vapid.key") {
+        VapidKeys::open(&config.push, database)
+            .map_err(|e| format!("{e}; make a pair with `schoolbell vapid generate`"))?;
+    }
+    if !config.auth.jwt_secret.is_empty() || made("jwt.secret") {
+        Tokens::open(&config.auth, database)?;
+    }
+    Ok("those that are there fit; others are made at the next start".to_owned())
+}
+
+fn subject(config: &Config) -> Outcome {
+    match contact::problem(config) {
+        None => Ok(contact::subject(config)),
+        // Whoever does not use push need not care.
+        Some(problem) if config.push.subject.is_empty() => Ok(problem),
+        Some(problem) => Err(problem),
+    }
+}
+
+fn tls(config: &Config, now: Time) -> Outcome {
+    certificate::load(&config.server)?;
+    let left = (certificate::expires_at(&config.server)?.0 - now.0).div_euclid(DAY);
+    if left < 0 {
+        return Err("has expired: get a new one".into());
+    }
+    let text = format!("ends in {left} days");
+    if left < CERTIFICATE_DAYS {
+        return Err(format!(
+            "{text}: renew it; the server reads the files again by itself"
+        ));
+    }
+    Ok(text)
+}
+
+/// Whether a proxy must be in front, and is believed.
+fn proxy(config: &Config) -> Outcome {
+    let server = &config.server;
+    let in_front = server.public_url.starts_with("https://") && !server.tls();
+    match (in_front, server.trusted_proxies.as_slice()) {
+        (true, []) => Err(
+            "server.public_url is https and there is no certificate here, so a proxy must be in front; \
+             name it in server.trusted_proxies, or everybody counts as one address"
+                .into(),
+        ),
+        (true, proxies) => Ok(format!("X-Forwarded-For is believed from {}", proxies.join(", "))),
+        (false, _) => Ok("none is needed".into()),
+    }
+}
+
+/// Compares the clock with the newest that the database knows.
+fn clock(config: &Config, now: Time) -> Outcome {
+    let newest = store::newest_time(&config.database.path).map_err(|e| e.to_string())?;
+    if now < EARLIEST || newest.0 - now.0 > CLOCK_SLACK {
+        return Err(format!(
+            "says {now}, and the newest write is of {newest}: set the clock, and keep it set by NTP"
+        ));
+    }
+    Ok(now.to_string())
+}
+
+fn write(config: &Config, now: Time) -> Outcome {
+    let version = open::probe(&config.database.path).map_err(|e| e.to_string())?;
+    store::test_write(&config.database.path, now)
+        .map_err(|e| format!("{e}; look at the disk and at who owns the files"))?;
+    Ok(if version < migrate::latest() {
+        format!("takes writes; schema {version}, which the next start brings up to date")
+    } else {
+        format!("takes writes, schema {version}")
+    })
+}

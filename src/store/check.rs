@@ -1,0 +1,32 @@
+//! Questions to a database that a server may have open, for `schoolbell check`.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{first, meta, open};
+use crate::error::Result;
+use crate::model::time::Time;
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    open::tune(&mut connection)?;
+    Ok(connection)
+}
+
+/// When the newest message, notification or test write was made; the beginning of time for none.
+pub fn newest_time(path: &Path) -> Result<Time> {
+    let connection = connect(path, open::read_only())?;
+    let sql = "SELECT max(
+        coalesce((SELECT created_at FROM messages ORDER BY seq DESC LIMIT 1), 0),
+        coalesce((SELECT created_at FROM notifications ORDER BY key DESC LIMIT 1), 0),
+        coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'health'), 0))";
+    let newest = first(&connection, sql, [], |row| row.get(0))?;
+    Ok(Time(newest.unwrap_or(0)))
+}
+
+/// Writes once, through to the disk.
+pub fn test_write(path: &Path, now: Time) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    meta::touch(&connect(path, flags)?, now)
+}

@@ -1,0 +1,159 @@
+//! `schoolbell check`: each thing that can be wrong is named, with what to do.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::helpers::{Server, add_user, binary};
+
+/// The findings, and the exit code.
+fn check(folder: &Path, environment: &[(&str, &str)]) -> (String, i32) {
+    let output = binary(folder)
+        .arg("check")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (text, output.status.code().unwrap())
+}
+
+#[track_caller]
+fn line<'t>(text: &'t str, what: &str) -> &'t str {
+    let found = text
+        .lines()
+        .find(|line| line[6..].starts_with(&format!("{what}:")));
+    found.unwrap_or_else(|| panic!("nothing about {what} in {text}"))
+}
+
+#[tokio::test]
+async fn a_server_that_runs_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.person("ann").await;
+    let (text, code) = check(folder.path(), &[]);
+    assert_eq!(code, 0, "{text}");
+    for what in [
+        "configuration",
+        "folder",
+        "permissions",
+        "space",
+        "keys",
+        "push contact",
+        "proxy",
+        "database",
+        "clock",
+        "write",
+        "backup",
+        "server",
+        "socket",
+    ] {
+        assert!(line(&text, what).starts_with("ok    "), "{text}");
+    }
+    assert!(line(&text, "socket").contains(&server.address), "{text}");
+    // Nothing of this machine stands between: the public address has what is for this machine alone.
+    let public = format!("http://{}", server.address);
+    let (text, code) = check(folder.path(), &[("SCHOOLBELL_SERVER__PUBLIC_URL", &public)]);
+    assert_eq!(code, 1);
+    assert!(line(&text, "public socket").starts_with("ok    "), "{text}");
+    assert!(
+        line(&text, "public address").contains("X-Forwarded-For"),
+        "{text}"
+    );
+    let (text, code) = check(
+        folder.path(),
+        &[("SCHOOLBELL_SERVER__PUBLIC_URL", "http://127.0.0.1:9")],
+    );
+    assert_eq!(code, 1);
+    assert!(line(&text, "public server").starts_with("WRONG "), "{text}");
+    let health = || binary(folder.path()).arg("health").output().unwrap();
+    assert_eq!(health().status.code(), Some(0));
+    server.signal("-TERM");
+    server.wait();
+    let output = health();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no server"));
+    let (text, code) = check(folder.path(), &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(line(&text, "server").contains("start it"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(add_user(folder.path(), "ann").status.success());
+    let path = |name: &str| folder.path().join(name);
+    let database = path("data/schoolbell.db");
+
+    let mode =
+        |mode| std::fs::set_permissions(&database, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let (text, code) = check(folder.path(), &[]);
+    assert_eq!(code, 1);
+    assert!(line(&text, "permissions").contains("chmod 600"), "{text}");
+    mode(0o600);
+
+    let https = ("SCHOOLBELL_SERVER__PUBLIC_URL", "https://127.0.0.1:9");
+    let (text, _) = check(
+        folder.path(),
+        &[https, ("SCHOOLBELL_SERVER__TRUSTED_PROXIES", "")],
+    );
+    assert!(line(&text, "proxy").contains("trusted_proxies"), "{text}");
+
+    // A write of tomorrow: the clock was put back since.
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
+    let tomorrow = tomorrow
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('health', ?1)",
+            [tomorrow.to_string()],
+        )
+        .unwrap();
+    let (text, _) = check(folder.path(), &[]);
+    assert!(line(&text, "clock").starts_with("WRONG "), "{text}");
+    connection
+        .execute("DELETE FROM meta WHERE name = 'health'", [])
+        .unwrap();
+
+    // A backup of three days ago.
+    std::fs::create_dir(path("data/backups")).unwrap();
+    let old = std::fs::File::create(path("data/backups/schoolbell-1.db")).unwrap();
+    old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400))
+        .unwrap();
+    let (text, _) = check(folder.path(), &[]);
+    assert!(line(&text, "backup").contains("72 hours old"), "{text}");
+
+    // A certificate that ends this week, and one that has ended.
+    let now = std::time::SystemTime::now();
+    let days = |n: u64| std::time::Duration::from_secs(n * 86_400);
+    for (end, why) in [(now + days(5), "renew it"), (now - days(5), "has expired")] {
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        params.not_after = end.into();
+        let cert = params.self_signed(&key).unwrap();
+        std::fs::write(path("cert.pem"), cert.pem()).unwrap();
+        std::fs::write(path("key.pem"), key.serialize_pem()).unwrap();
+        let files = [
+            ("SCHOOLBELL_SERVER__TLS_CERT", "cert.pem"),
+            ("SCHOOLBELL_SERVER__TLS_KEY", "key.pem"),
+        ];
+        let (text, code) = check(folder.path(), &files);
+        assert_eq!(code, 1);
+        assert!(line(&text, "certificate").contains(why), "{text}");
+    }
+
+    // Half of it overwritten.
+    drop(connection);
+    let mut bytes = std::fs::read(&database).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4_096].fill(0x5a);
+    std::fs::write(&database, bytes).unwrap();
+    let (text, code) = check(folder.path(), &[]);
+    assert_eq!(code, 1);
+    assert!(
+        line(&text, "database").contains("schoolbell restore"),
+        "{text}"
+    );
+}
