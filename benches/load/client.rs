@@ -55,6 +55,35 @@ impl Http {
         assert_eq!(status.await, 201);
     }
 
+    /// The answer to a POST on a connection of its own, unless the server is gone.
+    pub async fn ask(
+        address: &str,
+        path: &str,
+        token: &str,
+        body: &str,
+    ) -> Option<serde_json::Value> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        serde_json::from_str(&whole(address, &head).await?).ok()
+    }
+
+    /// The JSON of a GET.
+    pub async fn get(address: &str, path: &str, token: &str) -> serde_json::Value {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+        );
+        serde_json::from_str(&whole(address, &head).await.unwrap()).unwrap()
+    }
+
+    /// The text of a GET that needs no token.
+    pub async fn text(address: &str, path: &str) -> String {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n");
+        whole(address, &head).await.unwrap()
+    }
+
     /// Sorted times of `count` GETs, in nanoseconds, after a few to warm up.
     pub async fn time_get(&mut self, path: &str, token: &str, count: usize) -> Vec<u64> {
         let mut times = Vec::with_capacity(count);
@@ -100,6 +129,16 @@ impl Http {
             }
         }
     }
+}
+
+/// The body of the answer on a connection of its own, unless it breaks off.
+async fn whole(address: &str, request: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    let body = find(&answer, b"\r\n\r\n")? + 4;
+    String::from_utf8(answer.split_off(body)).ok()
 }
 
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

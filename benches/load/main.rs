@@ -3,13 +3,22 @@
 //!
 //! `cargo bench --bench load` runs everything; `cargo bench --bench load -- messages idle` only these parts.
 //! Parts: `messages`, `idle`, `reads`, `push`, `socketio` (this one takes node, and `npm ci` in `tests/web`).
+//!
+//! Only when they are named: `kills [COUNT]`, `stalled`, `floods`, `backup`, `soak [MINUTES]`, `lookups`. They do not only measure: what
+//! must hold ends the program when it does not.
 
+mod backup;
 mod client;
+mod floods;
 mod floors;
+mod kills;
+mod lookups;
 mod push;
 mod seed;
 mod server;
+mod soak;
 mod socketio;
+mod stalled;
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +52,16 @@ fn main() {
         socketio::serve(folder);
         return;
     }
+    if let [part, address, kind] = &arguments[..]
+        && part == "flood"
+    {
+        floods::flood(address, kind);
+        return;
+    }
+    let number = |default: usize| {
+        let given = arguments.get(1).and_then(|text| text.parse().ok());
+        given.unwrap_or(default)
+    };
     let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|a| a == part);
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     // One thread: the generator leaves the other core to the server.
@@ -56,6 +75,15 @@ fn main() {
         cores()
     );
     println!("{:<58} {:>14} {:>22}", "what", "schoolbell", "floor");
+    match arguments.first().map(String::as_str) {
+        Some("kills") => return runtime.block_on(kills::survive(number(500))),
+        Some("stalled") => return runtime.block_on(stalled::bound()),
+        Some("floods") => return runtime.block_on(floods::withstand()),
+        Some("backup") => return runtime.block_on(backup::beside_writes()),
+        Some("soak") => return runtime.block_on(soak::last(number(60))),
+        Some("lookups") => return runtime.block_on(lookups::tell_nothing()),
+        _ => {}
+    }
     if wanted("messages") {
         runtime.block_on(messages());
     }
@@ -119,7 +147,7 @@ async fn messages() {
     full.close();
 
     let mut steady = Live::connect_all(&server, SENDERS..SENDERS * 2, start).await;
-    let sent = send_steadily(&server, start).await;
+    let sent = send_steadily(&server, start, STEADY).await;
     steady.settle(sent).await;
     steady.latencies.sort_unstable();
     let mut socket = floors::socket_write().await;
@@ -163,13 +191,14 @@ async fn send_at_full_load(server: &Server, start: Instant) -> (usize, f64) {
     (sent, began.elapsed().as_secs_f64())
 }
 
-async fn send_steadily(server: &Server, start: Instant) -> usize {
+/// Messages at a steady rate, in pairs.
+async fn send_steadily(server: &Server, start: Instant, time: Duration) -> usize {
     let mut connections = Vec::new();
     for _ in 0..8 {
         connections.push(Some(Http::connect(&server.address).await));
     }
     let mut tick = tokio::time::interval(Duration::from_secs(1) / STEADY_RATE);
-    let count = (STEADY.as_secs_f64() * f64::from(STEADY_RATE)) as usize;
+    let count = (time.as_secs_f64() * f64::from(STEADY_RATE)) as usize;
     let (back, mut returned) = tokio::sync::mpsc::unbounded_channel();
     for i in 0..count {
         tick.tick().await;
@@ -272,7 +301,7 @@ async fn pushes() {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     let mut under_load = Vec::new();
     for _ in 0..3 {
-        let sent = send_steadily(&server, start).await;
+        let sent = send_steadily(&server, start, STEADY).await;
         live.settle(sent).await;
         without.append(&mut live.latencies);
         // The outbox is full before the messages begin.
@@ -283,7 +312,7 @@ async fn pushes() {
             http.announce_to(&server.sender, "guardian").await;
         }
         service.open(true);
-        let sent = send_steadily(&server, start).await;
+        let sent = send_steadily(&server, start, STEADY).await;
         assert!(
             service.taken() < before + AWAY * STORM,
             "the pushes ended too soon"

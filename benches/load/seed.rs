@@ -51,6 +51,16 @@ pub fn people(app: &App, count: usize) {
     });
 }
 
+/// Guardians, by the name of their role.
+pub fn guardians(app: &App, count: usize) {
+    write(app, move |tx| {
+        (0..count).try_for_each(|i| {
+            let guardian = new(&format!("guardian-{i}"), Role::Guardian);
+            users::insert(tx, &guardian, tx.now).map(drop)
+        })
+    });
+}
+
 /// Guardians who are away, each with a device at this push service.
 pub fn away(app: &App, count: usize, origin: &str) {
     let origin = origin.to_owned();

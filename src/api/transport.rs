@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -31,6 +32,18 @@ impl Transport {
 
     pub fn tls(stream: TlsStream<TcpStream>, patience: Duration) -> Self {
         Self::new(Inner::Tls(stream.into()), patience)
+    }
+
+    /// Bounds what the kernel keeps for a peer that does not read. It would take megabytes, and as long as it takes more, it
+    /// does not show that nobody reads.
+    pub fn bound_send_buffer(&self, bytes: usize) {
+        let socket = match &self.inner {
+            Inner::Plain(stream) => SockRef::from(stream),
+            Inner::Tls(stream) => SockRef::from(stream.get_ref().0),
+        };
+        if let Err(error) = socket.set_send_buffer_size(bytes) {
+            tracing::debug!(%error, "SO_SNDBUF");
+        }
     }
 
     fn new(inner: Inner, patience: Duration) -> Self {

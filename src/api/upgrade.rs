@@ -11,6 +11,9 @@ use crate::app::App;
 use crate::error::{Error, Forbidden, Result};
 use crate::realtime::websocket::accept_key;
 
+/// What the kernel may keep for one socket, in bytes; Linux takes it twice.
+const SEND_BUFFER: usize = 32 << 10;
+
 /// A connection that is HTTP no more.
 pub enum Stream {
     /// Under the real server it is the bare socket, and the bytes that came with the handshake.
@@ -29,7 +32,11 @@ pub async fn upgraded(upgrade: OnUpgrade) -> Option<Stream> {
         }
     };
     Some(match upgraded.downcast::<TokioIo<Transport>>() {
-        Ok(parts) => Stream::Tcp(parts.io.into_inner(), parts.read_buf),
+        Ok(parts) => {
+            let transport = parts.io.into_inner();
+            transport.bound_send_buffer(SEND_BUFFER);
+            Stream::Tcp(transport, parts.read_buf)
+        }
         Err(upgraded) => Stream::Other(TokioIo::new(upgraded)),
     })
 }

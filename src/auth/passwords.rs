@@ -1,10 +1,12 @@
-//! Passwords: argon2id, on the blocking pool, few at a time, so that a morning of logins cannot starve the sockets.
+//! Passwords: argon2id, on threads of their own that yield to all others, so that a morning of logins, or a flood of them,
+//! cannot starve the sockets.
 
-use std::sync::Arc;
+use std::sync::mpsc::{self, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
@@ -18,11 +20,16 @@ const WAITING: usize = 512;
 /// The hash of a password that nobody has, made with the parameters below: an unknown user costs what a known one does.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfUyq2nTTPdxsPFUYOUfJO1Ss8YlSWKzoMgmYJZg8aI";
 
+/// How much the hashing threads yield: 0 not at all, 19 to everything.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// Hashes and verifies.
 pub struct Passwords {
-    turns: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    jobs: mpsc::SyncSender<Job>,
 }
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 fn argon2() -> Argon2<'static> {
@@ -39,15 +46,23 @@ impl Default for Passwords {
 impl Passwords {
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        Passwords {
-            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
-            waiting: Arc::new(Semaphore::new(WAITING)),
+        let (jobs, waiting) = mpsc::sync_channel(WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..(cores / 2).max(1) {
+            let waiting = waiting.clone();
+            let started = std::thread::Builder::new()
+                .name("passwords".into())
+                .spawn(move || work(&waiting));
+            if let Err(error) = started {
+                tracing::error!(%error, "no thread for passwords");
+            }
         }
+        Passwords { jobs }
     }
 
     /// The PHC string of a password that [`check`] has passed.
     pub async fn hash(&self, password: String) -> Result<String> {
-        self.blocking(move || {
+        self.queue(move || {
             argon2()
                 .hash_password(password.as_bytes())
                 .map(|hash| hash.to_string())
@@ -58,7 +73,7 @@ impl Passwords {
 
     /// Whether the password is the one of `hash`. Without a hash it takes as long, and the answer is no.
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        self.blocking(move || {
+        self.queue(move || {
             let known = hash.is_some();
             let text = hash.as_deref().unwrap_or(NOBODY);
             // A password over the limit cannot be anybody's; hash a short one in its place.
@@ -73,20 +88,46 @@ impl Passwords {
         .await
     }
 
-    async fn blocking<T: Send + 'static>(
+    async fn queue<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        let Ok(_place) = self.waiting.clone().try_acquire_owned() else {
-            return Err(Error::unavailable("Too many logins at once."));
+        let (reply, answer) = oneshot::channel();
+        let job = move || {
+            // Nobody waits any more: a client that has hung up costs nothing.
+            if !reply.is_closed() {
+                let _ = reply.send(work());
+            }
         };
-        let turn = self.turns.clone().acquire_owned().await;
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work()
-        })
-        .await
-        .map_err(|e| Error::Internal(format!("password hashing: {e}")))
+        self.jobs
+            .try_send(Box::new(job))
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => Error::unavailable("Too many logins at once."),
+                TrySendError::Disconnected(_) => {
+                    Error::Internal("no thread hashes passwords".into())
+                }
+            })?;
+        let lost = |_| Error::Internal("a password's hashing panicked".into());
+        answer.await.map_err(lost)
+    }
+}
+
+/// Does jobs until nobody can bring any more.
+fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "passwords are hashed at the priority of all else");
+    }
+    loop {
+        let next = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
+        let Ok(job) = next else {
+            return;
+        };
+        // The next one must not suffer.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
     }
 }
 

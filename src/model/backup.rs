@@ -15,6 +15,17 @@ pub struct Backup {
     pub created_at: Time,
 }
 
+/// What can be wrong with backups that are made by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = BackupProblem)]
+pub enum Problem {
+    /// The last one could not be made.
+    Failed,
+    /// The last one is more than twice as old as it should be.
+    Old,
+}
+
 /// What the machine that the server runs on has to say.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +40,9 @@ pub struct Checks {
     pub push_contact_problem: Option<String>,
     pub last_backup_at: Option<Time>,
     /// What is wrong with the backups that the server makes by itself.
-    pub backup_problem: Option<String>,
+    pub backup_problem: Option<Problem>,
+    /// Why the last one failed, where it did.
+    pub backup_error: Option<String>,
     pub database_bytes: u64,
     /// Free on the disk of the database; `null` where the system does not tell.
     pub disk_free_bytes: Option<u64>,

@@ -22,8 +22,9 @@ use crate::hub::Packet;
 use crate::model::events::CloseCode;
 use crate::service::auth::Identity;
 
-/// A write that takes longer than this is to a peer that does not read.
-pub(super) const STALL: Duration = Duration::from_secs(10);
+/// A write that takes longer than this is to a peer that does not read. With what it takes to notice, such a peer is gone
+/// within ten seconds.
+const STALL: Duration = Duration::from_secs(7);
 /// How long a peer may take to see a close.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// Events that share one write, in bytes.

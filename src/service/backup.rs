@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
-use crate::model::backup::{Backup, Checks};
+use crate::model::backup::{Backup, Checks, Problem};
 use crate::model::time::Time;
 use crate::push::contact;
 use crate::store::{audit, backup};
@@ -59,11 +59,13 @@ pub async fn work(app: App) {
         let newest = newest(&app).await;
         // A first start has nothing yet that is worth a copy.
         let ripe = newest.is_some() || started.elapsed() >= FIRST;
-        if ripe && is_due(&app, newest) && Instant::now() >= not_before {
-            if let Err(error) = keep_scheduled(&app).await {
-                tracing::error!(%error, "no backup was made");
-                not_before = Instant::now() + AGAIN;
-            }
+        if ripe
+            && is_due(&app, newest)
+            && Instant::now() >= not_before
+            && let Err(error) = keep_scheduled(&app).await
+        {
+            tracing::error!(%error, "no backup was made");
+            not_before = Instant::now() + AGAIN;
         }
     }
 }
@@ -238,6 +240,7 @@ fn describe(path: &Path) -> Option<Backup> {
 /// What an administrator should look at, as far as the server can tell.
 pub async fn checks(app: &App) -> Result<Checks> {
     let last = newest(app).await;
+    let (backup_problem, backup_error) = problem(app, last);
     Ok(Checks {
         version: env!("CARGO_PKG_VERSION").into(),
         server_time: app.now(),
@@ -245,21 +248,22 @@ pub async fn checks(app: &App) -> Result<Checks> {
         push_contact: contact::subject(&app.config),
         push_contact_problem: contact::problem(&app.config),
         last_backup_at: last,
-        backup_problem: problem(app, last),
+        backup_problem,
+        backup_error,
         database_bytes: app.store.size(),
         disk_free_bytes: disk_free(app.store.path()),
     })
 }
 
-/// What is wrong with backups, as far as the server makes them: the last failed, or is too old.
-fn problem(app: &App, last: Option<Time>) -> Option<String> {
+/// What is wrong with backups, as far as the server makes them; and why the last one failed, if it did.
+fn problem(app: &App, last: Option<Time>) -> (Option<Problem>, Option<String>) {
     // While one is being made, nothing is known to be wrong.
     if let Some(why) = app.backup.try_lock().ok().and_then(|failed| failed.clone()) {
-        return Some(format!("The last backup failed: {why}"));
+        return (Some(Problem::Failed), Some(why));
     }
     let every = i64::from(app.config.backup.every) * HOUR;
-    let age = app.now().0 - last?.0;
-    (every > 0 && age > 2 * every).then(|| format!("The last backup is {} hours old.", age / HOUR))
+    let old = last.is_some_and(|last| every > 0 && app.now().0 - last.0 > 2 * every);
+    (old.then_some(Problem::Old), None)
 }
 
 /// Bytes that are free on the disk of `path`.

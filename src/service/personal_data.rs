@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
-use crate::model::ids::UserId;
+use crate::model::ids::{UserId, UserKey};
 use crate::model::personal_data::{Messages, PersonalData};
 use crate::model::users::User;
 use crate::store::{accounts, audit, personal_data, retention, users};
@@ -169,32 +169,21 @@ fn escape(text: &str) -> String {
 /// # Errors
 /// [`Error::Invalid`] for the last administrator.
 pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<()> {
-    // Shut out first: nothing new is to come while what is there goes.
+    let key = user.key;
+    let checked = user.clone();
     let last = app
         .store
-        .read({
-            let user = user.clone();
-            move |c| Ok(accounts::is_last_admin(c, &user)?)
-        })
-        .await?;
-    if last {
-        return Err(Error::invalid(
-            "name",
-            "is the last administrator: make another one first",
-        ));
+        .read(move |c| accounts::is_last_admin(c, &checked));
+    if last.await? {
+        let why = "is the last administrator: make another one first";
+        return Err(Error::invalid("name", why));
     }
+    // Shut out first: nothing new is to come while what is there goes.
     super::users::set_disabled(app, &user, true).await?;
-    let key = user.key;
-    let mut removed = 0;
-    while messages == Messages::Remove {
-        let write = app
-            .store
-            .write(move |tx| Ok((retention::messages_of(tx, key, SLICE)?, Vec::new())));
-        match write.await? {
-            0 => break,
-            some => removed += some,
-        }
-    }
+    let removed = match messages {
+        Messages::Keep => 0,
+        Messages::Remove => remove_messages(app, key).await?,
+    };
     let alias = UserId::parse(&format!("erased-{}", UserId::generate()));
     let alias = alias.ok_or_else(|| Error::Internal("an alias is no id".into()))?;
     let detail = match messages {
@@ -212,6 +201,20 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
             Ok(((), effects))
         })
         .await
+}
+
+/// Removes what somebody wrote, a little at a time; returns how much it was.
+async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
+    let mut removed = 0;
+    loop {
+        let write = app
+            .store
+            .write(move |tx| Ok((retention::messages_of(tx, sender, SLICE)?, Vec::new())));
+        match write.await? {
+            0 => return Ok(removed),
+            some => removed += some,
+        }
+    }
 }
 
 #[cfg(test)]

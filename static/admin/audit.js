@@ -9,7 +9,11 @@ const ACTIONS = [
   "setup", "login", "person.add", "person.change", "person.disable", "person.enable", "person.logout", "password.link", "password.set",
   "roster.import", "roster.export", "group.add", "group.change", "group.remove", "group.members", "announcement.make",
   "announcement.cancel", "key.make", "key.revoke", "backup.make", "backup.fetch", "backup.remove",
+  "backup.restore", "person.export", "person.erase",
 ];
+
+/** Who is nobody with an account. */
+const OURS = { "command line": () => t("audit.command"), schedule: () => t("audit.schedule") };
 
 export default async function audit() {
   const action = field({ name: "action", kind: "select", label: t("audit.action"), options: [["", t("people.any")], ...ACTIONS.map((one) => [one, t(`audit.${one}`)])] });
@@ -26,7 +30,7 @@ function show(rows) {
     rows,
     columns: [
       { label: t("announce.when"), cell: ({ at }) => dateTime(at) },
-      { label: t("audit.who"), cell: ({ actor, actorName }) => actorName ?? (actor === "command line" ? t("audit.command") : actor) },
+      { label: t("audit.who"), cell: ({ actor, actorName }) => actorName ?? OURS[actor]?.() ?? actor },
       { label: t("audit.action"), cell: ({ action }) => t(`audit.${action}`) },
       { label: t("audit.target"), cell: ({ target, targetName }) => targetName ?? target },
       { label: t("audit.detail"), cell: ({ detail }) => detail },

@@ -21,7 +21,7 @@ export default async function checks({ state }) {
     ["socket", (await connected(state)) ? "good" : "wrong"],
     ["contact", known.pushContactProblem ? "wrong" : "good", { contact: known.pushContact }],
     ["clock", off < CLOCK ? "good" : "wrong"],
-    ["backup", age < DAY ? "good" : age < 7 * DAY ? "warn" : "wrong", { date: known.lastBackupAt ? date(known.lastBackupAt) : t("checks.never") }],
+    ["backup", known.backupProblem ? "wrong" : age < DAY ? "good" : age < 7 * DAY ? "warn" : "wrong", { date: known.lastBackupAt ? date(known.lastBackupAt) : t("checks.never") }],
     ["disk", free === null || free > LITTLE_SPACE + 2 * known.databaseBytes ? "good" : "wrong", { free: bytes(free ?? 0), used: bytes(known.databaseBytes) }],
   ];
   const open = list.filter(([, verdict]) => verdict !== "good").length;

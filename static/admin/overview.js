@@ -1,5 +1,5 @@
 // How things stand, live, and charts by hour and by day.
-import { clock, date, number, t } from "/i18n/i18n.js";
+import { clock, date, dateTime, number, t } from "/i18n/i18n.js";
 import { api } from "/ui/api.js";
 import { h } from "/ui/dom.js";
 import { table } from "/ui/table.js";
@@ -35,9 +35,12 @@ export default async function overview({ on, onLeave }) {
     charts.replaceChildren(...cards.map(({ element }) => element));
   }
 
+  const warning = h("div", {});
+  const look = async () => warning.replaceChildren(...backupWarning(await api("GET", "/api/admin/checks")));
+
   const end = () => cards.forEach((one) => one.destroy());
   onLeave(end);
-  await load();
+  await Promise.all([load(), look()]);
   // The tiles follow at once, the charts when something has changed, and not each time.
   let [before, loaded] = ["", Date.now()];
   on("overview", (now) => {
@@ -48,7 +51,14 @@ export default async function overview({ on, onLeave }) {
     load().catch(() => {});
   });
   const head = h("div", { class: "head" }, h("h1", {}, t("admin.overview")), h("div", {}, choice), h("a", { class: "button", href: "#/announce" }, t("announce.new")));
-  return h("div", {}, head, tiles, charts);
+  return h("div", {}, head, warning, tiles, charts);
+}
+
+/** A school that finds out about its backups when it needs one finds out too late. */
+function backupWarning({ backupProblem, backupError, lastBackupAt }) {
+  if (!backupProblem) return [];
+  const text = backupProblem === "failed" ? t("overview.backupFailed", { why: backupError }) : t("overview.backupOld", { date: dateTime(lastBackupAt) });
+  return [h("p", { class: "warning card", role: "status" }, text, " ", h("a", { href: "#/backups" }, t("admin.backups")))];
 }
 
 function drawTiles(place, { online, people, pushesWaiting, hour }) {

@@ -216,6 +216,8 @@ export default {
   "checks.disk.good": "الحر {free}؛ وقاعدة البيانات {used}.",
   "checks.disk.todo": "الحر {free} فقط؛ وقاعدة البيانات {used}. أفسح مكانًا قبل أن يمتلئ.",
 
+  "overview.backupFailed": "فشلت آخر نسخة احتياطية: {why}",
+  "overview.backupOld": "آخر نسخة احتياطية في {date}: كان على الخادم أن يصنع نسخة أخرى منذ ذلك الحين.",
   "overview.range": "المدة",
   "overview.hours": "24 ساعة",
   "overview.days": "30 يومًا",
@@ -429,6 +431,7 @@ export default {
   "audit.none": "لم يُفعل شيء بعد.",
   "audit.who": "من",
   "audit.command": "سطر الأوامر",
+  "audit.schedule": "تلقائيًا حسب الموعد",
   "audit.action": "ماذا",
   "audit.target": "بماذا",
   "audit.detail": "التفاصيل",
@@ -455,6 +458,9 @@ export default {
   "audit.backup.make": "صُنعت نسخة احتياطية",
   "audit.backup.fetch": "نُزّلت نسخة احتياطية",
   "audit.backup.remove": "أُزيلت نسخة احتياطية",
+  "audit.backup.restore": "استُعيدت نسخة احتياطية",
+  "audit.person.export": "سُلّمت البيانات",
+  "audit.person.erase": "مُحي شخص",
 
   "backups.text": "تحوي النسخة كل شيء: احفظ النسخ حيث لا يقرؤها غيرك.",
   "backups.make": "صنع نسخة احتياطية",

@@ -216,6 +216,8 @@ export default {
   "checks.disk.good": "{free} sind frei; die Datenbank hat {used}.",
   "checks.disk.todo": "Nur {free} sind frei; die Datenbank hat {used}. Schaffe Platz, bevor die Platte voll ist.",
 
+  "overview.backupFailed": "Die letzte Sicherung ist fehlgeschlagen: {why}",
+  "overview.backupOld": "Die letzte Sicherung ist vom {date}: Der Server hätte seitdem eine weitere machen müssen.",
   "overview.range": "Zeitraum",
   "overview.hours": "24 Stunden",
   "overview.days": "30 Tage",
@@ -429,6 +431,7 @@ export default {
   "audit.none": "Noch wurde nichts getan.",
   "audit.who": "Wer",
   "audit.command": "Kommandozeile",
+  "audit.schedule": "Nach der Uhr",
   "audit.action": "Was",
   "audit.target": "Woran",
   "audit.detail": "Einzelheiten",
@@ -455,6 +458,9 @@ export default {
   "audit.backup.make": "Sicherung gemacht",
   "audit.backup.fetch": "Sicherung heruntergeladen",
   "audit.backup.remove": "Sicherung entfernt",
+  "audit.backup.restore": "Sicherung zurückgespielt",
+  "audit.person.export": "Daten ausgegeben",
+  "audit.person.erase": "Person gelöscht",
 
   "backups.text": "Eine Sicherung enthält alles: Verwahre Kopien, wo nur du sie lesen kannst.",
   "backups.make": "Sicherung machen",

@@ -216,6 +216,8 @@ export default {
   "checks.disk.good": "{free} are free; the database has {used}.",
   "checks.disk.todo": "Only {free} are free; the database has {used}. Make room before it is full.",
 
+  "overview.backupFailed": "The last backup failed: {why}",
+  "overview.backupOld": "The last backup is from {date}: the server should have made another one since.",
   "overview.range": "Period",
   "overview.hours": "24 hours",
   "overview.days": "30 days",
@@ -429,6 +431,7 @@ export default {
   "audit.none": "Nothing was done yet.",
   "audit.who": "Who",
   "audit.command": "Command line",
+  "audit.schedule": "By the clock",
   "audit.action": "What",
   "audit.target": "To what",
   "audit.detail": "Details",
@@ -455,6 +458,9 @@ export default {
   "audit.backup.make": "Backup made",
   "audit.backup.fetch": "Backup downloaded",
   "audit.backup.remove": "Backup removed",
+  "audit.backup.restore": "Backup restored",
+  "audit.person.export": "Data handed out",
+  "audit.person.erase": "Person erased",
 
   "backups.text": "A backup holds everything: keep copies where only you can read them.",
   "backups.make": "Make a backup",

@@ -216,6 +216,8 @@ export default {
   "checks.disk.good": "Hay {free} libres; la base de datos ocupa {used}.",
   "checks.disk.todo": "Solo hay {free} libres; la base de datos ocupa {used}. Haz sitio antes de que se llene.",
 
+  "overview.backupFailed": "La última copia de seguridad falló: {why}",
+  "overview.backupOld": "La última copia de seguridad es del {date}: el servidor debería haber hecho otra desde entonces.",
   "overview.range": "Periodo",
   "overview.hours": "24 horas",
   "overview.days": "30 días",
@@ -429,6 +431,7 @@ export default {
   "audit.none": "Todavía no se ha hecho nada.",
   "audit.who": "Quién",
   "audit.command": "Línea de órdenes",
+  "audit.schedule": "Por el reloj",
   "audit.action": "Qué",
   "audit.target": "A qué",
   "audit.detail": "Detalles",
@@ -455,6 +458,9 @@ export default {
   "audit.backup.make": "Copia hecha",
   "audit.backup.fetch": "Copia descargada",
   "audit.backup.remove": "Copia quitada",
+  "audit.backup.restore": "Copia restaurada",
+  "audit.person.export": "Datos entregados",
+  "audit.person.erase": "Persona borrada",
 
   "backups.text": "Una copia lo contiene todo: guarda copias donde solo tú puedas leerlas.",
   "backups.make": "Hacer una copia",

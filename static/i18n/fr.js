@@ -216,6 +216,8 @@ export default {
   "checks.disk.good": "{free} sont libres ; la base de données prend {used}.",
   "checks.disk.todo": "Seuls {free} sont libres ; la base de données prend {used}. Faites de la place avant que ce soit plein.",
 
+  "overview.backupFailed": "La dernière sauvegarde a échoué : {why}",
+  "overview.backupOld": "La dernière sauvegarde date du {date} : le serveur aurait dû en faire une autre depuis.",
   "overview.range": "Période",
   "overview.hours": "24 heures",
   "overview.days": "30 jours",
@@ -429,6 +431,7 @@ export default {
   "audit.none": "Rien n'a encore été fait.",
   "audit.who": "Qui",
   "audit.command": "Ligne de commande",
+  "audit.schedule": "Par l’horloge",
   "audit.action": "Quoi",
   "audit.target": "Sur quoi",
   "audit.detail": "Détails",
@@ -455,6 +458,9 @@ export default {
   "audit.backup.make": "Sauvegarde faite",
   "audit.backup.fetch": "Sauvegarde téléchargée",
   "audit.backup.remove": "Sauvegarde supprimée",
+  "audit.backup.restore": "Sauvegarde restaurée",
+  "audit.person.export": "Données remises",
+  "audit.person.erase": "Personne effacée",
 
   "backups.text": "Une sauvegarde contient tout : gardez-en des copies là où vous seul pouvez les lire.",
   "backups.make": "Faire une sauvegarde",

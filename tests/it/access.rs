@@ -1,10 +1,222 @@
 //! Who may call what, for every line of the URL table: a new route is covered by being there.
 
-use schoolbell::api::{endpoint::Access, table};
+use schoolbell::api::endpoint::Access::{self, *};
+use schoolbell::api::table;
 use schoolbell::model::users::Role;
 use serde_json::json;
 
 use crate::helpers::{TestApp, path_of};
+
+/// Who may call what: said a second time, so that a route without a rule, or with another one, fails here.
+#[rustfmt::skip]
+const RULES: &[(&str, &str, Access)] = &[
+    ("POST", "/api/auth/setup", Anyone),
+    ("POST", "/api/auth/login", Anyone),
+    ("POST", "/api/auth/refresh", Person),
+    ("POST", "/api/auth/logout-all", Person),
+    ("POST", "/api/auth/password", Person),
+    ("GET", "/api/auth/me", Person),
+    ("GET", "/api/users", Person),
+    ("GET", "/api/users/{id}", Person),
+    ("GET", "/api/presence", Person),
+    ("POST", "/api/messages", Person),
+    ("GET", "/api/messages/conversations", Person),
+    ("GET", "/api/messages/conversation/{partnerId}", Person),
+    ("PUT", "/api/messages/read/{partnerId}", Person),
+    ("GET", "/api/messages/unread-count", Person),
+    ("GET", "/api/messages/search", Person),
+    ("GET", "/api/notifications", Person),
+    ("POST", "/api/notifications", Sender),
+    ("GET", "/api/notifications/unread-count", Person),
+    ("PUT", "/api/notifications/mark-all-read", Person),
+    ("GET", "/api/notifications/vapid-public-key", Anyone),
+    ("POST", "/api/notifications/test-push", Person),
+    ("POST", "/api/notifications/subscribe", Person),
+    ("PUT", "/api/notifications/subscribe", Anyone),
+    ("DELETE", "/api/notifications/subscribe", Person),
+    ("GET", "/api/notifications/subscriptions", Person),
+    ("DELETE", "/api/notifications/subscriptions/{id}", Person),
+    ("GET", "/api/notifications/preferences", Person),
+    ("PUT", "/api/notifications/preferences", Person),
+    ("PUT", "/api/notifications/{id}/read", Person),
+    ("DELETE", "/api/notifications/{id}", Person),
+    ("POST", "/api/auth/session", Anyone),
+    ("PUT", "/api/auth/session", Person),
+    ("DELETE", "/api/auth/session", Anyone),
+    ("POST", "/api/auth/password-link", Anyone),
+    ("GET", "/api/admin/overview", Reader),
+    ("GET", "/api/admin/checks", Admin),
+    ("GET", "/api/admin/settings", Admin),
+    ("GET", "/api/admin/people", Roster),
+    ("POST", "/api/admin/people", Roster),
+    ("GET", "/api/admin/people/{id}", Roster),
+    ("PUT", "/api/admin/people/{id}", Roster),
+    ("POST", "/api/admin/people/{id}/logout", Roster),
+    ("POST", "/api/admin/people/{id}/password-link", Admin),
+    ("GET", "/api/admin/roster", Roster),
+    ("POST", "/api/admin/roster/preview", Roster),
+    ("POST", "/api/admin/roster", Roster),
+    ("GET", "/api/admin/roster/{digest}", Roster),
+    ("GET", "/api/admin/groups", Roster),
+    ("POST", "/api/admin/groups", Roster),
+    ("PUT", "/api/admin/groups/{id}", Roster),
+    ("DELETE", "/api/admin/groups/{id}", Roster),
+    ("PUT", "/api/admin/groups/{id}/members", Roster),
+    ("GET", "/api/admin/announcements", Reader),
+    ("POST", "/api/admin/announcements", Admin),
+    ("POST", "/api/admin/announcements/audience", Admin),
+    ("GET", "/api/admin/announcements/{id}", Reader),
+    ("DELETE", "/api/admin/announcements/{id}", Admin),
+    ("GET", "/api/admin/announcements/{id}/recipients", Reader),
+    ("GET", "/api/admin/announcements/{id}/recipients.csv", Reader),
+    ("POST", "/api/admin/announcements/{id}/remind", Admin),
+    ("GET", "/api/admin/keys", Admin),
+    ("POST", "/api/admin/keys", Admin),
+    ("DELETE", "/api/admin/keys/{id}", Admin),
+    ("GET", "/api/admin/audit", Admin),
+    ("GET", "/api/admin/backups", Admin),
+    ("POST", "/api/admin/backups", Admin),
+    ("GET", "/api/admin/backups/{name}", Admin),
+    ("DELETE", "/api/admin/backups/{name}", Admin),
+    ("GET", "/api/admin/push", Reader),
+    ("GET", "/api/openapi.json", Anyone),
+    ("GET", "/health", Anyone),
+    ("GET", "/metrics", Local),
+];
+
+#[test]
+fn every_route_has_the_rule_that_was_meant_for_it() {
+    let table = table();
+    let found: Vec<_> = table
+        .iter()
+        .map(|e| (e.method.as_str(), e.pattern, e.access))
+        .collect();
+    for rule in &found {
+        assert!(RULES.contains(rule), "{rule:?} has no rule");
+    }
+    assert_eq!(
+        found.len(),
+        RULES.len(),
+        "a rule is for a route that is not there"
+    );
+}
+
+/// What stands for another's and for nobody's must look the same: neither says which it is.
+#[tokio::test]
+async fn what_is_another_persons_is_not_there() {
+    let (t, service) = TestApp::with_push().await;
+    let (ann, bob) = t.pair().await;
+    let key = t.key().await;
+    let body = json!({ "userId": "bob", "type": "x", "title": "t", "message": "m" });
+    t.call("POST", "/api/notifications", &key, Some(body))
+        .await
+        .expect(201);
+    let list = bob.get("/api/notifications").await.expect(200);
+    let notification = list["data"][0]["id"].as_str().unwrap().to_owned();
+    t.subscribe(&service, &bob, "phone").await;
+    let list = bob
+        .get("/api/notifications/subscriptions")
+        .await
+        .expect(200);
+    let device = list["data"][0]["id"].as_str().unwrap().to_owned();
+    let disabled = t.student("carl").await;
+    schoolbell::service::users::set_disabled(&t.app, &disabled.user, true)
+        .await
+        .unwrap();
+    let nobody = "0190a0b0-c0d0-7000-8000-00000000000a";
+    let personal = |access| matches!(access, Access::Person | Access::Sender);
+    for endpoint in table()
+        .iter()
+        .filter(|e| personal(e.access) && e.pattern.contains('{'))
+    {
+        let (theirs, none) = match endpoint.pattern {
+            "/api/notifications/{id}/read" | "/api/notifications/{id}" => {
+                (notification.as_str(), nobody)
+            }
+            "/api/notifications/subscriptions/{id}" => (device.as_str(), nobody),
+            // People are there for everybody, unless they are shut out.
+            "/api/users/{id}" => ("carl", "nobody"),
+            // Whoever wrote to the disabled may read it; there is nothing to read of others' conversations here.
+            "/api/messages/conversation/{partnerId}" | "/api/messages/read/{partnerId}" => continue,
+            other => panic!("{other}: say whose the id is"),
+        };
+        let mut answers = Vec::new();
+        for id in [theirs, none] {
+            let path = path_of(endpoint.pattern, id);
+            let answer = t
+                .call(endpoint.method.as_str(), &path, &ann.token, None)
+                .await;
+            let mut body = answer.expect(404);
+            body.as_object_mut().unwrap().remove("requestId");
+            answers.push(body);
+        }
+        assert_eq!(answers[0], answers[1], "{}", endpoint.pattern);
+    }
+    // And it is still there for whom it is.
+    bob.put(&format!("/api/notifications/{notification}/read"))
+        .await
+        .expect(200);
+    bob.delete(&format!("/api/notifications/subscriptions/{device}"))
+        .await
+        .expect(200);
+}
+
+/// A script, a text that runs the other way, and a letter of four bytes.
+const HOSTILE: &str = "<script>alert(1)</script> \u{202e}abc\u{202c} 🦉";
+
+#[tokio::test]
+async fn every_text_comes_back_as_it_was_sent() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let admin = t.admin().await;
+    assert_eq!(ann.write(&bob, HOSTILE).await["content"], HOSTILE);
+    let list = bob.get("/api/messages/conversations").await.expect(200);
+    assert_eq!(list["data"][0]["lastMessage"]["content"], HOSTILE);
+
+    let body = json!({ "userId": "bob", "type": "x", "title": HOSTILE, "message": HOSTILE });
+    admin.post("/api/notifications", body).await.expect(201);
+    let list = bob.get("/api/notifications").await.expect(200);
+    assert_eq!(list["data"][0]["title"], HOSTILE);
+    assert_eq!(list["data"][0]["message"], HOSTILE);
+
+    let body = json!({ "title": HOSTILE, "message": HOSTILE, "audience": { "userIds": ["bob"] } });
+    let made = admin
+        .post("/api/admin/announcements", body)
+        .await
+        .expect(201);
+    let path = format!(
+        "/api/admin/announcements/{}",
+        made["data"]["id"].as_str().unwrap()
+    );
+    assert_eq!(admin.get(&path).await.expect(200)["data"]["title"], HOSTILE);
+
+    let body = json!({ "name": HOSTILE, "kind": "class" });
+    admin.post("/api/admin/groups", body).await.expect(201);
+    let list = admin.get("/api/admin/groups").await.expect(200);
+    assert_eq!(list["data"][0]["name"], HOSTILE);
+
+    let body = json!({ "username": "zoe", "name": HOSTILE, "role": "student" });
+    admin.post("/api/admin/people", body).await.expect(201);
+    let found = ann.get("/api/users?search=script").await.expect(200);
+    assert_eq!(found["data"][0]["name"], HOSTILE);
+
+    let body = json!({ "name": HOSTILE, "scopes": ["read"] });
+    admin.post("/api/admin/keys", body).await.expect(201);
+    let list = admin.get("/api/admin/keys").await.expect(200);
+    assert_eq!(list["data"][0]["name"], HOSTILE);
+
+    let file = format!("username,name,role,groups\nyves,{HOSTILE},student,{HOSTILE}\n");
+    let plan = admin
+        .post_csv("/api/admin/roster/preview", file.as_bytes())
+        .await
+        .expect(200);
+    let digest = plan["data"]["digest"].as_str().unwrap();
+    let path = format!("/api/admin/roster?digest={digest}");
+    admin.post_csv(&path, file.as_bytes()).await.expect(200);
+    let people = admin.get("/api/admin/people?search=yves").await.expect(200);
+    assert_eq!(people["data"][0]["name"], HOSTILE);
+    assert_eq!(people["data"][0]["groups"][0]["name"], HOSTILE);
+}
 
 #[tokio::test]
 async fn without_a_token_only_the_open_routes_answer() {

@@ -22,6 +22,7 @@ mod metrics;
 mod notifications;
 mod openapi;
 mod paging;
+mod parsers;
 mod preferences;
 mod push_answers;
 mod push_crash;

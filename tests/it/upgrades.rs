@@ -137,3 +137,92 @@ async fn a_database_of_version_2_is_taken_over_whole() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
+
+/// As version 3 left it: an announcement that was sent, one that waits, a line of the audit log and a conversation.
+fn database_of_version_3(path: &std::path::Path) {
+    let mut connection = Connection::open(path).unwrap();
+    let migrations = [
+        (
+            "V1__initial",
+            include_str!("../../migrations/V1__initial.sql"),
+        ),
+        ("V2__push", include_str!("../../migrations/V2__push.sql")),
+        ("V3__admin", include_str!("../../migrations/V3__admin.sql")),
+    ];
+    let migrations =
+        migrations.map(|(name, sql)| refinery::Migration::unapplied(name, sql).unwrap());
+    refinery::Runner::new(&migrations)
+        .run(&mut connection)
+        .unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO users (key, id, username, name, role, folded, created_at) VALUES
+                 (1, 'root', 'root', 'Root', 'admin', 'root', 1), (2, 'bob', 'bob', 'Bob', 'guardian', 'bob', 1);
+             INSERT INTO unread (user_key, messages, notifications) VALUES (1, 0, 0), (2, 1, 1);
+             INSERT INTO conversations (key, low_key, high_key, created_at) VALUES (1, 1, 2, 1);
+             INSERT INTO conversation_members (conversation_key, user_key, last_seq, unread_count) VALUES
+                 (1, 1, 2, 0), (1, 2, 2, 1);
+             INSERT INTO messages (conversation_key, seq, id, sender_key, content, created_at) VALUES
+                 (1, 2, x'0190a0b0c0d07000800000000000000b', 1, 'from before', 1);
+             INSERT INTO notifications (key, id, type, title, message, urgency, ttl, sender, recipient_count, unknown, created_at)
+                 VALUES (1, x'0190a0b0c0d07000800000000000000a', 'announcement', 'sent before', 'm', 'normal', 60, 'user:root', 1, '[]', 1);
+             INSERT INTO notification_recipients (user_key, seq, notification_key) VALUES (2, 1, 1);
+             INSERT INTO announcements (key, id, title, message, urgency, audience, sender, created_at, send_at, notification_key)
+                 VALUES (1, x'0190a0b0c0d07000800000000000000c', 'sent before', 'm', 'normal', '{\"all\":true}', 'user:root', 1, 1, 1),
+                        (2, x'0190a0b0c0d07000800000000000000d', 'still to come', 'm', 'normal', '{\"all\":true}', 'user:root', 1, 4000000000000, NULL);
+             INSERT INTO audit (at, actor, action, target, detail) VALUES (1, 'user:root', 'announcement.make', 'x', '');
+             UPDATE sequence SET value = 2;",
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_version_3_is_taken_over_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("school.db");
+    database_of_version_3(&path);
+    let t = TestApp::with(|config| {
+        config.database.path = path.clone();
+        config.retention.notifications = 30;
+    });
+    let person = async |id: &str| {
+        let id = schoolbell::model::ids::UserId::parse(id).unwrap();
+        t.log_in(
+            schoolbell::service::users::known(&t.app, &id)
+                .await
+                .unwrap(),
+        )
+    };
+    let (root, bob) = (person("root").await, person("bob").await);
+    let me = bob.get("/api/auth/me").await.expect(200);
+    assert_eq!(
+        me["data"]["unread"],
+        json!({ "messages": 1, "notifications": 1 })
+    );
+    let list = root.get("/api/admin/announcements").await.expect(200);
+    let titles: Vec<_> = list["data"].as_array().unwrap().iter().collect();
+    assert_eq!(titles.len(), 2);
+    let audit = root.get("/api/admin/audit").await.expect(200);
+    assert_eq!(audit["data"][0]["action"], "announcement.make");
+    // The log is no more to be cut than it was, until retention says so.
+    let database = Connection::open(&path).unwrap();
+    assert!(database.execute("DELETE FROM audit", []).is_err());
+
+    // What is new works on what is old.
+    let removed = schoolbell::service::retention::purge(&t.app).await.unwrap();
+    assert_eq!(removed.notifications, 1);
+    let list = root.get("/api/admin/announcements").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    assert_eq!(list["data"][0]["title"], "still to come");
+    let user = schoolbell::service::personal_data::find(&t.app, "bob")
+        .await
+        .unwrap();
+    let by = schoolbell::model::audit::By::command_line();
+    let keep = schoolbell::model::personal_data::Messages::Keep;
+    schoolbell::service::personal_data::erase(&t.app, by, user, keep)
+        .await
+        .unwrap();
+    let list = root.get("/api/messages/conversations").await.expect(200);
+    assert_eq!(list["data"][0]["partner"]["name"], "Former member");
+    assert_eq!(list["data"][0]["lastMessage"]["content"], "from before");
+}

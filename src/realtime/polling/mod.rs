@@ -15,7 +15,7 @@ use super::bucket::Bucket;
 use super::engineio::{CLOSE, NOOP, SEPARATOR};
 use super::heartbeat::Heartbeat;
 use super::socketio::SocketIo;
-use super::websocket::{LINGER, STALL};
+use super::websocket::LINGER;
 use super::{ABNORMAL, End, Out, Protocol};
 use crate::app::App;
 use crate::hub::{HARD_LIMIT, Packet};
@@ -29,6 +29,8 @@ pub use upgrade::Upgrading;
 
 /// While a WebSocket takes over, a poll that waits is answered after this long: the client stops polling first.
 const NUDGE: Duration = Duration::from_millis(100);
+/// A client that leaves what waits unfetched for longer than this polls no more.
+const UNFETCHED: Duration = Duration::from_secs(10);
 /// Events that share one answer, in bytes.
 const ANSWER: usize = 64 << 10;
 
@@ -199,7 +201,7 @@ impl Polling {
     }
 
     fn deadline(&mut self) -> Instant {
-        let starved = self.starving.map(|since| since + STALL);
+        let starved = self.starving.map(|since| since + UNFETCHED);
         let session = self.protocol.session().deadline();
         let own = [starved, self.nudge].into_iter().flatten();
         own.fold(self.heartbeat.deadline(None).min(session), Instant::min)
@@ -210,7 +212,7 @@ impl Polling {
         if self.heartbeat.is_over(now) {
             return Err(CloseCode::Silent.into());
         }
-        if self.starving.is_some_and(|since| now >= since + STALL) {
+        if self.starving.is_some_and(|since| now >= since + UNFETCHED) {
             return Err(CloseCode::TooSlow.into());
         }
         if self.heartbeat.is_due(None, now) {

@@ -1,6 +1,6 @@
 //! Folders, permissions, space and backups.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Outcome;
 use crate::auth::keyfile;
@@ -61,14 +61,14 @@ pub fn permissions(database: &Path) -> Outcome {
 }
 
 #[cfg(unix)]
-fn others_may_read(path: &PathBuf) -> bool {
+fn others_may_read(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     path.metadata()
         .is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-fn others_may_read(_: &PathBuf) -> bool {
+fn others_may_read(_: &Path) -> bool {
     false
 }
 
