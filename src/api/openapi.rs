@@ -221,6 +221,9 @@ fn failures(endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
     if set_up {
         failures.push((403, "There is an administrator already"));
     }
+    if endpoint.pattern == "/api/auth/session" && endpoint.access == Access::Anyone {
+        failures.push((403, "The request is not from one of the server's own pages"));
+    }
     let renewal = endpoint.method == Method::PUT && endpoint.access == Access::Anyone;
     if endpoint.pattern.contains('{') || endpoint.pattern == "/api/messages" || renewal {
         failures.push((404, "Not found, or someone else's"));

@@ -39,7 +39,7 @@ afterEach(() => pages.quiet());
 
 /** The page shows the text, and nothing of it became an element or ran. */
 async function isText(page, what) {
-  await page.getByText("onerror=", { exact: false }).first().waitFor();
+  await page.getByText("onerror=", { exact: false }).first().waitFor({ state: "attached" });
   const made = await page.evaluate(() => {
     // Into the elements' own trees too.
     const all = (root) => [...root.querySelectorAll("*")].flatMap((one) => [one, ...(one.shadowRoot ? all(one.shadowRoot) : [])]);
