@@ -52,6 +52,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
+//! use schoolbell::model::audit::By;
 //! use schoolbell::model::time::{ManualClock, Time};
 //! use schoolbell::model::users::{DisplayName, Role, Username};
 //! use schoolbell::service::auth::{NewAccount, add_account, session};
@@ -65,7 +66,7 @@
 //! let clock = Arc::new(ManualClock::at(Time(1_795_339_800_000)));
 //! let app = App::open_with_clock(config, clock.clone())?;
 //!
-//! let ada = add_account(&app, NewAccount {
+//! let ada = add_account(&app, By::command_line(), NewAccount {
 //!     username: Username::parse("ada")?,
 //!     name: DisplayName::parse("Ada Lovelace")?,
 //!     role: Role::Teacher,

@@ -13,6 +13,13 @@ const TIME: Duration = Duration::from_secs(12);
 pub async fn beside_writes() {
     let server = Server::start(|app| seed::history(app, MESSAGES));
     let megabytes = std::fs::metadata(server.database()).unwrap().len() >> 20;
+    // What was just filled goes to the disk first: it would be measured otherwise.
+    assert!(
+        std::process::Command::new("sync")
+            .status()
+            .unwrap()
+            .success()
+    );
     let start = Instant::now();
     let mut live = Live::connect_all(&server, SENDERS..SENDERS * 2, start).await;
     let measure = async |live: &mut Live| {

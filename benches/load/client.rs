@@ -167,8 +167,8 @@ impl Live {
         let people: Vec<usize> = people.collect();
         for chunk in people.chunks(100) {
             let connecting = chunk.iter().map(|&i| connect(server, i));
-            for stream in futures_util::future::join_all(connecting).await {
-                readers.push(tokio::spawn(read(stream, start, arrived.clone())));
+            for (stream, early) in futures_util::future::join_all(connecting).await {
+                readers.push(tokio::spawn(read(stream, early, start, arrived.clone())));
             }
         }
         Live {
@@ -199,8 +199,8 @@ impl Live {
     }
 }
 
-/// Opens a socket, authenticates, and waits for `connected`.
-async fn connect(server: &Server, person: usize) -> TcpStream {
+/// Opens a socket, authenticates, and waits for `connected`. Returns what came after it, too: part of a frame perhaps.
+async fn connect(server: &Server, person: usize) -> (TcpStream, Vec<u8>) {
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
     let head = format!(
         "GET /ws HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -209,7 +209,11 @@ async fn connect(server: &Server, person: usize) -> TcpStream {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut seen = Vec::new();
-    while find(&seen, b"\"serverTime\"").is_none() {
+    loop {
+        let frames = find(&seen, b"\r\n\r\n").map(|end| &seen[end + 4..]);
+        if let Some((_, early)) = frames.and_then(frame) {
+            return (stream, early.to_vec());
+        }
         assert_ne!(
             stream.read_buf(&mut seen).await.unwrap(),
             0,
@@ -217,12 +221,15 @@ async fn connect(server: &Server, person: usize) -> TcpStream {
             String::from_utf8_lossy(&seen)
         );
     }
-    stream
 }
 
 /// Counts the frames of durable events, and answers pings. A message says when it was sent; anything else took no time.
-async fn read(mut stream: TcpStream, start: Instant, arrived: mpsc::UnboundedSender<Arrival>) {
-    let mut buffer = Vec::with_capacity(4 << 10);
+async fn read(
+    mut stream: TcpStream,
+    mut buffer: Vec<u8>,
+    start: Instant,
+    arrived: mpsc::UnboundedSender<Arrival>,
+) {
     loop {
         match stream.read_buf(&mut buffer).await {
             Ok(0) | Err(_) => return,

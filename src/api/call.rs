@@ -3,11 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use warp::http::{HeaderMap, Method, header};
 
 use super::cookie;
 use super::endpoint::{Access, USER};
+use super::input::MAX_BODY;
 use super::request::{BodyStream, Peer};
 use crate::app::App;
 use crate::config::Server;
@@ -16,9 +18,12 @@ use crate::limits::rates::Kind;
 use crate::limits::seats::Seat;
 use crate::model::audit::By;
 use crate::model::ids::ConnectionId;
-use crate::model::keys::Scope;
+use crate::model::keys::{ApiKeySecret, Scope};
 use crate::model::users::{Role, User};
 use crate::service::auth::{self, Actor, Identity};
+
+/// How long the body of a request that is refused may take.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// A request on its way to a handler.
 pub struct Call {
@@ -42,18 +47,19 @@ impl Call {
             Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {}
         }
         self.app.pressure.admit(kind)?;
-        let actor = match bearer(&self.headers) {
-            Ok(token) => auth::actor(&self.app, token).await?,
-            // A browser sends the cookie by itself, whoever made it ask.
-            Err(_) if !self.headers.contains_key(header::AUTHORIZATION) => {
-                let token = cookie::session(&self.app, &self.headers)?;
-                if !self.method.is_safe() {
-                    cookie::check_own_origin(&self.app, &self.headers)?;
-                }
-                Actor::Person(auth::identity(&self.app, token).await?)
+        let actor = match actor(&self.app, self.peer, &self.headers, &self.method).await {
+            // Who says nothing, or what does not hold, is a stranger.
+            Err(error @ Error::Unauthorized(_)) => {
+                self.count_stranger()?;
+                return Err(error);
             }
-            Err(error) => return Err(error),
+            actor => actor?,
         };
+        let rates = &self.app.limits.rates;
+        match &actor {
+            Actor::Person(identity) => rates.person(identity.user.key, kind)?,
+            Actor::Key(key) => rates.key(&key.id)?,
+        }
         let _ = USER.try_with(|user| user.set(actor.label()));
         match (access, &actor) {
             (Access::Sender, _) => actor.may_notify(&self.app)?,
@@ -66,15 +72,16 @@ impl Call {
             }
             _ => {}
         }
-        let rates = &self.app.limits.rates;
-        match &actor {
-            Actor::Person(identity) => rates.person(identity.user.key, kind)?,
-            Actor::Key(key) => rates.key(&key.id)?,
-        }
         // Not before: what a limit has refused proves nothing.
         self.seat.iter().for_each(|seat| seat.known());
         self.actor = Some(actor);
         Ok(())
+    }
+
+    /// Lets a body of ordinary size come, unread, but not for long.
+    pub(super) async fn discard_body(&mut self) {
+        let read = super::request::read_body(self, MAX_BODY);
+        let _ = tokio::time::timeout(DISCARD_TIME, read).await;
     }
 
     /// Whoever does not say who they are is counted with the others of their address. Reads of this sort are cheap, and
@@ -83,8 +90,11 @@ impl Call {
         if kind == Kind::Write {
             self.app.pressure.admit(kind)?;
         }
-        let address = self.address();
-        address.map_or(Ok(()), |address| self.app.limits.rates.address(address))
+        self.count_stranger()
+    }
+
+    fn count_stranger(&self) -> Result<()> {
+        admit_stranger(&self.app, self.peer, &self.headers)
     }
 
     /// A request that a proxy forwards comes from this machine too: then it is the token that counts.
@@ -167,6 +177,45 @@ impl Call {
         let value = self.headers.get("x-connection-id")?;
         value.to_str().ok()?.parse().ok()
     }
+}
+
+/// Who calls, by the token or the cookie.
+async fn actor(
+    app: &App,
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+    method: &Method,
+) -> Result<Actor> {
+    match bearer(headers) {
+        Ok(token) => {
+            // A made-up key costs a look into the database, which a made-up JWT does not.
+            if token.starts_with(ApiKeySecret::PREFIX) {
+                admit_stranger(app, peer, headers)?;
+            }
+            auth::actor(app, token).await
+        }
+        // A browser sends the cookie by itself, whoever made it ask.
+        Err(_) if !headers.contains_key(header::AUTHORIZATION) => {
+            let token = cookie::session(app, headers)?;
+            if !method.is_safe() {
+                cookie::check_own_origin(app, headers)?;
+            }
+            auth::identity(app, token).await.map(Actor::Person)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts a request of which it is not known whose it is.
+///
+/// # Errors
+/// [`Error::TooMany`].
+pub fn admit_stranger(app: &App, peer: Option<Peer>, headers: &HeaderMap) -> Result<()> {
+    let Some(Peer(peer)) = peer else {
+        return Ok(());
+    };
+    let address = forwarded_address(&app.config.server, peer.ip(), headers);
+    app.limits.rates.address(address)
 }
 
 /// Where a request came from that `peer` brought. Each proxy adds whom it had it from at the end of `X-Forwarded-For`, so

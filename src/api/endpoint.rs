@@ -74,7 +74,11 @@ where
     let run = move |mut call: Call| {
         let handler = handler.clone();
         let answer = async move {
-            call.admit(access, kind).await?;
+            if let Err(error) = call.admit(access, kind).await {
+                // A body that is on its way would make the kernel reset the connection, and the answer be lost.
+                call.discard_body().await;
+                return Err(error);
+            }
             let input = I::read(&mut call).await?;
             handler(call, input).await.map(Output::into_response)
         };

@@ -8,9 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use warp::http::{HeaderMap, Method, StatusCode, header};
 use warp::{Filter, Reply as _};
 
+use super::call::admit_stranger;
 use super::endpoint::Served;
 use super::reply::{Response, WrongMethod, failure};
-use super::request::{BodyStream, body_time, read_stream};
+use super::request::{BodyStream, Peer, body_time, read_stream};
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use super::{Route, request};
 use crate::app::App;
@@ -29,6 +30,7 @@ struct Request {
     headers: HeaderMap,
     query: Query,
     upgrade: Option<OnUpgrade>,
+    peer: Option<Peer>,
     seat: Option<Arc<Seat>>,
     body: BodyStream,
 }
@@ -89,27 +91,31 @@ pub fn route(app: &App) -> Route {
         .and(warp::header::headers_cloned())
         .and(request::raw_query())
         .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::optional::<Peer>())
         .and(warp::ext::optional::<Arc<Seat>>())
         .and(request::body())
-        .then(move |method, headers, query: String, upgrade, seat, body| {
-            let request = Request {
-                method,
-                headers,
-                query: Query::parse(&query),
-                upgrade,
-                seat,
-                body,
-            };
-            let (app, sessions) = (app.clone(), sessions.clone());
-            async move {
-                let served = serve(app, sessions, request).await;
-                let mut response = served.unwrap_or_else(refuse);
-                let pattern = PATTERN;
-                let user = None;
-                response.extensions_mut().insert(Served { pattern, user });
-                response
-            }
-        })
+        .then(
+            move |method, headers, query: String, upgrade, peer, seat, body| {
+                let request = Request {
+                    method,
+                    headers,
+                    query: Query::parse(&query),
+                    upgrade,
+                    peer,
+                    seat,
+                    body,
+                };
+                let (app, sessions) = (app.clone(), sessions.clone());
+                async move {
+                    let served = serve(app, sessions, request).await;
+                    let mut response = served.unwrap_or_else(refuse);
+                    let pattern = PATTERN;
+                    let user = None;
+                    response.extensions_mut().insert(Served { pattern, user });
+                    response
+                }
+            },
+        )
         .boxed()
 }
 
@@ -140,6 +146,7 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
     }
     if query.sid.is_empty() {
         app.pressure.admit(Kind::Socket)?;
+        admit_stranger(&app, request.peer, &request.headers)?;
     }
     match (query.transport.as_str(), query.sid.as_str()) {
         (_, "") if request.method != Method::GET => Err(Refused::BadHandshakeMethod.into()),
@@ -162,9 +169,15 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
 async fn poll(sessions: &Sessions, request: Request) -> Result<Response> {
     let link = sessions.find(&request.query.sid);
     let link = link.ok_or(Refused::UnknownSid)?;
-    // A poll waits long, and whose session it is, its task sees to.
-    request.seat.iter().for_each(|seat| seat.known());
-    Ok(text(link.poll(&request.query.nonce).await?))
+    // A poll waits long: that of somebody who is known keeps its place.
+    if link.joined() {
+        request.seat.iter().for_each(|seat| seat.known());
+    }
+    let answer = link.poll(&request.query.nonce).await;
+    if answer.is_err() {
+        request.seat.iter().for_each(|seat| seat.unknown());
+    }
+    Ok(text(answer?))
 }
 
 async fn post(app: &App, sessions: &Sessions, mut request: Request) -> Result<Response> {

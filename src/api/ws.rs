@@ -7,12 +7,13 @@ use hyper::upgrade::OnUpgrade;
 use warp::Filter;
 use warp::http::{HeaderMap, Method, header};
 
-use super::call::bearer;
+use super::Route;
+use super::call::{admit_stranger, bearer};
 use super::cookie;
 use super::endpoint::Served;
 use super::reply::{Response, WrongMethod, failure};
+use super::request::{self, Peer};
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
-use super::{Route, request};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::limits::rates::Kind;
@@ -39,9 +40,10 @@ pub fn route(app: &App) -> Route {
         .and(warp::header::headers_cloned())
         .and(request::raw_query())
         .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::optional::<Peer>())
         .and(warp::ext::optional::<Arc<Seat>>())
-        .then(move |headers, query, upgrade, seat| {
-            handshake(app.clone(), headers, query, upgrade, seat)
+        .then(move |headers, query, upgrade, peer, seat| {
+            handshake(app.clone(), headers, query, upgrade, (peer, seat))
         })
         .map(|outcome: Result<(Response, Option<String>)>| {
             let (mut response, user) = outcome.unwrap_or_else(|error| (failure(error), None));
@@ -57,7 +59,7 @@ async fn handshake(
     headers: HeaderMap,
     query: String,
     upgrade: Option<OnUpgrade>,
-    seat: Option<Arc<Seat>>,
+    (peer, seat): (Option<Peer>, Option<Arc<Seat>>),
 ) -> Result<(Response, Option<String>)> {
     let key = websocket_key(&headers)?;
     check_origin(&app, &headers)?;
@@ -65,6 +67,7 @@ async fn handshake(
         return Err(Error::unavailable("The server is stopping."));
     }
     app.pressure.admit(Kind::Socket)?;
+    admit_stranger(&app, peer, &headers)?;
     let since = since(&query)?;
     let identity = match bearer(&headers) {
         Ok(token) => Some(auth::identity(&app, token).await?),

@@ -19,15 +19,17 @@ use crate::model::time::Time;
 /// A sentence that names the key of the configuration.
 pub fn load(server: &Server) -> Result<Arc<ServerConfig>, String> {
     let chain = chain(&server.tls_cert)?;
-    let key = PrivateKeyDer::from_pem_file(&server.tls_key)
-        .map_err(|e| format!("server.tls_key: {}: {e}", server.tls_key.display()))?;
+    let key = PrivateKeyDer::from_pem_file(&server.tls_key).map_err(|e| {
+        let path = server.tls_key.display();
+        format!("server.tls_key: {path}: {e}; it must be a PEM key without a passphrase")
+    })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| format!("TLS: {e}"))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|e| format!("server.tls_key: does not go with server.tls_cert: {e}"))?;
+        .map_err(|e| format!("server.tls_key: cannot be used with server.tls_cert: {e}"))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A session kept for each of ten thousand sockets would cost more than a handshake of those that come back.
     config.send_tls13_tickets = 1;

@@ -124,7 +124,8 @@ fn trace(config: &Config, command: &Command) -> Result<(), Failure> {
     let configured = EnvFilter::try_new(format!("refinery_core=warn,{level}"))?;
     let filter = match command {
         Command::Serve => configured,
-        _ => EnvFilter::new("warn"),
+        // What the verifier of certificates logs, a command says itself.
+        _ => EnvFilter::new("warn,rustls_platform_verifier=off"),
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -18,7 +18,11 @@ use crate::store::{open, users};
 
 pub fn run(config: Config) -> Result<(), Failure> {
     raise_file_limit();
-    runtime()?.block_on(serve(config))
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(config));
+    // A backup that is being made is given up: the stop has a deadline.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    served
 }
 
 /// Every socket is a file: takes as many as the system grants without asking (the soft limit is often 1,024).

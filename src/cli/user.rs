@@ -81,7 +81,7 @@ fn add(
     };
     let database = config.database.path.display().to_string();
     let user = with_app(config, async |app| {
-        Ok(auth::add_account(&app, account).await?)
+        Ok(auth::add_account(&app, By::command_line(), account).await?)
     })?;
     say!("added {username} ({role}) to {database}, id {}", user.id());
     if !password_stdin {

@@ -41,10 +41,14 @@ impl Config {
         }
         overlay(&mut table, environment, &mut sources)?;
         let config = Config {
-            sources,
+            sources: sources.clone(),
             ..parse(&table)?
         };
         config.checked().map_err(|ConfigError(why)| {
+            let key = why.split(':').next().unwrap_or_default();
+            if let Some(Source::Environment(name)) = sources.get(key) {
+                return ConfigError(format!("{name}: {why}"));
+            }
             let place =
                 source.and_then(|(name, text)| Some(format!("{name}:{}: ", line_of(&text, &why)?)));
             ConfigError(format!("{}{why}", place.unwrap_or_default()))
@@ -84,12 +88,25 @@ fn describe(file: &str, text: &str, error: &toml::de::Error) -> String {
     let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
     let source = text.lines().nth(line - 1).unwrap_or_default().trim();
     let key = source.split('=').next().unwrap_or_default().trim();
+    let message = &in_words(message);
     // The value stays out of the message: it may be a secret.
     if message.contains(key) {
         format!("{file}:{line}: {message}")
     } else {
         format!("{file}:{line}: {key}: {message}")
     }
+}
+
+/// What serde says of types, as a person would.
+fn in_words(message: &str) -> String {
+    let mut text = message.to_owned();
+    for integer in ["usize", "u32", "u64"] {
+        text = text.replace(
+            &format!("expected {integer}"),
+            "expected a whole number, without quotes",
+        );
+    }
+    text
 }
 
 /// Sets what the environment names. The type of a key's default says how its text is read.
@@ -125,9 +142,8 @@ fn overlay(
             .get(&section)
             .and_then(|s| s.get(&key))
             .ok_or_else(|| ConfigError(format!("{name}: there is no key {section}.{key}")))?;
-        let value = parse_as(default, &text).ok_or_else(|| {
-            ConfigError(format!("{name}: must be of type {}", default.type_str()))
-        })?;
+        let value = parse_as(default, &text)
+            .ok_or_else(|| ConfigError(format!("{name}: must be {}", kind(default))))?;
         let full_key = format!("{section}.{key}");
         table
             .entry(section)
@@ -168,6 +184,7 @@ fn parse_as(default: &Value, text: &str) -> Option<Value> {
         Value::String(_) => Some(Value::String(text.to_owned())),
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
         Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Array(_) if text.trim_start().starts_with('[') => None,
         Value::Array(_) => Some(Value::Array(
             text.split(',')
                 .map(str::trim)
@@ -176,6 +193,16 @@ fn parse_as(default: &Value, text: &str) -> Option<Value> {
                 .collect(),
         )),
         _ => None,
+    }
+}
+
+/// What [`parse_as`] takes, in words.
+fn kind(default: &Value) -> &'static str {
+    match default {
+        Value::Boolean(_) => "true or false",
+        Value::Integer(_) => "a whole number",
+        Value::Array(_) => "a list with commas in between, without brackets and quotes",
+        _ => "a text",
     }
 }
 

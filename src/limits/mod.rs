@@ -13,7 +13,7 @@ pub mod rates;
 pub mod seats;
 
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,15 @@ pub enum Account {
     Known(UserKey),
     /// By a name that nobody has: it waits as one that somebody has does.
     Unknown(String),
+}
+
+/// What counts as one address: of IPv6, the network that one line gets (RFC 6177), which has more addresses than there are
+/// grains of sand.
+pub fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),
+        v4 => v4,
+    }
 }
 
 /// The longest wait after wrong passwords for an account, and from an address.
@@ -76,8 +85,20 @@ impl Limits {
     /// # Errors
     /// [`Error::TooMany`] while the account or the address must wait.
     pub fn attempt(&self, account: Option<&Account>, address: Option<IpAddr>) -> Result<()> {
-        self.begin(&self.addresses, address.as_ref(), "login_address")?;
+        let site = address.map(site);
+        self.begin(&self.addresses, site.as_ref(), "login_address")?;
         self.begin(&self.accounts, account, "login_account")
+            .inspect_err(|_| self.take_back(None, address))
+    }
+
+    /// The attempt came to nothing, through no fault of who made it.
+    pub fn take_back(&self, account: Option<&Account>, address: Option<IpAddr>) {
+        if let Some(account) = account {
+            self.accounts.take_back(account);
+        }
+        if let Some(address) = address {
+            self.addresses.take_back(&site(address));
+        }
     }
 
     fn begin<K: Clone + Eq + Hash>(
@@ -100,9 +121,7 @@ impl Limits {
         if let Some(account) = account {
             self.accounts.forget(account);
         }
-        if let Some(address) = address {
-            self.addresses.take_back(&address);
-        }
+        self.take_back(None, address);
     }
 
     /// Forgets whom it need not remember. To be called now and then.
@@ -110,5 +129,19 @@ impl Limits {
         self.rates.tidy();
         self.accounts.tidy();
         self.addresses.tidy();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_ipv6_is_one_address() {
+        let site = |text: &str| site(text.parse().unwrap());
+        assert_eq!(site("2001:db8:1:2::5"), site("2001:db8:1:2:ffff::7"));
+        assert_ne!(site("2001:db8:1:2::5"), site("2001:db8:1:3::5"));
+        assert_eq!(site("::ffff:192.0.2.1"), site("192.0.2.1"));
+        assert_ne!(site("192.0.2.1"), site("192.0.2.2"));
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::site;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
@@ -68,9 +69,9 @@ impl Rates {
         self.keys.take(self.enabled, &id.to_owned())
     }
 
-    /// Counts a request that says not who calls.
+    /// Counts a request of somebody of whom it is not known who they are.
     pub fn address(&self, address: IpAddr) -> Result<()> {
-        self.addresses.take(self.enabled, &address)
+        self.addresses.take(self.enabled, &site(address))
     }
 
     pub(super) fn tidy(&self) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::site;
 use crate::config;
 use crate::metrics::Metrics;
 
@@ -78,7 +79,7 @@ impl Seats {
         drop(state);
         let seat = Seat {
             seats: self.clone(),
-            address,
+            address: address.map(site),
             place: Mutex::default(),
             lost: CancellationToken::new(),
         };

@@ -8,18 +8,40 @@ use super::messages::Message;
 use super::notifications::Notification;
 use super::preferences::Preferences;
 use super::subscriptions::Device;
+use super::time::Time;
 
 /// What somebody gets who asks for their data (GDPR, article 15).
 #[derive(Debug, Serialize)]
 pub struct PersonalData {
     pub account: Option<Account>,
-    pub preferences: Preferences,
-    pub devices: Vec<Device>,
+    pub push: Push,
     /// By them and to them, the oldest first.
     pub messages: Vec<Message>,
+    /// Those that they took from their list, too.
     pub notifications: Vec<Notification>,
+    /// Notifications and announcements that they sent.
+    pub sent: Vec<Outgoing>,
     /// Lines of the audit log that name them.
     pub audit: Vec<Entry>,
+}
+
+/// What is pushed to them, and whereto.
+#[derive(Debug, Serialize)]
+pub struct Push {
+    pub preferences: Preferences,
+    pub devices: Vec<Device>,
+}
+
+/// Something that was sent to others.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outgoing {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub message: String,
+    pub link: Option<String>,
+    pub created_at: Time,
 }
 
 /// What becomes of the messages that somebody wrote whose data is erased.

@@ -25,7 +25,7 @@ use crate::model::events::CloseCode;
 use crate::service;
 use tls::Tls;
 
-/// The largest head of a request, in bytes.
+/// What is read of a request before its head must have ended, in bytes; a head of twice as much is refused in any case.
 const HEADER_BYTES: usize = 32 << 10;
 /// How long a stop may take in all.
 const STOP_TIME: Duration = Duration::from_secs(10);

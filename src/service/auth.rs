@@ -9,6 +9,7 @@ use crate::auth::tokens::{Issue, Verified};
 use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::limits::Account;
 use crate::model::audit::{Action, By};
+use crate::model::events::Effect;
 use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
 use crate::model::time::Time;
@@ -74,7 +75,7 @@ pub async fn identity(app: &App, token: &str) -> Result<Identity> {
     let verified = app.auth.tokens.verify(token, app.now()).await?;
     let user = match super::users::find(app, &verified.subject).await? {
         Some(user) => user,
-        None if app.config.auth.auto_provision && matches!(verified.issue, Issue::At(_)) => {
+        None if app.config.auth.auto_provision && is_newer_than_erasure(app, &verified).await? => {
             super::users::provision(app, &verified.subject, &verified.profile).await?
         }
         None => return Err(Error::Unauthorized(Unauthorized::UnknownUser)),
@@ -90,6 +91,15 @@ pub async fn identity(app: &App, token: &str) -> Result<Identity> {
         user,
         expires_at: verified.expires_at,
     })
+}
+
+/// Whether another issuer's token may make the account: one from before its owner's data was erased may not.
+async fn is_newer_than_erasure(app: &App, verified: &Verified) -> Result<bool> {
+    let Issue::At(issued) = verified.issue else {
+        return Ok(false);
+    };
+    let erased = super::personal_data::erased_at(app, &verified.subject).await?;
+    Ok(erased.is_none_or(|erased| issued.is_some_and(|issued| issued > erased.seconds())))
 }
 
 /// # Errors
@@ -148,7 +158,9 @@ pub async fn login(
         None => Account::Unknown(name.chars().take(LONGEST_LOGIN).collect()),
     };
     app.limits.attempt(Some(&account), address)?;
-    let matches = app.auth.passwords.verify(password, hash).await?;
+    let matches = app.auth.passwords.verify(password, hash).await;
+    // Not tried at all: the server has too many to look at.
+    let matches = matches.inspect_err(|_| app.limits.take_back(Some(&account), address))?;
     match user {
         Some(user) if matches && !user.disabled => {
             app.limits.succeeded(Some(&account), address);
@@ -190,7 +202,8 @@ pub async fn change_password(
         .await?;
     let account = Account::Known(key);
     app.limits.attempt(Some(&account), None)?;
-    if !app.auth.passwords.verify(current, hash).await? {
+    let matches = app.auth.passwords.verify(current, hash).await;
+    if !matches.inspect_err(|_| app.limits.take_back(Some(&account), None))? {
         return Err(Error::invalid("currentPassword", "is wrong"));
     }
     app.limits.succeeded(Some(&account), None);
@@ -234,9 +247,17 @@ pub struct NewAccount {
 
 /// # Errors
 /// [`Error::Invalid`] for a weak password, [`Error::Conflict`] when the username is taken.
-pub async fn add_account(app: &App, account: NewAccount) -> Result<User> {
+pub async fn add_account(app: &App, by: By, account: NewAccount) -> Result<User> {
     let new = prepare(app, account).await?;
-    super::users::add(app, new).await
+    let detail = format!("{} ({})", new.name.as_str(), new.role);
+    app.store
+        .write(move |tx| {
+            let user = users::insert(tx, &new, tx.now)?;
+            audit::note(tx, &by, Action::PersonAdded, user.id().as_str(), &detail)?;
+            let changed = Effect::UserChanged(user.id().clone());
+            Ok((user, vec![changed]))
+        })
+        .await
 }
 
 async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {

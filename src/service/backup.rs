@@ -62,9 +62,8 @@ pub async fn work(app: App) {
         if ripe
             && is_due(&app, newest)
             && Instant::now() >= not_before
-            && let Err(error) = keep_scheduled(&app).await
+            && keep_scheduled(&app).await.is_err()
         {
-            tracing::error!(%error, "no backup was made");
             not_before = Instant::now() + AGAIN;
         }
     }
@@ -130,7 +129,11 @@ async fn keep_one(app: App, by: By, prefix: &str) -> Result<Backup> {
         Ok(backup) => drop(app.metrics.last_backup.set(backup.created_at.0 / 1_000)),
         Err(_) => drop(app.metrics.backup_failures.inc()),
     }
-    made
+    if let Err(error) = &made {
+        tracing::error!(%error, "no backup was made");
+    }
+    // Paths are for the log and for the checks of administrators.
+    made.map_err(|_| Error::unavailable("No backup could be made: the page Checks says why."))
 }
 
 async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
@@ -139,9 +142,12 @@ async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
     let stamp = app.now().to_string().replace([':', '.'], "-");
     let name = format!("{prefix}{stamp}.db");
     let target = folder.join(&name);
+    let size = app.store.size();
     let made = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&folder)
             .map_err(|e| Error::Internal(format!("{}: {e}", folder.display())))?;
+        remove_unfinished(&folder);
+        check_space(&folder, size)?;
         make(&source, &target)?;
         describe(&target).ok_or(Error::NotFound(Noun::Backup))
     });
@@ -150,6 +156,36 @@ async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
         .map_err(|e| Error::Internal(format!("backup: {e}")))??;
     note(app, by, Action::BackupMade, name).await?;
     Ok(made)
+}
+
+/// What a crash in the middle of a copy has left.
+fn remove_unfinished(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let unfinished = name.and_then(|name| name.strip_suffix(".partial"));
+        if unfinished.is_some_and(is_ours)
+            && let Err(error) = std::fs::remove_file(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "an unfinished backup stays");
+        }
+    }
+}
+
+/// Free bytes that a copy must leave.
+const RESERVE: u64 = 256 << 20;
+
+/// A copy must not take the room that the database needs for what people write.
+fn check_space(folder: &Path, size: u64) -> Result<()> {
+    match disk_free_in(folder) {
+        Some(free) if free < size + RESERVE => Err(Error::Internal(format!(
+            "{}: a copy takes {} MiB and only {} are free",
+            folder.display(),
+            size >> 20,
+            free >> 20
+        ))),
+        _ => Ok(()),
+    }
 }
 
 async fn note(app: &App, by: By, action: Action, name: String) -> Result<()> {
@@ -267,16 +303,20 @@ fn problem(app: &App, last: Option<Time>) -> (Option<Problem>, Option<String>) {
 }
 
 /// Bytes that are free on the disk of `path`.
-#[cfg(target_os = "linux")]
 pub fn disk_free(path: &Path) -> Option<u64> {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    let stat = rustix::fs::statvfs(parent.unwrap_or(Path::new("."))).ok()?;
+    disk_free_in(parent.unwrap_or(Path::new(".")))
+}
+
+#[cfg(target_os = "linux")]
+pub fn disk_free_in(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
     Some(stat.f_bavail * stat.f_frsize)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn disk_free(_: &Path) -> Option<u64> {
+pub fn disk_free_in(_: &Path) -> Option<u64> {
     None
 }

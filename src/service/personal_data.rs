@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,13 +13,16 @@ use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::personal_data::{Messages, PersonalData};
+use crate::model::time::Time;
 use crate::model::users::User;
-use crate::store::{accounts, audit, personal_data, retention, users};
+use crate::store::retention::{self, Walk};
+use crate::store::{accounts, audit, personal_data, users};
 
 /// What others see in the place of the name.
 const NOBODY: &str = "Former member";
-/// Messages removed in one write.
+/// Messages looked at in one write, and the pause before the next.
 const SLICE: usize = 200;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Somebody by username or id.
 ///
@@ -43,6 +47,10 @@ pub async fn export(app: &App, by: By, user: User, folder: &Path) -> Result<()> 
     let id = user.id().clone();
     let data = app.store.read(move |c| personal_data::of(c, &user)).await?;
     let fail = |e: std::io::Error| Error::Internal(format!("{}: {e}", folder.display()));
+    if folder.exists() {
+        let why = "exists already: choose another folder";
+        return Err(Error::Internal(format!("{} {why}", folder.display())));
+    }
     make_private_folder(folder).map_err(fail)?;
     for (name, text) in files(&data)? {
         fs::write(folder.join(name), text).map_err(fail)?;
@@ -62,12 +70,13 @@ fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-fn files(data: &PersonalData) -> Result<[(&'static str, String); 6]> {
+fn files(data: &PersonalData) -> Result<[(&'static str, String); 7]> {
     Ok([
         ("account.json", json(&data.account)?),
-        ("settings.json", json(&(&data.preferences, &data.devices))?),
+        ("push.json", json(&data.push)?),
         ("messages.json", json(&data.messages)?),
         ("notifications.json", json(&data.notifications)?),
+        ("sent.json", json(&data.sent)?),
         ("audit.json", json(&data.audit)?),
         ("index.html", page(data)),
     ])
@@ -118,7 +127,12 @@ fn page(data: &PersonalData) -> String {
         [one.created_at.to_string(), one.kind.clone(), text]
     });
     table(&mut html, "Notifications", notifications);
-    let devices = data.devices.iter().map(|device| {
+    let sent = data.sent.iter().map(|one| {
+        let text = format!("{}\n{}", one.title, one.message);
+        [one.created_at.to_string(), one.kind.clone(), text]
+    });
+    table(&mut html, "Notifications that they sent", sent);
+    let devices = data.push.devices.iter().map(|device| {
         [
             device.created_at.to_string(),
             device.browser.clone(),
@@ -176,7 +190,7 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         .read(move |c| accounts::is_last_admin(c, &checked));
     if last.await? {
         let why = "is the last administrator: make another one first";
-        return Err(Error::invalid("name", why));
+        return Err(Error::invalid(&*user.person.name, why));
     }
     // Shut out first: nothing new is to come while what is there goes.
     super::users::set_disabled(app, &user, true).await?;
@@ -190,9 +204,11 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         Messages::Keep => "messages kept without a name".to_owned(),
         Messages::Remove => format!("{removed} messages removed"),
     };
+    let mac = erased_mac(app, user.id());
     app.store
         .write(move |tx| {
             personal_data::erase(tx, &user, &alias, NOBODY)?;
+            personal_data::remember_erased(tx, &mac)?;
             audit::note(tx, &by, Action::PersonErased, alias.as_str(), &detail)?;
             let effects = vec![
                 Effect::UserChanged(user.id().clone()),
@@ -203,17 +219,34 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         .await
 }
 
-/// Removes what somebody wrote, a little at a time; returns how much it was.
+/// By which an erased id is known again, and nobody else can tell which it was.
+fn erased_mac(app: &App, id: &UserId) -> String {
+    app.auth.tokens.mac(&format!("erased {id}"))
+}
+
+/// When somebody of this id was erased, if anybody was. A token of before that makes no new account.
+pub async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
+    let mac = erased_mac(app, id);
+    app.store
+        .read(move |c| personal_data::erased_at(c, &mac))
+        .await
+}
+
+/// Removes what somebody wrote, a little at a time: a server that runs has its turns in between. Returns how much it was.
 async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
-    let mut removed = 0;
+    let (mut removed, mut at) = (0, Walk::default());
     loop {
-        let write = app
-            .store
-            .write(move |tx| Ok((retention::messages_of(tx, sender, SLICE)?, Vec::new())));
-        match write.await? {
-            0 => return Ok(removed),
-            some => removed += some,
+        let write = app.store.write(move |tx| {
+            let slice = retention::messages_of(tx, sender, at, SLICE)?;
+            Ok((slice, Vec::new()))
+        });
+        let (some, next) = write.await?;
+        removed += some;
+        match next {
+            Some(next) => at = next,
+            None => return Ok(removed),
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{audit, meta, open};
 use crate::error::{Error, Result};
@@ -29,7 +29,10 @@ pub fn copy(source: &Path, target: &Path) -> Result<()> {
         .map_err(|e| fail(format!("cannot write {}: {e}", target.display())))?;
     let written = connection
         .execute("VACUUM INTO ?1", [partial.to_string_lossy()])
-        .map_err(|e| fail(format!("cannot write {}: {e}", target.display())))
+        .map_err(|e| match e.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt) => damaged(source, &e.to_string()),
+            _ => fail(format!("cannot write {}: {e}", target.display())),
+        })
         .and_then(|_| check(&partial))
         .and_then(|()| {
             std::fs::File::open(&partial)
@@ -54,8 +57,11 @@ const EPOCH_GAP: Seq = 10_000_000;
 pub fn restore(file: &Path, target: &Path, by: &By, now: Time) -> Result<Option<PathBuf>> {
     let fail = |path: &Path, why: String| Error::Internal(format!("{}: {why}", path.display()));
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if !file.is_file() {
+    if !file.exists() {
         return Err(fail(file, "there is no such file".into()));
+    }
+    if !file.is_file() {
+        return Err(fail(file, "this is no file".into()));
     }
     if same(file, target) {
         return Err(fail(file, "this is the database itself".into()));
@@ -71,15 +77,30 @@ pub fn restore(file: &Path, target: &Path, by: &By, now: Time) -> Result<Option<
     let fresh = open::sibling(target, ".restoring");
     let _ = std::fs::remove_file(&fresh);
     copy(file, &fresh)?;
-    begin_history(&fresh, target, file, by, now)
-        .and_then(|()| swap(&fresh, target, now).map_err(|e| fail(target, e.to_string())))
+    let swapped = || {
+        give_to_owner(&fresh, target)?;
+        settle(target);
+        swap(&fresh, target, now)
+    };
+    begin_history(&fresh, target, file, version, by, now)
+        .and_then(|()| swapped().map_err(|e| fail(target, e.to_string())))
         .inspect_err(|_| {
             let _ = std::fs::remove_file(&fresh);
         })
 }
 
+/// The schema that first had an audit log: an older copy gets the line of its migration at most.
+const AUDIT_SINCE: i32 = 3;
+
 /// Gives the copy an epoch of its own, and its audit log the line.
-fn begin_history(fresh: &Path, old: &Path, file: &Path, by: &By, now: Time) -> Result<()> {
+fn begin_history(
+    fresh: &Path,
+    old: &Path,
+    file: &Path,
+    version: i32,
+    by: &By,
+    now: Time,
+) -> Result<()> {
     let connection = Connection::open(fresh)?;
     let newest = meta::seq(&connection)?;
     // What is there may be damaged: that is what backups are for.
@@ -87,50 +108,108 @@ fn begin_history(fresh: &Path, old: &Path, file: &Path, by: &By, now: Time) -> R
         .ok()
         .and_then(|old| meta::seq(&old).ok());
     meta::begin_epoch(&connection, newest.max(old_newest.unwrap_or(0)) + EPOCH_GAP)?;
+    if version < AUDIT_SINCE {
+        return Ok(());
+    }
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     audit::note_at(&connection, now, by, Action::BackupRestored, &name, "")
 }
 
-/// Renames: the old one aside with its logs, the new one into its place.
+/// Renames: the old one aside with its logs, the new one into its place. On an error everything goes back.
 fn swap(fresh: &Path, target: &Path, now: Time) -> std::io::Result<Option<PathBuf>> {
     std::fs::File::open(fresh)?.sync_all()?;
     let stamp = now.to_string().replace([':', '.'], "-");
     let aside = open::sibling(target, &format!(".before-{stamp}"));
-    let mut moved = None;
-    if target.exists() {
-        for suffix in ["-wal", "-shm", ""] {
-            let from = open::sibling(target, suffix);
-            if from.exists() {
-                std::fs::rename(from, open::sibling(&aside, suffix))?;
+    let mut moved = Vec::new();
+    let mut rename = |from: PathBuf, to: PathBuf| {
+        std::fs::rename(&from, &to)?;
+        moved.push((from, to));
+        std::io::Result::Ok(())
+    };
+    // The logs without the database too: SQLite would take them for the new one's.
+    let old = ["-wal", "-shm", ""].map(|suffix| (open::sibling(target, suffix), suffix));
+    let was_there = target.exists();
+    let swapped = old
+        .into_iter()
+        .filter(|(from, _)| from.exists())
+        .try_for_each(|(from, suffix)| rename(from, open::sibling(&aside, suffix)))
+        .and_then(|()| rename(fresh.to_owned(), target.to_owned()));
+    if let Err(error) = swapped {
+        for (from, to) in moved.into_iter().rev() {
+            if let Err(error) = std::fs::rename(&to, &from) {
+                tracing::error!(%error, from = %to.display(), to = %from.display(), "rename this back");
             }
         }
-        moved = Some(aside);
+        return Err(error);
     }
-    std::fs::rename(fresh, target)?;
     if let Some(folder) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::File::open(folder)?.sync_all()?;
     }
-    Ok(moved)
+    Ok(was_there.then_some(aside))
+}
+
+/// Moves what is in the old database's log into it, if it still can be: then one file is all of it.
+fn settle(old: &Path) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let settled = Connection::open_with_flags(old, flags).and_then(|connection| {
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    });
+    if let Err(error) = settled {
+        tracing::debug!(%error, "the database that is put aside keeps its log");
+    }
+}
+
+/// Gives a file to whom the database that it replaces belonged, or its folder: root may restore what a server runs on that
+/// is not root.
+#[cfg(unix)]
+fn give_to_owner(fresh: &Path, old: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = old.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let wanted = old.metadata().or_else(|_| folder.metadata())?;
+    let ours = fresh.metadata()?;
+    if (wanted.uid(), wanted.gid()) == (ours.uid(), ours.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(fresh, Some(wanted.uid()), Some(wanted.gid()))
+}
+
+#[cfg(not(unix))]
+fn give_to_owner(_: &Path, _: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Runs `PRAGMA integrity_check`, which looks at everything, and follows every reference.
 fn check_all(path: &Path) -> Result<()> {
-    let connection = Connection::open_with_flags(path, open::read_only())?;
-    let finding: String =
-        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-    let dangling = statement.exists([])?;
-    match finding.as_str() {
-        "ok" if !dangling => Ok(()),
-        "ok" => Err(Error::Internal(format!(
-            "{} is damaged: rows are missing",
-            path.display()
-        ))),
-        finding => Err(Error::Internal(format!(
-            "{} is damaged: {}",
-            path.display(),
-            finding.replace('\n', " ")
-        ))),
+    let look = || {
+        let connection = Connection::open_with_flags(path, open::read_only())?;
+        let finding: String =
+            connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        let dangling = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
+        Ok((finding, dangling))
+    };
+    match look() {
+        Ok((finding, false)) if finding == "ok" => Ok(()),
+        Ok((finding, true)) if finding == "ok" => Err(damaged(path, "rows are missing")),
+        Ok((finding, _)) => Err(damaged(path, &finding)),
+        Err(error) => Err(damaged_or_refused(path, &error)),
+    }
+}
+
+/// In one line.
+fn damaged(path: &Path, why: &str) -> Error {
+    let why = why.replace('\n', " ");
+    Error::Internal(format!("{} is damaged: {why}", path.display()))
+}
+
+/// What SQLite cannot read is damaged, unless it is the system that refuses.
+fn damaged_or_refused(path: &Path, error: &rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DiskFull, PermissionDenied, ReadOnly};
+    match error.sqlite_error_code() {
+        Some(CannotOpen | DatabaseBusy | DiskFull | PermissionDenied | ReadOnly) => {
+            Error::Internal(format!("{} cannot be read: {error}", path.display()))
+        }
+        _ => damaged(path, &error.to_string()),
     }
 }
 
@@ -139,18 +218,13 @@ fn check_all(path: &Path) -> Result<()> {
 /// # Errors
 /// With SQLite's first finding.
 pub fn check(path: &Path) -> Result<()> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if finding == "ok" {
-        Ok(())
-    } else {
-        Err(Error::Internal(format!(
-            "{} is damaged: {}",
-            path.display(),
-            finding.replace('\n', " ")
-        )))
+    let look = || {
+        let connection = Connection::open_with_flags(path, open::read_only())?;
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+    };
+    match look() {
+        Ok(finding) if finding == "ok" => Ok(()),
+        Ok(finding) => Err(damaged(path, &finding)),
+        Err(error) => Err(damaged_or_refused(path, &error)),
     }
 }

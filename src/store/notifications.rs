@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::model::audience::Audience;
 use crate::model::ids::{Id, Seq, UserKey};
 use crate::model::notifications::{NewNotification, Notification, NotificationKey, Sent, Type};
+use crate::model::personal_data::Outgoing;
 use crate::model::time::Time;
 
 const COLUMNS: &str = "r.seq, n.id, n.type, n.title, n.message, n.link, r.read_at, n.created_at";
@@ -218,6 +219,31 @@ pub fn list(
         },
         notification,
     )
+}
+
+/// All that the user ever got and that is still there, also what they took from their list; oldest first.
+pub(super) fn all_of(connection: &Connection, me: UserKey) -> Result<Vec<Notification>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key
+         WHERE r.user_key = ?1 ORDER BY r.seq"
+    );
+    all(connection, &sql, [me.0], notification)
+}
+
+/// What somebody sent, by their label; announcements that wait for their time as well.
+pub(super) fn sent_by(connection: &Connection, sender: &str) -> Result<Vec<Outgoing>> {
+    let sql = "SELECT type, title, message, link, created_at FROM notifications WHERE sender = ?1
+               UNION ALL SELECT 'announcement', title, message, link, created_at FROM announcements
+               WHERE sender = ?1 AND notification_key IS NULL ORDER BY 5";
+    all(connection, sql, [sender], |row| {
+        Ok(Outgoing {
+            kind: row.get(0)?,
+            title: row.get(1)?,
+            message: row.get(2)?,
+            link: row.get(3)?,
+            created_at: Time(row.get(4)?),
+        })
+    })
 }
 
 /// The user's notifications after a seq, oldest first.

@@ -33,7 +33,11 @@ impl OpenError {
             }
             Some(ErrorCode::ReadOnly) => "this database cannot be written to".into(),
             Some(ErrorCode::DatabaseCorrupt) => "this database is damaged; restore a backup".into(),
-            Some(ErrorCode::CannotOpen) => format!("cannot open the file: {error}"),
+            Some(ErrorCode::CannotOpen) => {
+                format!(
+                    "cannot open the file: {error}; see that the user who runs this may read and write it"
+                )
+            }
             _ => error.to_string(),
         };
         Self::new(path, why)
@@ -184,7 +188,11 @@ pub fn lock(path: &Path) -> Result<std::fs::File, OpenError> {
         .write(true)
         .open(lock_file(path))
         .map_err(|e| OpenError::new(path, format!("cannot make the lock file: {e}")))?;
-    file.try_lock()
-        .map_err(|_| OpenError::new(path, "another schoolbell is running on this database"))?;
+    file.try_lock().map_err(|_| {
+        OpenError::new(
+            path,
+            "another schoolbell is running on this database: stop it first",
+        )
+    })?;
     Ok(file)
 }

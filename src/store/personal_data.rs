@@ -3,24 +3,26 @@
 use rusqlite::{Connection, params};
 
 use super::messages::{PEOPLE, select_with_people, with_people};
-use super::{WriteTx, all, audit, notifications, preferences, run, subscriptions};
+use super::{WriteTx, all, audit, first, notifications, preferences, run, subscriptions};
 use crate::error::Result;
 use crate::model::audit::Entry;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::messages::Message;
-use crate::model::personal_data::PersonalData;
+use crate::model::personal_data::{PersonalData, Push};
+use crate::model::time::Time;
 use crate::model::users::User;
 
 /// Reads all that is stored of somebody.
 pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
-    let account = super::accounts::by_key(connection, user.key)?;
-    let filter = notifications::Filter::default();
     Ok(PersonalData {
-        account,
-        preferences: preferences::of(connection, user.key)?,
-        devices: subscriptions::list(connection, user.key, i64::MAX)?,
+        account: super::accounts::by_key(connection, user.key)?,
+        push: Push {
+            preferences: preferences::of(connection, user.key)?,
+            devices: subscriptions::list(connection, user.key, i64::MAX)?,
+        },
         messages: messages(connection, user.key)?,
-        notifications: notifications::list(connection, user.key, &filter, i64::MAX)?,
+        notifications: notifications::all_of(connection, user.key)?,
+        sent: notifications::sent_by(connection, &format!("user:{}", user.id()))?,
         audit: audit_of(connection, user.id())?,
     })
 }
@@ -94,4 +96,16 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
         [key],
     )
     .map(drop)
+}
+
+/// Remembers that somebody was erased, by what nobody can tell the id from.
+pub fn remember_erased(tx: &WriteTx, mac: &str) -> Result<()> {
+    let sql = "INSERT INTO erased (mac, at) VALUES (?1, ?2) ON CONFLICT (mac) DO UPDATE SET at = excluded.at";
+    run(tx, sql, params![mac, tx.now.0]).map(drop)
+}
+
+/// When it was, if they were.
+pub fn erased_at(connection: &Connection, mac: &str) -> Result<Option<Time>> {
+    let sql = "SELECT at FROM erased WHERE mac = ?1";
+    first(connection, sql, [mac], |row| row.get(0).map(Time))
 }

@@ -27,17 +27,38 @@ pub fn messages(tx: &WriteTx, before: Time, limit: usize) -> Result<usize> {
     Ok(old.len())
 }
 
-/// Removes messages that somebody wrote, at most `limit`; returns how many.
-pub fn messages_of(tx: &WriteTx, sender: UserKey, limit: usize) -> Result<usize> {
-    let sql = "SELECT m.conversation_key, m.seq FROM conversation_members c
-               JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key = ?1
-               WHERE c.user_key = ?1 LIMIT ?2";
-    let theirs: Vec<Old> = all(tx, sql, [sender.0, limit as i64], |row| {
+/// Where a walk through somebody's messages has come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Walk {
+    conversation: i64,
+    seq: Seq,
+}
+
+/// Looks at the next `limit` messages of somebody's conversations and removes those that they wrote themselves. Returns how
+/// many these were and where to go on; nowhere at the end.
+pub fn messages_of(
+    tx: &WriteTx,
+    sender: UserKey,
+    from: Walk,
+    limit: usize,
+) -> Result<(usize, Option<Walk>)> {
+    let sql = "SELECT m.conversation_key, m.seq, m.sender_key = ?1 FROM conversation_members c
+               JOIN messages m ON m.conversation_key = c.conversation_key
+               WHERE c.user_key = ?1 AND (m.conversation_key, m.seq) > (?2, ?3)
+               ORDER BY m.conversation_key, m.seq LIMIT ?4";
+    let params = params![sender.0, from.conversation, from.seq, limit as i64];
+    let seen: Vec<(Old, bool)> = all(tx, sql, params, |row| {
         let (conversation, seq) = (row.get(0)?, row.get(1)?);
-        Ok(Old { conversation, seq })
+        Ok((Old { conversation, seq }, row.get(2)?))
     })?;
-    remove(tx, &theirs)?;
-    Ok(theirs.len())
+    let next = seen.last().map(|(last, _)| Walk {
+        conversation: last.conversation,
+        seq: last.seq,
+    });
+    let own = seen.into_iter().filter(|(_, own)| *own);
+    let own: Vec<Old> = own.map(|(message, _)| message).collect();
+    remove(tx, &own)?;
+    Ok((own.len(), next))
 }
 
 fn remove(tx: &WriteTx, messages: &[Old]) -> Result<()> {

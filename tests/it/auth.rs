@@ -16,7 +16,16 @@ async fn account(t: &TestApp, username: &str) -> Person {
         role: Role::Teacher,
         password: PASSWORD.into(),
     };
-    t.log_in(add_account(&t.app, account).await.unwrap().into())
+    t.log_in(
+        add_account(
+            &t.app,
+            schoolbell::model::audit::By::command_line(),
+            account,
+        )
+        .await
+        .unwrap()
+        .into(),
+    )
 }
 
 #[tokio::test]

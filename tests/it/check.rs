@@ -38,7 +38,7 @@ async fn a_server_that_runs_is_asked() {
         "space",
         "keys",
         "push contact",
-        "proxy",
+        "proxy in front",
         "database",
         "clock",
         "write",
@@ -96,7 +96,26 @@ async fn what_is_wrong_is_named() {
         folder.path(),
         &[https, ("SCHOOLBELL_SERVER__TRUSTED_PROXIES", "")],
     );
-    assert!(line(&text, "proxy").contains("trusted_proxies"), "{text}");
+    assert!(
+        line(&text, "proxy in front").contains("trusted_proxies"),
+        "{text}"
+    );
+
+    let (text, _) = check(
+        folder.path(),
+        &[("SCHOOLBELL_SERVER__TRUSTED_PROXIES", "0.0.0.0/0")],
+    );
+    assert!(
+        line(&text, "proxy in front").contains("everybody"),
+        "{text}"
+    );
+
+    std::fs::write(path("blocked"), "").unwrap();
+    let (text, _) = check(
+        folder.path(),
+        &[("SCHOOLBELL_BACKUP__DIR", "blocked/copies")],
+    );
+    assert!(line(&text, "backup").starts_with("WRONG "), "{text}");
 
     // A write of tomorrow: the clock was put back since.
     let connection = rusqlite::Connection::open(&database).unwrap();

@@ -113,6 +113,17 @@ async fn commands_work_while_the_server_runs() {
     assert_eq!(sent["data"]["recipients"], 1);
     socket.expect("notification").await;
 
+    let connection = Connection::open(folder.path().join("data/schoolbell.db")).unwrap();
+    let added: i64 = connection
+        .query_row(
+            "SELECT count(*) FROM audit WHERE action = 'person.add' AND actor = 'command line'",
+            [],
+            |r| r.get(0),
+        )
+        .unwrap();
+    assert_eq!(added, 2, "who makes accounts leaves a line");
+    drop(connection);
+
     let backup = folder.path().join("copy.db");
     let text = ended(&run(folder.path(), &["backup", "copy.db"]), 0);
     assert!(text.contains("copy.db"), "{text}");

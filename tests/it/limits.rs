@@ -121,7 +121,12 @@ async fn with_password(t: &TestApp, name: &str) -> Person {
         role: schoolbell::model::users::Role::Student,
         password: "blue heron on a kettle".into(),
     };
-    let user = schoolbell::service::auth::add_account(&t.app, account).await;
+    let user = schoolbell::service::auth::add_account(
+        &t.app,
+        schoolbell::model::audit::By::command_line(),
+        account,
+    )
+    .await;
     t.log_in(user.unwrap().into())
 }
 
@@ -133,7 +138,7 @@ async fn wrong_passwords_make_the_account_wait_and_nobody_else() {
         with_password(&t, "bob").await,
     );
     let right = "blue heron on a kettle";
-    for _ in 0..3 {
+    for _ in 0..2 {
         let answer = log_in(&t, "ann", "wrong wrong wrong", None).await;
         answer.refused(401, "credentials_invalid");
     }
@@ -143,17 +148,15 @@ async fn wrong_passwords_make_the_account_wait_and_nobody_else() {
     ann.get("/api/auth/me").await.expect(200);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     log_in(&t, "ann", right, None).await.expect(200);
-    for _ in 0..2 {
-        let answer = log_in(&t, "ann", "wrong wrong wrong", None).await;
-        answer.refused(401, "credentials_invalid");
-    }
+    let answer = log_in(&t, "ann", "wrong wrong wrong", None).await;
+    answer.refused(401, "credentials_invalid");
     assert!(refused(&t, "login_account"));
 }
 
 #[tokio::test]
 async fn a_name_that_nobody_has_waits_as_one_that_somebody_has() {
     let t = TestApp::with(|config| config.limits.failed_logins_per_account = 2);
-    for _ in 0..3 {
+    for _ in 0..2 {
         let answer = log_in(&t, "nobody", "wrong wrong wrong", None).await;
         answer.refused(401, "credentials_invalid");
     }
@@ -176,7 +179,7 @@ async fn a_hundred_guesses_at_once_are_counted_as_a_hundred() {
 async fn wrong_passwords_for_many_accounts_make_their_address_wait() {
     let t = TestApp::with(|config| config.limits.failed_logins_per_address = 3);
     with_password(&t, "ann").await;
-    for n in 0..4 {
+    for n in 0..3 {
         let answer = log_in(
             &t,
             &format!("user{n}"),
@@ -197,7 +200,7 @@ async fn wrong_passwords_for_many_accounts_make_their_address_wait() {
 #[tokio::test]
 async fn only_a_trusted_proxy_says_where_a_request_came_from() {
     let t = TestApp::with(|config| {
-        config.limits.failed_logins_per_address = 1;
+        config.limits.failed_logins_per_address = 2;
         config.server.trusted_proxies = vec!["192.0.2.0/24".into()];
     });
     // Each says that it comes from elsewhere; the connection tells.
@@ -392,5 +395,74 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
         "overload_writes",
     ] {
         assert!(refused(&t, reason), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_brings_what_does_not_hold_is_counted_with_their_address() {
+    let t = TestApp::with(|config| config.limits.anonymous_requests_per_minute = 4);
+    let ann = t.student("ann").await;
+    let client = reqwest::Client::new();
+    let me = async |token: &str| {
+        let request = client.get(format!("http://{}/api/auth/me", t.address));
+        let answer = request.bearer_auth(token).send().await.unwrap();
+        Answer::received(answer).await
+    };
+    me("x.y.z").await.refused(401, "token_invalid");
+    me("sb_made-up").await.refused(401, "token_invalid");
+    let upgrade = crate::helpers::Socket::connect(&t.address, "/ws", &[]).await;
+    assert!(upgrade.is_ok());
+    too_many(me("x.y.z").await);
+    too_many(me("sb_made-up").await);
+    let upgrade = crate::helpers::Socket::connect(&t.address, "/ws", &[]).await;
+    assert!(upgrade.is_err(), "a socket of nobody knows whom");
+    let polling = client.get(format!(
+        "http://{}/socket.io/?EIO=4&transport=polling",
+        t.address
+    ));
+    assert_eq!(polling.send().await.unwrap().status(), 429);
+    // Whoever is known is not: pupils share an address.
+    me(&ann.token).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_account_that_must_wait_does_not_use_up_its_address() {
+    let t = TestApp::with(|config| {
+        config.limits.failed_logins_per_account = 1;
+        config.limits.failed_logins_per_address = 4;
+    });
+    with_password(&t, "bob").await;
+    let answer = log_in(&t, "ann", "wrong wrong wrong", None).await;
+    answer.refused(401, "credentials_invalid");
+    for _ in 0..20 {
+        too_many(log_in(&t, "ann", "wrong wrong wrong", None).await);
+    }
+    log_in(&t, "bob", "blue heron on a kettle", None)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn a_refusal_arrives_though_the_body_is_still_on_its_way() {
+    let t = TestApp::with(|config| config.limits.writes_per_minute = 1);
+    let (ann, bob) = t.pair().await;
+    let body = json!({ "receiverId": bob.id(), "content": "hello" }).to_string();
+    let mut stream = TcpStream::connect(&t.address).await.unwrap();
+    for status in ["201", "429", "429"] {
+        let head = format!(
+            "POST /api/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            ann.token,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = [0; 2_048];
+        let length = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
     }
 }

@@ -226,3 +226,81 @@ async fn a_backup_that_fails_or_is_old_is_shown() {
     t.clock.advance(Duration::from_secs(49 * 3_600));
     assert_eq!(problem().await, (json!("old"), json!(null)));
 }
+
+#[tokio::test]
+async fn a_log_without_its_database_does_not_get_into_the_restored_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (_, ann) = server.person("ann").await;
+    binary(folder.path())
+        .args(["backup", "copy.db"])
+        .output()
+        .unwrap();
+    server.person("bob").await;
+    server.kill();
+    let path = |name: &str| folder.path().join("data").join(name);
+    assert!(path("schoolbell.db-wal").metadata().unwrap().len() > 0);
+    std::fs::remove_file(path("schoolbell.db")).unwrap();
+    let output = restore(folder.path(), "copy.db");
+    assert!(output.status.success(), "{output:?}");
+    let server = Server::start(folder.path());
+    let found = server.get("/api/users?search=", &ann).await;
+    assert_eq!(found["data"], json!([]), "bob is not in the backup");
+    let check = binary(folder.path()).arg("check").output().unwrap();
+    assert!(check.status.success(), "{check:?}");
+}
+
+#[tokio::test]
+async fn a_copy_of_an_older_schema_can_be_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old.db");
+    let mut connection = rusqlite::Connection::open(&old).unwrap();
+    let sql = include_str!("../../migrations/V1__initial.sql");
+    let first = refinery::Migration::unapplied("V1__initial", sql).unwrap();
+    refinery::Runner::new(&[first])
+        .run(&mut connection)
+        .unwrap();
+    drop(connection);
+    let output = restore(folder.path(), "old.db");
+    assert!(output.status.success(), "{output:?}");
+    let server = Server::start(folder.path());
+    let (mut socket, connected) = server.join(&server.person("ann").await.1, Some(0)).await;
+    socket.expect("resync").await;
+    assert!(connected["seq"].as_i64().unwrap() > 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_root_restores_belongs_to_whom_it_belonged() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.person("ann").await;
+    binary(folder.path())
+        .args(["backup", "copy.db"])
+        .output()
+        .unwrap();
+    server.signal("-TERM");
+    server.wait();
+    let database = folder.path().join("data/schoolbell.db");
+    if chown(&database, Some(12_345), Some(12_345)).is_err() {
+        return eprintln!("left out: only root gives files away");
+    }
+    assert!(restore(folder.path(), "copy.db").status.success());
+    let metadata = database.metadata().unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), (12_345, 12_345));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_a_copy_is_removed_by_the_next() {
+    let t = TestApp::new();
+    let made = backup::keep_scheduled(&t.app).await.unwrap();
+    let folder = backup::folder(&t.app.config);
+    let half = folder.join("schoolbell-auto-2026-01-01T00-00-00-000Z.db.partial");
+    let theirs = folder.join("notes.partial");
+    std::fs::write(&half, "half").unwrap();
+    std::fs::write(&theirs, "not ours").unwrap();
+    t.clock.advance(Duration::from_secs(1));
+    backup::keep_scheduled(&t.app).await.unwrap();
+    assert!(!half.exists() && theirs.exists() && folder.join(made.name).exists());
+}

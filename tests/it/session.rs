@@ -34,9 +34,13 @@ async fn with_root() -> TestApp {
         role: schoolbell::model::users::Role::Admin,
         password: PASSWORD.into(),
     };
-    schoolbell::service::auth::add_account(&t.app, account)
-        .await
-        .unwrap();
+    schoolbell::service::auth::add_account(
+        &t.app,
+        schoolbell::model::audit::By::command_line(),
+        account,
+    )
+    .await
+    .unwrap();
     t
 }
 

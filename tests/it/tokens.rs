@@ -475,7 +475,13 @@ async fn an_address_that_is_taken_is_left_where_it_is() {
             role: Role::Guardian,
             password: crate::helpers::PASSWORD.into(),
         };
-        let user = add_account(&t.app, account).await.unwrap();
+        let user = add_account(
+            &t.app,
+            schoolbell::model::audit::By::command_line(),
+            account,
+        )
+        .await
+        .unwrap();
         let claims = json!({
             "userId": user.id(), "email": "family@x.example", "name": name,
             "iat": START.seconds(), "exp": START.seconds() + 60,

@@ -34,6 +34,8 @@ impl Default for Sessions {
 /// The way to a session's task.
 pub struct Link {
     commands: mpsc::Sender<Command>,
+    /// Whether it is known whose session this is.
+    joined: AtomicBool,
     /// Whether a POST is being read or taken.
     posting: AtomicBool,
     /// Whether a WebSocket is about to take over, and has shown that it works.
@@ -76,6 +78,7 @@ impl Sessions {
         let (sender, commands) = mpsc::channel(4);
         let link = Arc::new(Link {
             commands: sender,
+            joined: AtomicBool::new(false),
             posting: AtomicBool::new(false),
             upgrading: AtomicBool::new(false),
             probed: AtomicBool::new(false),
@@ -96,6 +99,15 @@ impl Sessions {
 }
 
 impl Link {
+    pub(super) fn set_joined(&self) {
+        self.joined.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is known whose session this is.
+    pub fn joined(&self) -> bool {
+        self.joined.load(Ordering::Relaxed)
+    }
+
     /// Waits for packets. `nonce` tells requests apart.
     ///
     /// # Errors

@@ -291,6 +291,7 @@ impl Polling {
         }
         if self.protocol.session().joined() {
             self.waiting = None;
+            self.link.set_joined();
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! Folders, permissions, space and backups.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Outcome;
 use crate::auth::keyfile;
 use crate::config::Config;
+use crate::config::settings::Source;
 use crate::model::time::Time;
 use crate::service::backup::{self, disk_free};
-use crate::store::open::sibling;
 
 /// Less than this is too little, whatever the size of the database, in bytes.
 const LITTLE: u64 = 512 << 20;
@@ -26,33 +26,85 @@ pub fn folder(database: &Path) -> Outcome {
     let folder = folder_of(database);
     let existing = folder.ancestors().find(|path| path.exists());
     let nearest = existing.unwrap_or(Path::new("."));
-    let probe = nearest.join(".schoolbell-check");
     let outcome = if nearest == folder {
         "can be written to"
     } else {
         "will be made"
     };
+    probe(nearest)?;
+    Ok(format!("{} {outcome}", folder.display()))
+}
+
+fn probe(folder: &Path) -> Result<(), String> {
+    let probe = folder.join(".schoolbell-check");
     std::fs::write(&probe, b"")
         .and_then(|()| std::fs::remove_file(&probe))
-        .map(|()| format!("{} {outcome}", folder.display()))
         .map_err(|e| {
-            let place = nearest.display();
+            let place = folder.display();
             format!("{place}: {e}; give it to the user that runs schoolbell")
         })
 }
 
-/// Whether anybody else on the machine may read what is private.
-pub fn permissions(database: &Path) -> Outcome {
+/// Whether this user may read and write the database, where there is one.
+#[cfg(unix)]
+pub fn user(database: &Path) -> Outcome {
+    use std::os::unix::fs::MetadataExt as _;
+    let open = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(database);
+    match open {
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            let owner = database
+                .metadata()
+                .or_else(|_| folder_of(database).metadata());
+            let owner = owner.map_or("another user".to_owned(), |m| {
+                format!("the user with id {}", m.uid())
+            });
+            let path = database.display();
+            Err(format!(
+                "{path} belongs to {owner}, and you may not read and write it: run this as that user, with `sudo -u`"
+            ))
+        }
+        _ => Ok("may read and write the database".into()),
+    }
+}
+
+#[cfg(not(unix))]
+pub fn user(_: &Path) -> Outcome {
+    Ok("this system is not asked".into())
+}
+
+/// Whether anybody else on the machine may read what is private, or put something else in its place.
+pub fn permissions(config: &Config) -> Outcome {
+    let database = config.database.path.as_path();
     let keys = ["jwt.secret", "vapid.key"].map(|name| keyfile::beside(database, name));
-    let logs = ["", "-wal", "-shm"].map(|suffix| sibling(database, suffix));
-    let open: Vec<String> = keys
+    let mut private: Vec<PathBuf> = keys.into_iter().collect();
+    private.push(config.server.tls_key.clone());
+    // The database, its logs, and copies of it: all begin with its name.
+    let name = database.file_name().unwrap_or_default().to_string_lossy();
+    let ours = |file: &str| file.starts_with(&*name) && !file.ends_with(".lock");
+    private.extend(files_in(folder_of(database), ours));
+    private.extend(files_in(&backup::folder(config), |file| {
+        file.ends_with(".db")
+    }));
+    if let Some(Source::File(file)) = config.sources.get("auth.jwt_secret") {
+        private.push(file.into());
+    }
+    let open: Vec<String> = private
         .iter()
-        .chain(&logs)
-        .filter(|path| others_may_read(path))
+        .filter(|path| mode(path) & 0o077 != 0)
         .map(|path| path.display().to_string())
         .collect();
+    let folder = folder_of(database);
+    if mode(folder) & 0o022 != 0 {
+        let folder = folder.display();
+        return Err(format!(
+            "others can change what is in {folder}: chmod 700 {folder}"
+        ));
+    }
     if open.is_empty() {
-        return Ok("nobody else can read the database and the keys".into());
+        return Ok("nobody else can read the database, its copies and the keys".into());
     }
     let open = open.join(" ");
     Err(format!(
@@ -60,16 +112,26 @@ pub fn permissions(database: &Path) -> Outcome {
     ))
 }
 
+fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let wanted = entries.filter(|entry| entry.file_name().to_str().is_some_and(&wanted));
+    wanted
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// The permissions of a file that is there.
 #[cfg(unix)]
-fn others_may_read(path: &Path) -> bool {
+fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
     path.metadata()
-        .is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+        .map_or(0, |metadata| metadata.permissions().mode())
 }
 
 #[cfg(not(unix))]
-fn others_may_read(_: &Path) -> bool {
-    false
+fn mode(_: &Path) -> u32 {
+    0
 }
 
 pub fn space(database: &Path) -> Outcome {
@@ -95,6 +157,10 @@ pub fn newest_backup(config: &Config, now: Time) -> Outcome {
     let folder = backup::folder(config);
     let newest = backup::kept_in(&folder).into_iter().next();
     let place = folder.display();
+    if every > 0 {
+        let existing = folder.ancestors().find(|path| path.exists());
+        probe(existing.unwrap_or(Path::new(".")))?;
+    }
     match newest {
         _ if every == 0 => Ok("the server makes none by itself: backup.every is 0".into()),
         None => Ok(format!(

@@ -32,9 +32,13 @@ pub async fn look(config: &Config) -> Vec<Finding> {
     ];
     let public = config.server.public_url.trim_end_matches('/');
     if !public.is_empty() {
-        findings.push(finding("public server", health(public, false).await));
-        findings.push(finding("public socket", socket(public, false).await));
-        findings.push(finding("public address", forwarded(public).await));
+        let reached = health(public, false).await;
+        let answers = reached.is_ok();
+        findings.push(finding("public server", reached));
+        if answers {
+            findings.push(finding("public socket", socket(public, false).await));
+            findings.push(finding("public address", forwarded(public).await));
+        }
     }
     findings
 }
@@ -82,6 +86,10 @@ async fn health(base: &str, local: bool) -> Outcome {
     match answer.map(|answer| answer.status()) {
         Ok(status) if status.is_success() => Ok(format!("{url} answers {status}")),
         Ok(status) => Err(format!("{url} answers {status}: look into the log")),
+        Err(error) if error.is_connect() && !local => Err(format!(
+            "{url} cannot be reached from here: {}; look at the name in the DNS, the firewall, the proxy and its certificate",
+            cause(&error)
+        )),
         Err(error) => Err(format!("{url}: {}", cause(&error))),
     }
 }

@@ -38,9 +38,13 @@ const EARLIEST: Time = Time(1_790_000_000_000);
 pub async fn run(config: &Config) -> Vec<Finding> {
     let path = config.database.path.as_path();
     let now = SystemClock.now();
+    // Whoever may not even look at the files would be told that all of them are broken.
+    if let Err(stranger) = files::user(path) {
+        return vec![finding("user", Err(stranger))];
+    }
     let mut findings = vec![
         finding("folder", files::folder(path)),
-        finding("permissions", files::permissions(path)),
+        finding("permissions", files::permissions(config)),
         finding("space", files::space(path)),
         finding("keys", keys(config)),
         finding("push contact", subject(config)),
@@ -48,7 +52,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     if config.server.tls() {
         findings.push(finding("certificate", tls(config, now)));
     }
-    findings.push(finding("proxy", proxy(config)));
+    findings.push(finding("proxy in front", proxy(config)));
     if !path.exists() {
         let hint = "no database yet: the first start makes it".to_owned();
         findings.push(finding("database", Ok(hint)));
@@ -110,6 +114,13 @@ fn tls(config: &Config, now: Time) -> Outcome {
 /// Whether a proxy must be in front, and is believed.
 fn proxy(config: &Config) -> Outcome {
     let server = &config.server;
+    let everybody = |proxy: &&String| proxy.ends_with("/0");
+    if let Some(proxy) = server.trusted_proxies.iter().find(everybody) {
+        return Err(format!(
+            "server.trusted_proxies has {proxy}, which is everybody: anybody could say that they call from elsewhere; \
+             name the proxy's address"
+        ));
+    }
     let in_front = server.public_url.starts_with("https://") && !server.tls();
     match (in_front, server.trusted_proxies.as_slice()) {
         (true, []) => Err(
