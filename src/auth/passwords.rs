@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::limits::priority::yield_to_others;
 
 /// The shortest password, in characters.
 pub const MIN: usize = 10;
@@ -19,10 +20,6 @@ const WAITING: usize = 512;
 
 /// The hash of a password that nobody has, made with the parameters below: an unknown user costs what a known one does.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfUyq2nTTPdxsPFUYOUfJO1Ss8YlSWKzoMgmYJZg8aI";
-
-/// How much the hashing threads yield: 0 not at all, 19 to everything.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 
 /// Hashes and verifies.
 pub struct Passwords {
@@ -114,10 +111,7 @@ impl Passwords {
 
 /// Does jobs until nobody can bring any more.
 fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "passwords are hashed at the priority of all else");
-    }
+    yield_to_others();
     loop {
         let next = waiting
             .lock()

@@ -4,11 +4,13 @@
 //! - [`attempts`]: wrong passwords make the next login wait.
 //! - [`seats`]: so many connections, and whose goes first.
 //! - [`pressure`]: how full the server is, and what it does without.
+//! - [`priority`]: what can wait yields.
 //!
 //! All of it is in memory: a restart forgets it.
 
 pub mod attempts;
 pub mod pressure;
+pub mod priority;
 pub mod rates;
 pub mod seats;
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::App;
@@ -143,7 +144,7 @@ async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
     let name = format!("{prefix}{stamp}.db");
     let target = folder.join(&name);
     let size = app.store.size();
-    let made = tokio::task::spawn_blocking(move || {
+    let made = on_own_thread(move || {
         std::fs::create_dir_all(&folder)
             .map_err(|e| Error::Internal(format!("{}: {e}", folder.display())))?;
         remove_unfinished(&folder);
@@ -151,11 +152,23 @@ async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
         make(&source, &target)?;
         describe(&target).ok_or(Error::NotFound(Noun::Backup))
     });
-    let made = made
-        .await
-        .map_err(|e| Error::Internal(format!("backup: {e}")))??;
+    let made = made.await?;
     note(app, by, Action::BackupMade, name).await?;
     Ok(made)
+}
+
+/// Not on one of the pool's: they serve reads too, and this one yields to all others.
+async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (reply, answer) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("backup".into())
+        .spawn(move || drop(reply.send(work())))
+        .map_err(|e| Error::Internal(format!("backup: {e}")))?;
+    answer
+        .await
+        .unwrap_or_else(|_| Err(Error::Internal("a backup panicked".into())))
 }
 
 /// What a crash in the middle of a copy has left.

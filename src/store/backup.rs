@@ -1,16 +1,20 @@
 //! Copies of a database in use.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{audit, meta, open};
 use crate::error::{Error, Result};
+use crate::limits::priority::yield_to_others;
 use crate::model::audit::{Action, By};
 use crate::model::ids::Seq;
 use crate::model::time::Time;
 
-/// Writes a consistent, compact copy of the database at `source` to `target` and checks it. Writers go on meanwhile.
+/// Writes a consistent, compact copy of the database at `source` to `target` and checks it. Writers go on meanwhile. To be
+/// called on a thread of its own, whose priority it lowers.
 ///
 /// # Errors
 /// When `target` exists, cannot be written, or the copy does not pass `PRAGMA quick_check`; then no file is left.
@@ -27,13 +31,8 @@ pub fn copy(source: &Path, target: &Path) -> Result<()> {
     // As private as the database itself.
     open::restrict(&partial)
         .map_err(|e| fail(format!("cannot write {}: {e}", target.display())))?;
-    let written = connection
-        .execute("VACUUM INTO ?1", [partial.to_string_lossy()])
-        .map_err(|e| match e.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt) => damaged(source, &e.to_string()),
-            _ => fail(format!("cannot write {}: {e}", target.display())),
-        })
-        .and_then(|_| check(&partial))
+    let written = vacuum(&connection, source, &partial, target)
+        .and_then(|()| check(&partial))
         .and_then(|()| {
             std::fs::File::open(&partial)
                 .and_then(|file| file.sync_all())
@@ -43,6 +42,39 @@ pub fn copy(source: &Path, target: &Path) -> Result<()> {
     written.inspect_err(|_| {
         let _ = std::fs::remove_file(&partial);
     })
+}
+
+/// How often what was written of a copy goes to the disk.
+const SYNC: Duration = Duration::from_millis(20);
+
+/// Writes the copy, in the gaps that others leave: on a thread that yields the processor, and to the disk a little at a
+/// time. All of it at the end would keep the commits of the meantime waiting.
+fn vacuum(connection: &Connection, source: &Path, partial: &Path, target: &Path) -> Result<()> {
+    let done = AtomicBool::new(false);
+    let sync = || {
+        while !done.load(Ordering::Relaxed) {
+            std::thread::sleep(SYNC);
+            // The last one, which counts, is the caller's.
+            let _ = std::fs::File::open(partial).and_then(|file| file.sync_data());
+        }
+    };
+    let written = std::thread::scope(|scope| {
+        scope.spawn(sync);
+        yield_to_others();
+        let written = connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()]);
+        done.store(true, Ordering::Relaxed);
+        written
+    });
+    match written {
+        Ok(_) => Ok(()),
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Err(damaged(source, &e.to_string()))
+        }
+        Err(e) => Err(Error::Internal(format!(
+            "cannot write {}: {e}",
+            target.display()
+        ))),
+    }
 }
 
 /// What a restored database's sequence begins above whatever can be known of the old one's: events of before that were
