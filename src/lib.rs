@@ -41,6 +41,8 @@
 //! - Online is not reached: what was left to a socket that never confirmed it is pushed when its owner stays away.
 //! - Nobody waits for a push service, and a push is sent with no transaction open.
 //! - Nobody waits for a slow reader: inboxes are bounded, and what does not fit costs its reader the connection.
+//! - What one caller takes leaves enough for the others, and whatever they do, what waits for them is bounded.
+//! - A restored database is another history: no cursor of before is taken for one of it.
 //! - What an administrator does is written down in the transaction that does it, and its line is never changed.
 //! - A request that a cookie vouches for, and that changes something, comes from one of our own pages.
 //! - Only [`api`] and [`server`] name warp; only [`store`] writes SQL.

@@ -199,14 +199,20 @@ impl Live {
     }
 }
 
+/// The handshake of a WebSocket, with the token of whose it is.
+pub fn handshake(path: &str, token: Option<&str>) -> String {
+    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n"));
+    format!(
+        "GET {path} HTTP/1.1\r\nhost: bench\r\n{}connection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        authorization.unwrap_or_default()
+    )
+}
+
 /// Opens a socket, authenticates, and waits for `connected`. Returns what came after it, too: part of a frame perhaps.
 async fn connect(server: &Server, person: usize) -> (TcpStream, Vec<u8>) {
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
-    let head = format!(
-        "GET /ws HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        server.token(person)
-    );
+    let head = handshake("/ws", Some(&server.token(person)));
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut seen = Vec::new();
     loop {

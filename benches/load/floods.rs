@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::client::{Http, Live};
+use crate::client::{Http, Live, handshake};
 use crate::server::{Server, token};
 use crate::{SENDERS, STEADY, percentile, row, seed, send_steadily};
 
@@ -199,11 +199,10 @@ async fn logins(address: SocketAddr) {
 
 /// Sockets that never say who they are.
 async fn handshakes(address: SocketAddr) {
-    let request = "GET /ws HTTP/1.1\r\nhost: bench\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let request = handshake("/ws", None);
     loop {
         if let Some(mut stream) = connect(address, random()).await
-            && exchange(&mut stream, request).await
+            && exchange(&mut stream, &request).await
         {
             let _ = stream.read(&mut [0; 64]).await;
         }
@@ -237,11 +236,7 @@ async fn typing(address: SocketAddr) {
     frame.extend_from_slice(text.as_bytes());
     loop {
         if let Some(mut stream) = connect(address, 0).await {
-            let head = format!(
-                "GET /ws HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\n\
-                 upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                attack(2)
-            );
+            let head = handshake("/ws", Some(&attack(2)));
             if exchange(&mut stream, &head).await {
                 while stream.write_all(&frame).await.is_ok() {
                     tokio::time::sleep(Duration::from_millis(2)).await;

@@ -11,7 +11,7 @@ use schoolbell::model::users::Role;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::client::{Http, find, frame};
+use crate::client::{Http, find, frame, handshake};
 use crate::server::{Server, token};
 use crate::{push, row, seed};
 
@@ -199,11 +199,8 @@ async fn read(shared: Arc<Shared>, person: usize) -> Vec<i64> {
 
 async fn join(address: &str, person: usize, since: i64) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;
-    let head = format!(
-        "GET /ws?since={since} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\n\
-         upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        token(&seed::id(person))
-    );
+    let path = format!("/ws?since={since}");
+    let head = handshake(&path, Some(&token(&seed::id(person))));
     stream.write_all(head.as_bytes()).await?;
     Ok(stream)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::client::{Http, find};
+use crate::client::{Http, find, handshake};
 use crate::server::{Server, token};
 use crate::{push, row, seed};
 
@@ -126,11 +126,7 @@ async fn come_and_go(address: String, i: usize, over: Arc<AtomicBool>, done: Arc
         let Ok(mut stream) = TcpStream::connect(&address).await else {
             panic!("nobody is let in");
         };
-        let head = format!(
-            "GET /ws HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            token(&person)
-        );
+        let head = handshake("/ws", Some(&token(&person)));
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut seen = Vec::new();
         while find(&seen, b"\"serverTime\"").is_none() {

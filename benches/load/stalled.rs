@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-use crate::client::{Http, Live, find};
+use crate::client::{Http, Live, find, handshake};
 use crate::server::{Server, token};
 use crate::{percentile, row, seed, send_steadily};
 
@@ -138,11 +138,8 @@ async fn connect(address: &str, guardian: usize) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(2_048).unwrap();
     let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
-    let head = format!(
-        "GET /ws HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        token(&format!("guardian-{guardian}"))
-    );
+    let token = token(&format!("guardian-{guardian}"));
+    let head = handshake("/ws", Some(&token));
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut seen = Vec::new();
     while find(&seen, b"\"serverTime\"").is_none() {

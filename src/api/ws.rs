@@ -67,13 +67,12 @@ async fn handshake(
         return Err(Error::unavailable("The server is stopping."));
     }
     app.pressure.admit(Kind::Socket)?;
-    admit_stranger(&app, peer, &headers)?;
     let since = since(&query)?;
-    let identity = match bearer(&headers) {
-        Ok(token) => Some(auth::identity(&app, token).await?),
-        Err(error) if headers.contains_key(header::AUTHORIZATION) => return Err(error),
-        Err(_) => by_cookie(&app, &headers).await?,
-    };
+    let identity = identity(&app, &headers).await;
+    if !matches!(identity, Ok(Some(_))) {
+        admit_stranger(&app, peer, &headers)?;
+    }
+    let identity = identity?;
     let upgrade = upgrade.ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;
     let user = identity.as_ref().map(|i| format!("user:{}", i.user.id()));
     let tasks = app.tasks.clone();
@@ -85,6 +84,15 @@ async fn handshake(
     };
     tasks.spawn(start(app, upgrade, opening));
     Ok((switching(&key)?, user))
+}
+
+/// Whose socket it is, where the handshake says so.
+async fn identity(app: &App, headers: &HeaderMap) -> Result<Option<Identity>> {
+    match bearer(headers) {
+        Ok(token) => auth::identity(app, token).await.map(Some),
+        Err(error) if headers.contains_key(header::AUTHORIZATION) => Err(error),
+        Err(_) => by_cookie(app, headers).await,
+    }
 }
 
 /// A page of our own has its session's cookie. Any other, of an allowed origin too, says who it is in its first frame.

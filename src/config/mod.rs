@@ -4,6 +4,7 @@
 //! (`PORT`, `JWT_SECRET`, `FRONTEND_URL`, `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY`), which yield to the former.
 
 mod check;
+mod limits;
 mod load;
 pub mod settings;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::users::Role;
+pub use limits::Limits;
 use settings::Source;
 
 /// The algorithms that a token may have (RFC 7518 section 3.1, RFC 8037). `none` is never one.
@@ -230,69 +232,6 @@ impl Default for Push {
 pub enum PushContent {
     Full,
     Hidden,
-}
-
-/// What one caller may take, so that there is enough for the others.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    pub enabled: bool,
-    /// Open connections in all.
-    pub connections: usize,
-    /// Of these, the ones of which nobody knows yet who they are; one more closes the one that was silent longest.
-    pub anonymous_connections: usize,
-    /// As `anonymous_connections`, from one address.
-    pub anonymous_per_address: usize,
-    /// Open sockets of one user; one more closes the oldest.
-    pub connections_per_user: usize,
-    /// Frames a second that one socket may send, after a burst of four times as many.
-    pub frames_per_second: u32,
-    /// Requests that change something, of one user; a minute's worth may come at once, here and below.
-    pub writes_per_minute: u32,
-    /// Requests that only read, of one user.
-    pub reads_per_minute: u32,
-    /// Searches of one user.
-    pub searches_per_minute: u32,
-    /// Sockets that one user may open.
-    pub sockets_per_minute: u32,
-    /// Requests of one API key.
-    pub key_requests_per_minute: u32,
-    /// Requests of one address that say not who calls.
-    pub anonymous_requests_per_minute: u32,
-    /// Wrong passwords for one account before its logins must wait, longer each time.
-    pub failed_logins_per_account: u32,
-    /// Wrong passwords from one address before its logins must wait.
-    pub failed_logins_per_address: u32,
-    /// Seconds in which the head of a request must come.
-    pub header_seconds: u32,
-    /// Seconds in which a body must come, and the longest pause of a client that reads an answer.
-    pub body_seconds: u32,
-    /// MiB of events that may wait for slow readers, of all sockets together.
-    pub queue_mebibytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            enabled: true,
-            connections: 20_000,
-            anonymous_connections: 4_096,
-            anonymous_per_address: 2_048,
-            connections_per_user: 20,
-            frames_per_second: 20,
-            writes_per_minute: 300,
-            reads_per_minute: 1_200,
-            searches_per_minute: 120,
-            sockets_per_minute: 120,
-            key_requests_per_minute: 12_000,
-            anonymous_requests_per_minute: 12_000,
-            failed_logins_per_account: 5,
-            failed_logins_per_address: 300,
-            header_seconds: 10,
-            body_seconds: 30,
-            queue_mebibytes: 256,
-        }
-    }
 }
 
 /// Copies that the server makes by itself.

@@ -21,7 +21,7 @@ export default async function checks({ state }) {
     ["socket", (await connected(state)) ? "good" : "wrong"],
     ["contact", known.pushContactProblem ? "wrong" : "good", { contact: known.pushContact }],
     ["clock", off < CLOCK ? "good" : "wrong"],
-    ["backup", known.backupProblem ? "wrong" : age < DAY ? "good" : age < 7 * DAY ? "warn" : "wrong", { date: known.lastBackupAt ? date(known.lastBackupAt) : t("checks.never") }],
+    ["backup", known.backupProblem ? "wrong" : age < DAY ? "good" : age < 7 * DAY ? "warn" : "wrong", { date: known.lastBackupAt ? date(known.lastBackupAt) : t("checks.never") }, known.backupError && t("overview.backupFailed", { why: known.backupError })],
     ["disk", free === null || free > LITTLE_SPACE + 2 * known.databaseBytes ? "good" : "wrong", { free: bytes(free ?? 0), used: bytes(known.databaseBytes) }],
   ];
   const open = list.filter(([, verdict]) => verdict !== "good").length;
@@ -35,7 +35,7 @@ export default async function checks({ state }) {
   );
 }
 
-function item([name, verdict, values]) {
+function item([name, verdict, values, text]) {
   const mark = { good: "✓", warn: "!", wrong: "✕" }[verdict];
   return h(
     "li",
@@ -45,7 +45,7 @@ function item([name, verdict, values]) {
       "div",
       {},
       h("strong", {}, t(`checks.${name}`)),
-      h("p", {}, t(`checks.${name}.${verdict === "good" ? "good" : "todo"}`, values)),
+      h("p", {}, text ?? t(`checks.${name}.${verdict === "good" ? "good" : "todo"}`, values)),
       verdict !== "good" && name === "backup" && h("a", { href: "#/backups" }, t("admin.backups")),
     ),
   );

@@ -1,21 +1,41 @@
 //! Databases of earlier versions, with something in them.
 
+use std::path::Path;
+
 use rusqlite::Connection;
+use schoolbell::model::ids::UserId;
+use schoolbell::service::users;
 use serde_json::json;
 
-use crate::helpers::{PushService, TestApp};
+use crate::helpers::{Person, PushService, TestApp};
 
-/// The schema of a version, as a binary of that time left it.
-fn database_of_version_1(path: &std::path::Path) {
+/// The schema as a binary of that version left it, with this in it.
+fn database_of_version(version: usize, path: &Path, filling: &str) {
+    let migrations = [
+        (
+            "V1__initial",
+            include_str!("../../migrations/V1__initial.sql"),
+        ),
+        ("V2__push", include_str!("../../migrations/V2__push.sql")),
+        ("V3__admin", include_str!("../../migrations/V3__admin.sql")),
+    ];
+    let migrations =
+        migrations.map(|(name, sql)| refinery::Migration::unapplied(name, sql).unwrap());
     let mut connection = Connection::open(path).unwrap();
-    let sql = include_str!("../../migrations/V1__initial.sql");
-    let version_1 = refinery::Migration::unapplied("V1__initial", sql).unwrap();
-    refinery::Runner::new(&[version_1])
+    refinery::Runner::new(&migrations[..version])
         .run(&mut connection)
         .unwrap();
-    connection
-        .execute_batch(
-            "INSERT INTO users (key, id, name, role, folded, created_at) VALUES
+    connection.execute_batch(filling).unwrap();
+}
+
+/// Somebody who is there already.
+async fn person(t: &TestApp, id: &str) -> Person {
+    let id = UserId::parse(id).unwrap();
+    t.log_in(users::known(&t.app, &id).await.unwrap())
+}
+
+/// A person, a message that is not read.
+const FILLING_1: &str = "INSERT INTO users (key, id, name, role, folded, created_at) VALUES
                  (1, 'ann', 'Ann', 'teacher', 'ann', 1), (2, 'bob', 'Bob', 'guardian', 'bob', 1);
              INSERT INTO unread (user_key, messages, notifications) VALUES (1, 0, 0), (2, 1, 0);
              INSERT INTO conversations (key, low_key, high_key, created_at) VALUES (1, 1, 2, 1);
@@ -23,16 +43,13 @@ fn database_of_version_1(path: &std::path::Path) {
                  (1, 1, 1, 0), (1, 2, 1, 1);
              INSERT INTO messages (conversation_key, seq, id, sender_key, content, created_at) VALUES
                  (1, 1, x'0190a0b0c0d07000800000000000000a', 1, 'from before', 1);
-             UPDATE sequence SET value = 1;",
-        )
-        .unwrap();
-}
+             UPDATE sequence SET value = 1;";
 
 #[tokio::test]
 async fn a_database_of_version_1_is_taken_over_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("school.db");
-    database_of_version_1(&path);
+    database_of_version(1, &path, FILLING_1);
     let t = TestApp::with(|config| {
         config.database.path = path.clone();
         config.push.allow_private_endpoints = true;
@@ -44,15 +61,7 @@ async fn a_database_of_version_1_is_taken_over_whole() {
         .unwrap();
     assert_eq!(content, "from before");
 
-    let person = async |id: &str| {
-        let id = schoolbell::model::ids::UserId::parse(id).unwrap();
-        t.log_in(
-            schoolbell::service::users::known(&t.app, &id)
-                .await
-                .unwrap(),
-        )
-    };
-    let (ann, bob) = (person("ann").await, person("bob").await);
+    let (ann, bob) = (person(&t, "ann").await, person(&t, "bob").await);
     let history = bob.get("/api/messages/conversation/ann").await.expect(200);
     assert_eq!(history["data"][0]["content"], "from before");
     assert_eq!(
@@ -73,49 +82,22 @@ async fn a_database_of_version_1_is_taken_over_whole() {
     assert!(service.take().is_empty());
 }
 
-/// As version 2 left it: somebody has a notification and a device.
-fn database_of_version_2(path: &std::path::Path) {
-    let mut connection = Connection::open(path).unwrap();
-    let migrations = [
-        (
-            "V1__initial",
-            include_str!("../../migrations/V1__initial.sql"),
-        ),
-        ("V2__push", include_str!("../../migrations/V2__push.sql")),
-    ];
-    let migrations =
-        migrations.map(|(name, sql)| refinery::Migration::unapplied(name, sql).unwrap());
-    refinery::Runner::new(&migrations)
-        .run(&mut connection)
-        .unwrap();
-    connection
-        .execute_batch(
-            "INSERT INTO users (key, id, name, role, folded, created_at) VALUES
+/// Somebody has a notification and nobody an announcement.
+const FILLING_2: &str = "INSERT INTO users (key, id, name, role, folded, created_at) VALUES
                  (1, 'root', 'Root', 'admin', 'root', 1), (2, 'bob', 'Bob', 'guardian', 'bob', 1);
              INSERT INTO unread (user_key, messages, notifications) VALUES (1, 0, 0), (2, 0, 1);
              INSERT INTO notifications (key, id, type, title, message, urgency, ttl, sender, recipient_count, unknown, created_at)
                  VALUES (1, x'0190a0b0c0d07000800000000000000a', 'x', 'from before', 'm', 'normal', 60, 'key:1', 1, '[]', 1);
              INSERT INTO notification_recipients (user_key, seq, notification_key) VALUES (2, 1, 1);
-             UPDATE sequence SET value = 1;",
-        )
-        .unwrap();
-}
+             UPDATE sequence SET value = 1;";
 
 #[tokio::test]
 async fn a_database_of_version_2_is_taken_over_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("school.db");
-    database_of_version_2(&path);
+    database_of_version(2, &path, FILLING_2);
     let t = TestApp::with(|config| config.database.path = path.clone());
-    let person = async |id: &str| {
-        let id = schoolbell::model::ids::UserId::parse(id).unwrap();
-        t.log_in(
-            schoolbell::service::users::known(&t.app, &id)
-                .await
-                .unwrap(),
-        )
-    };
-    let (root, bob) = (person("root").await, person("bob").await);
+    let (root, bob) = (person(&t, "root").await, person(&t, "bob").await);
     let list = bob.get("/api/notifications").await.expect(200);
     assert_eq!(list["data"][0]["title"], "from before");
     let id = list["data"][0]["id"].as_str().unwrap();
@@ -138,25 +120,8 @@ async fn a_database_of_version_2_is_taken_over_whole() {
     }
 }
 
-/// As version 3 left it: an announcement that was sent, one that waits, a line of the audit log and a conversation.
-fn database_of_version_3(path: &std::path::Path) {
-    let mut connection = Connection::open(path).unwrap();
-    let migrations = [
-        (
-            "V1__initial",
-            include_str!("../../migrations/V1__initial.sql"),
-        ),
-        ("V2__push", include_str!("../../migrations/V2__push.sql")),
-        ("V3__admin", include_str!("../../migrations/V3__admin.sql")),
-    ];
-    let migrations =
-        migrations.map(|(name, sql)| refinery::Migration::unapplied(name, sql).unwrap());
-    refinery::Runner::new(&migrations)
-        .run(&mut connection)
-        .unwrap();
-    connection
-        .execute_batch(
-            "INSERT INTO users (key, id, username, name, role, folded, created_at) VALUES
+/// An announcement that was sent, one that waits, a line of the audit log and a conversation.
+const FILLING_3: &str = "INSERT INTO users (key, id, username, name, role, folded, created_at) VALUES
                  (1, 'root', 'root', 'Root', 'admin', 'root', 1), (2, 'bob', 'bob', 'Bob', 'guardian', 'bob', 1);
              INSERT INTO unread (user_key, messages, notifications) VALUES (1, 0, 0), (2, 1, 1);
              INSERT INTO conversations (key, low_key, high_key, created_at) VALUES (1, 1, 2, 1);
@@ -171,29 +136,18 @@ fn database_of_version_3(path: &std::path::Path) {
                  VALUES (1, x'0190a0b0c0d07000800000000000000c', 'sent before', 'm', 'normal', '{\"all\":true}', 'user:root', 1, 1, 1),
                         (2, x'0190a0b0c0d07000800000000000000d', 'still to come', 'm', 'normal', '{\"all\":true}', 'user:root', 1, 4000000000000, NULL);
              INSERT INTO audit (at, actor, action, target, detail) VALUES (1, 'user:root', 'announcement.make', 'x', '');
-             UPDATE sequence SET value = 2;",
-        )
-        .unwrap();
-}
+             UPDATE sequence SET value = 2;";
 
 #[tokio::test]
 async fn a_database_of_version_3_is_taken_over_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("school.db");
-    database_of_version_3(&path);
+    database_of_version(3, &path, FILLING_3);
     let t = TestApp::with(|config| {
         config.database.path = path.clone();
         config.retention.notifications = 30;
     });
-    let person = async |id: &str| {
-        let id = schoolbell::model::ids::UserId::parse(id).unwrap();
-        t.log_in(
-            schoolbell::service::users::known(&t.app, &id)
-                .await
-                .unwrap(),
-        )
-    };
-    let (root, bob) = (person("root").await, person("bob").await);
+    let (root, bob) = (person(&t, "root").await, person(&t, "bob").await);
     let me = bob.get("/api/auth/me").await.expect(200);
     assert_eq!(
         me["data"]["unread"],

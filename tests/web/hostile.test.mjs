@@ -76,5 +76,7 @@ test("a backup that failed is the first thing that an administrator sees", async
   await page.getByText("The last backup failed").waitFor();
   await page.getByRole("status").getByRole("link", { name: "Backups" }).click();
   await page.getByRole("heading", { name: "Backups", exact: true }).waitFor();
+  await page.goto(`${server.url}/admin/#/checks`);
+  await page.getByText("The last backup failed").waitFor();
   await page.context().close();
 });
