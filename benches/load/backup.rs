@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Http, Live};
 use crate::server::Server;
-use crate::{SENDERS, percentile, row, seed, send_steadily};
+use crate::traffic::steadily;
+use crate::{SENDERS, STEADY_RATE, percentile, row, seed};
 
 /// Messages in the database: hundreds of megabytes.
 const MESSAGES: usize = 2_000_000;
@@ -23,7 +24,7 @@ pub async fn beside_writes() {
     let start = Instant::now();
     let mut live = Live::connect_all(&server, SENDERS..SENDERS * 2, start).await;
     let measure = async |live: &mut Live| {
-        let sent = send_steadily(&server, start, TIME).await;
+        let sent = steadily(&server, SENDERS, start, STEADY_RATE, TIME).await;
         live.settle(sent).await;
         live.latencies.sort_unstable();
         let worst = (

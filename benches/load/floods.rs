@@ -10,7 +10,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::{Http, Live, handshake};
 use crate::server::{Server, token};
-use crate::{SENDERS, STEADY, percentile, row, seed, send_steadily};
+use crate::traffic::steadily;
+use crate::{SENDERS, STEADY, STEADY_RATE, percentile, row, seed};
 
 const KINDS: [&str; 7] = [
     "user",
@@ -59,7 +60,7 @@ pub async fn withstand() {
 }
 
 async fn p99(server: &Server, live: &mut Live, start: Instant) -> f64 {
-    let sent = send_steadily(server, start, STEADY).await;
+    let sent = steadily(server, SENDERS, start, STEADY_RATE, STEADY).await;
     live.settle(sent).await;
     live.latencies.sort_unstable();
     let p99 = percentile(&live.latencies, 0.99);

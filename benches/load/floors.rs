@@ -76,16 +76,16 @@ pub async fn warp_rate(clients: usize) -> f64 {
     f64::from(total) / began.elapsed().as_secs_f64()
 }
 
-/// Rows a second into a five-column table with two indexes, a batch of `batch` rows to a commit, `synchronous=FULL`.
-pub async fn commit_rate(batch: usize) -> f64 {
+/// Rows a second into a five-column table with two indexes, a batch of `batch` rows to a commit.
+pub fn commit_rate(batch: usize, synchronous: &str) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("floor.db")).unwrap();
     connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        .execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
              CREATE TABLE m (seq INTEGER PRIMARY KEY, id BLOB, c INTEGER, s INTEGER, content TEXT) STRICT;
              CREATE UNIQUE INDEX m_id ON m (id); CREATE INDEX m_c ON m (c, seq);",
-        )
+        ))
         .unwrap();
     let (began, mut rows) = (Instant::now(), 0i64);
     while began.elapsed() < TIME {
@@ -102,6 +102,19 @@ pub async fn commit_rate(batch: usize) -> f64 {
         connection.execute_batch("COMMIT").unwrap();
     }
     rows as f64 / began.elapsed().as_secs_f64()
+}
+
+/// How often a second a small write reaches the disk.
+pub fn sync_rate() -> f64 {
+    use std::io::Write as _;
+    let mut file = tempfile::tempfile().unwrap();
+    let (began, mut count) = (Instant::now(), 0);
+    while began.elapsed() < TIME {
+        file.write_all(&[7; 4096]).unwrap();
+        file.sync_data().unwrap();
+        count += 1;
+    }
+    f64::from(count) / began.elapsed().as_secs_f64()
 }
 
 /// Nanoseconds of one frame over a loopback socket, from a thread that writes to this one.

@@ -17,6 +17,94 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::client::{Http, Live};
+use crate::server::Server;
+use crate::traffic::steadily;
+use crate::{SENDERS, STEADY, STEADY_RATE, both, row, seed};
+
+/// People who are away, with a device each: as many pushes for each announcement.
+const AWAY: usize = 10_000;
+/// Announcements whose pushes outlast the messages that are timed meanwhile.
+const STORM: usize = 14;
+
+/// Pushes to people who are away, and what they cost those who are not.
+pub async fn measure() {
+    row(
+        "pushes encrypted and signed a second, one thread",
+        format!("{:.0}", encryption_rate()),
+        String::new(),
+    );
+    let service = Service::start();
+    let origin = service.origin.clone();
+    let server = Server::start(|app| {
+        seed::people(app, SENDERS * 2);
+        seed::away(app, AWAY, &origin);
+    });
+    let start = Instant::now();
+    let mut live = Live::connect_all(&server, SENDERS..SENDERS * 2, start).await;
+    let mut http = Http::connect(&server.address).await;
+
+    let mut rates = Vec::new();
+    for round in 1..=3 {
+        let (began, cpu) = (Instant::now(), server.cpu_seconds());
+        http.announce_to(&server.sender, "guardian").await;
+        service.settle(AWAY * round).await;
+        let seconds = began.elapsed().as_secs_f64();
+        rates.push((
+            AWAY as f64 / seconds,
+            (server.cpu_seconds() - cpu) / AWAY as f64 * 1e6,
+        ));
+    }
+    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    row(
+        "pushes/s to 10,000 subscriptions, from the POST (median of 3)",
+        format!("{:.0}", rates[1].0),
+        format!("{:.0} µs CPU each", rates[1].1),
+    );
+
+    // Alternating: the machine is not the same from one minute to the next.
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let mut under_load = Vec::new();
+    for _ in 0..3 {
+        let sent = steadily(&server, SENDERS, start, STEADY_RATE, STEADY).await;
+        live.settle(sent).await;
+        without.append(&mut live.latencies);
+        // The outbox is full before the messages begin.
+        let before = service.taken();
+        service.open(false);
+        for _ in 0..STORM {
+            let mut http = Http::connect(&server.address).await;
+            http.announce_to(&server.sender, "guardian").await;
+        }
+        service.open(true);
+        let sent = steadily(&server, SENDERS, start, STEADY_RATE, STEADY).await;
+        assert!(
+            service.taken() < before + AWAY * STORM,
+            "the pushes ended too soon"
+        );
+        under_load.push((service.taken() - before) as f64 / STEADY.as_secs_f64());
+        live.settle(sent).await;
+        with.append(&mut live.latencies);
+        service.settle(before + AWAY * STORM).await;
+    }
+    without.sort_unstable();
+    with.sort_unstable();
+    row(
+        "send to delivery at 200/s during pushes, p50 / p99, ms",
+        both(&with),
+        format!("{} without", both(&without)),
+    );
+    row(
+        "  pushes/s meanwhile",
+        format!(
+            "{:.0}",
+            under_load.iter().sum::<f64>() / under_load.len() as f64
+        ),
+        String::new(),
+    );
+    live.close();
+}
+
 /// The keys of RFC 8291 section 5.
 pub fn keys() -> PushKeys {
     PushKeys::parse(

@@ -1,11 +1,13 @@
-//! The release binary as a process of its own, on a database that was filled first.
+//! A server as a process of its own, on a database that was filled first.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use schoolbell::model::users::Role;
-use schoolbell::{App, Config};
+use schoolbell::App;
+use tempfile::TempDir;
 
 use crate::seed;
 
@@ -13,63 +15,139 @@ pub const SECRET: &str = "the secret of the benchmark";
 
 /// One person sends here what a whole school does: that limits stay on is part of what is measured, that they are reached is
 /// not.
-const FAST: [(&str, &str); 3] = [
+pub const FAST: [(&str, &str); 4] = [
     ("SCHOOLBELL_LIMITS__WRITES_PER_MINUTE", "100000000"),
     ("SCHOOLBELL_LIMITS__READS_PER_MINUTE", "100000000"),
     ("SCHOOLBELL_LIMITS__SOCKETS_PER_MINUTE", "100000000"),
+    (
+        "SCHOOLBELL_LIMITS__ANONYMOUS_REQUESTS_PER_MINUTE",
+        "100000000",
+    ),
 ];
+
+/// Which program, and how it is spoken to.
+#[derive(Clone)]
+pub struct Program {
+    pub dialect: Dialect,
+    /// The form of the Node server, unless it is schoolbell.
+    pub node: Option<&'static str>,
+    pub environment: Vec<(String, String)>,
+}
+
+/// The protocol of a live socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Ws,
+    SocketIo,
+}
+
+impl Program {
+    pub fn schoolbell(dialect: Dialect, environment: &[(&str, &str)]) -> Self {
+        Program {
+            dialect,
+            node: None,
+            environment: own(environment),
+        }
+    }
+
+    pub fn node(form: &'static str, synchronous: &str) -> Self {
+        Program {
+            dialect: Dialect::SocketIo,
+            node: Some(form),
+            environment: own(&[("SYNCHRONOUS", synchronous)]),
+        }
+    }
+
+    /// A command of this program on the database in this folder.
+    fn command(&self, folder: &Path) -> Command {
+        let mut command;
+        if let Some(form) = self.node {
+            command = Command::new("node");
+            command
+                .arg(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/benches/node/server.mjs"
+                ))
+                .env("NODE_ENV", "production")
+                .env("FORM", form)
+                .env("DATABASE", database(folder))
+                .env("JWT_SECRET", SECRET);
+        } else {
+            command = Command::new(env!("CARGO_BIN_EXE_schoolbell"));
+            command
+                .env("SCHOOLBELL_DATABASE__PATH", database(folder))
+                .env("SCHOOLBELL_AUTH__JWT_SECRET", SECRET)
+                .env("SCHOOLBELL_PUSH__ALLOW_PRIVATE_ENDPOINTS", "true")
+                .env("SCHOOLBELL_PUSH__SUBJECT", "mailto:office@school.edu");
+        }
+        command.envs(self.environment.iter().cloned());
+        command.current_dir(folder);
+        command
+    }
+}
+
+fn own(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    environment.iter().map(own).collect()
+}
+
+/// Where the database of either program lies.
+pub fn database(folder: &Path) -> PathBuf {
+    folder.join("school.db")
+}
 
 pub struct Server {
     child: Child,
     pub address: String,
     /// A token of somebody who may announce.
     pub sender: String,
-    environment: Vec<(String, String)>,
-    folder: tempfile::TempDir,
+    pub program: Program,
+    folder: Arc<TempDir>,
 }
 
 impl Server {
-    /// Fills a database and starts the server on it.
+    /// Fills a database and starts schoolbell on it.
     pub fn start(fill: impl FnOnce(&App)) -> Self {
         Self::start_with(&FAST, fill)
     }
 
     /// As [`Server::start`], with this configuration.
     pub fn start_with(environment: &[(&str, &str)], fill: impl FnOnce(&App)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        config.database.path = folder.path().join("school.db");
-        config.auth.jwt_secret = schoolbell::config::Secret::new(SECRET);
-        let app = App::open(config).unwrap();
-        seed::person(&app, "sender", Role::Staff);
-        fill(&app);
-        drop(app);
-        let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-        let environment: Vec<_> = environment.iter().map(own).collect();
-        let (child, address) = spawn(folder.path(), "127.0.0.1:0", &environment);
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        seed::schoolbell(folder.path(), fill);
+        Self::on(Program::schoolbell(Dialect::Ws, environment), folder)
+    }
+
+    /// Starts a program on the database in this folder, which outlives it where somebody else keeps it.
+    pub fn on(program: Program, folder: Arc<TempDir>) -> Self {
+        let (child, address) = spawn(&program, folder.path(), "127.0.0.1:0");
         Server {
             child,
             address,
             sender: token("sender"),
-            environment,
+            program,
             folder,
         }
     }
 
     /// SIGKILL, and a new process on the same database and port.
     pub fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        (self.child, self.address) = spawn(self.folder.path(), &self.address, &self.environment);
+        self.kill();
+        (self.child, self.address) = spawn(&self.program, self.folder.path(), &self.address);
     }
 
-    pub fn database(&self) -> std::path::PathBuf {
-        self.folder.path().join("school.db")
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub fn database(&self) -> PathBuf {
+        database(self.folder.path())
     }
 
     /// A command of the binary on this database.
     pub fn command(&self) -> Command {
-        command(self.folder.path(), &self.environment)
+        self.program.command(self.folder.path())
     }
 
     /// How many files the server's process has open.
@@ -91,6 +169,19 @@ impl Server {
     pub fn cpu_seconds(&self) -> f64 {
         cpu_seconds(self.child.id())
     }
+
+    /// Waits until the process does nothing: what it does behind a request counts, too.
+    pub async fn rest(&self) {
+        let pause = Duration::from_millis(400);
+        for _ in 0..150 {
+            let before = self.cpu_seconds();
+            tokio::time::sleep(pause).await;
+            if self.cpu_seconds() - before < 0.02 {
+                return;
+            }
+        }
+        panic!("the server does not come to rest");
+    }
 }
 
 /// Resident memory of a process.
@@ -109,20 +200,9 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     ticks / 100.0
 }
 
-fn command(folder: &Path, environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_schoolbell"));
-    command
-        .env("SCHOOLBELL_DATABASE__PATH", folder.join("school.db"))
-        .env("SCHOOLBELL_AUTH__JWT_SECRET", SECRET)
-        .env("SCHOOLBELL_PUSH__ALLOW_PRIVATE_ENDPOINTS", "true")
-        .env("SCHOOLBELL_PUSH__SUBJECT", "mailto:office@school.edu")
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(folder);
-    command
-}
-
-fn spawn(folder: &Path, listen: &str, environment: &[(String, String)]) -> (Child, String) {
-    let mut child = command(folder, environment)
+fn spawn(program: &Program, folder: &Path, listen: &str) -> (Child, String) {
+    let mut child = program
+        .command(folder)
         .env("SCHOOLBELL_SERVER__LISTEN", listen)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -138,8 +218,7 @@ fn spawn(folder: &Path, listen: &str, environment: &[(String, String)]) -> (Chil
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

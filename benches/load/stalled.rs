@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use crate::client::{Http, Live, find, handshake};
 use crate::server::{Server, token};
-use crate::{percentile, row, seed, send_steadily};
+use crate::traffic::steadily;
+use crate::{SENDERS, STEADY_RATE, percentile, row, seed};
 
 const READING: usize = 8_000;
 const STALLED: usize = 2_000;
@@ -35,7 +36,10 @@ pub async fn bound() {
         guardians.push(tokio::spawn(read_until(stream, stopped.clone())));
     }
     assert_eq!(online(&server).await, READING + STALLED);
-    let ((), sent) = tokio::join!(announce(&server), send_steadily(&server, start, TIME));
+    let ((), sent) = tokio::join!(
+        announce(&server),
+        steadily(&server, SENDERS, start, STEADY_RATE, TIME)
+    );
     let before = p99(&mut live, sent).await;
     let memory = server.memory_bytes();
 
@@ -52,7 +56,7 @@ pub async fn bound() {
         }
         (most, gone.expect("the stalled sockets are still there"))
     };
-    let sending = send_steadily(&server, start, TIME);
+    let sending = steadily(&server, SENDERS, start, STEADY_RATE, TIME);
     let ((), (most, gone), sent) = tokio::join!(announce(&server), watching, sending);
     let during = p99(&mut live, sent).await;
     row(

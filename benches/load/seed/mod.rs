@@ -1,10 +1,17 @@
 //! Databases to measure on.
 
-use schoolbell::App;
+pub mod node;
+
+use std::path::Path;
+
+use schoolbell::config::Secret;
 use schoolbell::model::ids::UserId;
 use schoolbell::model::subscriptions::{Endpoint, NewSubscription};
-use schoolbell::model::users::{DisplayName, NewUser, Role};
+use schoolbell::model::users::{DisplayName, NewUser, Role, Username};
 use schoolbell::store::{WriteTx, subscriptions, users};
+use schoolbell::{App, Config};
+
+use crate::server;
 
 /// Partners of each: a hundred conversations in everybody's list.
 const PARTNERS: usize = 100;
@@ -13,6 +20,16 @@ const PAIR: usize = 60;
 
 pub fn id(person: usize) -> String {
     format!("person-{person}")
+}
+
+/// Makes the database of a schoolbell in this folder.
+pub fn schoolbell(folder: &Path, fill: impl FnOnce(&App)) {
+    let mut config = Config::default();
+    config.database.path = server::database(folder);
+    config.auth.jwt_secret = Secret::new(server::SECRET);
+    let app = App::open(config).unwrap();
+    person(&app, "sender", Role::Staff);
+    fill(&app);
 }
 
 /// On a thread of its own: the caller is inside a runtime.
@@ -51,6 +68,21 @@ pub fn people(app: &App, count: usize) {
     });
 }
 
+/// People with a username, which is their id, and a password of this hash.
+pub fn accounts(app: &App, count: usize, hash: &str) {
+    let hash = hash.to_owned();
+    write(app, move |tx| {
+        (0..count).try_for_each(|i| {
+            let account = NewUser {
+                username: Some(Username::parse(&id(i))?),
+                password_hash: Some(hash.clone()),
+                ..new(&id(i), Role::Student)
+            };
+            users::insert(tx, &account, tx.now).map(drop)
+        })
+    });
+}
+
 /// Guardians, by the name of their role.
 pub fn guardians(app: &App, count: usize) {
     write(app, move |tx| {
@@ -78,14 +110,19 @@ pub fn away(app: &App, count: usize, origin: &str) {
     });
 }
 
-/// Messages spread over all conversations as time would spread them: each goes to another conversation than the one
-/// before it. Whatever the size, the first person has as many conversations and the first pair more than a page.
-pub fn history(app: &App, messages: usize) {
-    let people_count = if messages < 100_000 {
+/// How many people wrote so many messages.
+fn school_of(messages: usize) -> usize {
+    if messages < 100_000 {
         PARTNERS + 1
     } else {
         2_000
-    };
+    }
+}
+
+/// Messages spread over all conversations as time would spread them: each goes to another conversation than the one
+/// before it. Whatever the size, the first person has as many conversations and the first pair more than a page.
+pub fn history(app: &App, messages: usize) {
+    let people_count = school_of(messages);
     people(app, people_count);
     write(app, move |tx| {
         tx.execute_batch(&format!(
