@@ -45,7 +45,8 @@ impl Passwords {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let (jobs, waiting) = mpsc::sync_channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..(cores / 2).max(1) {
+        // All of them: whatever else there is to do comes first.
+        for _ in 0..cores {
             let waiting = waiting.clone();
             let started = std::thread::Builder::new()
                 .name("passwords".into())

@@ -1,6 +1,11 @@
 //! Moves the write-ahead log into the database, on a thread and a connection of its own, so that no write pays for it.
+//!
+//! Under a steady load the log never comes to an end by itself. When it is long, and all but a little of it is moved, the
+//! writer is asked to begin it anew, between two commits: nobody else gets a turn while the writer is busy.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,12 +16,55 @@ use super::open;
 
 const EVERY: Duration = Duration::from_millis(200);
 
+/// How long the writer waits for readers of the old log: no longer than those who write can bear.
 const PATIENCE: Duration = Duration::from_millis(30);
-/// After a TRUNCATE that a long reader kept from its work, only PASSIVE ones for this long.
+/// After a log that a long reader kept from being begun anew, it is not tried for this long.
 const BACK_OFF: Duration = Duration::from_secs(5);
 
-/// Past this size the log is emptied even though writers wait for it, so that it cannot grow without bound.
+/// A log of more pages than this is begun anew. One of moderate length that is written over and over reaches the disk faster
+/// than one that grows, too.
+const LONG: i64 = 4_096;
+/// As many pages may be left to move while writers wait.
+const REST: i64 = 512;
+/// How often what was written meanwhile is moved, too, to get there.
+const PASSES: usize = 4;
+
+/// A file of the log past this size is cut off.
 const WAL_LIMIT: u64 = 128 << 20;
+
+/// What the writer is asked to do between two commits.
+#[derive(Default)]
+pub struct Turn {
+    wanted: AtomicBool,
+    refused: AtomicBool,
+}
+
+impl Turn {
+    /// Begins the log anew if that is wanted. Called by the writer, outside a transaction.
+    pub fn take(&self, connection: &Connection) {
+        if !self.wanted.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = self.begin_anew(connection) {
+            tracing::warn!(%error, "the write-ahead log could not be begun anew");
+            self.refused.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn begin_anew(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let wal = connection
+            .path()
+            .map(|path| open::sibling(Path::new(path), "-wal"));
+        let size = wal.and_then(|wal| std::fs::metadata(wal).ok());
+        let long = size.is_some_and(|wal| wal.len() > WAL_LIMIT);
+        let mode = if long { "TRUNCATE" } else { "RESTART" };
+        connection.busy_timeout(PATIENCE)?;
+        let state = checkpoint(connection, mode);
+        connection.busy_timeout(open::BUSY)?;
+        self.refused.store(state?.busy, Ordering::Relaxed);
+        Ok(())
+    }
+}
 
 /// Stops and is joined when dropped.
 pub struct Checkpointer {
@@ -25,16 +73,13 @@ pub struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub fn start(path: &Path) -> rusqlite::Result<Self> {
+    pub fn start(path: &Path, turn: Arc<Turn>) -> rusqlite::Result<Self> {
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         open::tune(&mut connection)?;
-        // A TRUNCATE waits for readers while it keeps writers out: no longer than a writer can bear.
-        connection.busy_timeout(PATIENCE)?;
-        let wal = open::sibling(path, "-wal");
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || run(&connection, &wal, &stopped))
+            .spawn(move || run(&connection, &turn, &stopped))
             .map_err(|_| rusqlite::Error::InvalidQuery)?;
         Ok(Checkpointer {
             stop: Some(stop),
@@ -52,19 +97,47 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(connection: &Connection, wal: &PathBuf, stopped: &mpsc::Receiver<()>) {
+fn run(connection: &Connection, turn: &Turn, stopped: &mpsc::Receiver<()>) {
     let mut not_before = Instant::now();
     while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-        let size = std::fs::metadata(wal).map_or(0, |m| m.len());
-        let truncate = size > WAL_LIMIT && Instant::now() >= not_before;
-        let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
-        let busy = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-            row.get::<_, i64>(0)
-        });
-        match busy {
-            Ok(busy) if truncate && busy != 0 => not_before = Instant::now() + BACK_OFF,
+        if turn.refused.swap(false, Ordering::Relaxed) {
+            not_before = Instant::now() + BACK_OFF;
+        }
+        match move_pages(connection) {
+            Ok(state) if state.pages > LONG && Instant::now() >= not_before => {
+                turn.wanted.store(true, Ordering::Relaxed);
+            }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, mode, "checkpoint failed"),
+            Err(error) => tracing::warn!(%error, "checkpoint failed"),
         }
     }
+}
+
+/// Moves what it can while others write: of a long log, all but a little.
+fn move_pages(connection: &Connection) -> rusqlite::Result<State> {
+    let mut state = checkpoint(connection, "PASSIVE")?;
+    for _ in 1..PASSES {
+        if state.pages <= LONG || state.pages - state.moved <= REST {
+            break;
+        }
+        state = checkpoint(connection, "PASSIVE")?;
+    }
+    Ok(state)
+}
+
+/// What `PRAGMA wal_checkpoint` answers.
+struct State {
+    busy: bool,
+    pages: i64,
+    moved: i64,
+}
+
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<State> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        Ok(State {
+            busy: row.get(0)?,
+            pages: row.get(1)?,
+            moved: row.get(2)?,
+        })
+    })
 }

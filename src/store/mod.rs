@@ -95,10 +95,11 @@ impl Store {
             .test_on_check_out(false)
             .build(manager)
             .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
-        let checkpointer = checkpoint::Checkpointer::start(&config.path)
+        let turn = Arc::<checkpoint::Turn>::default();
+        let checkpointer = checkpoint::Checkpointer::start(&config.path, turn.clone())
             .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
         Ok(Store {
-            writer: Writer::start(connection, clock, metrics.clone(), sink),
+            writer: Writer::start(connection, clock, metrics.clone(), sink, turn),
             metrics,
             readers,
             permits: Arc::new(Semaphore::new(config.readers as usize)),

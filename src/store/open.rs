@@ -56,9 +56,12 @@ pub fn read_only() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
+/// How long a connection waits for another process that holds the database.
+pub const BUSY: Duration = Duration::from_secs(5);
+
 /// What every connection sets; `busy_timeout` first, since the others may wait.
 pub fn tune(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.execute_batch(
         "PRAGMA foreign_keys = ON;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::checkpoint::Turn;
 use super::job::{Job, Queued, Task, unwritten};
 use super::{Committed, Sink, search};
 use crate::error::{Error, Result};
@@ -79,6 +80,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         sink: Sink,
+        turn: Arc<Turn>,
     ) -> Self {
         let (queue, jobs) = mpsc::sync_channel(WRITES);
         let worker = Worker {
@@ -86,6 +88,7 @@ impl Writer {
             clock,
             metrics: metrics.clone(),
             sink,
+            turn,
             share: SHARE,
             data_version: 0,
             watched: Instant::now(),
@@ -136,6 +139,7 @@ struct Worker {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     sink: Sink,
+    turn: Arc<Turn>,
     /// How many jobs the next commit is for.
     share: usize,
     data_version: i64,
@@ -157,6 +161,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => self.catch_up_search(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.turn.take(&self.connection);
             if self.watched.elapsed() >= WATCH {
                 self.watch();
             }
