@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, Row, params};
 
 use super::conversations::{self, ConversationKey};
 use super::{WriteTx, all, first, pushes, run, users};
@@ -109,16 +109,16 @@ pub fn insert(
     run(
         tx,
         "INSERT INTO messages (conversation_key, seq, id, sender_key, content, client_id, created_at)
-         VALUES (:conversation, :seq, :id, :sender, :content, :client_id, :created_at)",
-        named_params! {
-            ":conversation": conversation.0,
-            ":seq": message.seq,
-            ":id": message.id.as_bytes(),
-            ":sender": sender.key.0,
-            ":content": message.content,
-            ":client_id": message.client_id,
-            ":created_at": message.created_at.0,
-        },
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            conversation.0,
+            message.seq,
+            message.id.as_bytes(),
+            sender.key.0,
+            message.content,
+            message.client_id,
+            message.created_at.0,
+        ],
     )?;
     conversations::advance(tx, conversation, sender.key, receiver.key, message.seq)?;
     Ok(message)

@@ -128,4 +128,33 @@ impl Figures {
         let rounds = self.rounds(peer, key);
         rounds.get(rounds.len() / 2).copied()
     }
+
+    /// As comma-separated values: each round of each metric and peer.
+    pub fn lines(&self) -> String {
+        let mut lines = String::from("peer,metric,rounds\n");
+        for ((peer, key), rounds) in &self.values {
+            let rounds: Vec<String> = rounds.iter().map(|value| format!("{value:.4}")).collect();
+            lines += &format!("{peer},{key},{}\n", rounds.join(" "));
+        }
+        lines
+    }
+
+    /// Panics unless each peer, or the floor, has a figure for each metric.
+    pub fn check(&self, histories: &[usize]) {
+        let sizes: Vec<String> = histories.iter().map(|size| format!("_{size}")).collect();
+        for metric in METRICS {
+            let of_history = ["list", "page", "unread"]
+                .iter()
+                .any(|name| metric.key.starts_with(name));
+            if of_history && !sizes.iter().any(|size| metric.key.ends_with(size)) {
+                continue;
+            }
+            let has = |peer: &str| {
+                let median = self.median(peer, metric.key);
+                median.is_some_and(|value| value.is_finite() && value >= 0.0)
+            };
+            let everybody = super::PEERS.iter().all(|peer| has(peer.name));
+            assert!(everybody || has("floor"), "no figure: {}", metric.title);
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod plots;
 mod reads;
 mod report;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,7 +154,7 @@ pub struct Options {
     peers: Vec<String>,
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only tries whether everything runs, and writes no results.
+    /// Only tries whether everything runs: what it writes lies in `target/tmp` and means nothing.
     #[arg(long)]
     smoke: bool,
 }
@@ -200,9 +201,15 @@ pub async fn run(options: &Options) {
         }
     }
     println!("\n{}", report::table(&figures));
-    let whole = options.parts.is_empty() && options.peers.is_empty() && !options.smoke;
-    if whole {
-        println!("{}", aims::table(&figures));
-        report::write(&figures, scale.rounds);
+    if !options.parts.is_empty() || !options.peers.is_empty() {
+        return;
     }
+    println!("{}", aims::table(&figures));
+    let folder = if options.smoke {
+        figures.check(scale.histories);
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("results")
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results")
+    };
+    report::write(&figures, scale.rounds, &folder);
 }
