@@ -100,9 +100,15 @@ impl Plot {
         let lowest = all().fold(f64::INFINITY, f64::min);
         let highest = all().fold(f64::MIN_POSITIVE, f64::max);
         let count = self.groups.len() as f64;
+        area.draw_text(
+            self.title,
+            &("sans-serif", 15).into_text_style(area),
+            (72, 12),
+        )?;
         let mut chart = ChartBuilder::on(area)
-            .caption(self.title, ("sans-serif", 15))
             .margin(12)
+            .margin_top(60)
+            .margin_bottom(8)
             .x_label_area_size(28)
             .y_label_area_size(60)
             .build_cartesian_2d(0.0..count, (lowest / 1.5..highest * 1.5).log_scale())?;
@@ -119,26 +125,17 @@ impl Plot {
             let color = COLORS[i];
             let points =
                 (0..self.groups.len()).filter_map(|g| Some((g as f64, value(peer.name, g)?)));
-            let drawn = if self.lines {
+            if self.lines {
                 let points = points.map(|(x, y)| (x + 0.5, y));
-                chart.draw_series(LineSeries::new(points, color.stroke_width(2)).point_size(3))?
+                chart.draw_series(LineSeries::new(points, color.stroke_width(2)).point_size(3))?;
             } else {
                 let from = 0.1 + i as f64 * width;
                 let bar = |(x, y): (f64, f64)| {
                     let corners = [(x + from, lowest / 1.5), (x + from + width, y)];
                     Rectangle::new(corners, color.filled())
                 };
-                chart.draw_series(points.map(bar))?
-            };
-            drawn
-                .label(format!(
-                    "{}, {}",
-                    peer.name.trim_end_matches(" FULL"),
-                    peer.synchronous
-                ))
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 4), (x + 12, y + 4)], color.filled())
-                });
+                chart.draw_series(points.map(bar))?;
+            }
         }
         let style = ("sans-serif", 12).into_text_style(area);
         let plane = chart.plotting_area().get_pixel_range();
@@ -150,12 +147,17 @@ impl Plot {
             let at = (middle as i32 - text_width as i32 / 2, plane.1.end + 8);
             area.draw_text(text, &style, at)?;
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.2))
-            .position(SeriesLabelPosition::UpperLeft)
-            .draw()?;
+        let mut x = plane.0.start;
+        for (peer, color) in PEERS.iter().zip(COLORS) {
+            area.draw(&Rectangle::new([(x, 38), (x + 12, 48)], color.filled()))?;
+            let text = format!(
+                "{}, {}",
+                peer.name.trim_end_matches(" FULL"),
+                peer.synchronous
+            );
+            area.draw_text(&text, &style, (x + 17, 38))?;
+            x += area.estimate_text_size(&text, &style)?.0 as i32 + 36;
+        }
         Ok(())
     }
 }
