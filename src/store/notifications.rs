@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::{WriteTx, all, first, run, users};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::audience::Audience;
 use crate::model::ids::{Id, Seq, UserKey};
 use crate::model::notifications::{NewNotification, Notification, NotificationKey, Sent, Type};
@@ -130,15 +130,17 @@ pub fn deliver(
     recipients: &[UserKey],
 ) -> Result<Option<Notification>> {
     let seq = tx.next_seq();
-    let mut insert = tx.prepare_cached(
+    // Those who have gone meanwhile get nothing. One statement for all: each notes a savepoint of its own, and what that costs
+    // grows with what the write has changed so far.
+    let keys: Vec<i64> = recipients.iter().map(|recipient| recipient.0).collect();
+    let keys = serde_json::to_string(&keys).map_err(|e| Error::Internal(e.to_string()))?;
+    run(
+        tx,
         "INSERT INTO notification_recipients (user_key, seq, notification_key)
-         SELECT key, ?2, ?3 FROM users WHERE key = ?1",
+         SELECT u.key, ?2, ?3 FROM json_each(?1) wanted CROSS JOIN users u WHERE u.key = wanted.value",
+        params![keys, seq, key.0],
     )?;
-    for recipient in recipients {
-        if insert.execute([recipient.0, seq, key.0])? > 0 {
-            users::add_unread(tx, *recipient, 0, 1)?;
-        }
-    }
+    users::add_unread_notification(tx, &keys)?;
     let sql = "SELECT ?2, n.id, n.type, n.title, n.message, n.link, NULL, n.created_at
                FROM notifications n WHERE n.key = ?1";
     first(tx, sql, [key.0, seq], notification)

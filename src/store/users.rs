@@ -229,6 +229,13 @@ pub fn unread(connection: &Connection, key: UserKey) -> Result<Unread> {
     Ok(counts.unwrap_or_default())
 }
 
+/// One unread notification more for each of these: a JSON array of keys.
+pub(super) fn add_unread_notification(connection: &Connection, keys: &str) -> Result<()> {
+    let sql = "UPDATE unread SET notifications = notifications + 1
+               WHERE user_key IN (SELECT value FROM json_each(?1))";
+    run(connection, sql, [keys]).map(drop)
+}
+
 /// Adds to the counters; negative to take away.
 pub(super) fn add_unread(
     connection: &Connection,
