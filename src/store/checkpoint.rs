@@ -141,3 +141,69 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<State> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two connections to a database whose log is longer than it should be: the writer's and the checkpointer's.
+    fn long_log(folder: &Path) -> (Connection, Connection) {
+        let path = folder.join("school.db");
+        let writer = Connection::open(&path).unwrap();
+        let pragmas =
+            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x BLOB);";
+        writer.execute_batch(pragmas).unwrap();
+        let blob = format!("INSERT INTO t VALUES (zeroblob({}))", (LONG + 100) * 4_096);
+        writer.execute_batch(&blob).unwrap();
+        (writer, Connection::open(&path).unwrap())
+    }
+
+    fn pages(connection: &Connection) -> i64 {
+        checkpoint(connection, "PASSIVE").unwrap().pages
+    }
+
+    /// How often the log was begun anew (SQLite file format, section 4.1: bytes 12 to 15 of its header).
+    fn begun(folder: &Path) -> u32 {
+        let wal = std::fs::read(folder.join("school.db-wal")).unwrap();
+        u32::from_be_bytes(wal[12..16].try_into().unwrap())
+    }
+
+    #[test]
+    fn a_long_log_is_begun_anew_by_the_writer_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, other) = long_log(folder.path());
+        let (turn, first) = (Turn::default(), begun(folder.path()));
+        turn.take(&writer);
+        writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        assert_eq!(begun(folder.path()), first, "nobody asked for it");
+
+        turn.wanted.store(true, Ordering::Relaxed);
+        turn.take(&writer);
+        writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        assert_eq!(begun(folder.path()), first + 1);
+        assert!(pages(&other) < 10);
+        assert!(!turn.refused.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_long_reader_puts_it_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, other) = long_log(folder.path());
+        let reader = Connection::open(folder.path().join("school.db")).unwrap();
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM t;")
+            .unwrap();
+        writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        let turn = Turn::default();
+        turn.wanted.store(true, Ordering::Relaxed);
+        turn.take(&writer);
+        assert!(turn.refused.load(Ordering::Relaxed));
+        // The writer goes on with the old log, and waits for others as long as before.
+        writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        assert!(pages(&other) > LONG);
+        let patience: i64 = writer
+            .pragma_query_value(None, "busy_timeout", |row| row.get(0))
+            .unwrap();
+        assert_eq!(patience as u128, open::BUSY.as_millis());
+    }
+}
