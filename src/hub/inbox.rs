@@ -89,24 +89,39 @@ impl Inbox {
     }
 
     pub fn push(&self, packet: Arc<Packet>) {
+        if self.put(packet) {
+            self.wake();
+        }
+    }
+
+    /// Queues a packet and says whether the connection is to be told with [`Inbox::wake`]: not where something waits
+    /// already, since who takes takes all.
+    #[must_use]
+    pub fn put(&self, packet: Arc<Packet>) -> bool {
         let size = packet.json.len();
         let mut queue = self.queue();
         if queue.close.is_some() {
-            return;
+            return false;
         }
         let waiting = queue.bytes + size;
         if waiting > HARD_LIMIT || self.pressure.over_share(waiting) {
             queue.close = Some(CloseCode::TooSlow);
             self.forget(&mut queue);
-        } else if packet.droppable && queue.bytes + size > SOFT_LIMIT {
-            self.metrics.events_dropped.inc();
-            return;
-        } else {
-            queue.packets.push_back(packet);
-            queue.bytes += size;
-            self.metrics.queue_bytes.inc_by(size as i64);
+            return true;
         }
-        drop(queue);
+        if packet.droppable && waiting > SOFT_LIMIT {
+            self.metrics.events_dropped.inc();
+            return false;
+        }
+        let first = queue.packets.is_empty();
+        queue.packets.push_back(packet);
+        queue.bytes = waiting;
+        self.metrics.queue_bytes.inc_by(size as i64);
+        first
+    }
+
+    /// Tells the connection that something waits.
+    pub fn wake(&self) {
         self.wake.notify_one();
     }
 
@@ -118,7 +133,7 @@ impl Inbox {
             self.forget(&mut queue);
         }
         drop(queue);
-        self.wake.notify_one();
+        self.wake();
     }
 
     fn forget(&self, queue: &mut Queue) {
@@ -159,7 +174,7 @@ impl Inbox {
         self.queue().close
     }
 
-    /// Resolves when something was pushed since the last time it did.
+    /// Resolves when something waits that did not the last time.
     pub async fn wait(&self) {
         self.wake.notified().await;
     }
@@ -224,6 +239,19 @@ mod tests {
         assert!(drained.packets.is_empty());
         assert_eq!(drained.close, Some(CloseCode::TooSlow));
         assert_eq!(metrics.queue_bytes.get(), 0);
+    }
+
+    #[test]
+    fn only_the_first_of_many_wakes() {
+        let (inbox, _) = inbox();
+        assert!(inbox.put(packet(10, false)));
+        assert!(!inbox.put(packet(10, false)));
+        assert_eq!(inbox.drain(usize::MAX).packets.len(), 2);
+        assert!(inbox.put(packet(10, false)), "what came after the drain");
+        assert!(
+            inbox.put(packet(HARD_LIMIT, false)),
+            "the connection is to hear that it goes"
+        );
     }
 
     #[test]

@@ -189,6 +189,13 @@ impl Hub {
 
     /// Puts an event into the inbox of each recipient's sockets. It is encoded once, and only if anybody is there.
     pub fn publish(&self, publication: &Publication) {
+        let mut to_wake = Vec::new();
+        self.put(publication, &mut to_wake);
+        to_wake.iter().for_each(|inbox| inbox.wake());
+    }
+
+    /// As [`Hub::publish`], but the sockets are still to be woken: once, for all that they get together.
+    fn put(&self, publication: &Publication, to_wake: &mut Vec<Arc<Inbox>>) {
         if publication.event.droppable() && self.pressure.sheds_ephemeral() {
             self.metrics.refused("overload_ephemeral");
             return;
@@ -204,9 +211,11 @@ impl Hub {
             return;
         }
         let packet = Arc::new(Packet::new(&publication.event));
-        for inbox in inboxes {
-            inbox.push(packet.clone());
-        }
+        to_wake.extend(
+            inboxes
+                .into_iter()
+                .filter(|inbox| inbox.put(packet.clone())),
+        );
     }
 
     /// As [`Hub::publish`] for an event that nobody caused on a socket.
