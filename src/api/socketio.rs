@@ -214,8 +214,8 @@ fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<R
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
         match upgraded(upgrade).await {
-            Some(Stream::Tcp(stream, early)) => start(app, stream, &early, upgrading, seat).await,
-            Some(Stream::Other(stream)) => start(app, stream, &[], upgrading, seat).await,
+            Some(Stream::Tcp(stream, early)) => start(&app, stream, &early, upgrading, seat).await,
+            Some(Stream::Other(stream)) => start(&app, stream, &[], upgrading, seat).await,
             None => {}
         }
     });
@@ -223,13 +223,13 @@ fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<R
 }
 
 async fn start<S>(
-    app: App,
+    app: &App,
     stream: S,
     early: &[u8],
     upgrading: Option<Upgrading>,
     seat: Option<Arc<Seat>>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match upgrading {
         Some(upgrading) => upgrading.serve(app, stream, early, seat).await,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use warp::Filter;
 use warp::http::{HeaderMap, Method, header};
@@ -80,7 +79,7 @@ async fn handshake(
         since,
         identity,
         seat,
-        early: Bytes::new(),
+        early: Vec::new(),
     };
     tasks.spawn(start(app, upgrade, opening));
     Ok((switching(&key)?, user))
@@ -108,9 +107,9 @@ async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Option<Identity>> {
 async fn start(app: App, upgrade: OnUpgrade, opening: Opening) {
     match upgraded(upgrade).await {
         Some(Stream::Tcp(stream, early)) => {
-            ws::serve(app, stream, Opening { early, ..opening }).await
+            ws::serve(&app, stream, Opening { early, ..opening });
         }
-        Some(Stream::Other(stream)) => ws::serve(app, stream, opening).await,
+        Some(Stream::Other(stream)) => ws::serve(&app, stream, opening),
         None => {}
     }
 }

@@ -156,18 +156,19 @@ async fn read_into<S: AsyncRead + Unpin>(
     .await
 }
 
-/// Serves a new connection to its end.
-pub(super) async fn serve<S, P>(app: &App, wire: Wire<S>, protocol: P, identity: Option<Identity>)
+/// Starts to serve a new connection.
+pub(super) fn serve<S, P>(app: &App, wire: Wire<S>, protocol: P, identity: Option<Identity>)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-    P: OverWebSocket,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    P: OverWebSocket + Send + 'static,
 {
     let bucket = Bucket::new(&app.config.limits);
-    resume(app, wire, protocol, Heartbeat::new(), bucket, identity).await;
+    resume(app, wire, protocol, Heartbeat::new(), bucket, identity);
 }
 
-/// Serves to its end a connection that began elsewhere.
-pub(super) async fn resume<S, P>(
+/// Starts to serve a connection that began elsewhere: on a task of its own, so that what its beginning needed does not stay
+/// in memory as long as the socket is open.
+pub(super) fn resume<S, P>(
     app: &App,
     wire: Wire<S>,
     protocol: P,
@@ -175,47 +176,37 @@ pub(super) async fn resume<S, P>(
     bucket: Bucket,
     identity: Option<Identity>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-    P: OverWebSocket,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    P: OverWebSocket + Send + 'static,
 {
-    let gauge = app.metrics.connection_gauge(P::TRANSPORT);
-    gauge.inc();
     let mut socket = Socket {
-        app,
+        app: app.clone(),
         wire,
         protocol,
         heartbeat,
         bucket,
     };
-    let end = match socket.run(identity).await {
-        Ok(never) => match never {},
-        Err(end) => end,
-    };
-    let Socket {
-        mut wire,
-        mut protocol,
-        ..
-    } = socket;
-    if let End::Code(code) = end {
-        protocol.farewell(code, &mut wire.out);
-    }
-    // Out of the hub before the farewell: nothing more is queued for a socket that is closing.
-    drop(protocol);
-    wire.close(&end).await;
-    app.metrics.closed(end.code());
-    gauge.dec();
-    tracing::debug!(code = end.code(), "socket closed");
+    app.tasks.spawn(async move {
+        let gauge = socket.app.metrics.connection_gauge(P::TRANSPORT);
+        gauge.inc();
+        let end = match socket.run(identity).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        socket.end(&end).await;
+        gauge.dec();
+    });
 }
 
-struct Socket<'a, S, P> {
-    app: &'a App,
+struct Socket<S, P> {
+    app: App,
     wire: Wire<S>,
     protocol: P,
     heartbeat: Heartbeat,
     bucket: Bucket,
 }
 
-impl<S, P> Socket<'_, S, P>
+impl<S, P> Socket<S, P>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     P: OverWebSocket,
@@ -284,7 +275,8 @@ where
             match incoming {
                 Incoming::Text(text) => {
                     self.bucket.take(&self.app.config.limits)?;
-                    let events = self.protocol.receive(&text, &mut self.wire.out).await?;
+                    // Boxed: clients say little, and an idle socket's task should not be as large as this.
+                    let events = Box::pin(self.protocol.receive(&text, &mut self.wire.out)).await?;
                     self.send(events).await?;
                 }
                 Incoming::Ping(payload) => {
@@ -314,6 +306,23 @@ where
                 return Err(code.into());
             }
         }
+    }
+
+    async fn end(self, end: &End) {
+        let Socket {
+            app,
+            mut wire,
+            mut protocol,
+            ..
+        } = self;
+        if let End::Code(code) = *end {
+            protocol.farewell(code, &mut wire.out);
+        }
+        // Out of the hub before the farewell: nothing more is queued for a socket that is closing.
+        drop(protocol);
+        wire.close(end).await;
+        app.metrics.closed(end.code());
+        tracing::debug!(code = end.code(), "socket closed");
     }
 
     async fn send(&mut self, events: Vec<Packet>) -> Result<(), End> {

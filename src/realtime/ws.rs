@@ -24,20 +24,20 @@ pub struct Opening {
     pub identity: Option<Identity>,
     pub seat: Option<Arc<Seat>>,
     /// Bytes that came with the handshake.
-    pub early: bytes::Bytes,
+    pub early: Vec<u8>,
 }
 
-/// Serves a socket to its end.
-pub async fn serve<S>(app: App, stream: S, opening: Opening)
+/// Starts to serve a socket.
+pub fn serve<S>(app: &App, stream: S, opening: Opening)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut session = Session::new(app.clone(), opening.seat);
     if let Some(since) = opening.since {
         session.come_from(since);
     }
     let wire = Wire::new(stream, &opening.early);
-    websocket::serve(&app, wire, Plain { session }, opening.identity).await;
+    websocket::serve(app, wire, Plain { session }, opening.identity);
 }
 
 struct Plain {

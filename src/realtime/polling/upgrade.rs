@@ -42,20 +42,20 @@ impl Upgrading {
         Upgrading(link)
     }
 
-    /// Lets a WebSocket prove itself, then serves the session on it to its end. Where it does not prove itself, the
+    /// Lets a WebSocket prove itself, then starts to serve the session on it. Where it does not prove itself, the
     /// session goes on polling.
-    pub async fn serve<S>(self, app: App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
+    pub async fn serve<S>(self, app: &App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut wire = Wire::new(stream, early);
         let probe = timeout(UPGRADE_TIME, self.probe(&mut wire));
         let probed = tokio::select! {
             probed = probe => probed.unwrap_or(Err(End::Code(CloseCode::NoAuth))),
-            () = stopped(&app) => Err(End::Code(CloseCode::Restarting)),
+            () = stopped(app) => Err(End::Code(CloseCode::Restarting)),
             () = lost(seat.as_deref()) => Err(End::Code(CloseCode::Restarting)),
         };
-        // The right goes back before the rest, which may take days.
+        // The right goes back.
         drop(self);
         let mut carried = match probed {
             Ok(carried) => carried,
@@ -66,7 +66,7 @@ impl Upgrading {
             wire.out.message(&[packet]);
         }
         let (protocol, heartbeat, bucket) = (carried.protocol, carried.heartbeat, carried.bucket);
-        websocket::resume(&app, wire, protocol, heartbeat, bucket, None).await;
+        websocket::resume(app, wire, protocol, heartbeat, bucket, None);
     }
 
     async fn probe<S>(&self, wire: &mut Wire<S>) -> Result<Carried, End>

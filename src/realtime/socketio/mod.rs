@@ -33,10 +33,10 @@ const AUTHENTICATION_ERROR: &str = "Authentication error";
 /// The longest name of a namespace that is told that there is no such one, in bytes.
 const MAX_NAMESPACE: usize = 256;
 
-/// Serves to its end a connection that is a WebSocket from the start. `early`: bytes that came with the handshake.
-pub async fn serve<S>(app: App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
+/// Starts to serve a connection that is a WebSocket from the start. `early`: bytes that came with the handshake.
+pub async fn serve<S>(app: &App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut wire = Wire::new(stream, early);
     match engineio::new_sid() {
@@ -46,7 +46,7 @@ where
             return wire.close(&End::Code(CloseCode::Restarting)).await;
         }
     }
-    websocket::serve(&app, wire, SocketIo::new(app.clone(), seat), None).await;
+    websocket::serve(app, wire, SocketIo::new(app.clone(), seat), None);
 }
 
 /// One client on the main namespace.
