@@ -1,5 +1,6 @@
 //! The handshake of a WebSocket (RFC 6455 section 4.2), whatever is spoken on it.
 
+use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,7 +17,7 @@ const SEND_BUFFER: usize = 32 << 10;
 /// A connection that is HTTP no more.
 pub enum Stream {
     /// Under the real server it is the bare socket, and the bytes that came with the handshake.
-    Tcp(Transport, Vec<u8>),
+    Tcp(Transport, Bytes),
     /// A test's pipe stays wrapped.
     Other(TokioIo<Upgraded>),
 }
@@ -34,8 +35,7 @@ pub async fn upgraded(upgrade: OnUpgrade) -> Option<Stream> {
         Ok(parts) => {
             let transport = parts.io.into_inner();
             transport.bound_send_buffer(SEND_BUFFER);
-            // A copy, as a rule of nothing: the buffer that they came in would stay as long as the socket.
-            Stream::Tcp(transport, parts.read_buf.to_vec())
+            Stream::Tcp(transport, parts.read_buf)
         }
         Err(upgraded) => Stream::Other(TokioIo::new(upgraded)),
     })
