@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use warp::Filter;
 use warp::http::{HeaderMap, Method, header};
@@ -79,7 +80,7 @@ async fn handshake(
         since,
         identity,
         seat,
-        early: Vec::new(),
+        early: Bytes::new(),
     };
     tasks.spawn(start(app, upgrade, opening));
     Ok((switching(&key)?, user))

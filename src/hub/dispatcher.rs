@@ -6,13 +6,16 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 
-use super::{Hub, Inbox};
+use super::Hub;
+use super::inbox::{Inbox, SOFT_LIMIT};
 use crate::model::events::Effect;
 
 /// Commits that may wait to be published; the writer waits for room, so memory stays bounded.
 const QUEUE: usize = 1_024;
 /// Further commits whose events are put into inboxes before anybody is woken.
 const TOGETHER: usize = 16;
+/// Bytes of events after which they are woken all the same: well before an inbox is full.
+const ENOUGH: usize = SOFT_LIMIT / 2;
 /// Up to this many sockets are woken from this thread.
 const FEW: usize = 4;
 
@@ -29,13 +32,16 @@ impl Dispatcher {
             .name("dispatcher".into())
             .spawn(move || {
                 while let Ok(first) = commits.recv() {
-                    let mut to_wake = ToWake(Vec::new());
                     let more = commits.try_iter().take(TOGETHER).flatten();
+                    let mut to_wake = ToWake::default();
                     for effect in first.into_iter().chain(more) {
                         match effect {
-                            Effect::Publish(publication) => hub.put(&publication, &mut to_wake.0),
+                            Effect::Publish(publication) => hub.put(&publication, &mut to_wake),
                             Effect::Disconnect(user, code) => hub.disconnect(user, code),
                             Effect::UserChanged(_) | Effect::PushDue => {}
+                        }
+                        if to_wake.bytes > ENOUGH {
+                            std::mem::take(&mut to_wake).wake(runtime.as_ref());
                         }
                     }
                     to_wake.wake(runtime.as_ref());
@@ -48,14 +54,19 @@ impl Dispatcher {
 }
 
 /// Sockets that wake when this is dropped: wherever that is, also when its runtime is gone, so that nobody waits for ever.
-struct ToWake(Vec<Arc<Inbox>>);
+#[derive(Default)]
+pub(super) struct ToWake {
+    pub inboxes: Vec<Arc<Inbox>>,
+    /// Of the events that were put into them, each once.
+    pub bytes: usize,
+}
 
 impl ToWake {
     /// What came together leaves together: a socket that gets a hundred events writes once. A worker of the runtime takes
     /// the tasks that it wakes into its own queue; each one that is woken from outside goes through a lock.
     fn wake(self, runtime: Option<&Handle>) {
         if let Some(runtime) = runtime
-            && self.0.len() > FEW
+            && self.inboxes.len() > FEW
         {
             runtime.spawn(async move { drop(self) });
         }
@@ -64,7 +75,7 @@ impl ToWake {
 
 impl Drop for ToWake {
     fn drop(&mut self) {
-        self.0.iter().for_each(|inbox| inbox.wake());
+        self.inboxes.iter().for_each(|inbox| inbox.wake());
     }
 }
 
@@ -73,5 +84,55 @@ impl Drop for Dispatcher {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use futures_util::FutureExt as _;
+
+    use super::super::tests::hub;
+    use super::*;
+    use crate::model::events::{Event, Publication, Resync};
+    use crate::model::ids::{UserId, UserKey};
+
+    fn told(user: UserKey) -> Effect {
+        let resync = Resync {
+            reason: "unknown_cursor",
+            seq: 1,
+        };
+        let publication = Publication {
+            to: vec![user],
+            except: None,
+            event: Event::Resync(resync),
+        };
+        publication.into()
+    }
+
+    #[test]
+    fn a_socket_is_woken_before_a_large_commit_fills_its_inbox() {
+        let hub = Arc::new(hub());
+        let inbox = hub.inbox();
+        let (ann, bob) = (UserKey(1), UserKey(2));
+        hub.register(ann, &UserId::parse("ann").unwrap(), inbox.clone(), 1);
+        let (_dispatcher, commits) = Dispatcher::start(hub.clone());
+        // The commit's last event waits for this lock.
+        let busy = hub.shard(bob);
+        let many = ENOUGH / 40;
+        let mut effects: Vec<Effect> = (0..many).map(|_| told(ann)).collect();
+        effects.push(told(bob));
+        commits.send(effects).unwrap();
+        let started = Instant::now();
+        while inbox.wait().now_or_never().is_none() {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "nobody woke it"
+            );
+            std::thread::yield_now();
+        }
+        drop(busy);
+        drop(commits);
     }
 }

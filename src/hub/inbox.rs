@@ -95,7 +95,7 @@ impl Inbox {
     }
 
     /// Queues a packet and says whether the connection is to be told with [`Inbox::wake`]: not where something waits
-    /// already, since who takes takes all.
+    /// already, since a connection that knows of that comes back until nothing is left.
     #[must_use]
     pub fn put(&self, packet: Arc<Packet>) -> bool {
         let size = packet.json.len();

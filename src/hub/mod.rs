@@ -23,6 +23,8 @@ use crate::metrics::Metrics;
 use crate::model::events::{CloseCode, Event, Publication};
 use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
 
+use dispatcher::ToWake;
+
 pub use dispatcher::Dispatcher;
 pub use doubts::{Doubt, PATIENCE, Reach};
 pub use inbox::{Drained, HARD_LIMIT, Inbox, Packet};
@@ -189,13 +191,11 @@ impl Hub {
 
     /// Puts an event into the inbox of each recipient's sockets. It is encoded once, and only if anybody is there.
     pub fn publish(&self, publication: &Publication) {
-        let mut to_wake = Vec::new();
-        self.put(publication, &mut to_wake);
-        to_wake.iter().for_each(|inbox| inbox.wake());
+        self.put(publication, &mut ToWake::default());
     }
 
-    /// As [`Hub::publish`], but the sockets are still to be woken: once, for all that they get together.
-    fn put(&self, publication: &Publication, to_wake: &mut Vec<Arc<Inbox>>) {
+    /// As [`Hub::publish`], but the sockets are woken with `to_wake`: once, for all that they get together.
+    fn put(&self, publication: &Publication, to_wake: &mut ToWake) {
         if publication.event.droppable() && self.pressure.sheds_ephemeral() {
             self.metrics.refused("overload_ephemeral");
             return;
@@ -211,11 +211,11 @@ impl Hub {
             return;
         }
         let packet = Arc::new(Packet::new(&publication.event));
-        to_wake.extend(
-            inboxes
-                .into_iter()
-                .filter(|inbox| inbox.put(packet.clone())),
-        );
+        to_wake.bytes += packet.json.len();
+        let woken = inboxes
+            .into_iter()
+            .filter(|inbox| inbox.put(packet.clone()));
+        to_wake.inboxes.extend(woken);
     }
 
     /// As [`Hub::publish`] for an event that nobody caused on a socket.

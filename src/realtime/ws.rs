@@ -24,7 +24,7 @@ pub struct Opening {
     pub identity: Option<Identity>,
     pub seat: Option<Arc<Seat>>,
     /// Bytes that came with the handshake.
-    pub early: Vec<u8>,
+    pub early: bytes::Bytes,
 }
 
 /// Starts to serve a socket.

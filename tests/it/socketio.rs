@@ -482,6 +482,27 @@ async fn a_client_that_polls_no_more_is_given_up() {
     assert_eq!(closes(&t, 4002) + closes(&t, 4003), 1);
 }
 
+/// Ten seconds of the real clock.
+#[tokio::test]
+async fn a_client_that_fetches_only_what_fits_into_one_answer_is_closed_within_ten_seconds() {
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    let bob = t.student("bob").await;
+    let (sessions, sid) = abandoned(&t, &ann).await;
+    for _ in 0..24 {
+        bob.write(&ann, &"x".repeat(4_000)).await;
+    }
+    let answer = sessions.find(&sid).unwrap().poll("2").await.unwrap();
+    assert!((64 << 10..96 << 10).contains(&answer.len()));
+    let started = tokio::time::Instant::now();
+    while sessions.find(&sid).is_some() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    assert!((9.0..10.5).contains(&seconds), "{seconds}");
+    assert_eq!(closes(&t, 4002), 1);
+}
+
 /// Ten seconds of the real clock: a write takes none of one that is wound on.
 #[tokio::test]
 async fn a_client_that_leaves_an_event_unfetched_is_closed_within_ten_seconds_and_offline_after_the_grace()

@@ -325,7 +325,9 @@ impl Polling {
             && let Some(poll) = self.poll.take()
         {
             self.answered = Some((inbox.id(), self.protocol.session().ask()));
-            (self.starving, self.nudge) = (None, None);
+            // What did not fit waits for the next poll.
+            self.starving = inbox.has_packets().then(Instant::now);
+            self.nudge = None;
             let payload = std::mem::take(&mut self.payload.0);
             if poll.send(payload).is_err() {
                 return Err(End::Drop(ABNORMAL));
