@@ -18,6 +18,8 @@ pub const MIN: usize = 10;
 pub const MAX: usize = 256;
 /// Logins that may wait for their turn; one more is told to come back.
 const WAITING: usize = 512;
+/// How long a thread that has nothing to do keeps its memory.
+const KEEP: Duration = Duration::from_secs(5);
 
 /// The hash of a password that nobody has, made with the parameters below: an unknown user costs what a known one does.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfUyq2nTTPdxsPFUYOUfJO1Ss8YlSWKzoMgmYJZg8aI";
@@ -26,9 +28,6 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfU
 pub struct Passwords {
     jobs: mpsc::SyncSender<Job>,
 }
-
-/// How long a thread that has nothing to do keeps its memory.
-const KEEP: Duration = Duration::from_secs(5);
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
@@ -84,7 +83,8 @@ impl Passwords {
             let text = hash.as_deref().unwrap_or(NOBODY);
             // A password over the limit cannot be anybody's; hash a short one in its place.
             let password = if password.len() <= MAX { &password } else { "" };
-            known & matches(memory, password.as_bytes(), text).unwrap_or(false)
+            let matches = matches(memory, password.as_bytes(), text);
+            known && matches.unwrap_or(false)
         })
         .await
     }

@@ -308,6 +308,7 @@ where
         }
     }
 
+    /// Says farewell and closes.
     async fn end(self, end: &End) {
         let Socket {
             app,

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::{WriteTx, all, first, run};
+use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::announcements::{Announcement, NewAnnouncement, State};
 use crate::model::ids::{Id, UserKey};
@@ -129,8 +129,11 @@ pub fn cancel(tx: &WriteTx, key: i64) -> Result<bool> {
 
 /// The names of some of these people, by name.
 pub fn names(connection: &Connection, people: &[UserKey], limit: i64) -> Result<Vec<String>> {
-    let keys: Vec<i64> = people.iter().map(|key| key.0).collect();
-    let keys = serde_json::to_string(&keys).unwrap_or_default();
     let sql = "SELECT name FROM users WHERE key IN (SELECT value FROM json_each(?1)) ORDER BY folded, key LIMIT ?2";
-    all(connection, sql, params![keys, limit], |row| row.get(0))
+    all(
+        connection,
+        sql,
+        params![users::as_json(people), limit],
+        |row| row.get(0),
+    )
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::{WriteTx, all, first, run, users};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::audience::Audience;
 use crate::model::ids::{Id, Seq, UserKey};
 use crate::model::notifications::{NewNotification, Notification, NotificationKey, Sent, Type};
@@ -132,8 +132,7 @@ pub fn deliver(
     let seq = tx.next_seq();
     // Those who have gone meanwhile get nothing. One statement for all: each notes a savepoint of its own, and what that costs
     // grows with what the write has changed so far.
-    let keys: Vec<i64> = recipients.iter().map(|recipient| recipient.0).collect();
-    let keys = serde_json::to_string(&keys).map_err(|e| Error::Internal(e.to_string()))?;
+    let keys = users::as_json(recipients);
     run(
         tx,
         "INSERT INTO notification_recipients (user_key, seq, notification_key)

@@ -229,7 +229,14 @@ pub fn unread(connection: &Connection, key: UserKey) -> Result<Unread> {
     Ok(counts.unwrap_or_default())
 }
 
-/// One unread notification more for each of these: a JSON array of keys.
+/// These keys as SQLite's `json_each` takes them.
+pub(super) fn as_json(keys: &[UserKey]) -> String {
+    let keys: Vec<i64> = keys.iter().map(|key| key.0).collect();
+    // Numbers: nothing that fails to serialise.
+    serde_json::to_string(&keys).unwrap_or_default()
+}
+
+/// One unread notification more for each of these, who come from [`as_json`].
 pub(super) fn add_unread_notification(connection: &Connection, keys: &str) -> Result<()> {
     let sql = "UPDATE unread SET notifications = notifications + 1
                WHERE user_key IN (SELECT value FROM json_each(?1))";

@@ -55,7 +55,7 @@ impl Upgrading {
             () = stopped(app) => Err(End::Code(CloseCode::Restarting)),
             () = lost(seat.as_deref()) => Err(End::Code(CloseCode::Restarting)),
         };
-        // The right goes back.
+        // The right goes back first: a farewell may take a while.
         drop(self);
         let mut carried = match probed {
             Ok(carried) => carried,
