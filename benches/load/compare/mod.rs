@@ -68,6 +68,15 @@ pub enum School<'a> {
 }
 
 impl Peer {
+    /// What it is called beside the others.
+    pub fn label(&self) -> String {
+        format!(
+            "{}, {}",
+            self.name.trim_end_matches(" FULL"),
+            self.synchronous
+        )
+    }
+
     pub fn is_ours(&self) -> bool {
         (self.program)().node.is_none()
     }

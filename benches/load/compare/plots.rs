@@ -1,16 +1,18 @@
 //! The figures as pictures: medians, on a logarithmic scale.
 
+use std::ops::Range;
 use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::{Figures, PEERS};
+use super::{Figures, PEERS, Peer};
 
 type Failed = Box<dyn std::error::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 const SIZE: (u32, u32) = (760, 400);
+const SMALL: (&str, i32) = ("sans-serif", 12);
 /// Told apart in print and by the colour-blind (Okabe and Ito).
 const COLORS: [RGBColor; 5] = [
     RGBColor(0, 114, 178),
@@ -92,27 +94,21 @@ pub fn draw(figures: &Figures, folder: &Path) -> Result<Vec<(&'static str, &'sta
 
 impl Plot {
     fn draw(&self, figures: &Figures, area: &Area) -> Result<(), Failed> {
-        let value = |peer: &str, group: usize| figures.median(peer, self.groups[group].1);
-        let all = || {
-            let groups = 0..self.groups.len();
-            groups.flat_map(|group| PEERS.iter().filter_map(move |p| value(p.name, group)))
-        };
+        let value = |peer: &Peer, group: usize| figures.median(peer.name, self.groups[group].1);
+        let groups = || 0..self.groups.len();
+        let all = || groups().flat_map(|group| PEERS.iter().filter_map(move |p| value(p, group)));
         let lowest = all().fold(f64::INFINITY, f64::min);
         let highest = all().fold(f64::MIN_POSITIVE, f64::max);
-        let count = self.groups.len() as f64;
-        area.draw_text(
-            self.title,
-            &("sans-serif", 15).into_text_style(area),
-            (72, 12),
-        )?;
+        let title = ("sans-serif", 15).into_text_style(area);
+        area.draw_text(self.title, &title, (72, 12))?;
+        let across = 0.0..self.groups.len() as f64;
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .margin_top(60)
             .margin_bottom(8)
             .x_label_area_size(28)
             .y_label_area_size(60)
-            .build_cartesian_2d(0.0..count, (lowest / 1.5..highest * 1.5).log_scale())?;
-        let name = |x: &f64| self.groups.get(*x as usize).map_or("", |group| group.0);
+            .build_cartesian_2d(across, (lowest / 1.5..highest * 1.5).log_scale())?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -121,10 +117,8 @@ impl Plot {
             .y_label_formatter(&|y| format!("{y}"))
             .draw()?;
         let width = 0.8 / PEERS.len() as f64;
-        for (i, peer) in PEERS.iter().enumerate() {
-            let color = COLORS[i];
-            let points =
-                (0..self.groups.len()).filter_map(|g| Some((g as f64, value(peer.name, g)?)));
+        for (i, (peer, color)) in PEERS.iter().zip(COLORS).enumerate() {
+            let points = groups().filter_map(|group| Some((group as f64, value(peer, group)?)));
             if self.lines {
                 let points = points.map(|(x, y)| (x + 0.5, y));
                 chart.draw_series(LineSeries::new(points, color.stroke_width(2)).point_size(3))?;
@@ -137,27 +131,33 @@ impl Plot {
                 chart.draw_series(points.map(bar))?;
             }
         }
-        let style = ("sans-serif", 12).into_text_style(area);
         let plane = chart.plotting_area().get_pixel_range();
-        let step = f64::from(plane.0.end - plane.0.start) / count;
-        for group in 0..self.groups.len() {
-            let text = name(&(group as f64));
-            let (text_width, _) = area.estimate_text_size(text, &style)?;
-            let middle = f64::from(plane.0.start) + (group as f64 + 0.5) * step;
-            let at = (middle as i32 - text_width as i32 / 2, plane.1.end + 8);
-            area.draw_text(text, &style, at)?;
-        }
-        let mut x = plane.0.start;
-        for (peer, color) in PEERS.iter().zip(COLORS) {
-            area.draw(&Rectangle::new([(x, 38), (x + 12, 48)], color.filled()))?;
-            let text = format!(
-                "{}, {}",
-                peer.name.trim_end_matches(" FULL"),
-                peer.synchronous
-            );
-            area.draw_text(&text, &style, (x + 17, 38))?;
-            x += area.estimate_text_size(&text, &style)?.0 as i32 + 36;
+        self.name_groups(area, &plane)?;
+        legend(area, plane.0.start)
+    }
+
+    /// Below the plane, each name in the middle of its group.
+    fn name_groups(&self, area: &Area, plane: &(Range<i32>, Range<i32>)) -> Result<(), Failed> {
+        let style = SMALL.into_text_style(area);
+        let step = f64::from(plane.0.end - plane.0.start) / self.groups.len() as f64;
+        for (i, (name, _)) in self.groups.iter().enumerate() {
+            let (width, _) = area.estimate_text_size(name, &style)?;
+            let middle = f64::from(plane.0.start) + (i as f64 + 0.5) * step;
+            let at = (middle as i32 - width as i32 / 2, plane.1.end + 8);
+            area.draw_text(name, &style, at)?;
         }
         Ok(())
     }
+}
+
+/// Whose colour is which: a row below the title.
+fn legend(area: &Area, mut x: i32) -> Result<(), Failed> {
+    let style = SMALL.into_text_style(area);
+    for (peer, color) in PEERS.iter().zip(COLORS) {
+        area.draw(&Rectangle::new([(x, 38), (x + 12, 48)], color.filled()))?;
+        let label = peer.label();
+        area.draw_text(&label, &style, (x + 17, 38))?;
+        x += area.estimate_text_size(&label, &style)?.0 as i32 + 36;
+    }
+    Ok(())
 }

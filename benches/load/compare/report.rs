@@ -8,21 +8,17 @@ use super::{Figures, PEERS, aims, plots};
 
 /// In Markdown: the median of each metric and peer, and the lowest and highest round.
 pub fn table(figures: &Figures) -> String {
-    let names = PEERS.iter().map(|peer| (peer.name, peer.synchronous));
-    let columns: Vec<_> = names.chain([("floor", "")]).collect();
+    let peers = PEERS.iter().map(|peer| (peer.name, peer.label()));
+    let columns: Vec<_> = peers.chain([("floor", "floor".to_owned())]).collect();
     let mut table = String::from("| |");
-    for (name, synchronous) in &columns {
-        let plain = name.trim_end_matches(" FULL");
-        table += &format!(
-            " {} |",
-            [plain, synchronous].join(", ").trim_end_matches(", ")
-        );
+    for (_, label) in &columns {
+        table += &format!(" {label} |");
     }
     table += &format!("\n|---|{}\n", "---:|".repeat(columns.len()));
     for metric in METRICS {
         let cells: Vec<String> = columns
             .iter()
-            .map(|(name, _)| cell(&figures.rounds(name, metric.key), metric.digits))
+            .map(|(peer, _)| cell(&figures.rounds(peer, metric.key), metric.digits))
             .collect();
         if cells.iter().any(|cell| !cell.is_empty()) {
             table += &format!("| {} | {} |\n", metric.title, cells.join(" | "));
