@@ -1,11 +1,13 @@
 //! The load benchmark. `cargo bench --bench load` measures the release binary beside the Node server that it replaces and
 //! writes `benches/results`; `benches/README.md` says what else it does.
 
+mod against;
 mod backup;
 mod client;
 mod compare;
 mod floods;
 mod floors;
+mod instructions;
 mod kills;
 mod lookups;
 mod node;
@@ -16,6 +18,7 @@ mod soak;
 mod stalled;
 mod traffic;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +34,12 @@ struct Arguments {
     what: Option<What>,
     #[command(flatten)]
     compare: compare::Options,
+    /// Compares messages with another schoolbell: this tree's binary and that one in turn, and the ratio with its interval.
+    #[arg(long, value_name = "BINARY")]
+    against: Option<PathBuf>,
+    /// Counts the instructions that a message costs the whole server, with callgrind: of `--against` too, where it is given.
+    #[arg(long)]
+    instructions: bool,
     /// What cargo says to every benchmark.
     #[arg(long, global = true, hide = true)]
     bench: bool,
@@ -86,7 +95,13 @@ fn main() {
         .unwrap();
     runtime.block_on(async {
         match arguments.what {
-            None => compare::run(&arguments.compare).await,
+            None if arguments.instructions => {
+                instructions::count(arguments.against.as_deref()).await;
+            }
+            None => match &arguments.against {
+                Some(other) => against::compare(other, arguments.compare.is_smoke()).await,
+                None => compare::run(&arguments.compare).await,
+            },
             Some(What::Push) => push::measure().await,
             Some(What::Kills { count }) => kills::survive(count).await,
             Some(What::Stalled) => stalled::bound().await,

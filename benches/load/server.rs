@@ -1,5 +1,6 @@
 //! A server as a process of its own, on a database that was filled first.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,10 @@ pub struct Program {
     pub dialect: Dialect,
     /// The form of the Node server, unless it is schoolbell.
     pub node: Option<&'static str>,
+    /// Of schoolbell: which binary.
+    pub binary: PathBuf,
+    /// The command line that runs the program, where it is not run by itself.
+    pub wrapper: Vec<String>,
     pub environment: Vec<(String, String)>,
 }
 
@@ -46,6 +51,8 @@ impl Program {
         Program {
             dialect,
             node: None,
+            binary: env!("CARGO_BIN_EXE_schoolbell").into(),
+            wrapper: Vec::new(),
             environment: own(environment),
         }
     }
@@ -54,6 +61,8 @@ impl Program {
         Program {
             dialect: Dialect::SocketIo,
             node: Some(form),
+            binary: PathBuf::new(),
+            wrapper: Vec::new(),
             environment: own(&[("SYNCHRONOUS", synchronous)]),
         }
     }
@@ -73,8 +82,14 @@ impl Program {
                 .env("DATABASE", database(folder))
                 .env("JWT_SECRET", SECRET);
         } else {
-            command = Command::new(env!("CARGO_BIN_EXE_schoolbell"));
+            let mut line = self
+                .wrapper
+                .iter()
+                .map(OsStr::new)
+                .chain([self.binary.as_os_str()]);
+            command = Command::new(line.next().unwrap());
             command
+                .args(line)
                 .env("SCHOOLBELL_DATABASE__PATH", database(folder))
                 .env("SCHOOLBELL_AUTH__JWT_SECRET", SECRET)
                 .env("SCHOOLBELL_PUSH__ALLOW_PRIVATE_ENDPOINTS", "true")
@@ -160,6 +175,13 @@ impl Server {
         token(&seed::id(person))
     }
 
+    /// SIGTERM, and waits for the end.
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// Resident memory of the server's process.
     pub fn memory_bytes(&self) -> i64 {
         memory_bytes(self.child.id())
@@ -224,7 +246,7 @@ impl Drop for Server {
 
 /// A token of somebody with this id.
 pub fn token(id: &str) -> String {
-    let claims = serde_json::json!({ "userId": id, "exp": 4_000_000_000u64 });
+    let claims = serde_json::json!({ "userId": id, "exp": 4_000_000_000u64, "role": "teacher" });
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&Default::default(), &claims, &key).unwrap()
 }

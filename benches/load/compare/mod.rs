@@ -168,6 +168,12 @@ pub struct Options {
     smoke: bool,
 }
 
+impl Options {
+    pub fn is_smoke(&self) -> bool {
+        self.smoke
+    }
+}
+
 pub async fn run(options: &Options) {
     let scale = if options.smoke {
         Scale::smallest()

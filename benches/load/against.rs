@@ -1,0 +1,145 @@
+//! This tree's binary beside another one's. Both run at once and take turns, a few seconds each, so that what the machine does
+//! meanwhile happens to both; what counts is the ratio within each round.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::Live;
+use crate::server::{Dialect, FAST, Program, Server};
+use crate::{SENDERS, percentile, traffic};
+
+/// Quantile of the normal distribution for 95 % on both sides.
+const Z: f64 = 1.96;
+
+struct Scale {
+    rounds: usize,
+    load: Duration,
+    steady: Duration,
+}
+
+/// A server, and the sockets of those who are written to.
+struct Side {
+    server: Server,
+    live: Live,
+    start: Instant,
+}
+
+/// What one turn gave.
+struct Turn {
+    rate: f64,
+    cpu: f64,
+    p99: f64,
+}
+
+pub async fn compare(other: &Path, smoke: bool) {
+    let scale = Scale {
+        rounds: if smoke { 2 } else { 20 },
+        load: Duration::from_millis(if smoke { 200 } else { 2_000 }),
+        steady: Duration::from_millis(if smoke { 200 } else { 2_000 }),
+    };
+    let mut ours = Side::start(program(None)).await;
+    let mut theirs = Side::start(program(Some(other))).await;
+    let mut rounds = Vec::new();
+    for round in 0..scale.rounds + 1 {
+        // Who begins takes turns, too.
+        let (us, them) = if round % 2 == 0 {
+            let us = ours.turn(&scale).await;
+            (us, theirs.turn(&scale).await)
+        } else {
+            let them = theirs.turn(&scale).await;
+            (ours.turn(&scale).await, them)
+        };
+        println!(
+            "round {round:>2}: {:>6.0} and {:>6.0} messages/s, CPU {:.2} and {:.2} s per 100,000, p99 at 1,000/s {:.2} and {:.2} ms",
+            us.rate, them.rate, us.cpu, them.cpu, us.p99, them.p99
+        );
+        // What runs for the first time is slower.
+        if round > 0 {
+            rounds.push((us, them));
+        }
+    }
+    println!(
+        "\nthis tree / {}, with the interval that holds it at 95 %:",
+        other.display()
+    );
+    let show = |what: &str, value: fn(&Turn) -> f64| {
+        let ratios: Vec<f64> = rounds
+            .iter()
+            .map(|(us, them)| value(us) / value(them))
+            .collect();
+        let (low, middle, high) = interval(&ratios);
+        println!("  {what:<34} {middle:.3} ({low:.3} to {high:.3})");
+    };
+    show("messages/s, 64 senders", |turn| turn.rate);
+    show("server CPU per message", |turn| turn.cpu);
+    show("p99 at 1,000/s", |turn| turn.p99);
+}
+
+/// With a database of its own making: another version may not know this one's schema.
+pub fn program(binary: Option<&Path>) -> Program {
+    let mut program = Program::schoolbell(Dialect::Ws, &FAST);
+    program
+        .environment
+        .push(("SCHOOLBELL_AUTH__AUTO_PROVISION".into(), "true".into()));
+    if let Some(binary) = binary {
+        program.binary = binary.canonicalize().unwrap();
+    }
+    program
+}
+
+impl Side {
+    async fn start(program: Program) -> Self {
+        let server = Server::on(program, Arc::new(tempfile::tempdir().unwrap()));
+        let start = Instant::now();
+        let mut side = Side {
+            live: Live::connect_all(&server, SENDERS..SENDERS * 2, start).await,
+            server,
+            start,
+        };
+        // The senders come into being with their first message.
+        let sent =
+            traffic::steadily(&side.server, SENDERS, start, 100.0, Duration::from_secs(1)).await;
+        side.live.settle(sent).await;
+        side
+    }
+
+    async fn turn(&mut self, scale: &Scale) -> Turn {
+        let Side {
+            server,
+            live,
+            start,
+        } = self;
+        server.rest().await;
+        let before = server.cpu_seconds();
+        let (sent, seconds) = traffic::flat_out(server, SENDERS, *start, scale.load).await;
+        live.settle(sent).await;
+        server.rest().await;
+        let cpu = (server.cpu_seconds() - before) / sent as f64 * 100_000.0;
+        live.latencies.clear();
+        let steady = traffic::steadily(server, SENDERS, *start, 1_000.0, scale.steady).await;
+        live.settle(steady).await;
+        live.latencies.sort_unstable();
+        let p99 = percentile(&live.latencies, 0.99);
+        live.latencies.clear();
+        Turn {
+            rate: sent as f64 / seconds,
+            cpu,
+            p99,
+        }
+    }
+}
+
+/// The geometric mean, and the interval that holds it: Student's t, by the expansion of Cornish and Fisher.
+fn interval(ratios: &[f64]) -> (f64, f64, f64) {
+    let n = ratios.len() as f64;
+    let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
+    let mean = logs.iter().sum::<f64>() / n;
+    let free = (n - 1.0).max(1.0);
+    let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / free;
+    let t = Z
+        + (Z.powi(3) + Z) / (4.0 * free)
+        + (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / (96.0 * free.powi(2));
+    let half = t * (variance / n).sqrt();
+    ((mean - half).exp(), mean.exp(), (mean + half).exp())
+}
