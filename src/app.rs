@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::roster::Progress;
 use crate::model::time::{Clock, SystemClock, Time};
 use crate::store::{Committed, Store};
+use crate::threads::Pulse;
 
 /// A running schoolbell without a listener. Cheap to clone.
 ///
@@ -57,8 +58,27 @@ pub struct Inner {
     pub backup: tokio::sync::Mutex<Option<String>>,
     /// Open sockets and background work, so that a stop can wait for them.
     pub tasks: TaskTracker,
+    /// Of the threads that every write needs.
+    pub pulses: Pulses,
     arrivals: Mutex<Option<mpsc::UnboundedReceiver<(UserKey, UserId)>>>,
     _dispatcher: Dispatcher,
+}
+
+/// When the threads that every write needs last came round.
+#[derive(Debug, Default)]
+pub struct Pulses {
+    writer: Pulse,
+    dispatcher: Pulse,
+}
+
+impl Pulses {
+    /// A disk may keep the writer waiting for a while; nothing keeps it waiting for so long.
+    const LONGEST: Duration = Duration::from_secs(15);
+
+    /// Whether both threads are at work.
+    pub fn beat(&self) -> bool {
+        self.writer.age() < Self::LONGEST && self.dispatcher.age() < Self::LONGEST
+    }
 }
 
 /// What is known of the database's health.
@@ -86,6 +106,8 @@ pub enum OpenError {
     /// A key that the configuration names cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    #[error("no thread for the {0}: {1}")]
+    Thread(&'static str, std::io::Error),
 }
 
 impl App {
@@ -109,7 +131,9 @@ impl App {
         let directory = Arc::new(Directory::default());
         let elsewhere = Arc::new(Notify::new());
         let push_due = Arc::new(Notify::new());
-        let (dispatcher, dispatch) = Dispatcher::start(hub.clone());
+        let pulses = Pulses::default();
+        let (dispatcher, dispatch) = Dispatcher::start(hub.clone(), pulses.dispatcher.clone())
+            .map_err(|error| OpenError::Thread("dispatcher", error))?;
         let sink = {
             let (directory, elsewhere) = (directory.clone(), elsewhere.clone());
             let push_due = push_due.clone();
@@ -137,7 +161,13 @@ impl App {
         let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
         let vapid =
             VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
-        let store = Store::open(&config.database, clock.clone(), metrics.clone(), sink)?;
+        let store = Store::open(
+            &config.database,
+            clock.clone(),
+            metrics.clone(),
+            sink,
+            pulses.writer.clone(),
+        )?;
         let limits = Limits::new(&config.limits, metrics.clone());
         Ok(App(Arc::new(Inner {
             store,
@@ -158,6 +188,7 @@ impl App {
             import: Mutex::default(),
             backup: Default::default(),
             tasks: TaskTracker::new(),
+            pulses,
             arrivals: Mutex::new(Some(arrivals)),
             _dispatcher: dispatcher,
         })))

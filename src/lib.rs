@@ -6,6 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`log`], [`threads`] | lines of log that cost nobody anything; threads that the service cannot do without |
 //! | [`error`] | one error type, by meaning |
 //! | [`model`] | the nouns: data and parsing, no I/O |
 //! | [`config`], [`metrics`] | what an operator sets, and what they watch |
@@ -87,6 +88,9 @@
 //! # Ok(())
 //! # }
 //! ```
+
+pub mod log;
+pub mod threads;
 
 pub mod error;
 pub mod model;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::limits::priority::yield_to_others;
+use crate::threads;
 
 /// The shortest password, in characters.
 pub const MIN: usize = 10;
@@ -55,10 +56,7 @@ impl Passwords {
         // All of them: whatever else there is to do comes first.
         for _ in 0..cores {
             let waiting = waiting.clone();
-            let started = std::thread::Builder::new()
-                .name("passwords".into())
-                .spawn(move || work(&waiting));
-            if let Err(error) = started {
+            if let Err(error) = threads::essential("passwords", move || work(&waiting)) {
                 tracing::error!(%error, "no thread for passwords");
             }
         }

@@ -26,7 +26,7 @@ pub fn run(config: Config, command: Command) -> Result<(), Failure> {
     let made = with_app(config, async |app| {
         Ok(keys::create(&app, By::command_line(), &name, &scope).await?)
     })?;
-    eprintln!("a key for {name} in {database}:");
+    complain!("a key for {name} in {database}:");
     say!("{}", made.secret.expose());
     Ok(())
 }

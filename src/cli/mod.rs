@@ -7,6 +7,13 @@ macro_rules! say {
     };
 }
 
+/// `eprintln!` that does not panic where standard error is closed or full.
+macro_rules! complain {
+    ($($text:tt)*) => {
+        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*))))
+    };
+}
+
 mod backup;
 mod check;
 mod demo;
@@ -23,6 +30,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, OpenError};
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::log;
 
 /// Real-time notifications and messaging for schools.
 #[derive(Debug, Parser)]
@@ -73,13 +81,13 @@ pub fn main() -> ExitCode {
     let config = match Config::load(arguments.config.as_deref(), environment()) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("schoolbell: {error}");
+            complain!("schoolbell: {error}");
             return ExitCode::from(2);
         }
     };
     let command = arguments.command.unwrap_or(Command::Serve);
     if let Err(error) = trace(&config, &command) {
-        eprintln!("schoolbell: log.level: {error}");
+        complain!("schoolbell: log.level: {error}");
         return ExitCode::from(2);
     }
     let done = match command {
@@ -93,10 +101,11 @@ pub fn main() -> ExitCode {
         Command::Health => check::health(&config),
         Command::Demo => demo::run(config),
     };
+    log::close();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("schoolbell: {error}");
+            complain!("schoolbell: {error}");
             ExitCode::from(exit_code(&*error))
         }
     }
@@ -129,7 +138,9 @@ fn trace(config: &Config, command: &Command) -> Result<(), Failure> {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(log::writer())
+        .log_internal_errors(false);
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic")));
     match config.log.format {
         LogFormat::Text => builder
             .with_ansi(std::io::stderr().is_terminal())

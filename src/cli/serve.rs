@@ -1,8 +1,10 @@
 //! `schoolbell serve`.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -12,6 +14,7 @@ use super::{Failure, runtime};
 use crate::app::App;
 use crate::auth::certificate;
 use crate::config::{Config, ConfigError};
+use crate::log;
 use crate::push::contact;
 use crate::server;
 use crate::store::{open, users};
@@ -41,48 +44,68 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     // Held to the end: a second server on this database is refused.
     let mut lock = open::lock(&config.database.path)?;
-    lock.set_len(0)?;
-    write!(lock, "{address}")?;
+    lock.file.set_len(0)?;
+    lock.file.write_all(address.to_string().as_bytes())?;
     if config.server.tls() {
         certificate::load(&config.server).map_err(ConfigError::new)?;
     }
     if let Some(problem) = contact::problem(&config) {
         tracing::warn!("{problem}");
     }
+    if open::is_missing(&config.database.path) {
+        tracing::warn!(
+            path = %config.database.path.display(),
+            "there is no database, though its keys are there: an empty school begins. If it was moved, stop and put it back"
+        );
+    }
+    let starting = Starting::begin();
     let app = App::open(config)?;
+    drop(starting);
+    lock.hold(&app.config.database.path)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    announce(&app, address).await?;
-    ready();
-    let stop = async move {
+    // The terminal was closed.
+    let mut hang_up = signal(SignalKind::hangup())?;
+    if let Err(error) = say_at_once(&greeting(&app, address).await?) {
+        tracing::warn!(%error, %address, "standard output does not take where the server listens");
+    }
+    ready(&app);
+    let mut asked = async move || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
         }
+    };
+    let stop = async move {
+        asked().await;
         tell_systemd(&[NotifyState::Stopping]);
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            eprintln!("schoolbell: stopped at once");
-            std::process::exit(1);
+            asked().await;
+            log::last_word("stopped at once");
         });
     };
     Ok(server::run(listener, app, stop).await?)
 }
 
 /// Tells systemd that the server takes connections (`Type=notify`), and from then on that it is alive, as often as its
-/// watchdog wants: as long as tasks run.
-fn ready() {
+/// watchdog wants: as long as tasks run, and the threads that every write needs.
+fn ready(app: &App) {
     tell_systemd(&[NotifyState::Ready]);
     let mut microseconds = 0;
     if sd_notify::watchdog_enabled(false, &mut microseconds) {
+        let app = app.clone();
         tokio::spawn(async move {
             let mut beat = tokio::time::interval(Duration::from_micros(microseconds / 2));
             loop {
                 beat.tick().await;
-                tell_systemd(&[NotifyState::Watchdog]);
+                if app.pulses.beat() {
+                    tell_systemd(&[NotifyState::Watchdog]);
+                } else {
+                    tracing::error!(
+                        "the writer or the dispatcher hangs: the watchdog is not told that all is well"
+                    );
+                }
             }
         });
     }
@@ -95,9 +118,43 @@ fn tell_systemd(states: &[NotifyState]) {
     }
 }
 
-/// Says where the server is and, while there is no admin, how to make one.
-async fn announce(app: &App, address: SocketAddr) -> Result<(), Failure> {
+/// While the database is opened, which may mean to copy and change all of it: tells systemd, and the log, that it takes longer.
+struct Starting(#[expect(dead_code, reason = "its end tells the thread")] mpsc::Sender<()>);
+
+impl Starting {
+    const EVERY: Duration = Duration::from_secs(10);
+    /// What is added to systemd's time-out each time, in microseconds.
+    const MORE: u32 = 60_000_000;
+
+    fn begin() -> Self {
+        let (sender, ended) = mpsc::channel();
+        let tell = move || {
+            let began = Instant::now();
+            while ended.recv_timeout(Self::EVERY) == Err(RecvTimeoutError::Timeout) {
+                let seconds = began.elapsed().as_secs();
+                tell_systemd(&[
+                    NotifyState::ExtendTimeoutUsec(Self::MORE),
+                    NotifyState::Status("the database is being opened"),
+                ]);
+                tracing::info!(seconds, "the database is being opened");
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().spawn(tell) {
+            tracing::warn!(%error, "nobody says how long the start takes");
+        }
+        Starting(sender)
+    }
+}
+
+fn say_at_once(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Says where the server is and, while there is no admin, how to make one.
+async fn greeting(app: &App, address: SocketAddr) -> Result<String, Failure> {
+    let mut out = String::new();
     let scheme = if app.config.server.tls() {
         "https"
     } else {
@@ -118,5 +175,5 @@ async fn announce(app: &App, address: SocketAddr) -> Result<(), Failure> {
         writeln!(out, "or with: schoolbell user add NAME --role admin")?;
     }
     writeln!(out, "listening on {scheme}://{address}")?;
-    Ok(out.flush()?)
+    Ok(out)
 }

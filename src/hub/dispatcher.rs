@@ -1,14 +1,17 @@
 //! The one who publishes: committed events leave in the order of their commits. Two request handlers that each
 //! published their own would overtake one another, and a client's cursor would pass an event it never saw.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::Hub;
 use super::inbox::{Inbox, SOFT_LIMIT};
 use crate::model::events::Effect;
+use crate::threads::{self, Pulse};
 
 /// Commits that may wait to be published; the writer waits for room, so memory stays bounded.
 const QUEUE: usize = 1_024;
@@ -16,6 +19,8 @@ const QUEUE: usize = 1_024;
 const TOGETHER: usize = 16;
 /// Bytes of events after which they are woken all the same: well before an inbox is full.
 const ENOUGH: usize = SOFT_LIMIT / 2;
+/// How often it comes round while there is nothing to publish.
+const IDLE: Duration = Duration::from_secs(1);
 /// Up to this many sockets are woken from this thread.
 const FEW: usize = 4;
 
@@ -25,32 +30,45 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub fn start(hub: Arc<Hub>) -> (Self, mpsc::SyncSender<Vec<Effect>>) {
+    /// # Errors
+    /// Where the system has no thread left.
+    pub fn start(
+        hub: Arc<Hub>,
+        pulse: Pulse,
+    ) -> std::io::Result<(Self, mpsc::SyncSender<Vec<Effect>>)> {
         let (sender, commits) = mpsc::sync_channel::<Vec<Effect>>(QUEUE);
         let runtime = Handle::try_current().ok();
-        let thread = std::thread::Builder::new()
-            .name("dispatcher".into())
-            .spawn(move || {
-                while let Ok(first) = commits.recv() {
-                    let more = commits.try_iter().take(TOGETHER).flatten();
-                    let mut to_wake = ToWake::default();
-                    for effect in first.into_iter().chain(more) {
-                        match effect {
-                            Effect::Publish(publication) => hub.put(&publication, &mut to_wake),
-                            Effect::Disconnect(user, code) => hub.disconnect(user, code),
-                            Effect::UserChanged(_) | Effect::PushDue => {}
-                        }
-                        if to_wake.bytes > ENOUGH {
-                            std::mem::take(&mut to_wake).wake(runtime.as_ref());
-                        }
+        let work = move || {
+            loop {
+                pulse.beat();
+                match commits.recv_timeout(IDLE) {
+                    Ok(first) => {
+                        let more = commits.try_iter().take(TOGETHER).flatten();
+                        publish(&hub, runtime.as_ref(), first.into_iter().chain(more));
                     }
-                    to_wake.wake(runtime.as_ref());
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
-            })
-            .inspect_err(|error| tracing::error!(%error, "no dispatcher thread"))
-            .ok();
-        (Dispatcher { thread }, sender)
+            }
+        };
+        let thread = Some(threads::essential("dispatcher", work)?);
+        Ok((Dispatcher { thread }, sender))
     }
+}
+
+fn publish(hub: &Hub, runtime: Option<&Handle>, effects: impl Iterator<Item = Effect>) {
+    let mut to_wake = ToWake::default();
+    for effect in effects {
+        match effect {
+            Effect::Publish(publication) => hub.put(&publication, &mut to_wake),
+            Effect::Disconnect(user, code) => hub.disconnect(user, code),
+            Effect::UserChanged(_) | Effect::PushDue => {}
+        }
+        if to_wake.bytes > ENOUGH {
+            std::mem::take(&mut to_wake).wake(runtime);
+        }
+    }
+    to_wake.wake(runtime);
 }
 
 /// Sockets that wake when this is dropped: wherever that is, also when its runtime is gone, so that nobody waits for ever.
@@ -89,7 +107,7 @@ impl Drop for Dispatcher {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use futures_util::FutureExt as _;
 
@@ -117,7 +135,7 @@ mod tests {
         let inbox = hub.inbox();
         let (ann, bob) = (UserKey(1), UserKey(2));
         hub.register(ann, &UserId::parse("ann").unwrap(), inbox.clone(), 1);
-        let (_dispatcher, commits) = Dispatcher::start(hub.clone());
+        let (_dispatcher, commits) = Dispatcher::start(hub.clone(), Pulse::default()).unwrap();
         // The commit's last event waits for this lock.
         let busy = hub.shard(bob);
         let many = ENOUGH / 40;

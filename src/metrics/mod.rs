@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::log;
+
 type Count = Gauge<i64, AtomicI64>;
 
 /// Labels of a request: the route's pattern, never its path.
@@ -63,6 +65,7 @@ pub struct Metrics {
     pub replay_events: Histogram,
     pub commit_jobs: Histogram,
     pub commit_seconds: Histogram,
+    pub slice_seconds: Histogram,
     pub writer_queue: Count,
     pub write_failures: Counter<u64, AtomicU64>,
     pub reads_waiting: Count,
@@ -72,6 +75,7 @@ pub struct Metrics {
     pub backup_failures: Counter<u64, AtomicU64>,
     pub pushes: Family<PushLabels, Counter>,
     pub push_waiting: Count,
+    log_lines_dropped: Counter<u64, AtomicU64>,
     database_bytes: Count,
     memory_bytes: Count,
 }
@@ -99,6 +103,7 @@ impl Metrics {
             replay_events: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             commit_seconds: Histogram::new(exponential_buckets(0.0001, 2.5, 11)),
+            slice_seconds: Histogram::new(exponential_buckets(0.0004, 2.5, 9)),
             writer_queue: Count::default(),
             write_failures: Counter::default(),
             reads_waiting: Count::default(),
@@ -107,6 +112,7 @@ impl Metrics {
             backup_failures: Counter::default(),
             pushes: Family::default(),
             push_waiting: Count::default(),
+            log_lines_dropped: Counter::default(),
             database_bytes: Count::default(),
             memory_bytes: Count::default(),
         };
@@ -162,6 +168,12 @@ impl Metrics {
             Unit::Seconds,
             self.commit_seconds.clone(),
         );
+        r.register_with_unit(
+            "cleanup_slice_duration",
+            "Time for which one slice of a retention or an erasure held the writer",
+            Unit::Seconds,
+            self.slice_seconds.clone(),
+        );
         r.register(
             "writer_queue",
             "Writes waiting for the writer",
@@ -203,6 +215,11 @@ impl Metrics {
             "Pushes in the outbox, counted each minute",
             self.push_waiting.clone(),
         );
+        r.register(
+            "log_lines_dropped",
+            "Lines of the log that standard error did not take in time",
+            self.log_lines_dropped.clone(),
+        );
         r.register_with_unit(
             "database",
             "Size of the database and its log",
@@ -217,10 +234,12 @@ impl Metrics {
         );
     }
 
-    /// The OpenMetrics text, with the two sizes read now.
+    /// The OpenMetrics text, with what others keep read now.
     pub fn render(&self, database_bytes: u64) -> String {
         self.database_bytes.set(database_bytes as i64);
         self.memory_bytes.set(resident_bytes());
+        let dropped = self.log_lines_dropped.inner();
+        dropped.store(log::dropped(), Ordering::Relaxed);
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             text.clear();

@@ -15,6 +15,7 @@ pub mod sender;
 pub mod signer;
 
 use crate::app::App;
+use crate::threads;
 
 /// How much less the thread counts than the others when there is not enough processor for all (`nice`).
 #[cfg(target_os = "linux")]
@@ -34,8 +35,7 @@ pub fn start(app: &App) {
             Err(error) => tracing::error!(%error, "nothing can be pushed"),
         }
     };
-    let thread = std::thread::Builder::new().name("push".into());
-    if let Err(error) = thread.spawn(work) {
+    if let Err(error) = threads::essential("push", work) {
         tracing::error!(%error, "nothing can be pushed");
     }
 }

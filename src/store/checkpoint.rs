@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use super::open;
+use crate::threads;
 
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -77,10 +78,9 @@ impl Checkpointer {
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         open::tune(&mut connection)?;
         let (stop, stopped) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("checkpoint".into())
-            .spawn(move || run(&connection, &turn, &stopped))
-            .map_err(|_| rusqlite::Error::InvalidQuery)?;
+        let work = move || run(&connection, &turn, &stopped);
+        let thread =
+            threads::essential("checkpoint", work).map_err(|_| rusqlite::Error::InvalidQuery)?;
         Ok(Checkpointer {
             stop: Some(stop),
             thread: Some(thread),

@@ -1,6 +1,5 @@
 //! A write that waits for the writer, and the answer that waits for its commit.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use super::WriteTx;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
+use crate::threads::panic_text;
 
 pub trait Job: Send {
     /// Does the work inside the open transaction.
@@ -64,8 +64,12 @@ where
         let Some(work) = self.work.take() else {
             return Err(());
         };
-        let result = catch_unwind(AssertUnwindSafe(|| work(tx)))
-            .unwrap_or_else(|panic| Err(Error::Internal(panic_text(&panic))));
+        let result = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|panic| {
+            Err(Error::Internal(format!(
+                "a write panicked: {}",
+                panic_text(&*panic)
+            )))
+        });
         match result {
             Ok((value, effects)) => {
                 self.outcome = Ok(value);
@@ -93,12 +97,4 @@ where
 
 pub fn unwritten() -> Error {
     Error::unavailable("The database cannot take this now.")
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a write panicked: {}", text.unwrap_or("no message"))
 }

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, TrySendError};
 use std::thread::JoinHandle;
@@ -14,6 +15,7 @@ use rusqlite::Connection;
 
 use super::checkpoint::Turn;
 use super::job::{Job, Queued, Task, unwritten};
+use super::open::FileIdentity;
 use super::{Committed, Sink, search};
 use crate::error::{Error, Result};
 use crate::limits::pressure::WRITES;
@@ -21,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::ids::Seq;
 use crate::model::time::{Clock, Time};
+use crate::threads::{self, Pulse};
 
 /// Jobs in one commit, and the time after which a batch takes no more.
 const BATCH: usize = 256;
@@ -77,11 +80,13 @@ pub struct Writer {
 impl Writer {
     pub fn start(
         connection: Connection,
+        path: &Path,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         sink: Sink,
         turn: Arc<Turn>,
-    ) -> Self {
+        pulse: Pulse,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::sync_channel(WRITES);
         let worker = Worker {
             connection,
@@ -93,17 +98,15 @@ impl Writer {
             data_version: 0,
             watched: Instant::now(),
             search_behind: true,
+            pulse,
+            file: Place::of(path),
         };
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || worker.run(&jobs))
-            .inspect_err(|error| tracing::error!(%error, "no writer thread"))
-            .ok();
-        Writer {
+        let thread = threads::essential("writer", move || worker.run(&jobs))?;
+        Ok(Writer {
             queue: Some(queue),
             metrics,
-            thread,
-        }
+            thread: Some(thread),
+        })
     }
 
     pub async fn write<T, F>(&self, work: F) -> Result<T>
@@ -145,12 +148,47 @@ struct Worker {
     data_version: i64,
     watched: Instant,
     search_behind: bool,
+    pulse: Pulse,
+    file: Place,
+}
+
+/// Where the database's file should be.
+struct Place {
+    path: PathBuf,
+    identity: Option<FileIdentity>,
+    /// Whether another file is there, or none: what is written to the one that is open would be lost.
+    moved: bool,
+}
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        Place {
+            identity: FileIdentity::of(path).ok(),
+            path: path.to_owned(),
+            moved: false,
+        }
+    }
+
+    fn look(&mut self) {
+        let moved = FileIdentity::of(&self.path).ok() != self.identity;
+        if moved && !self.moved {
+            tracing::error!(
+                path = %self.path.display(),
+                "the database was moved away or replaced: nothing is written until it is back, or the server restarted"
+            );
+        }
+        if !moved && self.moved {
+            tracing::info!(path = %self.path.display(), "the database is back");
+        }
+        self.moved = moved;
+    }
 }
 
 impl Worker {
     fn run(mut self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
         self.data_version = self.read_data_version();
         loop {
+            self.pulse.beat();
             let patience = if self.search_behind {
                 SEARCH_DELAY
             } else {
@@ -161,7 +199,9 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => self.catch_up_search(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.turn.take(&self.connection);
+            if !self.file.moved {
+                self.turn.take(&self.connection);
+            }
             if self.watched.elapsed() >= WATCH {
                 self.watch();
             }
@@ -170,6 +210,12 @@ impl Worker {
 
     /// One transaction for `first` and whatever else is queued by then.
     fn batch(&mut self, first: Box<dyn Job>, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+        if self.file.moved {
+            for job in std::iter::once(first).chain(jobs.try_iter()) {
+                job.settle(false);
+            }
+            return;
+        }
         let started = Instant::now();
         let mut settled: Vec<Box<dyn Job>> = Vec::new();
         let mut effects = Vec::new();
@@ -271,7 +317,7 @@ impl Worker {
 
     /// Indexes a slice of what is not searchable yet.
     fn catch_up_search(&mut self) {
-        if !self.search_behind {
+        if !self.search_behind || self.file.moved {
             return;
         }
         let mut indexed = 0;
@@ -285,9 +331,10 @@ impl Worker {
         self.search_behind = indexed == search::SLICE;
     }
 
-    /// Notices commits of other processes: `PRAGMA data_version` changes for them and not for our own.
+    /// Notices that the file is not there any more, and commits of other processes: `PRAGMA data_version` changes for them and not for our own.
     fn watch(&mut self) {
         self.watched = Instant::now();
+        self.file.look();
         let version = self.read_data_version();
         if version != self.data_version {
             self.data_version = version;

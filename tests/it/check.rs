@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::helpers::{Server, add_user, binary};
+use crate::helpers::{Server, Signal, add_user, binary};
 
 /// The findings, and the exit code.
 fn check(folder: &Path, environment: &[(&str, &str)]) -> (String, i32) {
@@ -66,7 +66,7 @@ async fn a_server_that_runs_is_asked() {
     assert!(line(&text, "public server").starts_with("WRONG "), "{text}");
     let health = || binary(folder.path()).arg("health").output().unwrap();
     assert_eq!(health().status.code(), Some(0));
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     server.wait();
     let output = health();
     assert_eq!(output.status.code(), Some(1));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{PASSWORD, SECRET, Server};
+use crate::helpers::{PASSWORD, SECRET, Server, Signal};
 
 #[tokio::test]
 async fn no_token_password_or_message_at_any_level() {
@@ -26,8 +26,10 @@ async fn no_token_password_or_message_at_any_level() {
     server
         .post("/api/messages", "sb_the-key-of-nobody", json!({}))
         .await;
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     drop(socket);
+    let greeting = server.greeting.clone();
+    assert_eq!(server.wait(), Some(0));
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     for secret in [
         &ann,
@@ -41,8 +43,7 @@ async fn no_token_password_or_message_at_any_level() {
     ] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
-    let setup = server
-        .greeting
+    let setup = greeting
         .split("setup=")
         .nth(1)
         .unwrap()

@@ -16,6 +16,7 @@ mod faults;
 mod figures;
 mod layers;
 mod limits;
+mod log_faults;
 mod logs;
 mod messages;
 mod metrics;

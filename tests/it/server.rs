@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::helpers::Server;
+use crate::helpers::{Server, Signal};
 
 #[tokio::test]
 async fn two_devices_of_one_person_see_the_same() {
@@ -46,7 +46,7 @@ async fn sigterm_tells_sockets_and_lets_requests_finish() {
     slow.write_all(head.as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let started = Instant::now();
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     assert_eq!(socket.closed().await, 4000);
     slow.write_all(rest.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -79,9 +79,9 @@ async fn a_second_signal_ends_at_once() {
     let server = Server::start(folder.path());
     let _stuck = never_ending_request(&server).await;
     let started = Instant::now();
-    server.signal("-INT");
+    server.signal(Signal::INT);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    server.signal("-INT");
+    server.signal(Signal::INT);
     assert_eq!(server.wait(), Some(1));
     assert!(
         started.elapsed() < Duration::from_secs(5),
@@ -96,7 +96,7 @@ async fn a_request_that_never_ends_holds_a_stop_up_for_ten_seconds_at_most() {
     let server = Server::start(folder.path());
     let _stuck = never_ending_request(&server).await;
     let started = Instant::now();
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     assert_eq!(server.wait(), Some(0));
     let took = started.elapsed();
     assert!(
@@ -161,7 +161,7 @@ async fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
     for _ in 0..3 {
         assert!(next().await.contains("WATCHDOG=1"));
     }
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     while !next().await.contains("STOPPING=1") {}
     assert_eq!(server.wait(), Some(0));
 }

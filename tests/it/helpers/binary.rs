@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 
 use super::{PASSWORD, Socket, http};
@@ -12,6 +13,8 @@ use super::{PASSWORD, Socket, http};
 pub fn binary(folder: &Path) -> Command {
     prepared(Command::new(BINARY), folder)
 }
+
+pub use rustix::process::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_schoolbell");
 
@@ -74,18 +77,34 @@ impl Server {
         command
     }
 
-    fn spawn(folder: &Path, mut command: Command) -> Self {
+    /// With this as standard error.
+    pub fn start_with_log(folder: &Path, log: impl Into<Stdio>) -> Self {
+        Self::spawn_with(folder, binary(folder), log.into())
+    }
+
+    /// With standard error closed.
+    pub fn start_without_log(folder: &Path) -> Self {
+        let mut command = prepared(Command::new("sh"), folder);
+        command.args(["-c", &format!("exec {BINARY} 2>&-")]);
+        Self::spawn_with(folder, command, Stdio::null())
+    }
+
+    fn spawn(folder: &Path, command: Command) -> Self {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(folder.join("log"))
             .unwrap();
+        Self::spawn_with(folder, command, log.into())
+    }
+
+    fn spawn_with(folder: &Path, mut command: Command, log: Stdio) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut greeting = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = loop {
             let Some(line) = lines.next() else {
-                let log = std::fs::read_to_string(folder.join("log")).unwrap();
+                let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
                 panic!("the server did not start: {log}");
             };
             let line = line.unwrap();
@@ -107,10 +126,13 @@ impl Server {
         self.child.id()
     }
 
-    pub fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        let status = Command::new("kill").args([name, &pid]).status().unwrap();
-        assert!(status.success());
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it has ended, and with which exit code.
+    pub fn ended(&mut self) -> Option<Option<i32>> {
+        self.child.try_wait().unwrap().map(|status| status.code())
     }
 
     /// SIGKILL: nothing is flushed, nobody is told.

@@ -19,7 +19,7 @@ use schoolbell::{App, Config, server};
 use serde_json::{Value, json};
 use warp::http::HeaderMap;
 
-pub use binary::{Server, add_user, binary};
+pub use binary::{Server, Signal, add_user, binary};
 pub use engine::{Engine, Poller, packets};
 pub use push_service::{Device, PushService, Reply};
 pub use socket::{Came, Socket};
