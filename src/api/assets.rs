@@ -22,9 +22,9 @@ use crate::app::App;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/static");
 
-/// A file as it is served.
+/// What is served as it is to everybody.
 #[derive(Clone)]
-struct Asset {
+pub struct Asset {
     plain: Bytes,
     /// Where it is worth it.
     gzip: Option<Bytes>,
@@ -47,7 +47,7 @@ static ASSETS: LazyLock<HashMap<&'static Path, Asset>> = LazyLock::new(|| {
 });
 
 impl Asset {
-    fn new(plain: Bytes) -> Self {
+    pub fn new(plain: Bytes) -> Self {
         let digest = Sha256::digest(&plain);
         let hex: String = digest[..8]
             .iter()
@@ -121,40 +121,49 @@ fn find(app: &App, path: &str, asked: &HeaderMap) -> Option<Response> {
 }
 
 fn answer(app: &App, name: &str, asset: Asset, asked: &HeaderMap) -> Response {
-    let given = |name| asked.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    let known = given(header::IF_NONE_MATCH).is_some_and(|tags| {
-        let etag = asset.etag.to_str().unwrap_or_default();
-        tags.split(',')
-            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
-    });
-    let takes_gzip = given(header::ACCEPT_ENCODING).is_some_and(|codings| {
-        let codings = codings.split(',');
-        codings.map(str::trim).any(|coding| {
-            let (name, quality) = coding.split_once(";q=").unwrap_or((coding, "1"));
-            name == "gzip" && quality.trim() != "0"
-        })
-    });
-    let gzip = asset.gzip.filter(|_| takes_gzip);
-    let compressed = gzip.is_some();
-    let mut response = match known {
-        true => Response::default(),
-        false => Response::new(gzip.unwrap_or(asset.plain).into()),
-    };
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    }
-    let headers = response.headers_mut();
-    if compressed && !known {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    if let Ok(media_type) = HeaderValue::from_str(&media_type(name)) {
-        headers.insert(header::CONTENT_TYPE, media_type);
-    }
-    headers.insert(header::ETAG, asset.etag);
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    protect(app, headers);
+    let mut response = asset.answer(&media_type(name), asked);
+    protect(app, response.headers_mut());
     response
+}
+
+impl Asset {
+    /// The whole, or that what the client has is still it (RFC 9110 section 13.1.2); compressed for whoever takes that.
+    pub fn answer(self, media_type: &str, asked: &HeaderMap) -> Response {
+        let asset = self;
+        let given = |name| asked.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+        let known = given(header::IF_NONE_MATCH).is_some_and(|tags| {
+            let etag = asset.etag.to_str().unwrap_or_default();
+            tags.split(',')
+                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        });
+        let takes_gzip = given(header::ACCEPT_ENCODING).is_some_and(|codings| {
+            let codings = codings.split(',');
+            codings.map(str::trim).any(|coding| {
+                let (name, quality) = coding.split_once(";q=").unwrap_or((coding, "1"));
+                name == "gzip" && quality.trim() != "0"
+            })
+        });
+        let gzip = asset.gzip.filter(|_| takes_gzip);
+        let compressed = gzip.is_some();
+        let mut response = match known {
+            true => Response::default(),
+            false => Response::new(gzip.unwrap_or(asset.plain).into()),
+        };
+        if known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        let headers = response.headers_mut();
+        if compressed && !known {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Ok(media_type) = HeaderValue::from_str(media_type) {
+            headers.insert(header::CONTENT_TYPE, media_type);
+        }
+        headers.insert(header::ETAG, asset.etag);
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
 }
 
 fn media_type(name: &str) -> String {

@@ -16,8 +16,9 @@ use crate::config::Server;
 use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::rates::Kind;
 use crate::limits::seats::Seat;
+use crate::limits::turns::Turn;
 use crate::model::audit::By;
-use crate::model::ids::ConnectionId;
+use crate::model::ids::{ConnectionId, UserKey};
 use crate::model::keys::{ApiKeySecret, Scope};
 use crate::model::users::{Role, User};
 use crate::service::auth::{self, Actor, Identity};
@@ -35,6 +36,8 @@ pub struct Call {
     pub(super) seat: Option<Arc<Seat>>,
     pub(super) body: BodyStream,
     pub(super) actor: Option<Actor>,
+    /// The person's turn, until their answer is read.
+    pub(super) turn: Option<Turn<UserKey>>,
     pub(super) params: Vec<String>,
 }
 
@@ -57,7 +60,11 @@ impl Call {
         };
         let rates = &self.app.limits.rates;
         match &actor {
-            Actor::Person(identity) => rates.person(identity.user.key, kind)?,
+            Actor::Person(identity) => {
+                rates.person(identity.user.key, kind)?;
+                let turn = self.app.limits.answering.turn(identity.user.key);
+                self.turn = Some(turn.await?);
+            }
             Actor::Key(key) => rates.key(&key.id)?,
         }
         let _ = USER.try_with(|user| user.set(actor.label()));
@@ -216,6 +223,14 @@ pub fn admit_stranger(app: &App, peer: Option<Peer>, headers: &HeaderMap) -> Res
     };
     let address = forwarded_address(&app.config.server, peer.ip(), headers);
     app.limits.rates.address(address)
+}
+
+/// Where a request came from, unless that is a proxy, which brings many people.
+pub fn direct_address(app: &App, peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
+    let Peer(peer) = peer?;
+    let server = &app.config.server;
+    let address = forwarded_address(server, peer.ip(), headers);
+    (!server.trusts(address)).then_some(address)
 }
 
 /// Where a request came from that `peer` brought. Each proxy adds whom it had it from at the end of `X-Forwarded-For`, so

@@ -20,6 +20,8 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::limits::rates::Kind;
 use crate::limits::seats::Seat;
+use crate::limits::turns::Turn;
+use crate::model::ids::UserKey;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +81,11 @@ where
                 call.discard_body().await;
                 return Err(error);
             }
+            let turn = call.turn.take().map(Arc::new);
             let input = I::read(&mut call).await?;
-            handler(call, input).await.map(Output::into_response)
+            let mut response = handler(call, input).await?.into_response();
+            response.extensions_mut().insert(Held(turn));
+            Ok(response)
         };
         Box::pin(answer) as Pin<Box<dyn Future<Output = Result<Response>> + Send>>
     };
@@ -145,6 +150,7 @@ impl Endpoint {
                 let call = Call {
                     app: app.clone(),
                     actor: None,
+                    turn: None,
                     method,
                     params,
                     headers,
@@ -197,6 +203,10 @@ pub struct Served {
     pub pattern: &'static str,
     pub user: Option<String>,
 }
+
+/// Stands in a response's extensions: what is held until the last of it is sent.
+#[derive(Clone)]
+pub struct Held(#[expect(dead_code, reason = "held")] Option<Arc<Turn<UserKey>>>);
 
 /// The parameters of `path`, percent-decoded, if it is of this pattern.
 pub fn params(pattern: &str, path: &str) -> Option<Vec<String>> {

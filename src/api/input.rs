@@ -216,9 +216,20 @@ fn field_error(path: &str, message: &str) -> FieldError {
         }
     };
     FieldError {
-        field,
+        field: cut(field),
         message: what.into(),
     }
+}
+
+/// So much of a name that a stranger chose is shown and logged, in characters.
+const LONGEST_NAME: usize = 64;
+
+fn cut(mut name: String) -> String {
+    if let Some((end, _)) = name.char_indices().nth(LONGEST_NAME) {
+        name.truncate(end);
+        name.push('…');
+    }
+    name
 }
 
 fn join(parent: &str, name: &str) -> String {
@@ -282,6 +293,23 @@ mod tests {
             assert_eq!(error.details()[0].field, field, "{body}: {error}");
             let text = error.to_string();
             assert!(!text.contains("struct") && !text.contains("u32"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let long = "é".repeat(30_000);
+        for body in [
+            format!("{{\"{long}\":1}}"),
+            format!("{{\"inner\":{{\"a\":\"x\",\"{long}\":1}}}}"),
+        ] {
+            let error = parse::<Outer>(body.as_bytes()).unwrap_err();
+            let field = &error.details()[0].field;
+            assert!(
+                field.ends_with('…') && field.chars().count() == 65,
+                "{field}"
+            );
+            assert!(error.to_string().len() < 300);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::api::input::Json;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
 use crate::model::messages::{ClientId, Content, Conversation, Message};
-use crate::model::page::{Cursor, Limit, List, Page, Paging};
+use crate::model::page::{self, Cursor, Limit, List, Page, Paging};
 use crate::service::messages::{self, NewMessage};
 use crate::service::{notifications, search, users};
 use crate::store;
@@ -63,9 +63,10 @@ pub async fn conversations(call: Call, Query(query): Query<Paged>) -> Result<Pag
         let partner = users::find(&call.app, &conversation.partner.id).await?;
         conversation.partner.online = partner.is_some_and(|p| call.app.hub.is_online(p.key));
     }
+    let fitting = page::fitting(&found, |c| bytes(&c.last_message));
     Ok(Page::newest_first(
         found,
-        limit.get(),
+        limit.get().min(fitting),
         List::Conversations,
         |c| c.last_message.seq,
     ))
@@ -105,8 +106,9 @@ pub async fn history(call: Call, Query(query): Query<HistoryQuery>) -> Result<Pa
         store::messages::history(c, &me, &partner, window, limit.plus_one())
     };
     let mut items = call.app.store.read(read).await?;
-    let has_more = items.len() > limit.get();
-    items.truncate(limit.get());
+    let limit = limit.get().min(page::fitting(&items, bytes));
+    let has_more = items.len() > limit;
+    items.truncate(limit);
     let forward = matches!(window, Window::After(_));
     if !forward {
         items.reverse();
@@ -167,5 +169,11 @@ pub struct SearchQuery {
 pub async fn search(call: Call, Query(query): Query<SearchQuery>) -> Result<Page<Message>> {
     let limit = Limit::parse(query.limit, 20, 50)?;
     let found = search::messages(&call.app, call.me()?, &query.q, limit.get() + 1).await?;
-    Ok(Page::only(found, limit.get()))
+    let fitting = page::fitting(&found, bytes);
+    Ok(Page::only(found, limit.get().min(fitting)))
+}
+
+/// What makes a message long.
+fn bytes(message: &Message) -> usize {
+    message.content.len()
 }

@@ -1,16 +1,18 @@
 //! The OpenAPI 3.1 document, from the URL table and the types that the handlers use.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
-use warp::http::Method;
+use warp::http::{Method, StatusCode};
 
+use super::assets::Asset;
 use super::call::Call;
 use super::endpoint::{Access, Endpoint};
 use super::input::{InputSpec, Nothing};
-use super::reply::{BodySpec, Problem, Text};
+use super::reply::{BodySpec, Output, OutputSpec, Problem, Response};
 use crate::error::{CODES, Result};
 use crate::model::page::Paging;
 
@@ -27,11 +29,29 @@ pub fn schema_ref<T: ToSchema>(components: &mut Components) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-pub async fn serve(_: Call, _: Nothing) -> Result<Text> {
-    Ok(Text {
-        media_type: "application/json",
-        text: document().to_string(),
-    })
+/// Made once: it costs milliseconds, and anybody may ask for it.
+static DOCUMENT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new(document().to_string().into_bytes().into()));
+
+/// The document for one request.
+pub struct Document(Response);
+
+impl Output for Document {
+    fn spec() -> OutputSpec {
+        OutputSpec {
+            status: StatusCode::OK,
+            body: BodySpec::Text,
+        }
+    }
+
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+pub async fn serve(call: Call, _: Nothing) -> Result<Document> {
+    let document = DOCUMENT.clone();
+    Ok(Document(document.answer("application/json", &call.headers)))
 }
 
 /// The document.

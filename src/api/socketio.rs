@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use warp::http::{HeaderMap, Method, StatusCode, header};
 use warp::{Filter, Reply as _};
 
-use super::call::admit_stranger;
+use super::call::{admit_stranger, direct_address};
 use super::endpoint::Served;
 use super::reply::{Response, WrongMethod, failure};
 use super::request::{BodyStream, Peer, body_time, read_stream};
@@ -153,7 +153,10 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
         (_, "") if app.stopping.is_cancelled() => {
             Err(Error::unavailable("The server is stopping.").into())
         }
-        ("polling", "") => Ok(text(sessions.begin(&app)?)),
+        ("polling", "") => {
+            let address = direct_address(&app, request.peer, &request.headers);
+            Ok(text(sessions.begin(&app, address)?))
+        }
         ("polling", _) if request.method == Method::GET => poll(&sessions, request).await,
         ("polling", _) if request.method == Method::POST => post(&app, &sessions, request).await,
         ("websocket", "") => connect(app, request, None),

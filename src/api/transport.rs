@@ -1,4 +1,5 @@
-//! What carries a connection: TCP, or TLS over it. A peer that stops reading an answer does not hold it for ever.
+//! What carries a connection: TCP, or TLS over it. A peer that stops reading an answer, or reads it a few bytes at a time, does
+//! not hold it for ever.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,15 +9,36 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
-/// A connection whose writes fail once the peer has taken nothing for a while.
+/// What a peer must take, in bytes a second, once it has kept a write waiting for longer than [`GRACE`].
+const FLOOR: f64 = 4_096.0;
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A connection whose writes fail once the peer has taken nothing for a while, or too little for a while.
 pub struct Transport {
     inner: Inner,
     patience: Duration,
-    /// While a write waits for the peer.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// While the peer takes less than there is.
+    slow: Option<Box<Slow>>,
+}
+
+/// How a peer takes what it keeps waiting.
+struct Slow {
+    since: Instant,
+    /// Bytes since then.
+    taken: usize,
+    /// When it last took any.
+    progress: Instant,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Slow {
+    fn deadline(&self, patience: Duration) -> Instant {
+        let earned = Duration::from_secs_f64(self.taken as f64 / FLOOR);
+        (self.progress + patience).min(self.since + GRACE + earned)
+    }
 }
 
 enum Inner {
@@ -50,28 +72,61 @@ impl Transport {
         Transport {
             inner,
             patience,
-            stalled: None,
+            slow: None,
         }
     }
 
-    /// A write's outcome; one that has waited too long is an error.
-    fn watch<T>(
+    /// The outcome of a write of `wanted` bytes; one that has waited too long is an error.
+    fn watch(
         &mut self,
         cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.stalled = None;
-            return outcome;
+        outcome: Poll<io::Result<usize>>,
+        wanted: usize,
+    ) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
+        match &outcome {
+            Poll::Ready(Ok(taken)) if *taken < wanted => {
+                let slow = self.slow(now);
+                slow.taken += taken;
+                slow.progress = now;
+                outcome
+            }
+            Poll::Ready(_) => {
+                self.slow = None;
+                outcome
+            }
+            Poll::Pending => {
+                let patience = self.patience;
+                let slow = self.slow(now);
+                let deadline = slow.deadline(patience);
+                if slow.alarm.deadline() != deadline {
+                    slow.alarm.as_mut().reset(deadline);
+                }
+                let alarm = slow.alarm.as_mut().poll(cx);
+                alarm.map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
         }
-        let patience = self.patience;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
-        stalled
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn slow(&mut self, now: Instant) -> &mut Slow {
+        self.slow.get_or_insert_with(|| {
+            Box::new(Slow {
+                since: now,
+                taken: 0,
+                progress: now,
+                alarm: Box::pin(sleep_until(now)),
+            })
+        })
+    }
+
+    /// As [`Transport::watch`], of what writes nothing new.
+    fn watch_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        let as_write = outcome.map_ok(|()| 0);
+        self.watch(cx, as_write, 0).map_ok(drop)
     }
 }
 
@@ -108,7 +163,7 @@ impl AsyncWrite for Transport {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = either!(self, stream => stream.poll_write(cx, bytes));
-        self.watch(cx, outcome)
+        self.watch(cx, outcome, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -117,7 +172,8 @@ impl AsyncWrite for Transport {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = either!(self, stream => stream.poll_write_vectored(cx, slices));
-        self.watch(cx, outcome)
+        let wanted = slices.iter().map(|slice| slice.len()).sum();
+        self.watch(cx, outcome, wanted)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -129,11 +185,11 @@ impl AsyncWrite for Transport {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = either!(self, stream => stream.poll_flush(cx));
-        self.watch(cx, outcome)
+        self.watch_end(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = either!(self, stream => stream.poll_shutdown(cx));
-        self.watch(cx, outcome)
+        self.watch_end(cx, outcome)
     }
 }

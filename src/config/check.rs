@@ -87,6 +87,7 @@ impl Config {
             ("limits.anonymous_per_address", limits.anonymous_per_address),
             ("limits.connections_per_user", limits.connections_per_user),
             ("limits.queue_mebibytes", limits.queue_mebibytes),
+            ("limits.requests_per_user", limits.requests_per_user),
             (
                 "limits.frames_per_second",
                 limits.frames_per_second as usize,

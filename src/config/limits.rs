@@ -25,6 +25,8 @@ pub struct Limits {
     pub searches_per_minute: u32,
     /// Sockets that one user may open.
     pub sockets_per_minute: u32,
+    /// Requests of one user that are answered at once, the reading of their answers included.
+    pub requests_per_user: usize,
     /// Requests of one API key.
     pub key_requests_per_minute: u32,
     /// Requests of one address that say not who calls.
@@ -54,6 +56,7 @@ impl Default for Limits {
             reads_per_minute: 1_200,
             searches_per_minute: 120,
             sockets_per_minute: 120,
+            requests_per_user: 64,
             key_requests_per_minute: 12_000,
             anonymous_requests_per_minute: 30_000,
             failed_logins_per_account: 5,

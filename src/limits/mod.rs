@@ -3,6 +3,7 @@
 //! - [`rates`]: so many requests a minute of one caller.
 //! - [`attempts`]: wrong passwords make the next login wait.
 //! - [`seats`]: so many connections, and whose goes first.
+//! - [`turns`]: so much at once of one person.
 //! - [`pressure`]: how full the server is, and what it does without.
 //! - [`priority`]: what can wait yields.
 //!
@@ -13,6 +14,7 @@ pub mod pressure;
 pub mod priority;
 pub mod rates;
 pub mod seats;
+pub mod turns;
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -26,11 +28,18 @@ use crate::model::ids::UserKey;
 use attempts::Attempts;
 use rates::Rates;
 use seats::Seats;
+use turns::Turns;
 
 /// All limits on callers.
 pub struct Limits {
     pub rates: Rates,
     pub seats: Arc<Seats>,
+    /// Of long-polling sessions that nobody has joined yet.
+    pub handshakes: Arc<Seats>,
+    /// Searches.
+    pub searching: Turns<UserKey>,
+    /// Requests that are answered.
+    pub answering: Turns<UserKey>,
     accounts: Attempts<Account>,
     addresses: Attempts<IpAddr>,
     metrics: Arc<Metrics>,
@@ -54,6 +63,9 @@ pub fn site(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Searches of one person that may wait for the one before.
+const SEARCHES_WAITING: usize = 3;
+
 /// The longest wait after wrong passwords for an account, and from an address.
 const ACCOUNT_WAIT: Duration = Duration::from_secs(300);
 const ADDRESS_WAIT: Duration = Duration::from_secs(60);
@@ -66,6 +78,21 @@ impl Limits {
         Limits {
             rates: Rates::new(config, metrics.clone()),
             seats: Arc::new(Seats::new(config, metrics.clone())),
+            handshakes: Arc::new(Seats::handshakes(config, metrics.clone())),
+            searching: Turns::new(
+                "searches_at_once",
+                1,
+                SEARCHES_WAITING,
+                config,
+                metrics.clone(),
+            ),
+            answering: Turns::new(
+                "requests_at_once",
+                config.requests_per_user,
+                0,
+                config,
+                metrics.clone(),
+            ),
             accounts: Attempts::new(
                 config.failed_logins_per_account,
                 ACCOUNT_FORGETS,

@@ -14,9 +14,11 @@ use crate::metrics::Metrics;
 /// Files that are kept free for other things than connections: the database, pages, backups, push services.
 const OTHER_FILES: u64 = 256;
 
-/// The connections of a server.
+/// The connections of a server, or sessions that hold none.
 pub struct Seats {
     limits: Option<Bounds>,
+    /// What a place that was given up counts as.
+    reason: &'static str,
     state: Mutex<State>,
     metrics: Arc<Metrics>,
 }
@@ -58,8 +60,24 @@ impl Seats {
             unknown: config.anonymous_connections,
             unknown_per_address: config.anonymous_per_address,
         });
+        Self::within(limits, "anonymous_connections", metrics)
+    }
+
+    /// Sessions of long-polling whose owner is not known yet: one request makes one, and holds no connection open. An eighth
+    /// of them may be of one address.
+    pub fn handshakes(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
+        let limits = config.enabled.then(|| Bounds {
+            all: usize::MAX,
+            unknown: config.anonymous_connections,
+            unknown_per_address: config.anonymous_connections.div_ceil(8),
+        });
+        Self::within(limits, "handshakes", metrics)
+    }
+
+    fn within(limits: Option<Bounds>, reason: &'static str, metrics: Arc<Metrics>) -> Self {
         Seats {
             limits,
+            reason,
             state: Mutex::default(),
             metrics,
         }
@@ -161,7 +179,7 @@ impl Seat {
         let gave_up =
             state.give_up(first) || state.unknown.len() > bounds.unknown && state.give_up_oldest();
         if gave_up {
-            self.seats.metrics.refused("anonymous_connections");
+            self.seats.metrics.refused(self.seats.reason);
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Problem {
     Failed,
     /// The last one is more than twice as old as it should be.
     Old,
+    /// There is one that is dated in the future: the clock was wrong when it was made, or is now.
+    Future,
 }
 
 /// What the machine that the server runs on has to say.

@@ -127,6 +127,19 @@ impl<T> Page<T> {
     }
 }
 
+/// Of long items a page has fewer, so that an answer stays below so many bytes, about.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// How many of the items are enough for one page: at least one, if there is any.
+pub fn fitting<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> usize {
+    let mut sum = 0;
+    let fits = items.iter().take_while(|item| {
+        sum += bytes(item);
+        sum <= PAGE_BYTES
+    });
+    fits.count().max(1)
+}
+
 /// How many items a list returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(usize);

@@ -3,6 +3,7 @@
 //! Not `warp::serve`: it never sets TCP_NODELAY, has no time limit for a request's head, and waits without limit for a
 //! slow request when it stops.
 
+mod body;
 mod tls;
 
 use std::convert::Infallible;
@@ -23,10 +24,13 @@ use crate::app::App;
 use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
 use crate::service;
+use body::Holding;
 use tls::Tls;
 
 /// What is read of a request before its head must have ended, in bytes; a head of twice as much is refused in any case.
 const HEADER_BYTES: usize = 32 << 10;
+/// What the kernel may keep of an answer that nobody reads, in bytes; Linux takes it twice.
+const SEND_BUFFER: usize = 64 << 10;
 /// How long a stop may take in all.
 const STOP_TIME: Duration = Duration::from_secs(10);
 /// Sockets that are told to go at once, and the pause before the next: their clients come back at about the same time.
@@ -129,13 +133,15 @@ where
             () = app.stopping.cancelled() => return,
         },
     };
+    transport.bound_send_buffer(SEND_BUFFER);
     let of_request = seat.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         let (seat, extensions) = (of_request.clone(), request.extensions_mut());
         extensions.insert(Peer(peer));
         seat.unknown();
         extensions.insert(seat);
-        service.clone().call(request)
+        let answer = service.clone().call(request);
+        async move { answer.await.map(Holding::of) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

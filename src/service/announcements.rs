@@ -27,8 +27,6 @@ const NAMES: i64 = 8;
 const TTL: u32 = 3 * 24 * 3_600;
 /// Seconds after which nothing that was left to a socket is in doubt any more.
 const RECENT: i64 = 300;
-/// Recipients that are read at a time.
-const CHUNK: i64 = 500;
 
 /// An announcement, and whether it was this request that made it.
 #[derive(Debug)]
@@ -225,7 +223,7 @@ pub async fn report(app: &App, id: Id) -> Result<Report> {
     let hub = app.hub.clone();
     let now = app.now();
     app.store
-        .read(move |c| {
+        .read_long(move |c| {
             let announcement =
                 announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
             let mut stages = StageCounts::default();
@@ -252,31 +250,26 @@ pub async fn recipients(
     app: &App,
     id: Id,
     filter: Option<StageFilter>,
-    mut after: Option<UserKey>,
+    after: Option<UserKey>,
     limit: usize,
 ) -> Result<Vec<Recipient>> {
     let hub = app.hub.clone();
     let now = app.now();
     app.store
-        .read(move |c| {
+        .read_long(move |c| {
             let found = announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
             let Some(key) = found.notification else {
                 return Ok(Vec::new());
             };
             let recent = is_recent(&found, now);
             let mut wanted = Vec::new();
-            while wanted.len() < limit {
-                let of = |facts: &Facts| stage(&hub, facts, recent);
-                let page = stages::recipients(c, key, now, after, CHUNK, of)?;
-                let last = page.len() < CHUNK as usize;
-                after = page.last().map(|one| one.key);
-                let takes = |one: &Recipient| filter.is_none_or(|f| f.takes(&one.stage));
-                wanted.extend(page.into_iter().filter(takes));
-                if last {
-                    break;
+            let of = |facts: &Facts| stage(&hub, facts, recent);
+            stages::recipients(c, key, now, after, of, |one| {
+                if filter.is_none_or(|filter| filter.takes(&one.stage)) {
+                    wanted.push(one);
                 }
-            }
-            wanted.truncate(limit);
+                wanted.len() < limit
+            })?;
             Ok(wanted)
         })
         .await

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
 use crate::model::backup::{Backup, Checks, Problem};
-use crate::model::time::Time;
+use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::push::contact;
 use crate::store::{audit, backup};
 
@@ -70,10 +70,19 @@ pub async fn work(app: App) {
     }
 }
 
-/// When the newest copy was made.
+/// A file's time may be so much ahead of the clock, in milliseconds: it was made while the clock was wrong if it is more.
+const AHEAD: i64 = 300_000;
+
+/// Whether a copy's file is dated later than it can be, by the clock that dates files.
+pub fn is_of_the_future(backup: &Backup) -> bool {
+    backup.created_at.0 > SystemClock.now().0 + AHEAD
+}
+
+/// When the newest copy was made. What is dated in the future is not it.
 async fn newest(app: &App) -> Option<Time> {
     let kept = list(app).await.unwrap_or_default();
-    let newest = kept.first().map(|backup| backup.created_at);
+    let newest = kept.iter().find(|backup| !is_of_the_future(backup));
+    let newest = newest.map(|backup| backup.created_at);
     let seconds = newest.map_or(0, |at| at.0 / 1_000);
     app.metrics.last_backup.set(seconds);
     newest
@@ -171,16 +180,22 @@ async fn on_own_thread<T: Send + 'static>(
         .unwrap_or_else(|_| Err(Error::Internal("a backup panicked".into())))
 }
 
+/// A file that was written to within this time may be the copy that a command is making.
+const ABANDONED: Duration = Duration::from_secs(3_600);
+
 /// What a crash in the middle of a copy has left.
 fn remove_unfinished(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
         let name = path.file_name().and_then(|name| name.to_str());
-        let unfinished = name.and_then(|name| name.strip_suffix(".partial"));
-        if unfinished.is_some_and(is_ours)
-            && let Err(error) = std::fs::remove_file(&path)
-        {
-            tracing::warn!(path = %path.display(), %error, "an unfinished backup stays");
+        let unfinished = name.and_then(|name| {
+            let partial = name.strip_suffix("-journal").unwrap_or(name);
+            partial.strip_suffix(".partial")
+        });
+        let modified = path.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|at| at.elapsed().ok());
+        if unfinished.is_some_and(is_ours) && age.is_none_or(|age| age > ABANDONED) {
+            backup::remove_partial(&path);
         }
     }
 }
@@ -289,7 +304,10 @@ fn describe(path: &Path) -> Option<Backup> {
 /// What an administrator should look at, as far as the server can tell.
 pub async fn checks(app: &App) -> Result<Checks> {
     let last = newest(app).await;
-    let (backup_problem, backup_error) = problem(app, last);
+    let (mut backup_problem, backup_error) = problem(app, last);
+    if list(app).await?.iter().any(is_of_the_future) {
+        backup_problem = backup_problem.or(Some(Problem::Future));
+    }
     Ok(Checks {
         version: env!("CARGO_PKG_VERSION").into(),
         server_time: app.now(),

@@ -23,6 +23,7 @@ pub mod pushes;
 pub mod retention;
 pub mod roster;
 pub mod search;
+mod slices;
 pub mod subscriptions;
 pub mod users;
 

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::slices;
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
@@ -20,9 +20,6 @@ use crate::store::{accounts, audit, personal_data, users};
 
 /// What others see in the place of the name.
 const NOBODY: &str = "Former member";
-/// Messages looked at in one write, and the pause before the next.
-const SLICE: usize = 200;
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Somebody by username or id.
 ///
@@ -236,17 +233,15 @@ pub async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
 async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
     let (mut removed, mut at) = (0, Walk::default());
     loop {
-        let write = app.store.write(move |tx| {
-            let slice = retention::messages_of(tx, sender, at, SLICE)?;
-            Ok((slice, Vec::new()))
-        });
-        let (some, next) = write.await?;
+        let (some, next) = slices::write(app, move |tx, slice| {
+            retention::messages_of(tx, sender, at, slice)
+        })
+        .await?;
         removed += some;
         match next {
             Some(next) => at = next,
             None => return Ok(removed),
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

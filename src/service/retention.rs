@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::slices;
 use crate::app::App;
 use crate::error::Result;
 use crate::model::time::Time;
-use crate::store::{WriteTx, retention};
+use crate::store::retention::Slice;
+use crate::store::{WriteTx, clock, retention};
 
-/// Rows of one slice, and the pause before the next.
-const SLICE: usize = 200;
-const PAUSE: Duration = Duration::from_millis(50);
 /// How often it is looked at the clock.
 const LOOK: Duration = Duration::from_secs(300);
 /// The hours in which it is done, on the clock of the place.
 const NIGHT: std::ops::Range<i8> = 2..5;
 
 const DAY: i64 = 86_400_000;
+/// A clock that is ahead by more than this of when it was last looked at has jumped, or the server was off for long.
+const JUMP: i64 = 14 * DAY;
+/// After so long it is believed.
+const BELIEVED: i64 = 7 * DAY;
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +40,14 @@ pub async fn work(app: App) {
             _ = looks.tick() => {}
             () = app.stopping.cancelled() => return,
         }
+        match look_at_clock(&app).await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "it cannot be told whether the clock is right");
+                continue;
+            }
+        }
         if !is_night(app.now(), TimeZone::system()) {
             continue;
         }
@@ -46,6 +57,36 @@ pub async fn work(app: App) {
             Err(error) => tracing::warn!(%error, "what is too old is still there"),
         }
     }
+}
+
+/// Whether the clock can be believed: one that has jumped ahead is not, until it has run on for a week. Otherwise a wrong clock
+/// would make everything too old.
+///
+/// # Errors
+/// As those of a write.
+pub async fn look_at_clock(app: &App) -> Result<bool> {
+    app.store
+        .write(|tx| {
+            retention::mend_audit_limit(tx)?;
+            let seen = match clock::last_seen(tx)? {
+                Some(seen) => seen,
+                // The first look at a database that was there before.
+                None => clock::newest_record(tx)?.unwrap_or(tx.now),
+            };
+            let mut doubted = clock::doubted_since(tx)?;
+            if tx.now.0 - seen.0 > JUMP {
+                tracing::warn!(
+                    now = %tx.now, last = %seen,
+                    "the clock is far ahead of what it said last: nothing is removed for a week"
+                );
+                doubted = Some(tx.now);
+            }
+            // It was put back, or a week has gone by.
+            doubted = doubted.filter(|since| (since.0..since.0 + BELIEVED).contains(&tx.now.0));
+            clock::note(tx, tx.now, doubted)?;
+            Ok((doubted.is_none(), Vec::new()))
+        })
+        .await
 }
 
 fn is_night(now: Time, zone: TimeZone) -> bool {
@@ -66,7 +107,7 @@ pub async fn purge(app: &App) -> Result<Removed> {
 async fn purge_one(
     app: &App,
     days: u32,
-    slice: fn(&WriteTx, Time, usize) -> Result<usize>,
+    remove: fn(&WriteTx, Time, Slice) -> Result<usize>,
 ) -> Result<usize> {
     if days == 0 {
         return Ok(0);
@@ -74,14 +115,10 @@ async fn purge_one(
     let before = Time(app.now().0 - i64::from(days) * DAY);
     let mut removed = 0;
     while !app.stopping.is_cancelled() {
-        let write = app
-            .store
-            .write(move |tx| Ok((slice(tx, before, SLICE)?, Vec::new())));
-        match write.await? {
+        match slices::write(app, move |tx, slice| remove(tx, before, slice)).await? {
             0 => break,
             some => removed += some,
         }
-        tokio::time::sleep(PAUSE).await;
     }
     Ok(removed)
 }

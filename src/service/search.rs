@@ -1,16 +1,22 @@
 //! Search over one's own messages.
 
+use std::time::Duration;
+
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::messages::Message;
 use crate::model::users::User;
 use crate::store::search::{self, Terms};
 
+/// How long one search may take.
+const BUDGET: Duration = Duration::from_millis(250);
+
 /// The caller's messages that hold the beginnings of all the words, newest first. What was sent a moment ago is found:
 /// the index is brought up to date first, a bounded amount of it.
 ///
 /// # Errors
-/// [`Error::Invalid`] on `q` when it holds no letter or digit, or is over 200 characters.
+/// [`Error::Invalid`] on `q` when it holds no letter or digit, or is over 200 characters; [`Error::TooMany`] while others of
+/// the caller wait; [`Error::Unavailable`] for one that takes too long.
 pub async fn messages(app: &App, me: &User, text: &str, limit: usize) -> Result<Vec<Message>> {
     if text.len() > 200 && text.chars().count() > 200 {
         return Err(Error::invalid(
@@ -26,7 +32,8 @@ pub async fn messages(app: &App, me: &User, text: &str, limit: usize) -> Result<
             .await?;
     }
     let me = me.key;
+    let _turn = app.limits.searching.turn(me).await?;
     app.store
-        .read(move |c| search::query(c, me, &terms, limit))
+        .read_within(BUDGET, move |c| search::query(c, me, &terms, limit))
         .await
 }

@@ -55,9 +55,10 @@ pub fn may_write(from: &User, to: &User) -> bool {
 /// People to whom `me` may write, by a part of their name.
 pub async fn search(app: &App, me: &User, text: &str, limit: usize) -> Result<Vec<UserView>> {
     let (key, folded) = (me.key, text::fold(text.trim()));
+    let _turn = app.limits.searching.turn(key).await?;
     let found = app
         .store
-        .read(move |c| users::search(c, key, &folded, limit))
+        .read_long(move |c| users::search(c, key, &folded, limit))
         .await?;
     Ok(found.iter().map(|user| view(app, user)).collect())
 }

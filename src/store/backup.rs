@@ -19,15 +19,24 @@ use crate::model::time::Time;
 /// # Errors
 /// When `target` exists, cannot be written, or the copy does not pass `PRAGMA quick_check`; then no file is left.
 pub fn copy(source: &Path, target: &Path) -> Result<()> {
-    let fail = |why: String| Error::Internal(why);
     if target.exists() {
-        return Err(fail(format!("{} exists already", target.display())));
+        let why = format!("{} exists already", target.display());
+        return Err(Error::Internal(why));
     }
+    replace(source, target)
+}
+
+/// As [`copy`], also where there is a file at `target`, which stays until the copy is whole.
+///
+/// # Errors
+/// As [`copy`].
+pub(super) fn replace(source: &Path, target: &Path) -> Result<()> {
+    let fail = |why: String| Error::Internal(why);
     let mut connection = Connection::open_with_flags(source, open::read_only())?;
     open::tune(&mut connection)?;
     // A name of its own until it is whole: who finds the target finds a good copy.
     let partial = open::sibling(target, ".partial");
-    let _ = std::fs::remove_file(&partial);
+    remove_partial(&partial);
     // As private as the database itself.
     open::restrict(&partial)
         .map_err(|e| fail(format!("cannot write {}: {e}", target.display())))?;
@@ -37,11 +46,29 @@ pub fn copy(source: &Path, target: &Path) -> Result<()> {
             std::fs::File::open(&partial)
                 .and_then(|file| file.sync_all())
                 .and_then(|()| std::fs::rename(&partial, target))
+                .and_then(|()| sync_folder(target))
                 .map_err(|e| fail(format!("cannot write {}: {e}", target.display())))
         });
-    written.inspect_err(|_| {
-        let _ = std::fs::remove_file(&partial);
-    })
+    written.inspect_err(|_| remove_partial(&partial))
+}
+
+/// What was written of a copy, and SQLite's journal of it.
+pub(crate) fn remove_partial(partial: &Path) {
+    for path in [partial.to_owned(), open::sibling(partial, "-journal")] {
+        if let Err(error) = std::fs::remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "an unfinished copy stays");
+        }
+    }
+}
+
+/// Makes the renaming of a file last.
+fn sync_folder(file: &Path) -> std::io::Result<()> {
+    match file.parent().filter(|p| !p.as_os_str().is_empty()) {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// How often what was written of a copy goes to the disk.
@@ -107,8 +134,7 @@ pub fn restore(file: &Path, target: &Path, by: &By, now: Time) -> Result<Option<
         std::fs::create_dir_all(folder).map_err(|e| fail(folder, e.to_string()))?;
     }
     let fresh = open::sibling(target, ".restoring");
-    let _ = std::fs::remove_file(&fresh);
-    copy(file, &fresh)?;
+    replace(file, &fresh)?;
     let swapped = || {
         give_to_owner(&fresh, target)?;
         settle(target);
@@ -147,26 +173,37 @@ fn begin_history(
     audit::note_at(&connection, now, by, Action::BackupRestored, &name, "")
 }
 
-/// Renames: the old one aside with its logs, the new one into its place. On an error everything goes back.
+/// Gives the old one another name, with its logs, and renames the new one into its place: at each moment there is one of the
+/// two. On an error everything goes back.
 fn swap(fresh: &Path, target: &Path, now: Time) -> std::io::Result<Option<PathBuf>> {
     std::fs::File::open(fresh)?.sync_all()?;
     let stamp = now.to_string().replace([':', '.'], "-");
     let aside = open::sibling(target, &format!(".before-{stamp}"));
-    let mut moved = Vec::new();
-    let mut rename = |from: PathBuf, to: PathBuf| {
-        std::fs::rename(&from, &to)?;
-        moved.push((from, to));
-        std::io::Result::Ok(())
-    };
-    // The logs without the database too: SQLite would take them for the new one's.
-    let old = ["-wal", "-shm", ""].map(|suffix| (open::sibling(target, suffix), suffix));
     let was_there = target.exists();
-    let swapped = old
+    if was_there && std::fs::hard_link(target, &aside).is_err() {
+        // A file system without links: for a moment there is none.
+        std::fs::rename(target, &aside)?;
+    }
+    let mut moved = Vec::new();
+    // The logs without the database too: SQLite would take them for the new one's.
+    let logs = ["-wal", "-shm"].map(|suffix| (open::sibling(target, suffix), suffix));
+    let swapped = logs
         .into_iter()
         .filter(|(from, _)| from.exists())
-        .try_for_each(|(from, suffix)| rename(from, open::sibling(&aside, suffix)))
-        .and_then(|()| rename(fresh.to_owned(), target.to_owned()));
+        .try_for_each(|(from, suffix)| {
+            let to = open::sibling(&aside, suffix);
+            std::fs::rename(&from, &to)?;
+            moved.push((from, to));
+            Ok(())
+        })
+        .and_then(|()| std::fs::rename(fresh, target));
     if let Err(error) = swapped {
+        if target.exists() {
+            // The other name is one too many.
+            let _ = std::fs::remove_file(&aside);
+        } else if was_there {
+            moved.push((target.to_owned(), aside));
+        }
         for (from, to) in moved.into_iter().rev() {
             if let Err(error) = std::fs::rename(&to, &from) {
                 tracing::error!(%error, from = %to.display(), to = %from.display(), "rename this back");
@@ -174,9 +211,7 @@ fn swap(fresh: &Path, target: &Path, now: Time) -> std::io::Result<Option<PathBu
         }
         return Err(error);
     }
-    if let Some(folder) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::File::open(folder)?.sync_all()?;
-    }
+    sync_folder(target)?;
     Ok(was_there.then_some(aside))
 }
 

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
+use super::backup;
 use super::open::{OpenError, sibling};
+use crate::error::{Error, Result};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -22,18 +24,20 @@ pub fn latest() -> i32 {
 
 /// The version of an existing database, 0 of one without tables; `None` when it is not one of ours.
 pub fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
-    let ours = connection
-        .query_row(
-            "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'",
-            [],
-            |_| Ok(()),
-        )
-        .optional()?;
-    if ours.is_none() {
-        // A first start that was cut short leaves a file without tables.
-        let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        return Ok((tables == 0).then_some(0));
+    let (history, ours, tables): (i64, i64, i64) = connection.query_row(
+        "SELECT count(*) FILTER (WHERE name = 'refinery_schema_history'),
+                count(*) FILTER (WHERE name IN ('meta', 'sequence', 'message_search_watermark')), count(*)
+         FROM sqlite_schema WHERE type = 'table'",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    // A first start that was cut short leaves a file without tables, or with the history of versions alone. Other programs
+    // may keep such a history, too.
+    if tables == history {
+        return Ok(Some(0));
+    }
+    if history == 0 || ours < 3 {
+        return Ok(None);
     }
     connection.query_row(
         "SELECT coalesce(max(version), 0) FROM refinery_schema_history",
@@ -49,16 +53,31 @@ pub fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
 pub fn up(connection: &mut Connection, path: &Path, version: i32) -> Result<(), OpenError> {
     if version > 0 && version < latest() {
         let copy = sibling(path, &format!(".schema-{version}.backup"));
-        if !copy.exists() {
-            super::open::restrict(&copy).map_err(|e| OpenError::new(&copy, e.to_string()))?;
-            connection
-                .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
-                .map_err(|e| OpenError::new(path, format!("cannot copy before migrating: {e}")))?;
-        }
-        tracing::info!(copy = %copy.display(), from = version, to = latest(), "migrating the database");
+        tracing::info!(copy = %copy.display(), "copying the database before its schema changes");
+        // What an earlier upgrade left there is older than what is here now.
+        keep(path, &copy)
+            .map_err(|e| OpenError::new(path, format!("cannot copy before migrating: {e}")))?;
+        tracing::info!(from = version, to = latest(), "migrating the database");
     }
-    embedded::migrations::runner()
-        .run(connection)
-        .map_err(|e| OpenError::new(path, format!("cannot migrate: {e}")))?;
+    for migrated in embedded::migrations::runner().run_iter(connection) {
+        let migrated =
+            migrated.map_err(|e| OpenError::new(path, format!("cannot migrate: {e}")))?;
+        if version > 0 {
+            tracing::info!(
+                version = migrated.version(),
+                name = migrated.name(),
+                "migrated"
+            );
+        }
+    }
     Ok(())
+}
+
+/// Copies on a thread of its own, whose priority is lowered.
+fn keep(path: &Path, copy: &Path) -> Result<()> {
+    std::thread::scope(|scope| {
+        let copying = scope.spawn(|| backup::replace(path, copy));
+        let panicked = |_| Err(Error::Internal("the copy panicked".into()));
+        copying.join().unwrap_or_else(panicked)
+    })
 }

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod checkpoint;
+pub mod clock;
 pub mod conversations;
 pub mod figures;
 pub mod groups;
@@ -36,6 +37,8 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -47,6 +50,7 @@ use crate::limits::pressure::READS;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::time::Clock;
+use crate::threads::Pulse;
 
 pub use writer::WriteTx;
 use writer::Writer;
@@ -69,6 +73,9 @@ pub struct Store {
     readers: r2d2::Pool<SqliteConnectionManager>,
     /// As many as there are readers: who waits for one waits as a task, not as a thread.
     permits: Arc<Semaphore>,
+    /// Of long reads there are fewer at a time, so that a reader is left for the others.
+    long: Arc<Semaphore>,
+    long_waiting: AtomicUsize,
     metrics: Arc<Metrics>,
     path: PathBuf,
     _checkpointer: checkpoint::Checkpointer,
@@ -84,6 +91,7 @@ impl Store {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         sink: Sink,
+        pulse: Pulse,
     ) -> Result<Self, open::OpenError> {
         let connection = open::prepare(config)?;
         let manager = SqliteConnectionManager::file(&config.path)
@@ -91,7 +99,7 @@ impl Store {
             .with_init(open::tune);
         let readers = r2d2::Pool::builder()
             .max_size(config.readers)
-            .connection_timeout(std::time::Duration::from_secs(5))
+            .connection_timeout(Duration::from_secs(5))
             .test_on_check_out(false)
             .build(manager)
             .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
@@ -99,10 +107,21 @@ impl Store {
         let checkpointer = checkpoint::Checkpointer::start(&config.path, turn.clone())
             .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
         Ok(Store {
-            writer: Writer::start(connection, clock, metrics.clone(), sink, turn),
+            writer: Writer::start(
+                connection,
+                &config.path,
+                clock,
+                metrics.clone(),
+                sink,
+                turn,
+                pulse,
+            )
+            .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?,
             metrics,
             readers,
             permits: Arc::new(Semaphore::new(config.readers as usize)),
+            long_waiting: AtomicUsize::new(0),
+            long: Arc::new(Semaphore::new((config.readers as usize / 2).max(1))),
             path: config.path.clone(),
             _checkpointer: checkpointer,
         })
@@ -135,6 +154,46 @@ impl Store {
             .unwrap_or_else(|e| Err(Error::Internal(format!("a read panicked: {e}"))))
     }
 
+    /// As [`Store::read`], of what may take long: reports, files, searches. They take half of the readers at most.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn read_long<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let waiting = WaitingLong::begin(&self.long_waiting)?;
+        let permit = self.long.clone().acquire_owned().await;
+        drop(waiting);
+        self.read(move |connection| {
+            // Until the work ends, also where nobody waits for it any more.
+            let _permit = permit;
+            work(connection)
+        })
+        .await
+    }
+
+    /// As [`Store::read_long`], for at most so long on the connection.
+    ///
+    /// # Errors
+    /// As [`Store::read`]; [`Error::Unavailable`] when the time is over.
+    pub async fn read_within<T, F>(&self, budget: Duration, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.read_long(move |connection| {
+            let until = Instant::now() + budget;
+            let is_over = move || Instant::now() >= until;
+            connection.progress_handler(STEPS, Some(is_over))?;
+            let outcome = work(connection);
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            outcome
+        })
+        .await
+    }
+
     /// Runs `work` on the writer and answers once its commit is on disk. Its effects leave before the answer does.
     ///
     /// # Errors
@@ -158,6 +217,31 @@ impl Store {
         bytes(self.path.clone()) + bytes(open::sibling(&self.path, "-wal"))
     }
 }
+
+/// Long reads that may wait.
+const LONG_READS: usize = 128;
+
+/// Counts a long read as waiting.
+struct WaitingLong<'s>(&'s AtomicUsize);
+
+impl<'s> WaitingLong<'s> {
+    fn begin(count: &'s AtomicUsize) -> Result<Self> {
+        let waiting = WaitingLong(count);
+        if count.fetch_add(1, Ordering::Relaxed) >= LONG_READS {
+            return Err(Error::unavailable("Too many reads are waiting."));
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for WaitingLong<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Steps of SQLite's virtual machine between two looks at the clock.
+const STEPS: i32 = 1_000;
 
 /// Counts a read as waiting.
 struct Waiting<'m>(&'m Metrics);
@@ -213,12 +297,13 @@ impl From<rusqlite::Error> for Error {
         use rusqlite::ErrorCode::*;
         match error.sqlite_error_code() {
             Some(
-                DatabaseBusy | DatabaseLocked | DiskFull | ReadOnly | SystemIoFailure | CannotOpen
-                | OutOfMemory,
+                DatabaseCorrupt | DatabaseBusy | DatabaseLocked | DiskFull | ReadOnly
+                | SystemIoFailure | CannotOpen | OutOfMemory,
             ) => {
                 tracing::error!(%error, "the database refuses");
                 Error::unavailable("The database cannot take this now.")
             }
+            Some(OperationInterrupted) => Error::unavailable("This takes too long. Ask for less."),
             _ => Error::Internal(format!("database: {error}")),
         }
     }

@@ -171,16 +171,64 @@ pub fn restrict(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// The file that [`lock`] locks. A server writes into it where it listens.
+/// The file that [`lock`] locks, beside the database itself, whatever name leads to it. A server writes into it where it listens.
 pub fn lock_file(path: &Path) -> PathBuf {
-    sibling(path, ".lock")
+    let real = path.canonicalize();
+    sibling(real.as_deref().unwrap_or(path), ".lock")
 }
 
-/// Held for as long as a server runs on this database: a second one is refused.
+/// Whether there is no database, and yet keys that were made for one.
+pub fn is_missing(path: &Path) -> bool {
+    let keys = ["session.key", "jwt.secret", "vapid.key"];
+    !path.exists() && keys.iter().any(|name| path.with_file_name(name).exists())
+}
+
+/// Names a file whatever it is called: its device and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileIdentity(u64, u64);
+
+impl FileIdentity {
+    /// By `stat`: the file is not opened. Closing another descriptor of the database's file would drop SQLite's own locks (its
+    /// documentation, "How To Corrupt", section 2.2).
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let found = std::fs::metadata(path)?;
+            Ok(FileIdentity(found.dev(), found.ino()))
+        }
+        #[cfg(not(unix))]
+        std::fs::metadata(path).map(|_| FileIdentity(0, 0))
+    }
+}
+
+/// Held for as long as a server runs on a database.
+#[derive(Debug)]
+pub struct Lock {
+    pub file: std::fs::File,
+    #[cfg(target_os = "linux")]
+    by_identity: Option<std::os::unix::net::UnixDatagram>,
+}
+
+impl Lock {
+    /// Locks the file itself, where it is there by now.
+    ///
+    /// # Errors
+    /// [`OpenError`] when another server holds it.
+    pub fn hold(&mut self, path: &Path) -> Result<(), OpenError> {
+        #[cfg(target_os = "linux")]
+        if self.by_identity.is_none() {
+            self.by_identity = by_identity(path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Held for as long as a server runs on this database: a second one is refused, by whatever name it comes to the file.
 ///
 /// # Errors
 /// [`OpenError`] when another server holds it.
-pub fn lock(path: &Path) -> Result<std::fs::File, OpenError> {
+pub fn lock(path: &Path) -> Result<Lock, OpenError> {
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .map_err(|e| OpenError::new(path, format!("cannot make its folder: {e}")))?;
@@ -191,11 +239,39 @@ pub fn lock(path: &Path) -> Result<std::fs::File, OpenError> {
         .write(true)
         .open(lock_file(path))
         .map_err(|e| OpenError::new(path, format!("cannot make the lock file: {e}")))?;
-    file.try_lock().map_err(|_| {
-        OpenError::new(
-            path,
-            "another schoolbell is running on this database: stop it first",
-        )
-    })?;
-    Ok(file)
+    file.try_lock().map_err(|_| running(path))?;
+    let mut lock = Lock {
+        file,
+        #[cfg(target_os = "linux")]
+        by_identity: None,
+    };
+    lock.hold(path)?;
+    Ok(lock)
+}
+
+fn running(path: &Path) -> OpenError {
+    OpenError::new(
+        path,
+        "another schoolbell is running on this database: stop it first",
+    )
+}
+
+/// A name in Linux's abstract namespace of sockets (unix(7)), which the kernel gives to one process at a time: the lock file is
+/// another one where the database has a second name, or where somebody removed it.
+#[cfg(target_os = "linux")]
+fn by_identity(path: &Path) -> Result<Option<std::os::unix::net::UnixDatagram>, OpenError> {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let Ok(FileIdentity(device, number)) = FileIdentity::of(path) else {
+        return Ok(None);
+    };
+    let name = format!("schoolbell-{device}-{number}");
+    match SocketAddr::from_abstract_name(&name).and_then(|name| UnixDatagram::bind_addr(&name)) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(running(path)),
+        Err(error) => {
+            tracing::debug!(%error, "the database is locked by its lock file alone");
+            Ok(None)
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::model::messages::Message;
 /// Messages indexed in one transaction.
 pub const SLICE: usize = 200;
 
-/// What to look for: words, each of which a message must hold the beginning of.
+/// What to look for: words, each of which a message must hold the beginning of, or the whole where it is a single letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms(Vec<String>);
 
@@ -33,7 +33,12 @@ impl Terms {
 
     /// `people` first: its list is the short one, and FTS5 lets it lead.
     fn to_match(&self, me: UserKey) -> String {
-        let words: Vec<String> = self.0.iter().map(|word| format!("\"{word}\" *")).collect();
+        // Of a single letter, every word that begins with it would be looked up: there is no index for that.
+        let word = |word: &String| match word.chars().count() {
+            1 => format!("\"{word}\""),
+            _ => format!("\"{word}\" *"),
+        };
+        let words: Vec<String> = self.0.iter().map(word).collect();
         format!("people : u{} AND content : ({})", me.0, words.join(" AND "))
     }
 }
@@ -113,8 +118,8 @@ mod tests {
         let terms = Terms::parse("foo\" OR bar* NEAR(x) people:u1 -y ^z").unwrap();
         assert_eq!(
             terms.to_match(UserKey(7)),
-            "people : u7 AND content : (\"foo\" * AND \"OR\" * AND \"bar\" * AND \"NEAR\" * AND \"x\" * \
-             AND \"people\" * AND \"u1\" * AND \"y\" * AND \"z\" *)"
+            "people : u7 AND content : (\"foo\" * AND \"OR\" * AND \"bar\" * AND \"NEAR\" * AND \"x\" \
+             AND \"people\" * AND \"u1\" * AND \"y\" AND \"z\")"
         );
         assert_eq!(Terms::parse(" \"*-() "), None);
     }

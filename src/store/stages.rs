@@ -79,39 +79,47 @@ pub fn facts_of(connection: &Connection, key: NotificationKey, now: Time) -> Res
     all(connection, &sql, [key.0, now.0], facts)
 }
 
-/// Up to `limit` recipients by name, after one of them, each with what is known of them; `of` makes a stage of that.
+/// Recipients by name, after one of them, in one pass: `of` makes a stage of what is known of each, and `take` says whether it
+/// wants another.
 pub fn recipients(
     connection: &Connection,
     key: NotificationKey,
     now: Time,
     after: Option<UserKey>,
-    limit: i64,
     of: impl Fn(&Facts) -> Stage,
-) -> Result<Vec<Recipient>> {
-    // The page first: what is known of each costs three more look-ups.
+    mut take: impl FnMut(Recipient) -> bool,
+) -> Result<()> {
+    // Sorted first, and once: what is known of each costs three more look-ups, and only of those that are taken.
     let sql = format!(
         "SELECT {FACTS}, r.id, r.name, r.role, r.username
          FROM (SELECT n.*, u.id, u.name, u.role, u.username, u.folded
                FROM notification_recipients n JOIN users u ON u.key = n.user_key
                WHERE n.notification_key = ?1
                  AND (?3 IS NULL OR (u.folded, u.key) > (SELECT a.folded, a.key FROM users a WHERE a.key = ?3))
-               ORDER BY u.folded, u.key LIMIT ?4) r
-         ORDER BY r.folded, r.user_key"
+               ORDER BY u.folded, u.key) r"
     );
-    let params = params![key.0, now.0, after.map(|key| key.0), limit];
-    all(connection, &sql, params, |row| {
-        let facts = facts(row)?;
-        Ok(Recipient {
-            stage: of(&facts),
-            key: facts.user,
-            user_id: users::user_id(row, 9)?,
-            name: row.get(10)?,
-            role: Role::parse(row.get_ref(11)?.as_str()?).unwrap_or(Role::Student),
-            username: row.get(12)?,
-            read_at: facts.read_at,
-            delivered_at: facts.delivered_at,
-            pushed_at: facts.pushed_at,
-        })
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![key.0, now.0, after.map(|key| key.0)])?;
+    while let Some(row) = rows.next()? {
+        if !take(recipient(row, &of)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn recipient(row: &Row, of: impl Fn(&Facts) -> Stage) -> rusqlite::Result<Recipient> {
+    let facts = facts(row)?;
+    Ok(Recipient {
+        stage: of(&facts),
+        key: facts.user,
+        user_id: users::user_id(row, 9)?,
+        name: row.get(10)?,
+        role: Role::parse(row.get_ref(11)?.as_str()?).unwrap_or(Role::Student),
+        username: row.get(12)?,
+        read_at: facts.read_at,
+        delivered_at: facts.delivered_at,
+        pushed_at: facts.pushed_at,
     })
 }
 

@@ -57,7 +57,7 @@ export default async function overview({ on, onLeave }) {
 /** A school that finds out about its backups when it needs one finds out too late. */
 function backupWarning({ backupProblem, backupError, lastBackupAt }) {
   if (!backupProblem) return [];
-  const text = backupProblem === "failed" ? t("overview.backupFailed", { why: backupError }) : t("overview.backupOld", { date: dateTime(lastBackupAt) });
+  const text = backupProblem === "future" ? t("overview.backupFuture") : backupProblem === "failed" ? t("overview.backupFailed", { why: backupError }) : t("overview.backupOld", { date: dateTime(lastBackupAt) });
   return [h("p", { class: "warning card", role: "status" }, text, " ", h("a", { href: "#/backups" }, t("admin.backups")))];
 }
 

@@ -217,6 +217,7 @@ export default {
   "checks.disk.todo": "Nur {free} sind frei; die Datenbank hat {used}. Schaffe Platz, bevor die Platte voll ist.",
 
   "overview.backupFailed": "Die letzte Sicherung ist fehlgeschlagen: {why}",
+  "overview.backupFuture": "Eine Sicherung trägt ein Datum in der Zukunft: Die Uhr ging falsch, als sie gemacht wurde. Andere werden trotzdem gemacht; entfernen Sie sie auf der Seite Sicherungen.",
   "overview.backupOld": "Die letzte Sicherung ist vom {date}: Der Server hätte seitdem eine weitere machen müssen.",
   "overview.range": "Zeitraum",
   "overview.hours": "24 Stunden",

@@ -217,6 +217,7 @@ export default {
   "checks.disk.todo": "Only {free} are free; the database has {used}. Make room before it is full.",
 
   "overview.backupFailed": "The last backup failed: {why}",
+  "overview.backupFuture": "A backup is dated in the future: the clock was wrong when it was made. Others are made all the same; remove it on the page Backups.",
   "overview.backupOld": "The last backup is from {date}: the server should have made another one since.",
   "overview.range": "Period",
   "overview.hours": "24 hours",

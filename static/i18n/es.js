@@ -217,6 +217,7 @@ export default {
   "checks.disk.todo": "Solo hay {free} libres; la base de datos ocupa {used}. Haz sitio antes de que se llene.",
 
   "overview.backupFailed": "La última copia de seguridad falló: {why}",
+  "overview.backupFuture": "Una copia de seguridad tiene una fecha futura: el reloj estaba mal cuando se hizo. Se siguen haciendo otras; elimínela en la página Copias de seguridad.",
   "overview.backupOld": "La última copia de seguridad es del {date}: el servidor debería haber hecho otra desde entonces.",
   "overview.range": "Periodo",
   "overview.hours": "24 horas",

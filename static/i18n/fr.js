@@ -217,6 +217,7 @@ export default {
   "checks.disk.todo": "Seuls {free} sont libres ; la base de données prend {used}. Faites de la place avant que ce soit plein.",
 
   "overview.backupFailed": "La dernière sauvegarde a échoué : {why}",
+  "overview.backupFuture": "Une sauvegarde porte une date future : l’horloge était fausse quand elle a été faite. D’autres sont faites quand même ; supprimez-la à la page Sauvegardes.",
   "overview.backupOld": "La dernière sauvegarde date du {date} : le serveur aurait dû en faire une autre depuis.",
   "overview.range": "Période",
   "overview.hours": "24 heures",

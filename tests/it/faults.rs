@@ -305,3 +305,74 @@ async fn a_long_read_lets_the_log_grow_and_then_it_shrinks() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
+
+/// What is written to a file that nobody can find any more is lost: better to say so.
+#[tokio::test]
+async fn a_database_that_is_moved_away_takes_no_writes_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (_, ann) = server.person("ann").await;
+    let (bob, _) = server.person("bob").await;
+    assert_eq!(send(&server, &ann, &bob, "before").await.0, 201);
+    let path = folder.path().join("data/schoolbell.db");
+    let aside = folder.path().join("data/aside.db");
+    std::fs::rename(&path, &aside).unwrap();
+    let patience = Instant::now() + Duration::from_secs(5);
+    while health(&server).await == 200 {
+        assert!(Instant::now() < patience, "nobody notices");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    unavailable(&send(&server, &ann, &bob, "lost").await);
+    // Another file of that name is no better.
+    std::fs::copy(&aside, &path).unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    unavailable(&send(&server, &ann, &bob, "lost too").await);
+    std::fs::rename(&aside, &path).unwrap();
+    healthy_again(&server).await;
+    assert_eq!(send(&server, &ann, &bob, "after").await.0, 201);
+    let sent = ["before", "after"].map(str::to_owned);
+    has_exactly(&server, &ann, &bob, &sent).await;
+}
+
+/// A second server is refused by whatever name it comes to the file.
+#[tokio::test]
+async fn the_lock_is_the_files_and_not_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let data = folder.path().join("data");
+    let path = data.join("schoolbell.db");
+    let (symbolic, hard) = (data.join("symbolic.db"), folder.path().join("hard.db"));
+    std::os::unix::fs::symlink(&path, &symbolic).unwrap();
+    std::fs::hard_link(&path, &hard).unwrap();
+    let refused = |path: &Path| {
+        let mut command = crate::helpers::binary(folder.path());
+        command.env("SCHOOLBELL_DATABASE__PATH", path);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("another schoolbell is running"), "{said}");
+    };
+    refused(&symbolic);
+    refused(&hard);
+    std::fs::remove_file(data.join("schoolbell.db.lock")).unwrap();
+    refused(&path);
+    drop(server);
+}
+
+#[tokio::test]
+async fn keys_without_their_database_are_said_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Server::start(folder.path()));
+    let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log().contains("there is no database"), "{}", log());
+    let data = folder.path().join("data");
+    for file in ["schoolbell.db", "schoolbell.db-wal", "schoolbell.db-shm"] {
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    drop(Server::start(folder.path()));
+    assert!(
+        log().contains("there is no database, though its keys are there"),
+        "{}",
+        log()
+    );
+}

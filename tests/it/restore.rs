@@ -6,7 +6,7 @@ use std::time::Duration;
 use schoolbell::service::backup;
 use serde_json::json;
 
-use crate::helpers::{Server, TestApp, binary};
+use crate::helpers::{Server, Signal, TestApp, binary};
 
 fn restore(folder: &Path, file: &str) -> std::process::Output {
     binary(folder).args(["restore", file]).output().unwrap()
@@ -46,7 +46,7 @@ async fn a_restored_backup_is_a_new_history() {
         "another schoolbell is running",
     );
     drop(phone);
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     server.wait();
 
     let output = restore(folder.path(), "copy.db");
@@ -93,7 +93,7 @@ async fn what_is_no_sound_backup_changes_nothing() {
         .args(["backup", "copy.db"])
         .output()
         .unwrap();
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     server.wait();
     let path = |name: &str| folder.path().join(name);
     let before = std::fs::read(path("data/schoolbell.db")).unwrap();
@@ -280,7 +280,7 @@ async fn what_root_restores_belongs_to_whom_it_belonged() {
         .args(["backup", "copy.db"])
         .output()
         .unwrap();
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     server.wait();
     let database = folder.path().join("data/schoolbell.db");
     if chown(&database, Some(12_345), Some(12_345)).is_err() {
@@ -300,7 +300,23 @@ async fn what_a_crash_left_of_a_copy_is_removed_by_the_next() {
     let theirs = folder.join("notes.partial");
     std::fs::write(&half, "half").unwrap();
     std::fs::write(&theirs, "not ours").unwrap();
+    let journal = folder.join("schoolbell-auto-2026-01-01T00-00-00-000Z.db.partial-journal");
+    std::fs::write(&journal, "half of a journal").unwrap();
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(7_200);
+    for file in [&half, &journal] {
+        let file = std::fs::File::options().write(true).open(file).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    // A command's, which is being made.
+    let fresh = folder.join("schoolbell-now.db.partial");
+    std::fs::write(&fresh, "so far").unwrap();
     t.clock.advance(Duration::from_secs(1));
     backup::keep_scheduled(&t.app).await.unwrap();
-    assert!(!half.exists() && theirs.exists() && folder.join(made.name).exists());
+    assert!(
+        !half.exists()
+            && !journal.exists()
+            && fresh.exists()
+            && theirs.exists()
+            && folder.join(made.name).exists()
+    );
 }

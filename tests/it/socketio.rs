@@ -446,7 +446,7 @@ async fn the_next_poll_and_a_pong_confirm_what_came() {
 /// A session whose client has been served its first poll and never comes again.
 async fn abandoned(t: &TestApp, person: &Person) -> (Sessions, String) {
     let sessions = Sessions::default();
-    let open = sessions.begin(&t.app).unwrap();
+    let open = sessions.begin(&t.app, None).unwrap();
     let open: Value = serde_json::from_str(&open[1..]).unwrap();
     let sid = open["sid"].as_str().unwrap().to_owned();
     let link = sessions.find(&sid).unwrap();

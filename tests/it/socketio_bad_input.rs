@@ -360,22 +360,44 @@ async fn answers_that_nobody_fetches_are_not_kept_for_ever() {
     expect_no_sessions(&t).await;
 }
 
-/// One request makes a session and holds no connection open.
+/// One request makes a session and holds no connection open: the oldest that nobody has joined makes room for the next.
 #[tokio::test]
-async fn sessions_of_nobody_are_bounded() {
-    let t = TestApp::new();
+async fn sessions_of_nobody_are_bounded_and_nobody_is_refused() {
+    let t = TestApp::with(|config| config.limits.anonymous_connections = 16);
     let sessions = schoolbell::realtime::polling::Sessions::default();
-    let open: Vec<String> = (0..4_096)
-        .map(|_| sessions.begin(&t.app).unwrap())
-        .collect();
-    assert!(sessions.begin(&t.app).is_err());
-    // Who says who it is makes room for another.
+    let begin = |address: Option<[u8; 4]>| {
+        let open = sessions.begin(&t.app, address.map(Into::into)).unwrap();
+        let open: serde_json::Value = serde_json::from_str(&open[1..]).unwrap();
+        open["sid"].as_str().unwrap().to_owned()
+    };
     let ann = t.student("ann").await;
-    let open: serde_json::Value = serde_json::from_str(&open[0][1..]).unwrap();
-    let link = sessions.find(open["sid"].as_str().unwrap()).unwrap();
-    let connect = format!("40{}", json!({ "token": ann.token }));
-    link.begin_post().unwrap().deliver(connect).await.unwrap();
-    assert!(sessions.begin(&t.app).is_ok());
+    let connect = |sid: &str| {
+        let link = sessions.find(sid);
+        let connect = format!("40{}", json!({ "token": ann.token }));
+        async move { link?.begin_post()?.deliver(connect).await.ok() }
+    };
+    let joined = begin(None);
+    assert!(connect(&joined).await.is_some());
+    let first = begin(None);
+    // Of one address there are two at most.
+    let crowd: Vec<String> = (0..100).map(|_| begin(Some([192, 0, 2, 1]))).collect();
+    assert!(
+        connect(&first).await.is_some(),
+        "another address does not push it out"
+    );
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while sessions.find(&crowd[97]).is_some() {
+        assert!(std::time::Instant::now() < patience, "it holds its place");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(connect(&crowd[99]).await.is_some());
+    // From everywhere: the newest has its turn, and who has joined stays.
+    for i in 0..=255 {
+        begin(Some([198, 51, 100, i]));
+    }
+    assert!(connect(&begin(None)).await.is_some());
+    let link = sessions.find(&joined).unwrap();
+    assert!(link.joined());
 }
 
 #[tokio::test]

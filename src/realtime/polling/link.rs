@@ -1,35 +1,21 @@
 //! The way from a request to a session's task.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::Polling;
 use super::upgrade::{Carried, Upgrading};
 use crate::app::App;
-use crate::error::{self, Error};
+use crate::error;
 use crate::realtime::engineio;
 
-/// Sessions of which nobody knows yet whose they are. One request makes one, and holds no connection open.
-const MAX_WAITING: usize = 4_096;
-
 /// The sessions that poll.
-#[derive(Clone)]
-pub struct Sessions {
-    links: Arc<Mutex<HashMap<String, Arc<Link>>>>,
-    waiting: Arc<Semaphore>,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Sessions {
-            links: Arc::default(),
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-        }
-    }
-}
+#[derive(Clone, Default)]
+pub struct Sessions(Arc<Mutex<HashMap<String, Arc<Link>>>>);
 
 /// The way to a session's task.
 pub struct Link {
@@ -62,17 +48,16 @@ pub struct Gone;
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a session; returns the handshake's answer.
+    /// Begins a session; returns the handshake's answer. Where too many have not said yet who they are, the oldest of them
+    /// goes. `address`: where it comes from, unless that is a proxy.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] while too many have not said who they are; [`Error::Internal`] where the system has no
-    /// random numbers.
-    pub fn begin(&self, app: &App) -> error::Result<String> {
-        let waiting = self.waiting.clone().try_acquire_owned();
-        let waiting = waiting.map_err(|_| Error::unavailable("Too many are connecting."))?;
+    /// [`error::Error::Internal`] where the system has no random numbers.
+    pub fn begin(&self, app: &App, address: Option<IpAddr>) -> error::Result<String> {
+        let seat = app.limits.handshakes.take(address);
         let sid = engineio::new_sid()?;
         let open = engineio::open(&sid, &["websocket"]);
         let (sender, commands) = mpsc::channel(4);
@@ -84,7 +69,7 @@ impl Sessions {
             probed: AtomicBool::new(false),
         });
         self.lock().insert(sid.clone(), link.clone());
-        let polling = Polling::new(app, link, waiting);
+        let polling = Polling::new(app, link, seat);
         app.tasks.spawn(polling.serve(self.clone(), sid, commands));
         Ok(open)
     }

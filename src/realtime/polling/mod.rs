@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::bucket::Bucket;
@@ -19,6 +19,7 @@ use super::websocket::LINGER;
 use super::{ABNORMAL, End, Out, Protocol};
 use crate::app::App;
 use crate::hub::{HARD_LIMIT, Packet};
+use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
 use crate::model::ids::{ConnectionId, Seq};
 use link::Command;
@@ -61,8 +62,6 @@ struct Polling {
     nonce: String,
     /// Whose the last answer was, and the highest seq in it: the next poll shows that it came.
     answered: Option<(ConnectionId, Seq)>,
-    /// A place among those of whom nobody knows yet who they are.
-    waiting: Option<OwnedSemaphorePermit>,
     /// Since when something has waited for a poll.
     starving: Option<Instant>,
     /// When to answer the poll that waits, with nothing if need be.
@@ -82,10 +81,10 @@ impl<E: Into<End>> From<E> for Leave {
 }
 
 impl Polling {
-    fn new(app: &App, link: Arc<Link>, waiting: OwnedSemaphorePermit) -> Self {
+    fn new(app: &App, link: Arc<Link>, seat: Option<Arc<Seat>>) -> Self {
         Polling {
             app: app.clone(),
-            protocol: SocketIo::new(app.clone(), None),
+            protocol: SocketIo::new(app.clone(), seat),
             heartbeat: Heartbeat::new(),
             bucket: Bucket::new(&app.config.limits),
             link,
@@ -93,7 +92,6 @@ impl Polling {
             poll: None,
             nonce: String::new(),
             answered: None,
-            waiting: Some(waiting),
             starving: None,
             nudge: None,
         }
@@ -146,14 +144,14 @@ impl Polling {
         if let End::Code(code) = end {
             self.protocol.farewell(*code, &mut self.payload);
         }
+        // Who has not said who they are has nothing to miss.
+        let lingers = self.protocol.session().joined() && matches!(end, End::Code(_));
         // Out of the hub first: nothing more is queued for a session that is ending.
         drop(self.protocol);
         let close = match end {
             End::Peer(_) => NOOP,
             End::Code(_) | End::Drop(_) => CLOSE,
         };
-        // Who has not said who they are has nothing to miss.
-        let lingers = matches!(end, End::Code(code) if *code != CloseCode::NoAuth);
         let until = Instant::now() + LINGER;
         // Not in one answer: a stock client takes a CLOSE at once and the events before it a moment later, as if they had
         // come after the next connection; and there it would get them again.
@@ -290,7 +288,6 @@ impl Polling {
             self.put(&events);
         }
         if self.protocol.session().joined() {
-            self.waiting = None;
             self.link.set_joined();
         }
         Ok(())

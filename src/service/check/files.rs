@@ -155,8 +155,17 @@ pub fn space(database: &Path) -> Outcome {
 pub fn newest_backup(config: &Config, now: Time) -> Outcome {
     let every = i64::from(config.backup.every);
     let folder = backup::folder(config);
-    let newest = backup::kept_in(&folder).into_iter().next();
     let place = folder.display();
+    let (future, kept): (Vec<_>, Vec<_>) = backup::kept_in(&folder)
+        .into_iter()
+        .partition(backup::is_of_the_future);
+    if let Some(copy) = future.first() {
+        return Err(format!(
+            "{place}/{} is dated {}, which is still to come: see that the clock is right, and remove it or `touch` it",
+            copy.name, copy.created_at
+        ));
+    }
+    let newest = kept.into_iter().next();
     if every > 0 {
         let existing = folder.ancestors().find(|path| path.exists());
         probe(existing.unwrap_or(Path::new(".")))?;

@@ -1,0 +1,37 @@
+//! Work that can wait, a slice at a time: nobody else waits for it longer than for one.
+
+use std::time::{Duration, Instant};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::store::WriteTx;
+use crate::store::retention::Slice;
+
+/// The most rows of a slice, and how long it should take.
+const ROWS: usize = 200;
+const TIME: Duration = Duration::from_millis(15);
+/// The shortest pause after one.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Does one slice in a write of its own, and pauses for twice as long as it took: whoever writes meanwhile has the larger part
+/// of the time.
+pub async fn write<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&WriteTx, Slice) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let metrics = app.metrics.clone();
+    let write = app.store.write(move |tx| {
+        let began = Instant::now();
+        let slice = Slice {
+            rows: ROWS,
+            until: began + TIME,
+        };
+        let done = work(tx, slice)?;
+        let took = began.elapsed();
+        metrics.slice_seconds.observe(took.as_secs_f64());
+        Ok(((done, took), Vec::new()))
+    });
+    let (done, took) = write.await?;
+    tokio::time::sleep(PAUSE.max(took * 2)).await;
+    Ok(done)
+}
