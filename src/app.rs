@@ -141,8 +141,12 @@ impl App {
                 Committed::Here(effects) => {
                     // Before the write is answered: its caller must not see the user of before.
                     for effect in &effects {
-                        if let Effect::UserChanged(id) = effect {
-                            directory.forget(id);
+                        match effect {
+                            Effect::UserChanged(id) => directory.forget(id),
+                            Effect::SessionEnded(..) | Effect::IdentitiesChanged => {
+                                directory.forget_sessions_and_links();
+                            }
+                            _ => {}
                         }
                     }
                     let push = effects.iter().any(|e| matches!(e, Effect::PushDue));

@@ -56,6 +56,7 @@ pub enum Unauthorized {
     Expired,
     Revoked,
     UnknownUser,
+    NotLinked,
     Disabled,
     BadCredentials,
     BadSetupCode,
@@ -68,6 +69,7 @@ pub enum Forbidden {
     Role,
     ApiKey,
     Scope,
+    NeedsAdministrator,
     Origin,
     SetupDone,
     Remote,
@@ -95,7 +97,8 @@ pub enum Conflict {
     GroupId,
     Idempotency,
     NotEmpty,
-    Email,
+    /// A token of another issuer's acts for somebody else already.
+    Identity,
     /// An announcement that was to be cancelled is sent.
     Sent,
     /// People have changed since an import was previewed.
@@ -111,6 +114,7 @@ pub const CODES: &[&str] = &[
     "token_expired",
     "token_revoked",
     "user_unknown",
+    "not_linked",
     "user_disabled",
     "credentials_invalid",
     "setup_code_invalid",
@@ -118,6 +122,7 @@ pub const CODES: &[&str] = &[
     "role_not_allowed",
     "api_key_not_allowed",
     "scope_missing",
+    "needs_administrator",
     "origin_not_allowed",
     "setup_done",
     "remote_not_allowed",
@@ -135,7 +140,7 @@ pub const CODES: &[&str] = &[
     "group_id_taken",
     "idempotency_conflict",
     "not_empty",
-    "email_taken",
+    "identity_taken",
     "already_sent",
     "preview_stale",
     "method_not_allowed",
@@ -222,7 +227,9 @@ impl fmt::Display for Error {
             Error::MethodNotAllowed => f.write_str("This path does not take this method."),
             Error::TooLarge(limit) => write!(f, "The body is larger than {limit} bytes."),
             Error::NotJson => f.write_str("The body must be application/json."),
-            Error::NotCsv => f.write_str("The body must be text/csv."),
+            Error::NotCsv => {
+                f.write_str("The body must be text/csv, application/zip or multipart/form-data.")
+            }
             Error::TooMany(_) => f.write_str("Too many requests. Try again later."),
             Error::Unavailable(why, _) => f.write_str(why),
             Error::Internal(why) => f.write_str(why),
@@ -240,6 +247,7 @@ impl Unauthorized {
             Self::Expired => "token_expired",
             Self::Revoked => "token_revoked",
             Self::UnknownUser => "user_unknown",
+            Self::NotLinked => "not_linked",
             Self::Disabled => "user_disabled",
             Self::BadCredentials => "credentials_invalid",
             Self::BadSetupCode => "setup_code_invalid",
@@ -254,6 +262,9 @@ impl Unauthorized {
             Self::Expired => "The token has expired.",
             Self::Revoked => "The token was revoked. Log in again.",
             Self::UnknownUser => "The token's user is not known here.",
+            Self::NotLinked => {
+                "This token may not act for this person: an administrator must link them."
+            }
             Self::Disabled => "This account is disabled.",
             Self::BadCredentials => "The username or the password is wrong.",
             Self::BadSetupCode => {
@@ -272,6 +283,7 @@ impl Forbidden {
             Self::Role => "role_not_allowed",
             Self::ApiKey => "api_key_not_allowed",
             Self::Scope => "scope_missing",
+            Self::NeedsAdministrator => "needs_administrator",
             Self::Origin => "origin_not_allowed",
             Self::SetupDone => "setup_done",
             Self::Remote => "remote_not_allowed",
@@ -283,6 +295,9 @@ impl Forbidden {
             Self::Role => "Your role does not allow this.",
             Self::ApiKey => "This takes a person's token, not an API key.",
             Self::Scope => "This API key lacks the scope for this.",
+            Self::NeedsAdministrator => {
+                "More than a fifth of those who log in here would be shut out: an administrator must do that."
+            }
             Self::Origin => "This origin is not allowed to connect.",
             Self::SetupDone => "An administrator exists already.",
             Self::Remote => "Only this machine, or a caller with the metrics token, may read this.",
@@ -328,7 +343,7 @@ impl Conflict {
             Self::GroupId => "group_id_taken",
             Self::Idempotency => "idempotency_conflict",
             Self::NotEmpty => "not_empty",
-            Self::Email => "email_taken",
+            Self::Identity => "identity_taken",
             Self::Sent => "already_sent",
             Self::Stale => "preview_stale",
         }
@@ -341,7 +356,7 @@ impl Conflict {
             Self::GroupId => "A group with this id exists already.",
             Self::Idempotency => "This idempotencyKey was used for a different request.",
             Self::NotEmpty => "The database holds data already.",
-            Self::Email => "Somebody logs in with this e-mail address.",
+            Self::Identity => "This identity is linked to somebody else.",
             Self::Sent => "This announcement is sent already.",
             Self::Stale => "People have changed since the preview: look at it again.",
         }

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
-use crate::service::auth::{self, NewAccount, Session};
+use crate::service::auth::{self, Credentials, Issued, NewAccount};
 use crate::service::{notifications, users};
 
 /// A token and whose it is.
@@ -26,7 +26,7 @@ pub struct SessionView {
 }
 
 impl SessionView {
-    pub fn new(app: &App, session: Session) -> Self {
+    pub fn new(app: &App, session: Issued) -> Self {
         let online = app.hub.is_online(session.user.key);
         SessionView {
             token: Some(session.token),
@@ -36,7 +36,7 @@ impl SessionView {
     }
 
     /// For a page that has the token in a cookie.
-    pub fn without_token(app: &App, session: Session) -> Self {
+    pub fn without_token(app: &App, session: Issued) -> Self {
         SessionView {
             token: None,
             ..Self::new(app, session)
@@ -90,16 +90,33 @@ impl Login {
     }
 }
 
-pub async fn login(call: Call, Json(body): Json<Login>) -> Result<Data<SessionView>> {
+/// What a request brings to log in.
+pub fn credentials(call: &Call, body: Login) -> Result<Credentials> {
     let (login, password) = body.parse()?;
-    let session = auth::login(&call.app, login, password, call.address()).await?;
-    auth::note_login(&call.app, call.address(), &session.user).await?;
-    Ok(Data(SessionView::new(&call.app, session)))
+    let pairs = cookie::pairs(&call.headers);
+    Ok(Credentials {
+        login,
+        password,
+        address: call.address(),
+        cookies: pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+    })
+}
+
+pub async fn login(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Data<SessionView>>> {
+    let logged_in = auth::login(&call.app, credentials(&call, body)?).await?;
+    let device = cookie::set_device(&call.app, &call.headers, &logged_in.device)?;
+    let view = SessionView::new(&call.app, logged_in.issued);
+    Ok(WithHeader(header::SET_COOKIE, Some(device), Data(view)))
 }
 
 pub async fn refresh(call: Call, _: Nothing) -> Result<Data<SessionView>> {
-    let session = auth::session(&call.app, call.me()?.clone())?;
+    let session = auth::renew(&call.app, call.identity()?)?;
     Ok(Data(SessionView::new(&call.app, session)))
+}
+
+pub async fn logout(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    auth::log_out(&call.app, call.identity()?).await?;
+    Ok(Data(Empty {}))
 }
 
 pub async fn logout_all(call: Call, _: Nothing) -> Result<Data<Empty>> {
@@ -120,7 +137,8 @@ pub async fn password(
     Json(body): Json<Password>,
 ) -> Result<WithHeader<Data<SessionView>>> {
     let (current, new) = (body.current_password, body.new_password);
-    let session = auth::change_password(&call.app, call.me()?, current, new).await?;
+    let session =
+        auth::change_password(&call.app, call.me()?, current, new, call.address()).await?;
     // It has ended every session so far, the one of this page's cookie too.
     let by_cookie = bearer(&call.headers).is_err();
     let cookie = by_cookie.then(|| cookie::set(&call.app, &call.headers, &session));

@@ -61,7 +61,9 @@ impl Call {
         let rates = &self.app.limits.rates;
         match &actor {
             Actor::Person(identity) => {
-                rates.person(identity.user.key, kind)?;
+                let key = identity.user.key;
+                let refused = |_: &Error| self.app.limits.ledger.refused(key, kind.name());
+                rates.person(key, kind).inspect_err(refused)?;
                 let turn = self.app.limits.answering.turn(identity.user.key);
                 self.turn = Some(turn.await?);
             }
@@ -157,6 +159,10 @@ impl Call {
         Ok(By {
             actor: self.label()?,
             address: self.address(),
+            key: match &self.actor {
+                Some(Actor::Key(key)) => Some(key.clone()),
+                _ => None,
+            },
         })
     }
 
@@ -204,7 +210,9 @@ async fn actor(
         // A browser sends the cookie by itself, whoever made it ask.
         Err(_) if !headers.contains_key(header::AUTHORIZATION) => {
             let token = cookie::session(app, headers)?;
-            if !method.is_safe() {
+            if method.is_safe() {
+                cookie::check_own_page(app, headers)?;
+            } else {
                 cookie::check_own_origin(app, headers)?;
             }
             auth::identity(app, token).await.map(Actor::Person)

@@ -4,8 +4,9 @@ use warp::http::{HeaderMap, HeaderValue, header};
 
 use super::upgrade::is_own_origin;
 use crate::app::App;
+use crate::auth::devices::{DeviceCookie, LIFETIME};
 use crate::error::{Error, Forbidden, Result, Unauthorized};
-use crate::service::auth::Session;
+use crate::service::auth::Issued;
 
 /// Its name. Over https it has a prefix, by which a browser sees to it that no other host has set it (RFC 6265bis section
 /// 4.1.3.2).
@@ -18,20 +19,50 @@ const HOST_PREFIX: &str = "__Host-";
 /// [`Unauthorized::Missing`].
 pub fn session<'h>(app: &App, headers: &'h HeaderMap) -> Result<&'h str> {
     let named = |prefix: &str| {
-        let cookies = headers.get_all(header::COOKIE).into_iter();
-        let pairs = cookies
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'));
-        let mut named = pairs.filter_map(|pair| {
-            let name = pair.trim().strip_prefix(prefix)?.strip_prefix(NAME)?;
-            name.strip_prefix('=').filter(|token| !token.is_empty())
-        });
-        named.next()
+        let wanted = |name: &str| name.strip_prefix(prefix) == Some(NAME);
+        let mut named = pairs(headers).filter(|(name, value)| wanted(name) && !value.is_empty());
+        named.next().map(|(_, token)| token)
     };
-    let https = app.config.server.https();
+    let https = is_https(app, headers);
     named(HOST_PREFIX)
         .or_else(|| named("").filter(|_| !https))
         .ok_or(Error::Unauthorized(Unauthorized::Missing))
+}
+
+/// The names and values of a request's cookies.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let cookies = headers.get_all(header::COOKIE).into_iter();
+    let pairs = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    pairs.filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// Whether people reach the server by https, as far as the configuration or this request says so. Whoever lies about it gets
+/// less.
+fn is_https(app: &App, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    app.config.server.https()
+        || text("origin").is_some_and(|origin| {
+            origin.starts_with("https://") && is_own_origin(app, headers, origin)
+        })
+        || text("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
+}
+
+/// A cookie vouches for pages of this server alone: another page of the same site, which the browser sends it with as well, gets
+/// nothing for it.
+///
+/// # Errors
+/// [`Forbidden::Origin`].
+pub fn check_own_page(app: &App, headers: &HeaderMap) -> Result<()> {
+    if headers.contains_key(header::ORIGIN) {
+        return check_own_origin(app, headers);
+    }
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    match site {
+        None | Some(b"same-origin" | b"none") => Ok(()),
+        Some(_) => Err(Error::Forbidden(Forbidden::Origin)),
+    }
 }
 
 /// A request that a cookie vouches for, and that changes something, must come from a page of this server: another site under
@@ -46,7 +77,7 @@ pub fn check_own_origin(app: &App, headers: &HeaderMap) -> Result<()> {
 }
 
 /// Sets the cookie. `Secure` where people reach the server by https; on a loopback address browsers would not keep it.
-pub fn set(app: &App, headers: &HeaderMap, session: &Session) -> Result<HeaderValue> {
+pub fn set(app: &App, headers: &HeaderMap, session: &Issued) -> Result<HeaderValue> {
     let left = (session.expires_at.0 - app.now().0) / 1_000;
     value(app, headers, &session.token, left.max(0))
 }
@@ -57,10 +88,7 @@ pub fn clear(app: &App, headers: &HeaderMap) -> Result<HeaderValue> {
 }
 
 fn value(app: &App, headers: &HeaderMap, token: &str, max_age: i64) -> Result<HeaderValue> {
-    let origin = headers.get(header::ORIGIN).and_then(|o| o.to_str().ok());
-    let https =
-        origin.is_some_and(|origin| origin.starts_with("https://")) || app.config.server.https();
-    let (prefix, secure) = if https {
+    let (prefix, secure) = if is_https(app, headers) {
         (HOST_PREFIX, "; Secure")
     } else {
         ("", "")
@@ -68,5 +96,17 @@ fn value(app: &App, headers: &HeaderMap, token: &str, max_age: i64) -> Result<He
     let text = format!(
         "{prefix}{NAME}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
     );
+    HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
+}
+
+/// Sets the cookie by which a device is known. It opens nothing by itself, and a page of a listed origin may log in with it.
+pub fn set_device(app: &App, headers: &HeaderMap, device: &DeviceCookie) -> Result<HeaderValue> {
+    let site = match (is_https(app, headers), check_own_page(app, headers)) {
+        (true, Err(_)) => "; SameSite=None; Secure",
+        (true, Ok(())) => "; SameSite=Strict; Secure",
+        (false, _) => "; SameSite=Strict",
+    };
+    let DeviceCookie { name, value } = device;
+    let text = format!("{name}={value}; Path=/api/auth; Max-Age={LIFETIME}; HttpOnly{site}");
     HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
 }

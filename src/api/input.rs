@@ -24,9 +24,9 @@ pub enum InputSpec {
         required: bool,
         schema: fn(&mut Components) -> Value,
     },
-    /// A file of this media type, and a query.
+    /// A file of one of these media types, and a query.
     File {
-        media_type: &'static str,
+        media_types: &'static [&'static str],
         query: fn() -> Value,
     },
 }
@@ -63,12 +63,12 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for Query<T> {
     }
 }
 
-fn query_spec<T: IntoParams>() -> Value {
+pub(super) fn query_spec<T: IntoParams>() -> Value {
     let params = T::into_params(|| Some(ParameterIn::Query));
     serde_json::to_value(params).unwrap_or_default()
 }
 
-fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T> {
+pub(super) fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T> {
     let decoded = percent_encoding::percent_decode_str(query).decode_utf8();
     if decoded.is_err() {
         return Err(Error::invalid("query", "must be UTF-8"));
@@ -83,30 +83,6 @@ fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T> {
 
 /// The largest file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;
-
-/// A CSV file (RFC 4180) as the body, and a query.
-pub struct CsvFile<T> {
-    pub query: T,
-    pub bytes: Vec<u8>,
-}
-
-impl<T: DeserializeOwned + IntoParams + Send> Input for CsvFile<T> {
-    fn spec() -> InputSpec {
-        InputSpec::File {
-            media_type: "text/csv",
-            query: query_spec::<T>,
-        }
-    }
-
-    async fn read(call: &mut Call) -> Result<Self> {
-        let query = parse_query(&call.query)?;
-        if essence(call) != Some("text/csv") {
-            return Err(Error::NotCsv);
-        }
-        let bytes = read_body(call, MAX_FILE).await?.to_vec();
-        Ok(CsvFile { query, bytes })
-    }
-}
 
 fn form(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
@@ -152,7 +128,7 @@ impl<T: DeserializeOwned + Default + ToSchema + Send> Input for OptionalJson<T> 
 }
 
 /// The media type without its parameters.
-fn essence(call: &Call) -> Option<&str> {
+pub(super) fn essence(call: &Call) -> Option<&str> {
     let value = call.headers.get(header::CONTENT_TYPE)?;
     value.to_str().ok()?.split(';').next().map(str::trim)
 }

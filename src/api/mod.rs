@@ -10,6 +10,7 @@ pub mod call;
 mod cookie;
 mod download;
 pub mod endpoint;
+mod files;
 mod health;
 pub mod input;
 mod messages;
@@ -51,6 +52,7 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/auth/setup", Anyone, auth::set_up, "Make the first administrator"),
         post("/api/auth/login", Anyone, auth::login, "Log in"),
         post("/api/auth/refresh", Person, auth::refresh, "Get a new token for one that still holds"),
+        post("/api/auth/logout", Person, auth::logout, "End the session of the caller's token"),
         post("/api/auth/logout-all", Person, auth::logout_all, "End every token of the caller"),
         post("/api/auth/password", Person, auth::password, "Change the caller's password"),
         get("/api/auth/me", Person, auth::me, "The caller"),
@@ -91,6 +93,8 @@ pub fn table() -> Vec<Endpoint> {
         put("/api/admin/people/{id}", Roster, accounts::change, "Change somebody"),
         post("/api/admin/people/{id}/logout", Roster, accounts::log_out, "Log somebody out everywhere"),
         post("/api/admin/people/{id}/password-link", Admin, accounts::password_link, "A one-time link by which somebody sets their password"),
+        get("/api/admin/people/{id}/identities", Admin, accounts::identities, "Who somebody is to other issuers of tokens"),
+        put("/api/admin/people/{id}/identities", Admin, accounts::set_identities, "Link somebody to tokens of other issuers"),
         get("/api/admin/roster", Roster, roster::export, "Everybody who logs in here, as a CSV file"),
         post("/api/admin/roster/preview", Roster, roster::preview, "What a CSV file of people would change"),
         post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, in one transaction"),

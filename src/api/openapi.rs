@@ -114,9 +114,13 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         InputSpec::Query(params) => {
             parameters.extend(params().as_array().cloned().unwrap_or_default());
         }
-        InputSpec::File { media_type, query } => {
+        InputSpec::File { media_types, query } => {
             parameters.extend(query().as_array().cloned().unwrap_or_default());
-            operation["requestBody"] = json!({ "required": true, "content": { media_type: {} } });
+            let content = media_types
+                .iter()
+                .map(|name| ((*name).to_owned(), json!({})));
+            let content: Map<String, Value> = content.collect();
+            operation["requestBody"] = json!({ "required": true, "content": content });
         }
         InputSpec::Body { required, schema } => {
             operation["requestBody"] = json!({

@@ -173,7 +173,7 @@ impl<T: Output> Output for WithHeader<T> {
         let WithHeader(name, value, inner) = self;
         let mut response = inner.into_response();
         if let Some(value) = value {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().append(name, value);
         }
         response
     }

@@ -1,85 +1,178 @@
 //! What stands in a token, and what is asked of it beside the signature.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
-use super::tokens::{Profile, bad};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::tokens::{Profile, refused};
+use crate::config;
 use crate::error::{Error, Result, Unauthorized};
-use crate::model::ids::UserId;
 use crate::model::time::Time;
+use crate::model::users::Role;
 
 /// How far clocks may differ, in seconds.
 const LEEWAY: i64 = 30;
-
-/// The claims as they stand in a token. Those of strangers are `Value`s, so that an odd optional one is no error.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Claims {
-    #[serde(default)]
-    pub user_id: Value,
-    #[serde(default)]
-    pub sub: Value,
-    pub exp: f64,
-    #[serde(default)]
-    pub iat: Value,
-    pub nbf: Option<f64>,
-    #[serde(default)]
-    pub iss: Value,
-    #[serde(default)]
-    pub aud: Value,
-    #[serde(default)]
-    pub name: Value,
-    #[serde(default)]
-    pub email: Value,
-    #[serde(default)]
-    pub avatar: Value,
-    #[serde(default)]
-    pub role: Value,
-    /// The token version: only ours carry it.
-    #[serde(default)]
-    pub ver: Value,
-}
+/// Of so many unknown roles it is remembered that they were logged.
+const WARNED: usize = 100;
 
 /// The claims of our own tokens.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct OwnClaims<'a> {
-    pub user_id: &'a str,
-    pub sub: &'a str,
+pub(super) struct OwnClaims {
+    pub user_id: String,
+    pub sub: String,
     pub exp: i64,
     pub iat: i64,
-    pub iss: &'a str,
-    pub name: &'a str,
-    pub role: &'a str,
+    pub iss: String,
+    #[serde(default)]
+    pub name: String,
+    pub role: String,
+    /// The token version.
     pub ver: i64,
+    /// The session, when it began, and when it ends whatever happens, in seconds.
+    pub sid: String,
+    #[serde(rename = "auth_time")]
+    pub auth_time: i64,
+    pub until: i64,
+    /// Whether it was issued for a token of the school's own app, and whether that was linked to the person.
+    #[serde(default)]
+    pub app: bool,
+    #[serde(default)]
+    pub linked: bool,
 }
 
-pub(super) fn check_times(claims: &Claims, now: Time) -> Result<()> {
+/// The claims of another issuer's token: an odd optional one is no error.
+pub(super) type Claims = Map<String, Value>;
+
+/// Which claims say who somebody is and what.
+pub(super) struct Reader {
+    user: Vec<String>,
+    role: Vec<String>,
+    roles: BTreeMap<String, Role>,
+    warned: Mutex<HashSet<String>>,
+}
+
+impl Reader {
+    pub fn new(config: &config::Auth) -> Self {
+        let mut roles: BTreeMap<String, Role> = BTreeMap::new();
+        for role in Role::ALL {
+            roles.insert(role.as_str().to_owned(), role);
+        }
+        for (names, role) in [
+            (&["pupil", "learner"][..], Role::Student),
+            (&["parent", "carer"], Role::Guardian),
+            (&["instructor", "faculty"], Role::Teacher),
+            (&["principal", "employee"], Role::Staff),
+        ] {
+            roles.extend(names.iter().map(|name| ((*name).to_owned(), role)));
+        }
+        let mapped = config.role_map.iter();
+        roles.extend(mapped.map(|(name, role)| (name.to_lowercase(), *role)));
+        Reader {
+            user: config.user_claims.clone(),
+            role: config.role_claims.clone(),
+            roles,
+            warned: Mutex::default(),
+        }
+    }
+
+    /// The subject: a number is taken as its digits, as databases that count their users sign them.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] where none of the claims is there, or the first is neither text nor a whole number.
+    pub fn subject(&self, claims: &Claims) -> Result<String> {
+        let found = self.user.iter().find_map(|name| get(claims, name));
+        match found {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+            Some(Value::Number(number)) if number.is_u64() => Ok(number.to_string()),
+            Some(_) => Err(refused("the subject is neither text nor a whole number")),
+            None => Err(refused(format!(
+                "none of the claims {} is there",
+                self.user.join(", ")
+            ))),
+        }
+    }
+
+    /// The role: of a list the first that is known.
+    fn role(&self, claims: &Claims) -> Option<Role> {
+        let found = self.role.iter().find_map(|name| get(claims, name))?;
+        let given: Vec<&str> = match found {
+            Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
+        };
+        let known = |name: &&str| self.roles.get(&name.to_lowercase()).copied();
+        let role = given.iter().find_map(known);
+        if role.is_none() {
+            given.iter().for_each(|name| self.warn(name));
+        }
+        role
+    }
+
+    /// Once for each value, of a bounded number of them.
+    fn warn(&self, role: &str) {
+        let role: String = role.chars().take(64).collect();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() < WARNED && warned.insert(role.clone()) {
+            tracing::warn!(
+                role,
+                "a token has a role that is not known: add it to auth.role_map"
+            );
+        }
+    }
+
+    pub fn profile(&self, claims: &Claims) -> Profile {
+        let text = |name| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        Profile {
+            name: text("name"),
+            email: text("email"),
+            avatar: text("avatar"),
+            role: self.role(claims),
+        }
+    }
+}
+
+/// A claim by its name, or by a path with dots; `null` is as good as none.
+fn get<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
+    let nested = || {
+        let (first, rest) = name.split_once('.')?;
+        let inner = claims.get(first)?;
+        rest.split('.').try_fold(inner, |value, key| value.get(key))
+    };
+    claims
+        .get(name)
+        .or_else(nested)
+        .filter(|value| !value.is_null())
+}
+
+/// When it expires, and when it was issued, in seconds, where it says so.
+pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i64>)> {
+    let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
     // Seconds since the epoch; a float beyond their range is nobody's honest clock.
     let sane = |t: f64| t.is_finite() && (0.0..1e12).contains(&t);
-    if !sane(claims.exp) || !claims.nbf.is_none_or(sane) {
-        return Err(bad());
+    let exp = match claims.get("exp") {
+        None => return Err(refused("no exp")),
+        Some(exp) => exp.as_f64().filter(|exp| sane(*exp)),
+    };
+    let Some(exp) = exp else {
+        return Err(refused("exp is no time"));
+    };
+    let expires_at = Time((exp as i64).saturating_mul(1000));
+    if claims.get("nbf").is_some_and(|nbf| !nbf.is_null()) {
+        match seconds("nbf").filter(|nbf| sane(*nbf)) {
+            Some(nbf) if now.seconds() + LEEWAY >= nbf as i64 => {}
+            Some(_) => return Err(refused("nbf is still to come")),
+            None => return Err(refused("nbf is no time")),
+        }
     }
     // A token of the future would outlive a log-out-everywhere.
-    if claims
-        .iat
-        .as_f64()
-        .is_some_and(|iat| !sane(iat) || iat as i64 > now.seconds() + LEEWAY)
-    {
-        return Err(bad());
+    let iat = seconds("iat");
+    if iat.is_some_and(|iat| !sane(iat) || iat as i64 > now.seconds() + LEEWAY) {
+        return Err(refused("iat is still to come: the clocks differ"));
     }
-    check_expiry(expiry(claims), now)?;
-    if claims
-        .nbf
-        .is_some_and(|nbf| now.seconds() + LEEWAY < nbf as i64)
-    {
-        return Err(bad());
-    }
-    Ok(())
-}
-
-pub(super) fn expiry(claims: &Claims) -> Time {
-    Time((claims.exp as i64).saturating_mul(1000))
+    check_expiry(expires_at, now)?;
+    Ok((expires_at, iat.map(|iat| iat as i64)))
 }
 
 pub(super) fn check_expiry(expires_at: Time, now: Time) -> Result<()> {
@@ -87,28 +180,4 @@ pub(super) fn check_expiry(expires_at: Time, now: Time) -> Result<()> {
         return Err(Error::Unauthorized(Unauthorized::Expired));
     }
     Ok(())
-}
-
-/// `userId`, else `sub`; a number is taken as its digits, as databases that count their users sign them.
-pub(super) fn subject(claims: &Claims) -> Option<UserId> {
-    let claim = if claims.user_id.is_null() {
-        &claims.sub
-    } else {
-        &claims.user_id
-    };
-    match claim {
-        Value::String(text) => UserId::parse(text),
-        Value::Number(number) if number.is_u64() => UserId::parse(&number.to_string()),
-        _ => None,
-    }
-}
-
-pub(super) fn profile(claims: &Claims) -> Profile {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    Profile {
-        name: text(&claims.name),
-        email: text(&claims.email),
-        avatar: text(&claims.avatar),
-        role: text(&claims.role),
-    }
 }

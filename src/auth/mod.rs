@@ -2,6 +2,7 @@
 
 pub mod certificate;
 mod claims;
+pub mod devices;
 pub mod jwks;
 pub mod keyfile;
 pub mod passwords;

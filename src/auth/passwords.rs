@@ -1,15 +1,16 @@
 //! Passwords: argon2id, on threads of their own that yield to all others, so that a morning of logins, or a flood of them,
 //! cannot starve the sockets.
 
-use std::sync::mpsc::{self, RecvTimeoutError, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, Version};
 use tokio::sync::oneshot;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::error::{Error, Result};
+use crate::limits::fair_queue::{FairQueue, Turn};
 use crate::limits::priority::yield_to_others;
 use crate::threads;
 
@@ -17,8 +18,6 @@ use crate::threads;
 pub const MIN: usize = 10;
 /// The longest, in bytes: hashing reads all of it.
 pub const MAX: usize = 256;
-/// Logins that may wait for their turn; one more is told to come back.
-const WAITING: usize = 512;
 /// How long a thread that has nothing to do keeps its memory.
 const KEEP: Duration = Duration::from_secs(5);
 
@@ -27,7 +26,13 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfU
 
 /// Hashes and verifies.
 pub struct Passwords {
-    jobs: mpsc::SyncSender<Job>,
+    queue: Arc<Queue>,
+}
+
+/// What threads and those who bring jobs share.
+struct Queue {
+    waiting: Mutex<FairQueue<Job>>,
+    brought: Condvar,
 }
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
@@ -51,44 +56,62 @@ impl Default for Passwords {
 impl Passwords {
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let (jobs, waiting) = mpsc::sync_channel(WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let queue = Arc::new(Queue {
+            waiting: Mutex::default(),
+            brought: Condvar::new(),
+        });
         // All of them: whatever else there is to do comes first.
         for _ in 0..cores {
-            let waiting = waiting.clone();
-            if let Err(error) = threads::essential("passwords", move || work(&waiting)) {
+            let queue = Arc::downgrade(&queue);
+            if let Err(error) = threads::essential("passwords", move || work(&queue)) {
                 tracing::error!(%error, "no thread for passwords");
             }
         }
-        Passwords { jobs }
+        Passwords { queue }
     }
 
-    /// The PHC string of a password that [`check`] has passed.
-    pub async fn hash(&self, password: String) -> Result<String> {
-        self.queue(move |_| {
+    /// The PHC string of a password that [`check`] has passed. Passwords are taken in NFC (RFC 8265 section 4.2.2).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where too many wait.
+    pub async fn hash(&self, password: String, turn: Turn) -> Result<String> {
+        self.queue(turn, move |_| {
+            let composed: String = password.nfc().collect();
             argon2()
-                .hash_password(password.as_bytes())
+                .hash_password(composed.as_bytes())
                 .map(|hash| hash.to_string())
                 .map_err(|e| Error::Internal(format!("password hash: {e}")))
         })
         .await?
     }
 
-    /// Whether the password is the one of `hash`. Without a hash it takes as long, and the answer is no.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        self.queue(move |memory| {
+    /// Whether the password is the one of `hash`: in NFC or, of an older one, as it was typed. Without a hash it takes as long, and
+    /// the answer is no.
+    ///
+    /// # Errors
+    /// As [`Passwords::hash`].
+    pub async fn verify(&self, password: String, hash: Option<String>, turn: Turn) -> Result<bool> {
+        // A password over the limit cannot be anybody's; a short one is hashed in its place, and nothing so long waits.
+        let password = if password.len() <= MAX {
+            password
+        } else {
+            String::new()
+        };
+        self.queue(turn, move |memory| {
             let known = hash.is_some();
             let text = hash.as_deref().unwrap_or(NOBODY);
-            // A password over the limit cannot be anybody's; hash a short one in its place.
-            let password = if password.len() <= MAX { &password } else { "" };
-            let matches = matches(memory, password.as_bytes(), text);
-            known && matches.unwrap_or(false)
+            let composed: String = password.nfc().collect();
+            let mut is =
+                |password: &str| matches(memory, password.as_bytes(), text).unwrap_or(false);
+            let matches = is(&composed) || composed != password && is(&password);
+            known && matches
         })
         .await
     }
 
     async fn queue<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
@@ -98,36 +121,46 @@ impl Passwords {
                 let _ = reply.send(work(memory));
             }
         };
-        self.jobs
-            .try_send(Box::new(job))
-            .map_err(|refused| match refused {
-                TrySendError::Full(_) => Error::unavailable("Too many logins at once."),
-                TrySendError::Disconnected(_) => {
-                    Error::Internal("no thread hashes passwords".into())
-                }
-            })?;
-        let lost = |_| Error::Internal("a password's hashing panicked".into());
-        answer.await.map_err(lost)
+        let full = || Error::unavailable("Too many logins at once.");
+        let dropped = self
+            .queue
+            .lock()
+            .push(turn, Box::new(job))
+            .map_err(|_| full())?;
+        self.queue.brought.notify_one();
+        // Whoever had to make room is told so.
+        drop(dropped);
+        answer.await.map_err(|_| full())
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, FairQueue<Job>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Does jobs until nobody can bring any more.
-fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
+fn work(queue: &Weak<Queue>) {
     yield_to_others();
     let mut memory = Memory::new();
-    loop {
-        let next = waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .recv_timeout(KEEP);
+    while let Some(queue) = queue.upgrade() {
+        let mut waiting = queue.lock();
+        let mut next = waiting.pop();
+        if next.is_none() {
+            let waited = queue.brought.wait_timeout(waiting, KEEP);
+            let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            next = waiting.pop();
+        } else {
+            drop(waiting);
+        }
         match next {
-            Ok(job) => {
+            Some(job) => {
                 let job = std::panic::AssertUnwindSafe(|| job(&mut memory));
                 // The next one must not suffer.
                 let _ = std::panic::catch_unwind(job);
             }
-            Err(RecvTimeoutError::Timeout) => memory = Memory::new(),
-            Err(RecvTimeoutError::Disconnected) => return,
+            None => memory = Memory::new(),
         }
     }
 }
@@ -206,13 +239,42 @@ mod tests {
     #[tokio::test]
     async fn a_hash_verifies_its_password_and_no_other() {
         let passwords = Passwords::new();
-        let hash = passwords.hash("blue heron".into()).await.unwrap();
+        let hash = passwords
+            .hash("blue heron".into(), Turn::proven())
+            .await
+            .unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        let verify = |p: &str, h: Option<&str>| passwords.verify(p.into(), h.map(str::to_owned));
+        let verify = |p: &str, h: Option<&str>| {
+            passwords.verify(p.into(), h.map(str::to_owned), Turn::proven())
+        };
         assert!(verify("blue heron", Some(&hash)).await.unwrap());
         assert!(!verify("blue herons", Some(&hash)).await.unwrap());
         assert!(!verify("blue heron", None).await.unwrap());
         assert!(!verify("blue heron", Some("no PHC string")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_password_is_one_however_its_letters_are_composed() {
+        let passwords = Passwords::new();
+        let (composed, decomposed) = ("größer als José", "gro\u{308}ßer als Jose\u{301}");
+        let hash = passwords
+            .hash(decomposed.into(), Turn::proven())
+            .await
+            .unwrap();
+        // What was hashed as it was typed, by a version of before.
+        let older = argon2()
+            .hash_password(decomposed.as_bytes())
+            .unwrap()
+            .to_string();
+        for (typed, hash, right) in [
+            (composed, &hash, true),
+            (decomposed, &hash, true),
+            (decomposed, &older, true),
+            ("größer als Jose", &hash, false),
+        ] {
+            let verified = passwords.verify(typed.into(), Some(hash.clone()), Turn::proven());
+            assert_eq!(verified.await.unwrap(), right, "{typed:?}");
+        }
     }
 
     #[test]

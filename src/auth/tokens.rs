@@ -7,9 +7,10 @@ use std::time::Duration;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::claims::{Claims, OwnClaims, check_expiry, check_times, expiry, profile, subject};
+use super::claims::{Claims, OwnClaims, Reader, check_expiry, check_times};
 use super::jwks::Jwks;
 use super::keyfile;
 use super::verified::VerifiedTokens;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result, Unauthorized};
 use crate::model::ids::UserId;
 use crate::model::random;
 use crate::model::time::Time;
-use crate::model::users::User;
+use crate::model::users::{Role, User};
 
 /// The longest token that is looked at, in bytes.
 const MAX: usize = 8 << 10;
@@ -26,23 +27,48 @@ const MAX: usize = 8 << 10;
 const MIN_SECRET: usize = 16;
 /// `iss` of our own tokens.
 const ISSUER: &str = "schoolbell";
+/// `kid` of our own tokens.
+const KEY_ID: &str = "schoolbell";
 
 /// A token that holds: signature, expiry, and issuer and audience where they are configured.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    pub subject: UserId,
+    /// Whom it names, as it says so.
+    pub subject: String,
+    /// The same, where it can be a user's id.
+    pub id: Option<UserId>,
     pub expires_at: Time,
     pub issue: Issue,
     pub profile: Profile,
 }
 
-/// By what a token can be told to be older than a log-out-everywhere.
-#[derive(Debug, Clone, Copy)]
+/// Who issued a token, and by what it can be told to be older than a log-out-everywhere.
+#[derive(Debug, Clone)]
 pub enum Issue {
-    /// Ours: the user's token version at that time.
-    Version(i64),
-    /// Another issuer's: `iat` in seconds, where it has one.
-    At(Option<i64>),
+    /// We did: the user's token version at that time.
+    Own { version: i64, session: Session },
+    /// Somebody else: `iat` in seconds, where it has one, and `iss`.
+    Foreign { iat: Option<i64>, issuer: String },
+}
+
+/// What all tokens of one login have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub id: Arc<str>,
+    pub started: Time,
+    /// When it ends, however often its token is renewed.
+    pub until: Time,
+    pub by: SessionBy,
+}
+
+/// What a session was begun with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionBy {
+    Login,
+    /// A token of the school's own app, with which it ends.
+    App,
+    /// The same, of an identity that an administrator linked to the person.
+    LinkedApp,
 }
 
 /// What another issuer says of its subject.
@@ -51,19 +77,25 @@ pub struct Profile {
     pub name: Option<String>,
     pub email: Option<String>,
     pub avatar: Option<String>,
-    pub role: Option<String>,
+    pub role: Option<Role>,
 }
 
 /// Issues and verifies.
 pub struct Tokens {
+    /// Ours, with which nobody else signs.
     encoding: EncodingKey,
+    own: DecodingKey,
+    /// The school's app's.
+    app: EncodingKey,
     shared: DecodingKey,
     public: Option<(Algorithm, DecodingKey)>,
     jwks: Option<Jwks>,
     allowed: Vec<Algorithm>,
     issuer: String,
     audience: String,
+    claims: Reader,
     lifetime: i64,
+    session: i64,
     verified: VerifiedTokens,
 }
 
@@ -85,6 +117,46 @@ impl Tokens {
                 path.display()
             ));
         }
+        let key = keyfile::read_or_make(&keyfile::beside(database, "session.key"), || {
+            random::base64url::<48>().map_err(|e| e.to_string())
+        })?;
+        if key.len() < MIN_SECRET {
+            let path = keyfile::beside(database, "session.key");
+            return Err(format!(
+                "{}: holds no key of {MIN_SECRET} bytes or more",
+                path.display()
+            ));
+        }
+        let (public, jwks) = Self::keys_of_app(config)?;
+        let configured: Vec<&str> = if config.algorithms.is_empty() {
+            ALGORITHMS.to_vec()
+        } else {
+            config.algorithms.iter().map(String::as_str).collect()
+        };
+        Ok(Tokens {
+            encoding: EncodingKey::from_secret(key.as_bytes()),
+            own: DecodingKey::from_secret(key.as_bytes()),
+            app: EncodingKey::from_secret(secret.as_bytes()),
+            shared: DecodingKey::from_secret(secret.as_bytes()),
+            public,
+            jwks,
+            allowed: configured.iter().filter_map(|n| n.parse().ok()).collect(),
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            claims: Reader::new(config),
+            lifetime: i64::from(config.token_ttl),
+            session: i64::from(config.session_ttl),
+            verified: VerifiedTokens::default(),
+        })
+    }
+
+    /// The public keys of the school's app, where it has any.
+    ///
+    /// # Errors
+    /// As [`Tokens::open`].
+    pub fn keys_of_app(
+        config: &config::Auth,
+    ) -> Result<(Option<(Algorithm, DecodingKey)>, Option<Jwks>), String> {
         let public = match config.public_key.as_str() {
             "" => None,
             key => Some(public_key(key).map_err(|e| format!("auth.public_key: {e}"))?),
@@ -93,47 +165,54 @@ impl Tokens {
             "" => None,
             url => Some(Jwks::new(url).map_err(|e| format!("auth.jwks_url: {e}"))?),
         };
-        let configured: Vec<&str> = if config.algorithms.is_empty() {
-            ALGORITHMS.to_vec()
-        } else {
-            config.algorithms.iter().map(String::as_str).collect()
-        };
-        Ok(Tokens {
-            encoding: EncodingKey::from_secret(secret.as_bytes()),
-            shared: DecodingKey::from_secret(secret.as_bytes()),
-            public,
-            jwks,
-            allowed: configured.iter().filter_map(|n| n.parse().ok()).collect(),
-            issuer: config.issuer.clone(),
-            audience: config.audience.clone(),
-            lifetime: i64::from(config.token_ttl),
-            verified: VerifiedTokens::default(),
-        })
+        Ok((public, jwks))
     }
 
-    /// An HMAC (SHA-256, base64url) by our secret over a text that is no token: it must not hold a dot.
+    /// An HMAC (SHA-256, base64url) by our key over a text that is no token: it must not hold a dot.
     pub fn mac(&self, text: &str) -> String {
-        // HS256 with its own key: it does not fail.
-        jsonwebtoken::crypto::sign(text.as_bytes(), &self.encoding, Algorithm::HS256)
-            .unwrap_or_default()
+        mac(text, &self.encoding)
     }
 
-    /// A token of our own for `user`, and when it expires.
-    pub fn issue(&self, user: &User, now: Time) -> Result<(String, Time)> {
-        let expires_at = Time((now.seconds() + self.lifetime) * 1000);
+    /// The same by the secret that signed our tokens, too, before they had a key of their own.
+    pub fn mac_of_before(&self, text: &str) -> String {
+        mac(text, &self.app)
+    }
+
+    /// A session that begins now, with a login.
+    pub fn begin(&self, now: Time) -> Session {
+        Session {
+            id: uuid::Uuid::now_v7().to_string().into(),
+            started: now,
+            until: now.plus_seconds(self.session),
+            by: SessionBy::Login,
+        }
+    }
+
+    /// A token of our own for `user` in this session, and when it expires: with the session at the latest.
+    pub fn issue(&self, user: &User, session: &Session, now: Time) -> Result<(String, Time)> {
+        let expires_at = now.plus_seconds(self.lifetime).min(session.until);
         let claims = OwnClaims {
-            user_id: user.id().as_str(),
-            sub: user.id().as_str(),
+            user_id: user.id().to_string(),
+            sub: user.id().to_string(),
             exp: expires_at.seconds(),
             iat: now.seconds(),
-            iss: ISSUER,
-            name: &user.person.name,
-            role: user.role.as_str(),
+            iss: ISSUER.to_owned(),
+            name: user.person.name.to_string(),
+            role: user.role.as_str().to_owned(),
             ver: user.token_version,
+            sid: session.id.to_string(),
+            auth_time: session.started.seconds(),
+            until: session.until.seconds(),
+            app: session.by != SessionBy::Login,
+            linked: session.by == SessionBy::LinkedApp,
         };
-        let token = encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+        let header = Header {
+            kid: Some(KEY_ID.to_owned()),
+            ..Header::new(Algorithm::HS256)
+        };
+        let token = encode(&header, &claims, &self.encoding)
             .map_err(|e| Error::Internal(format!("token: {e}")))?;
-        Ok((token, expires_at))
+        Ok((token, Time(expires_at.seconds() * 1000)))
     }
 
     /// Checks a token. Waits at most two seconds, for a JWKS, and only when its key is not known.
@@ -146,49 +225,84 @@ impl Tokens {
             return Ok(known);
         }
         if token.is_empty() || token.len() > MAX {
-            return Err(bad());
+            return Err(refused("it is empty or too long"));
         }
-        let header = decode_header(token).map_err(|_| bad())?;
+        let header = decode_header(token).map_err(|_| refused("it is no JWT"))?;
         // RFC 7515 section 4.1.11: an extension that must be understood, and is not.
         if header.crit.is_some() {
-            return Err(bad());
+            return Err(refused("it has an extension that is not known"));
         }
-        let claims = match header.alg {
-            Algorithm::HS256 => decode_with(token, header.alg, &self.shared)?,
-            _ if !self.allowed.contains(&header.alg) => return Err(bad()),
-            alg => {
-                self.decode_public(token, alg, header.kid.as_deref())
-                    .await?
-            }
+        let verified = if header.alg == Algorithm::HS256 && header.kid.as_deref() == Some(KEY_ID) {
+            self.own(token, now)?
+        } else {
+            self.foreign(token, header.alg, header.kid.as_deref(), now)
+                .await?
         };
-        // By our own secret only: what a public key of others signs is theirs, whatever it says.
-        let version = claims
-            .ver
-            .as_i64()
-            .filter(|_| header.alg == Algorithm::HS256);
-        let own = version.is_some() && claims.iss == ISSUER;
-        if !own && !self.foreign_holds(&claims, header.alg) {
-            return Err(bad());
-        }
-        check_times(&claims, now)?;
-        let subject = subject(&claims).ok_or_else(bad)?;
-        let verified = Arc::new(Verified {
-            subject,
-            expires_at: expiry(&claims),
-            issue: match version {
-                Some(version) if own => Issue::Version(version),
-                _ => Issue::At(claims.iat.as_f64().map(|iat| iat as i64)),
-            },
-            profile: if own {
-                Profile::default()
-            } else {
-                profile(&claims)
-            },
-        });
+        let verified = Arc::new(verified);
         if header.alg == Algorithm::HS256 {
             self.verified.keep(token, &verified);
         }
         Ok(verified)
+    }
+
+    /// One of ours.
+    fn own(&self, token: &str, now: Time) -> Result<Verified> {
+        let claims: OwnClaims = decode_with(token, Algorithm::HS256, &self.own)
+            .ok_or_else(|| refused("signature does not fit our own key"))?;
+        let expires_at = Time(claims.exp.saturating_mul(1000));
+        check_expiry(expires_at, now)?;
+        Ok(Verified {
+            id: UserId::parse(&claims.user_id),
+            subject: claims.user_id,
+            expires_at,
+            issue: Issue::Own {
+                version: claims.ver,
+                session: Session {
+                    id: claims.sid.into(),
+                    started: Time(claims.auth_time.saturating_mul(1000)),
+                    until: Time(claims.until.saturating_mul(1000)),
+                    by: match (claims.app, claims.linked) {
+                        (false, _) => SessionBy::Login,
+                        (true, false) => SessionBy::App,
+                        (true, true) => SessionBy::LinkedApp,
+                    },
+                },
+            },
+            profile: Profile::default(),
+        })
+    }
+
+    async fn foreign(
+        &self,
+        token: &str,
+        alg: Algorithm,
+        kid: Option<&str>,
+        now: Time,
+    ) -> Result<Verified> {
+        if !self.allowed.contains(&alg) {
+            return Err(refused(format!(
+                "alg {alg:?} is not allowed by auth.algorithms"
+            )));
+        }
+        let claims: Claims = match alg {
+            Algorithm::HS256 => decode_with(token, alg, &self.shared)
+                .ok_or_else(|| refused("signature does not fit auth.jwt_secret"))?,
+            alg => self.decode_public(token, alg, kid).await?,
+        };
+        self.check_issuer(&claims)?;
+        let (expires_at, iat) = check_times(&claims, now)?;
+        let subject = self.claims.subject(&claims)?;
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        Ok(Verified {
+            id: UserId::parse(&subject),
+            subject,
+            expires_at,
+            issue: Issue::Foreign {
+                iat,
+                issuer: issuer.unwrap_or_default().to_owned(),
+            },
+            profile: self.claims.profile(&claims),
+        })
     }
 
     async fn decode_public(
@@ -199,45 +313,74 @@ impl Tokens {
     ) -> Result<Claims> {
         if let Some((own_alg, key)) = &self.public
             && *own_alg == alg
-            && let Ok(claims) = decode_with(token, alg, key)
+            && let Some(claims) = decode_with(token, alg, key)
         {
             return Ok(claims);
         }
         let Some(jwks) = &self.jwks else {
-            return Err(bad());
+            let why = match &self.public {
+                Some((own, _)) if *own == alg => {
+                    "signature does not fit auth.public_key".to_owned()
+                }
+                Some((own, _)) => format!("alg {alg:?}, only HS256 and {own:?} have a key"),
+                None => format!("alg {alg:?}, only HS256 has a key"),
+            };
+            return Err(refused(why));
         };
         let wait = Duration::from_secs(2);
         let key = tokio::time::timeout(wait, jwks.key(kid, alg)).await;
-        let key = key.ok().flatten().ok_or_else(bad)?;
-        decode_with(token, alg, &key)
+        let unknown = || {
+            refused(format!(
+                "auth.jwks_url has no key for alg {alg:?} and this kid"
+            ))
+        };
+        let key = key.ok().flatten().ok_or_else(unknown)?;
+        let fits = decode_with(token, alg, &key);
+        fits.ok_or_else(|| refused("signature does not fit the key of auth.jwks_url"))
     }
 
     /// What is asked of other issuers' tokens beside the signature.
-    fn foreign_holds(&self, claims: &Claims, alg: Algorithm) -> bool {
-        let issuer = self.issuer.is_empty() || claims.iss == self.issuer.as_str();
+    fn check_issuer(&self, claims: &Claims) -> Result<()> {
+        let none = Value::Null;
+        let claim = |name| claims.get(name).unwrap_or(&none);
+        if !self.issuer.is_empty() && claim("iss") != self.issuer.as_str() {
+            return Err(refused("iss is not auth.issuer"));
+        }
         let audience = self.audience.is_empty()
-            || match &claims.aud {
+            || match claim("aud") {
                 Value::Array(all) => all.iter().any(|one| one == self.audience.as_str()),
                 one => one == self.audience.as_str(),
             };
-        self.allowed.contains(&alg) && issuer && audience
+        if !audience {
+            return Err(refused("aud does not hold auth.audience"));
+        }
+        Ok(())
     }
 }
 
-pub(super) fn bad() -> Error {
+fn mac(text: &str, key: &EncodingKey) -> String {
+    // HS256 with its own key: it does not fail.
+    jsonwebtoken::crypto::sign(text.as_bytes(), key, Algorithm::HS256).unwrap_or_default()
+}
+
+/// Why a token is refused stands in the log, for whoever connects an app; the caller is told that it does not hold.
+pub(super) fn refused(why: impl AsRef<str>) -> Error {
+    tracing::info!(why = why.as_ref(), "token refused");
     Error::Unauthorized(Unauthorized::BadToken)
 }
 
 /// Signature only: times are checked against our own clock, the rest by rules of our own.
-fn decode_with(token: &str, alg: Algorithm, key: &DecodingKey) -> Result<Claims> {
+fn decode_with<T: DeserializeOwned + Clone>(
+    token: &str,
+    alg: Algorithm,
+    key: &DecodingKey,
+) -> Option<T> {
     let mut validation = Validation::new(alg);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
-    decode(token, key, &validation)
-        .map(|data| data.claims)
-        .map_err(|_| bad())
+    decode(token, key, &validation).ok().map(|data| data.claims)
 }
 
 /// Reads a PEM, given as text or as the path of its file.

@@ -81,6 +81,8 @@ impl Config {
             ("database.readers", self.database.readers as usize),
             ("messages.max_length", self.messages.max_length),
             ("auth.token_ttl", self.auth.token_ttl as usize),
+            ("auth.session_ttl", self.auth.session_ttl as usize),
+            ("auth.user_claims", self.auth.user_claims.len()),
             ("backup.keep", self.backup.keep),
             ("limits.connections", limits.connections),
             ("limits.anonymous_connections", limits.anonymous_connections),

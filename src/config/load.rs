@@ -192,6 +192,20 @@ fn parse_as(default: &Value, text: &str) -> Option<Value> {
                 .map(|item| Value::String(item.to_owned()))
                 .collect(),
         )),
+        Value::Table(_) => {
+            let pairs = text
+                .split(',')
+                .map(str::trim)
+                .filter(|pair| !pair.is_empty());
+            let pairs = pairs.map(|pair| {
+                let (name, value) = pair.split_once('=')?;
+                Some((
+                    name.trim().to_owned(),
+                    Value::String(value.trim().to_owned()),
+                ))
+            });
+            pairs.collect::<Option<Table>>().map(Value::Table)
+        }
         _ => None,
     }
 }
@@ -201,6 +215,7 @@ fn kind(default: &Value) -> &'static str {
     match default {
         Value::Boolean(_) => "true or false",
         Value::Integer(_) => "a whole number",
+        Value::Table(_) => "a list of name=value with commas in between",
         Value::Array(_) => "a list with commas in between, without brackets and quotes",
         _ => "a text",
     }

@@ -140,12 +140,31 @@ pub struct Auth {
     pub audience: String,
     /// Algorithms that are accepted: `HS256`, `RS256`, `ES256`, `EdDSA`. Empty: those whose keys are configured.
     pub algorithms: Vec<String>,
+    /// Claims of an app's token that may hold whose it is, the first that is there; `user.id` is one inside another.
+    pub user_claims: Vec<String>,
+    /// Claims that may hold the role, the first that is there.
+    pub role_claims: Vec<String>,
+    /// What else roles are called in tokens: `Lehrer = "teacher"`. In any case.
+    pub role_map: BTreeMap<String, Role>,
+    /// Whom an app's token may act for beside those whom such a token made or an import brought: `none`, or whoever has the `id`
+    /// that it names.
+    pub link_by: LinkBy,
     /// Whether a valid token of an unknown subject makes the user.
     pub auto_provision: bool,
-    /// Whether a user made so may be an admin when the claim `role` says so.
+    /// Whether a user made so may be an admin when the role's claim says so.
     pub trust_admin_claim: bool,
     /// Seconds for which a login's token is good.
     pub token_ttl: u32,
+    /// Seconds after which one must log in again, however often the token was renewed.
+    pub session_ttl: u32,
+}
+
+/// Whom a token of the school's own app may act for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkBy {
+    None,
+    Id,
 }
 
 impl Default for Auth {
@@ -157,9 +176,16 @@ impl Default for Auth {
             issuer: String::new(),
             audience: String::new(),
             algorithms: Vec::new(),
+            user_claims: ["userId", "sub", "id", "_id", "user_id", "user.id"]
+                .map(str::to_owned)
+                .to_vec(),
+            role_claims: ["role", "roles", "userType"].map(str::to_owned).to_vec(),
+            role_map: BTreeMap::new(),
+            link_by: LinkBy::None,
             auto_provision: false,
             trust_admin_claim: false,
             token_ttl: 7 * 24 * 3_600,
+            session_ttl: 90 * 24 * 3_600,
         }
     }
 }
@@ -207,9 +233,22 @@ pub struct Push {
     /// Hosts of push services beside the known ones (Google, Mozilla, Apple, Microsoft), `*.` in front for all below.
     pub endpoint_hosts: Vec<String>,
     /// The proxy that pushes go through, `http://proxy.school.example:3128`. Empty: none, whatever the environment says.
+    #[serde(serialize_with = "without_user_info")]
     pub proxy: String,
     /// Lets push go to private addresses and over plain http: for tests.
     pub allow_private_endpoints: bool,
+}
+
+/// The password of a proxy is a secret, too.
+fn without_user_info<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let shown = match url.split_once('@') {
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}://***@{host}")
+        }
+        None => url.to_owned(),
+    };
+    serializer.serialize_str(&shown)
 }
 
 impl Default for Push {

@@ -62,7 +62,8 @@ fn publish(hub: &Hub, runtime: Option<&Handle>, effects: impl Iterator<Item = Ef
         match effect {
             Effect::Publish(publication) => hub.put(&publication, &mut to_wake),
             Effect::Disconnect(user, code) => hub.disconnect(user, code),
-            Effect::UserChanged(_) | Effect::PushDue => {}
+            Effect::SessionEnded(user, session) => hub.end_session(user, &session),
+            Effect::UserChanged(_) | Effect::IdentitiesChanged | Effect::PushDue => {}
         }
         if to_wake.bytes > ENOUGH {
             std::mem::take(&mut to_wake).wake(runtime);

@@ -58,6 +58,8 @@ struct Queue {
     packets: VecDeque<Arc<Packet>>,
     bytes: usize,
     close: Option<CloseCode>,
+    /// The session of the token that the socket goes by now.
+    session: Option<Arc<str>>,
 }
 
 /// What a connection takes out of its inbox.
@@ -81,6 +83,14 @@ impl Inbox {
 
     pub fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    pub fn session(&self) -> Option<Arc<str>> {
+        self.queue().session.clone()
+    }
+
+    pub fn set_session(&self, session: Option<Arc<str>>) {
+        self.queue().session = session;
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -260,6 +260,18 @@ impl Hub {
         devices.iter().for_each(|inbox| inbox.close(code));
     }
 
+    /// Closes the sockets of one of a user's sessions.
+    pub fn end_session(&self, user: UserKey, session: &str) {
+        let devices = match self.shard(user).users.get(&user) {
+            Some(entry) => entry.devices.clone(),
+            None => return,
+        };
+        let of_session = devices
+            .iter()
+            .filter(|inbox| inbox.session().as_deref() == Some(session));
+        of_session.for_each(|inbox| inbox.close(CloseCode::Revoked));
+    }
+
     /// Every open socket, for the one who stops the server.
     pub fn all_inboxes(&self) -> Vec<Arc<Inbox>> {
         let mut inboxes = Vec::new();

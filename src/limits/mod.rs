@@ -1,7 +1,9 @@
 //! What one caller may take, so that there is enough for the others, and what is let go first when there is not.
 //!
 //! - [`rates`]: so many requests a minute of one caller.
-//! - [`attempts`]: wrong passwords make the next login wait.
+//! - [`attempts`]: wrong passwords make the next login for the account wait, and slow down an address.
+//! - [`fair_queue`]: who is next where something is scarce.
+//! - [`ledger`]: what administrators are to hear of.
 //! - [`seats`]: so many connections, and whose goes first.
 //! - [`turns`]: so much at once of one person.
 //! - [`pressure`]: how full the server is, and what it does without.
@@ -10,6 +12,8 @@
 //! All of it is in memory: a restart forgets it.
 
 pub mod attempts;
+pub mod fair_queue;
+pub mod ledger;
 pub mod pressure;
 pub mod priority;
 pub mod rates;
@@ -26,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::model::ids::UserKey;
 use attempts::Attempts;
+use ledger::Ledger;
 use rates::Rates;
 use seats::Seats;
 use turns::Turns;
@@ -40,18 +45,26 @@ pub struct Limits {
     pub searching: Turns<UserKey>,
     /// Requests that are answered.
     pub answering: Turns<UserKey>,
-    accounts: Attempts<Account>,
+    pub ledger: Ledger,
+    /// By the name that was typed, folded: a name that nobody has waits as one that somebody has does.
+    accounts: Attempts<String>,
+    /// Devices that are known to be somebody's.
+    devices: Attempts<String>,
+    password_changes: Attempts<UserKey>,
     addresses: Attempts<IpAddr>,
     metrics: Arc<Metrics>,
     enabled: bool,
 }
 
-/// Whose password is tried.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Account {
-    Known(UserKey),
-    /// By a name that nobody has: it waits as one that somebody has does.
-    Unknown(String),
+/// As what a password is tried.
+#[derive(Debug, Clone)]
+pub enum Guess<'a> {
+    /// For the account of this name.
+    Account(&'a str),
+    /// On a device where the account has logged in before.
+    Device(&'a str),
+    /// By somebody who is logged in, to change it.
+    Change(UserKey),
 }
 
 /// What counts as one address: of IPv6, the network that one line gets (RFC 6177), which has more addresses than there are
@@ -66,12 +79,19 @@ pub fn site(address: IpAddr) -> IpAddr {
 /// Searches of one person that may wait for the one before.
 const SEARCHES_WAITING: usize = 3;
 
-/// The longest wait after wrong passwords for an account, and from an address.
+/// The longest wait after wrong passwords for an account.
 const ACCOUNT_WAIT: Duration = Duration::from_secs(300);
+/// How long an address is slow after its last wrong password too many, and how long each wrong one then takes.
 const ADDRESS_WAIT: Duration = Duration::from_secs(60);
+const ADDRESS_DELAY: Duration = Duration::from_secs(2);
 /// The time after which one wrong password is forgotten.
 const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
 const ADDRESS_FORGETS: Duration = Duration::from_secs(1);
+
+fn of_account<K: Clone + Eq + Hash>(config: &config::Limits) -> Attempts<K> {
+    let free = config.failed_logins_per_account;
+    Attempts::new(free, ACCOUNT_FORGETS, ACCOUNT_WAIT)
+}
 
 impl Limits {
     pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
@@ -93,11 +113,10 @@ impl Limits {
                 config,
                 metrics.clone(),
             ),
-            accounts: Attempts::new(
-                config.failed_logins_per_account,
-                ACCOUNT_FORGETS,
-                ACCOUNT_WAIT,
-            ),
+            ledger: Ledger::default(),
+            accounts: of_account(config),
+            devices: of_account(config),
+            password_changes: of_account(config),
             addresses: Attempts::new(
                 config.failed_logins_per_address,
                 ADDRESS_FORGETS,
@@ -108,55 +127,63 @@ impl Limits {
         }
     }
 
-    /// A secret is about to be tried. It counts as a failure until [`Limits::succeeded`], so that a hundred tried at once
-    /// are a hundred.
+    /// A password is about to be tried. It counts as a failure until [`Limits::succeeded`], so that a hundred tried at once are
+    /// a hundred.
     ///
     /// # Errors
-    /// [`Error::TooMany`] while the account or the address must wait.
-    pub fn attempt(&self, account: Option<&Account>, address: Option<IpAddr>) -> Result<()> {
-        let site = address.map(site);
-        self.begin(&self.addresses, site.as_ref(), "login_address")?;
-        self.begin(&self.accounts, account, "login_account")
-            .inspect_err(|_| self.take_back(None, address))
-    }
-
-    /// The attempt came to nothing, through no fault of who made it.
-    pub fn take_back(&self, account: Option<&Account>, address: Option<IpAddr>) {
-        if let Some(account) = account {
-            self.accounts.take_back(account);
-        }
-        if let Some(address) = address {
-            self.addresses.take_back(&site(address));
-        }
-    }
-
-    fn begin<K: Clone + Eq + Hash>(
-        &self,
-        attempts: &Attempts<K>,
-        key: Option<&K>,
-        reason: &'static str,
-    ) -> Result<()> {
-        let Some(key) = key.filter(|_| self.enabled) else {
+    /// [`Error::TooMany`] while the account, or the device, must wait.
+    pub fn attempt(&self, guess: &Guess) -> Result<()> {
+        if !self.enabled {
             return Ok(());
+        }
+        let (begun, reason) = match guess {
+            Guess::Account(name) => (self.accounts.begin(&(*name).to_owned()), "login_account"),
+            Guess::Device(nonce) => (self.devices.begin(&(*nonce).to_owned()), "login_device"),
+            Guess::Change(user) => (self.password_changes.begin(user), "password_change"),
         };
-        attempts.begin(key).map_err(|wait| {
+        begun.map_err(|wait| {
             self.metrics.refused(reason);
             Error::TooMany(wait)
         })
     }
 
-    /// The secret of [`Limits::attempt`] was right.
-    pub fn succeeded(&self, account: Option<&Account>, address: Option<IpAddr>) {
-        if let Some(account) = account {
-            self.accounts.forget(account);
+    /// The attempt came to nothing, through no fault of who made it.
+    pub fn take_back(&self, guess: &Guess) {
+        match guess {
+            Guess::Account(name) => self.accounts.take_back(&(*name).to_owned()),
+            Guess::Device(nonce) => self.devices.take_back(&(*nonce).to_owned()),
+            Guess::Change(user) => self.password_changes.take_back(user),
         }
-        self.take_back(None, address);
+    }
+
+    /// The password of [`Limits::attempt`] was right.
+    pub fn succeeded(&self, guess: &Guess) {
+        match guess {
+            Guess::Account(name) => self.accounts.forget(&(*name).to_owned()),
+            Guess::Device(nonce) => self.devices.forget(&(*nonce).to_owned()),
+            Guess::Change(user) => self.password_changes.forget(user),
+        }
+    }
+
+    /// A wrong password came from this address. Returns how long its answer is to wait, where there were many: whoever is behind
+    /// the same address with a right one does not.
+    pub fn failed_from(&self, address: Option<IpAddr>) -> Duration {
+        let Some(address) = address.filter(|_| self.enabled) else {
+            return Duration::ZERO;
+        };
+        if self.addresses.begin(&site(address)).is_ok() {
+            return Duration::ZERO;
+        }
+        self.metrics.refused("login_address");
+        ADDRESS_DELAY
     }
 
     /// Forgets whom it need not remember. To be called now and then.
     pub fn tidy(&self) {
         self.rates.tidy();
         self.accounts.tidy();
+        self.devices.tidy();
+        self.password_changes.tidy();
         self.addresses.tidy();
     }
 }

@@ -24,6 +24,18 @@ pub enum Kind {
     Socket,
 }
 
+impl Kind {
+    /// As figures and the audit log name what is refused.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Read => "reads",
+            Kind::Write => "writes",
+            Kind::Search => "searches",
+            Kind::Socket => "sockets",
+        }
+    }
+}
+
 /// Of a caller, so much a minute.
 pub struct Rates {
     people: [Limiter<UserKey>; 4],
@@ -41,14 +53,15 @@ struct Limiter<K: Clone + Eq + Hash> {
 
 impl Rates {
     pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
-        let person = |reason, per_minute| Limiter::new(reason, per_minute, metrics.clone());
+        let person =
+            |kind: Kind, per_minute| Limiter::new(kind.name(), per_minute, metrics.clone());
         Rates {
             // In the order of `Kind`.
             people: [
-                person("reads", config.reads_per_minute),
-                person("writes", config.writes_per_minute),
-                person("searches", config.searches_per_minute),
-                person("sockets", config.sockets_per_minute),
+                person(Kind::Read, config.reads_per_minute),
+                person(Kind::Write, config.writes_per_minute),
+                person(Kind::Search, config.searches_per_minute),
+                person(Kind::Socket, config.sockets_per_minute),
             ],
             keys: Limiter::new("key", config.key_requests_per_minute, metrics.clone()),
             addresses: Limiter::new("address", config.anonymous_requests_per_minute, metrics),

@@ -41,8 +41,8 @@ pub struct Account {
 /// Which people to list.
 #[derive(Debug, Clone, Default)]
 pub struct AccountFilter {
-    /// A part of the name or the username, as [`text::fold`] leaves it.
-    pub search: String,
+    /// Words of the name or the username, as [`text::words`] gives them.
+    pub search: Vec<String>,
     pub role: Option<Role>,
     pub group: Option<UserId>,
     pub disabled: Option<bool>,
@@ -53,6 +53,8 @@ pub struct AccountFilter {
 /// What is to be changed of somebody; `None` leaves it as it is.
 #[derive(Debug, Clone, Default)]
 pub struct AccountChange {
+    /// The id that the school's own system has for them.
+    pub id: Option<UserId>,
     pub username: Option<Username>,
     pub name: Option<DisplayName>,
     /// `Some(None)` takes it away.

@@ -1,11 +1,13 @@
 //! The audit log: who did what, when, from where.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ids::UserId;
+use super::keys::ApiKey;
 use super::time::Time;
 
 /// Who does something that is written down, and from where.
@@ -14,6 +16,8 @@ pub struct By {
     /// `user:<id>`, `key:<id>` or `command line`.
     pub actor: String,
     pub address: Option<IpAddr>,
+    /// The key, if it is a program of the school's.
+    pub key: Option<Arc<ApiKey>>,
 }
 
 impl By {
@@ -22,12 +26,17 @@ impl By {
         By {
             actor: format!("user:{id}"),
             address,
+            key: None,
         }
     }
 
-    /// Whether it is a program of the school's.
-    pub fn is_key(&self) -> bool {
-        self.actor.starts_with("key:")
+    /// The server itself, of what came to it.
+    pub fn server() -> Self {
+        By {
+            actor: "server".into(),
+            address: None,
+            key: None,
+        }
     }
 
     /// The server itself, by the clock.
@@ -35,6 +44,7 @@ impl By {
         By {
             actor: "schedule".into(),
             address: None,
+            key: None,
         }
     }
 
@@ -43,6 +53,7 @@ impl By {
         By {
             actor: "command line".into(),
             address: None,
+            key: None,
         }
     }
 }
@@ -59,6 +70,10 @@ pub enum Action {
     PersonLoggedOut,
     PasswordLinkMade,
     PasswordSet,
+    IdentitiesSet,
+    LogInFailed,
+    LimitReached,
+    NotificationSent,
     RosterImported,
     RosterExported,
     GroupAdded,
@@ -89,6 +104,10 @@ impl Action {
             Action::PersonLoggedOut => "person.logout",
             Action::PasswordLinkMade => "password.link",
             Action::PasswordSet => "password.set",
+            Action::IdentitiesSet => "person.identities",
+            Action::LogInFailed => "login.failed",
+            Action::LimitReached => "limit.reached",
+            Action::NotificationSent => "notification.send",
             Action::RosterImported => "roster.import",
             Action::RosterExported => "roster.export",
             Action::GroupAdded => "group.add",

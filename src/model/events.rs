@@ -23,6 +23,10 @@ pub enum Effect {
     UserChanged(UserId),
     /// Every socket of this user goes, with this code.
     Disconnect(UserKey, CloseCode),
+    /// The sockets of this session go: it was logged out.
+    SessionEnded(UserKey, Arc<str>),
+    /// Other tokens than before act for somebody.
+    IdentitiesChanged,
     /// There is something to push.
     PushDue,
 }

@@ -58,7 +58,7 @@ pub struct NewGroup {
 
 impl NewGroup {
     pub fn parse_name(text: &str) -> Result<String> {
-        let name = text::line("name", text, 128)?;
+        let name = text::name("name", text, 128)?;
         // They stand between names where several are listed.
         if name.contains([';', '|']) {
             return Err(Error::invalid("name", "must not hold ; or |"));

@@ -37,6 +37,10 @@ pub enum Scope {
     Notify,
     /// Change people and groups.
     Roster,
+    /// Beside `roster`: make teachers and staff.
+    #[serde(rename = "roster.roles")]
+    #[value(name = "roster.roles")]
+    RosterRoles,
     /// Read figures.
     Read,
 }
@@ -46,6 +50,7 @@ impl Scope {
         match self {
             Scope::Notify => "notify",
             Scope::Roster => "roster",
+            Scope::RosterRoles => "roster.roles",
             Scope::Read => "read",
         }
     }

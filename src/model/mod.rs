@@ -22,6 +22,7 @@ pub mod preferences;
 pub mod pushes;
 pub mod random;
 pub mod roster;
+pub mod search;
 pub mod subscriptions;
 pub mod text;
 pub mod time;

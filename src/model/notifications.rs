@@ -78,10 +78,9 @@ impl Link {
         if text.is_empty() || text.len() > Self::MAX {
             return refuse("must be 1 to 2048 bytes long");
         }
-        if text
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '"'))
-        {
+        if text.chars().any(|c| {
+            c.is_control() || c.is_whitespace() || text::is_ignorable(c) || matches!(c, '\\' | '"')
+        }) {
             return refuse("must not hold spaces, quotes, control characters or backslashes");
         }
         let path = text.starts_with('/') && !text.starts_with("//");
@@ -125,7 +124,12 @@ impl NewNotification {
     pub const TTL_DEFAULT: u32 = 24 * 3_600;
 
     pub fn parse_title(text: &str) -> Result<String> {
-        text::line("title", text, Self::TITLE_MAX)
+        let title = text::line("title", text, Self::TITLE_MAX)?;
+        if title.contains(text::is_override) {
+            let why = "must not hold characters that turn the reading order around";
+            return Err(Error::invalid("title", why));
+        }
+        Ok(title)
     }
 
     pub fn parse_message(text: &str) -> Result<String> {

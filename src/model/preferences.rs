@@ -1,7 +1,9 @@
 //! What somebody wants pushed, and when.
 
+use std::sync::LazyLock;
+
 use jiff::civil::{Date, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -122,9 +124,16 @@ impl Preferences {
     }
 }
 
+/// A zone by its name. Browsers give old names, too, which the system's database may lack: the one that comes with the program has
+/// them.
+fn zone(name: &str) -> Option<TimeZone> {
+    static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+    TimeZone::get(name).or_else(|_| BUNDLED.get(name)).ok()
+}
+
 impl QuietHours {
     fn check(&self) -> Result<()> {
-        if TimeZone::get(&self.time_zone).is_err() {
+        if zone(&self.time_zone).is_none() {
             let why = "must be a name of the IANA time zone database, for example Europe/Berlin";
             return Err(Error::invalid("quietHours.timeZone", why));
         }
@@ -139,7 +148,7 @@ impl QuietHours {
 
     /// The end of the window that `now` is in: the latest, where there are several.
     fn until(&self, now: Time) -> Option<Time> {
-        let zone = TimeZone::get(&self.time_zone).ok()?;
+        let zone = zone(&self.time_zone)?;
         let instant = Timestamp::from_millisecond(now.0).ok()?;
         let today = instant.to_zoned(zone.clone()).date();
         let started = [Some(today), today.yesterday().ok()];

@@ -88,6 +88,47 @@ pub struct User {
     /// Tokens of other issuers must have been issued after this.
     pub tokens_after: Time,
     pub last_seen_at: Option<Time>,
+    pub origin: Origin,
+    /// Whether there ever was a password, or a link to set one.
+    pub had_login: bool,
+    /// Whether the role was set by an import or an administrator: then no token changes it.
+    pub role_set: bool,
+}
+
+/// How somebody came to be here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// By a token of the school's own app.
+    Token,
+    /// By an import, or an API key.
+    Import,
+    /// By an administrator, or the command line.
+    Hand,
+}
+
+impl Origin {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Token => "token",
+            Origin::Import => "import",
+            Origin::Hand => "hand",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [Origin::Token, Origin::Import, Origin::Hand];
+        all.into_iter().find(|origin| origin.as_str() == text)
+    }
+}
+
+/// Who somebody is to another issuer of tokens (RFC 7519 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalIdentity {
+    /// `iss` of their tokens; empty where these have none.
+    pub issuer: String,
+    /// The subject, as the token has it.
+    pub subject: String,
 }
 
 impl User {
@@ -142,7 +183,7 @@ pub struct Unread {
     pub notifications: i64,
 }
 
-/// The name that somebody logs in with: 1–64 characters, no white space, compared without regard to ASCII case.
+/// The name that somebody logs in with: 1–64 characters, no white space, compared by [`Username::key`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
 
@@ -150,9 +191,13 @@ impl Username {
     pub const MAX: usize = 64;
 
     pub fn parse(text: &str) -> Result<Self> {
-        let name = text::line("username", text, Self::MAX)?;
+        let name = text::name("username", text, Self::MAX)?;
         if name.contains(char::is_whitespace) {
             return Err(Error::invalid("username", "must not hold spaces"));
+        }
+        if name.contains(text::is_ignorable) {
+            let why = "must not hold invisible characters";
+            return Err(Error::invalid("username", why));
         }
         Ok(Self(name))
     }
@@ -160,9 +205,14 @@ impl Username {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Two that differ in case alone, or in how their letters are composed, are one.
+    pub fn key(&self) -> String {
+        text::case_key(&self.0)
+    }
 }
 
-/// The name that others see: one line of 1–128 characters.
+/// The name that others see: one line of 1–128 characters, none of them invisible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisplayName(String);
 
@@ -170,7 +220,7 @@ impl DisplayName {
     pub const MAX: usize = 128;
 
     pub fn parse(text: &str) -> Result<Self> {
-        Ok(Self(text::line("name", text, Self::MAX)?))
+        Ok(Self(text::name("name", text, Self::MAX)?))
     }
 
     pub fn as_str(&self) -> &str {
@@ -189,6 +239,7 @@ pub struct NewUser {
     pub role: Role,
     /// A PHC string; `None` for somebody who logs in elsewhere.
     pub password_hash: Option<String>,
+    pub origin: Origin,
 }
 
 /// Somebody's presence, as told to those who may write to them.

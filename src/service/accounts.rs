@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
+use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink};
 use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
+use crate::model::keys::Scope;
 use crate::model::random;
-use crate::model::users::{NewUser, Role, User};
-use crate::service::auth::{self, Session};
-use crate::store::{WriteTx, accounts, audit, groups, users};
+use crate::model::users::{ExternalIdentity, NewUser, Role, User};
+use crate::service::auth::{self, Issued};
+use crate::store::{WriteTx, accounts, audit, groups, identities, users};
 
 /// How long a password link holds, in seconds.
 const LINK_LIFETIME: i64 = 3 * 24 * 3_600;
@@ -56,10 +57,11 @@ fn present(app: &App, account: Account) -> Account {
 pub async fn add(app: &App, by: By, new: NewUser, groups: Vec<UserId>) -> Result<Account> {
     app.store
         .write(move |tx| {
+            check_key(tx, &by, 0, [new.role])?;
             let user = users::insert(tx, &new, tx.now)?;
             check_groups(tx, &groups)?;
             accounts::set_groups(tx, user.key, &groups)?;
-            let detail = format!("{}, {}", new.name.as_str(), new.role);
+            let detail = format!("as {}", new.role);
             audit::note(tx, &by, Action::PersonAdded, user.id().as_str(), &detail)?;
             let changed = Effect::UserChanged(user.id().clone());
             Ok((account(tx, user.key)?, vec![changed]))
@@ -86,7 +88,10 @@ pub async fn change(app: &App, by: By, id: UserId, change: AccountChange) -> Res
         .store
         .write(move |tx| {
             let before = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
-            check_key(&by, &before)?;
+            check_target(&by, &before)?;
+            let shut_out = change.disabled == Some(true) && !before.disabled;
+            let role = change.role.filter(|role| *role != before.role);
+            check_key(tx, &by, usize::from(shut_out), role)?;
             let effects = apply(tx, &before, &change)?;
             note_change(tx, &by, &before, &change)?;
             Ok((account(tx, before.key)?, effects))
@@ -96,9 +101,41 @@ pub async fn change(app: &App, by: By, id: UserId, change: AccountChange) -> Res
 }
 
 /// A key of the school's back end has no power over administrators.
-fn check_key(by: &By, target: &User) -> Result<()> {
-    if by.is_key() && target.role == Role::Admin {
+fn check_target(by: &By, target: &User) -> Result<()> {
+    if by.key.is_some() && target.role == Role::Admin {
         return Err(Error::Forbidden(Forbidden::ApiKey));
+    }
+    Ok(())
+}
+
+/// One of so many who log in here may be shut out by a key in a day.
+const SHARE: i64 = 5;
+
+/// What a key may not do by itself: one that was stolen could close the school, or give somebody a voice to all of it.
+///
+/// # Errors
+/// [`Forbidden::NeedsAdministrator`] for shutting out more than a fifth, in all of the last day; [`Forbidden::Scope`] for making
+/// teachers and staff without the scope for that.
+pub(super) fn check_key(
+    tx: &WriteTx,
+    by: &By,
+    shut_out: usize,
+    roles: impl IntoIterator<Item = Role>,
+) -> Result<()> {
+    let Some(key) = &by.key else {
+        return Ok(());
+    };
+    if shut_out > 0 {
+        let since = tx.now.plus_seconds(-24 * 3_600);
+        let before = audit::count(tx, &by.actor, Action::PersonDisabled, since)?;
+        let active = accounts::active_logins(tx)? + before;
+        if (shut_out as i64 + before) * SHARE > active {
+            return Err(Error::Forbidden(Forbidden::NeedsAdministrator));
+        }
+    }
+    let grown = |role: Role| matches!(role, Role::Teacher | Role::Staff);
+    if roles.into_iter().any(grown) {
+        key.check(Scope::RosterRoles)?;
     }
     Ok(())
 }
@@ -108,11 +145,17 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
     let demoted = before.role == Role::Admin && change.role.is_some_and(|r| r != Role::Admin);
     let shut_out = change.disabled == Some(true) && !before.disabled;
     accounts::update(tx, before, change)?;
+    let mut effects = vec![Effect::UserChanged(before.id().clone())];
+    if let Some(id) = &change.id {
+        accounts::adopt_id(tx, before, id)?;
+        effects.push(Effect::UserChanged(id.clone()));
+        // What they hold names the id of before.
+        effects.extend(super::users::revoke(tx, before, None)?);
+    }
     if let Some(groups) = &change.groups {
         check_groups(tx, groups)?;
         accounts::set_groups(tx, before.key, groups)?;
     }
-    let mut effects = vec![Effect::UserChanged(before.id().clone())];
     if let Some(disabled) = change.disabled.filter(|now| *now != before.disabled) {
         effects.extend(super::users::disable(tx, before, disabled)?);
     }
@@ -129,31 +172,89 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
 
 fn note_change(tx: &WriteTx, by: &By, before: &User, change: &AccountChange) -> Result<()> {
     let target = before.id().as_str();
-    let mut said = Vec::new();
-    if let Some(username) = &change.username {
-        said.push(format!("username {}", username.as_str()));
-    }
-    if let Some(name) = &change.name {
-        said.push(format!("name {}", name.as_str()));
-    }
-    if let Some(email) = &change.email {
-        said.push(format!("e-mail {}", email.as_deref().unwrap_or("none")));
-    }
-    if let Some(role) = change.role {
-        said.push(format!("role {role}"));
-    }
-    if let Some(groups) = &change.groups {
-        let ids: Vec<&str> = groups.iter().map(UserId::as_str).collect();
-        said.push(format!("groups {}", ids.join(" ")));
-    }
+    let said = changed_fields(before, change);
     if !said.is_empty() {
-        audit::note(tx, by, Action::PersonChanged, target, &said.join(", "))?;
+        audit::note(tx, by, Action::PersonChanged, target, &said)?;
     }
     match change.disabled.filter(|now| *now != before.disabled) {
         Some(true) => audit::note(tx, by, Action::PersonDisabled, target, ""),
         Some(false) => audit::note(tx, by, Action::PersonEnabled, target, ""),
         None => Ok(()),
     }
+}
+
+/// Which fields a change is about, for the audit log: names and addresses do not belong there, since it is kept when their owners
+/// are erased.
+pub(super) fn changed_fields(before: &User, change: &AccountChange) -> String {
+    let mut said = Vec::new();
+    if let Some(id) = &change.id {
+        said.push(format!("id from {}", before.id()) + &format!(" to {id}"));
+    }
+    if change.username.is_some() {
+        said.push("username".to_owned());
+    }
+    if change.name.is_some() {
+        said.push("name".to_owned());
+    }
+    if change.email.is_some() {
+        said.push("email".to_owned());
+    }
+    if let Some(role) = change.role {
+        said.push(format!("role from {} to {role}", before.role));
+    }
+    if let Some(groups) = &change.groups {
+        let ids: Vec<&str> = groups.iter().map(UserId::as_str).collect();
+        said.push(format!("groups {}", ids.join(" ")));
+    }
+    said.join(", ")
+}
+
+/// Whom somebody is to other issuers of tokens.
+///
+/// # Errors
+/// [`Noun::User`] not found.
+pub async fn identities(app: &App, id: UserId) -> Result<Vec<ExternalIdentity>> {
+    app.store
+        .read(move |c| {
+            let user = users::by_id(c, &id)?.ok_or(Error::NotFound(Noun::User))?;
+            identities::of(c, user.key)
+        })
+        .await
+}
+
+/// Says as whom somebody's tokens of other issuers are: all of these, and no others. What was issued for the ones of before ends.
+///
+/// # Errors
+/// [`Noun::User`] not found; [`Conflict::Identity`] where one is somebody else's.
+pub async fn set_identities(
+    app: &App,
+    by: By,
+    id: UserId,
+    new: Vec<ExternalIdentity>,
+) -> Result<Vec<ExternalIdentity>> {
+    app.store
+        .write(move |tx| {
+            let user = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
+            let before = identities::of(tx, user.key)?;
+            for one in &new {
+                if identities::owner(tx, one, user.key)?.is_some() {
+                    return Err(Error::Conflict(Conflict::Identity));
+                }
+            }
+            identities::set(tx, user.key, &new)?;
+            let now = identities::of(tx, user.key)?;
+            if now == before {
+                return Ok((now, Vec::new()));
+            }
+            let detail = format!("{} identities", now.len());
+            audit::note(tx, &by, Action::IdentitiesSet, id.as_str(), &detail)?;
+            let mut effects = vec![Effect::IdentitiesChanged];
+            if before.iter().any(|one| !now.contains(one)) {
+                effects.extend(super::users::revoke(tx, &user, None)?);
+            }
+            Ok((now, effects))
+        })
+        .await
 }
 
 /// Ends every token of somebody, closes their sockets and forgets their devices.
@@ -164,7 +265,7 @@ pub async fn log_out(app: &App, by: By, id: UserId) -> Result<()> {
     app.store
         .write(move |tx| {
             let user = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
-            check_key(&by, &user)?;
+            check_target(&by, &user)?;
             audit::note(tx, &by, Action::PersonLoggedOut, id.as_str(), "")?;
             Ok(((), super::users::revoke(tx, &user, None)?))
         })
@@ -184,16 +285,16 @@ pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink
             let user = users::by_id(tx, &id)?
                 .filter(|user| !user.disabled)
                 .ok_or(Error::NotFound(Noun::User))?;
-            check_key(&by, &user)?;
+            check_target(&by, &user)?;
             if user.username.is_none() {
                 let why = "is missing: there is nothing to log in with";
                 return Err(Error::invalid("username", why));
             }
-            accounts::check_email(tx, &user)?;
             let expires_at = tx.now.plus_seconds(LINK_LIFETIME);
             accounts::put_password_link(tx, user.key, &hash, expires_at)?;
             audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
-            Ok((expires_at, Vec::new()))
+            // From now on they log in here: no token of the app acts for them.
+            Ok((expires_at, vec![Effect::UserChanged(id.clone())]))
         })
         .await?;
     Ok(PasswordLink {
@@ -211,16 +312,15 @@ pub async fn use_password_link(
     code: &str,
     password: String,
     address: Option<IpAddr>,
-) -> Result<Session> {
+) -> Result<Issued> {
     let hash: [u8; 32] = Sha256::digest(code).into();
     let now = app.now();
     let bad = Error::Unauthorized(Unauthorized::BadPasswordLink);
-    app.limits.attempt(None, address)?;
+    // The code cannot be guessed: 192 random bits.
     let found = app
         .store
         .read(move |c| accounts::by_password_link(c, &hash, now));
     let user = found.await?.ok_or(bad)?;
-    app.limits.succeeded(None, address);
     let new_hash = auth::hash_new(
         app,
         "password",
@@ -235,7 +335,6 @@ pub async fn use_password_link(
             // Once: somebody else may have been quicker.
             let user = accounts::by_password_link(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
-            accounts::check_email(tx, &user)?;
             let by = By::person(user.id(), address);
             audit::note(
                 tx,

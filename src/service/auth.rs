@@ -4,17 +4,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::auth::devices::{self, DeviceCookie};
 use crate::auth::passwords;
-use crate::auth::tokens::{Issue, Verified};
+use crate::auth::tokens::{Issue, Session, SessionBy, Verified};
+use crate::config::LinkBy;
 use crate::error::{Error, Forbidden, Result, Unauthorized};
-use crate::limits::Account;
+use crate::limits::Guess;
+use crate::limits::fair_queue::Turn;
 use crate::model::audit::{Action, By};
 use crate::model::events::Effect;
 use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
+use crate::model::text;
 use crate::model::time::Time;
-use crate::model::users::{DisplayName, NewUser, Role, User, Username};
-use crate::store::{audit, users};
+use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
+use crate::store::{audit, sessions, users};
 
 /// Of a name that nobody has, so much is remembered, in characters.
 const LONGEST_LOGIN: usize = 128;
@@ -31,6 +35,15 @@ pub enum Actor {
 pub struct Identity {
     pub user: Arc<User>,
     pub expires_at: Time,
+    /// The session of the token, if it is one of ours; else what one for it would be begun by.
+    pub session: std::result::Result<Session, SessionBy>,
+}
+
+impl Identity {
+    /// The id of the session, where there is one.
+    pub fn session_id(&self) -> Option<Arc<str>> {
+        self.session.as_ref().ok().map(|session| session.id.clone())
+    }
 }
 
 impl Actor {
@@ -73,105 +86,258 @@ pub async fn actor(app: &App, token: &str) -> Result<Actor> {
 /// [`Error::Unauthorized`], also for who is disabled or has logged out everywhere since.
 pub async fn identity(app: &App, token: &str) -> Result<Identity> {
     let verified = app.auth.tokens.verify(token, app.now()).await?;
-    let user = match super::users::find(app, &verified.subject).await? {
-        Some(user) => user,
-        None if app.config.auth.auto_provision && is_newer_than_erasure(app, &verified).await? => {
-            super::users::provision(app, &verified.subject, &verified.profile).await?
-        }
-        None => return Err(Error::Unauthorized(Unauthorized::UnknownUser)),
+    match &verified.issue {
+        Issue::Own { version, session } => own_identity(app, &verified, *version, session).await,
+        Issue::Foreign { iat, issuer } => foreign_identity(app, &verified, *iat, issuer).await,
+    }
+}
+
+async fn own_identity(
+    app: &App,
+    verified: &Verified,
+    version: i64,
+    session: &Session,
+) -> Result<Identity> {
+    let unknown = Error::Unauthorized(Unauthorized::UnknownUser);
+    let Some(id) = &verified.id else {
+        return Err(unknown);
     };
-    check_current(&user, &verified)?;
-    let user = match verified.issue {
-        Issue::At(issued) if app.config.auth.auto_provision => {
-            super::users::refresh(app, user, &verified.profile, issued).await?
+    let user = super::users::find(app, id).await?.ok_or(unknown)?;
+    check_enabled(&user)?;
+    let ended = app.directory.has_ended(&app.store, &session.id).await?;
+    if version != user.token_version || ended {
+        return Err(Error::Unauthorized(Unauthorized::Revoked));
+    }
+    check_may_act(app, &user, session.by)?;
+    Ok(Identity {
+        user,
+        expires_at: verified.expires_at,
+        session: Ok(session.clone()),
+    })
+}
+
+async fn foreign_identity(
+    app: &App,
+    verified: &Verified,
+    iat: Option<i64>,
+    issuer: &str,
+) -> Result<Identity> {
+    let linked = app
+        .directory
+        .linked(&app.store, issuer, &verified.subject)
+        .await?;
+    let by = match &linked {
+        Some(_) => SessionBy::LinkedApp,
+        None => SessionBy::App,
+    };
+    let unknown = Error::Unauthorized(Unauthorized::UnknownUser);
+    let Some(id) = linked.as_ref().or(verified.id.as_ref()) else {
+        tracing::info!("token refused: its subject cannot be an id here, and is linked to nobody");
+        return Err(Error::Unauthorized(Unauthorized::BadToken));
+    };
+    let provision = app.config.auth.auto_provision;
+    let user = match super::users::find(app, id).await? {
+        Some(user) => user,
+        None if provision && is_newer_than_erasure(app, id, iat).await? => {
+            super::users::provision(app, id, &verified.profile).await?
         }
-        _ => user,
+        None => return Err(unknown),
+    };
+    check_enabled(&user)?;
+    // `iat` counts whole seconds: one of the same second may be older, so it is refused.
+    let current =
+        user.tokens_after.0 == 0 || iat.is_some_and(|issued| issued > user.tokens_after.seconds());
+    if !current {
+        return Err(Error::Unauthorized(Unauthorized::Revoked));
+    }
+    check_may_act(app, &user, by)?;
+    let user = if provision {
+        super::users::refresh(app, user, &verified.profile, iat).await?
+    } else {
+        user
     };
     Ok(Identity {
         user,
         expires_at: verified.expires_at,
+        session: Err(by),
     })
 }
 
-/// Whether another issuer's token may make the account: one from before its owner's data was erased may not.
-async fn is_newer_than_erasure(app: &App, verified: &Verified) -> Result<bool> {
-    let Issue::At(issued) = verified.issue else {
-        return Ok(false);
+/// Whom a token of the school's own app may act for: whoever such a token made; whoever was imported and never had a password, or a
+/// link to set one; whoever an administrator linked to it; and, with `auth.link_by = "id"`, anybody of that id. An administrator
+/// only where linked, or made one by a claim that is trusted.
+///
+/// # Errors
+/// [`Unauthorized::NotLinked`].
+fn check_may_act(app: &App, user: &User, by: SessionBy) -> Result<()> {
+    let config = &app.config.auth;
+    let may = match (by, user.role) {
+        (SessionBy::Login | SessionBy::LinkedApp, _) => true,
+        (SessionBy::App, Role::Admin) => config.trust_admin_claim && !user.role_set,
+        (SessionBy::App, _) => {
+            user.origin == Origin::Token
+                || user.origin == Origin::Import && !user.had_login
+                || config.link_by == LinkBy::Id
+        }
     };
-    let erased = super::personal_data::erased_at(app, &verified.subject).await?;
+    if may {
+        return Ok(());
+    }
+    tracing::info!(
+        user = %user.id(), role = %user.role,
+        "token refused: this person was not made by such a token; link them with \
+         PUT /api/admin/people/ID/identities, or set auth.link_by"
+    );
+    Err(Error::Unauthorized(Unauthorized::NotLinked))
+}
+
+/// Whether another issuer's token may make the account: one from before its owner's data was erased may not.
+async fn is_newer_than_erasure(app: &App, id: &UserId, issued: Option<i64>) -> Result<bool> {
+    let erased = super::personal_data::erased_at(app, id).await?;
     Ok(erased.is_none_or(|erased| issued.is_some_and(|issued| issued > erased.seconds())))
 }
 
-/// # Errors
-/// [`Error::Unauthorized`] for who is disabled, or a token of before a log-out-everywhere.
-fn check_current(user: &User, verified: &Verified) -> Result<()> {
+fn check_enabled(user: &User) -> Result<()> {
     if user.disabled {
         return Err(Error::Unauthorized(Unauthorized::Disabled));
     }
-    let current = match verified.issue {
-        Issue::Version(version) => version == user.token_version,
-        // `iat` counts whole seconds: one of the same second may be older, so it is refused.
-        Issue::At(issued) => {
-            user.tokens_after.0 == 0
-                || issued.is_some_and(|issued| issued > user.tokens_after.seconds())
-        }
-    };
-    current
-        .then_some(())
-        .ok_or(Error::Unauthorized(Unauthorized::Revoked))
+    Ok(())
 }
 
-/// A token and whose it is.
+/// A token of ours and whose it is.
 #[derive(Debug)]
-pub struct Session {
+pub struct Issued {
     pub token: String,
     pub expires_at: Time,
     pub user: Arc<User>,
 }
 
-/// A fresh token for somebody who has shown who they are.
-pub fn session(app: &App, user: Arc<User>) -> Result<Session> {
-    let (token, expires_at) = app.auth.tokens.issue(&user, app.now())?;
-    Ok(Session {
+/// The token of a new session, for somebody who has shown who they are.
+pub fn session(app: &App, user: Arc<User>) -> Result<Issued> {
+    let session = app.auth.tokens.begin(app.now());
+    issue(app, user, &session)
+}
+
+fn issue(app: &App, user: Arc<User>, session: &Session) -> Result<Issued> {
+    let (token, expires_at) = app.auth.tokens.issue(&user, session, app.now())?;
+    Ok(Issued {
         token,
         expires_at,
         user,
     })
 }
 
+/// A fresh token in the session of the caller's. What is issued for a token of the school's app ends when that ends.
+pub fn renew(app: &App, identity: &Identity) -> Result<Issued> {
+    let session = match &identity.session {
+        Ok(session) => session.clone(),
+        Err(by) => Session {
+            until: identity.expires_at,
+            by: *by,
+            ..app.auth.tokens.begin(app.now())
+        },
+    };
+    issue(app, identity.user.clone(), &session)
+}
+
+/// Ends the session of this token: its tokens hold no more, and its sockets go. A token of the school's app is its app's to end.
+pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
+    let Ok(session) = identity.session.clone() else {
+        return Ok(());
+    };
+    let user = identity.user.key;
+    app.store
+        .write(move |tx| {
+            sessions::end(tx, &session.id, user, session.until)?;
+            Ok(((), vec![Effect::SessionEnded(user, session.id)]))
+        })
+        .await
+}
+
+/// What somebody brings to log in.
+#[derive(Debug)]
+pub struct Credentials {
+    pub login: String,
+    pub password: String,
+    pub address: Option<IpAddr>,
+    /// Names and values of the cookies that came with it.
+    pub cookies: Vec<(String, String)>,
+}
+
+/// A login, and the cookie by which its device is known from now on.
+#[derive(Debug)]
+pub struct LoggedIn {
+    pub issued: Issued,
+    pub device: DeviceCookie,
+}
+
 /// # Errors
 /// [`Unauthorized::BadCredentials`] for an unknown name, a wrong password and a disabled account alike, in the same
 /// time.
 ///
-/// [`Error::TooMany`] after too many of these for the account or from the address.
-pub async fn login(
-    app: &App,
-    login: String,
-    password: String,
-    address: Option<IpAddr>,
-) -> Result<Session> {
-    let name = login.trim().to_lowercase();
+/// [`Error::TooMany`] after too many of these for the account, unless the device is known; [`Error::Unavailable`] where too many
+/// wait.
+pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
+    let Credentials {
+        login,
+        password,
+        address,
+        cookies,
+    } = given;
+    let folded = text::case_key(login.trim());
+    let name: String = folded.chars().take(LONGEST_LOGIN).collect();
     let found = app.store.read(move |c| users::by_login(c, login.trim()));
     let (user, hash) = found.await?.unzip();
-    let account = match &user {
-        Some(user) => Account::Known(user.key),
-        None => Account::Unknown(name.chars().take(LONGEST_LOGIN).collect()),
-    };
-    app.limits.attempt(Some(&account), address)?;
-    let matches = app.auth.passwords.verify(password, hash).await;
-    // Not tried at all: the server has too many to look at.
-    let matches = matches.inspect_err(|_| app.limits.take_back(Some(&account), address))?;
-    match user {
-        Some(user) if matches && !user.disabled => {
-            app.limits.succeeded(Some(&account), address);
-            session(app, Arc::new(user))
+    let device = user.as_ref().zip(hash.as_ref()).and_then(|(user, hash)| {
+        let cookies = cookies.iter().map(|(name, value)| (&**name, &**value));
+        devices::known(&app.auth.tokens, cookies, user.id(), hash, app.now())
+    });
+    // A device that guesses too much is a stranger again.
+    let by_device = device.as_deref().map(Guess::Device);
+    let by_device = by_device.filter(|guess| app.limits.attempt(guess).is_ok());
+    let known = by_device.is_some();
+    let guess = match by_device {
+        Some(guess) => guess,
+        None => {
+            let guess = Guess::Account(&name);
+            app.limits.attempt(&guess)?;
+            guess
         }
-        _ => Err(Error::Unauthorized(Unauthorized::BadCredentials)),
+    };
+    let turn = if known {
+        Turn::proven()
+    } else {
+        Turn::stranger(address, &name)
+    };
+    let matches = app
+        .auth
+        .passwords
+        .verify(password, hash.clone(), turn)
+        .await;
+    // Not tried at all: the server has too many to look at.
+    let matches = matches.inspect_err(|_| app.limits.take_back(&guess))?;
+    match user.zip(hash) {
+        Some((user, hash)) if matches && !user.disabled => {
+            app.limits.succeeded(&guess);
+            let device = devices::issue(&app.auth.tokens, user.id(), &hash, app.now())?;
+            note_login(app, address, &user).await?;
+            Ok(LoggedIn {
+                issued: session(app, Arc::new(user))?,
+                device,
+            })
+        }
+        found => {
+            app.limits
+                .ledger
+                .failed_login(found.map(|(user, _)| user.key));
+            tokio::time::sleep(app.limits.failed_from(address)).await;
+            Err(Error::Unauthorized(Unauthorized::BadCredentials))
+        }
     }
 }
 
 /// Writes down that an administrator has logged in; of others it is nobody's business.
-pub async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Result<()> {
+async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Result<()> {
     if user.role != Role::Admin {
         return Ok(());
     }
@@ -194,19 +360,25 @@ pub async fn change_password(
     user: &User,
     current: String,
     new: String,
-) -> Result<Session> {
+    address: Option<IpAddr>,
+) -> Result<Issued> {
     let key = user.key;
     let hash = app
         .store
         .read(move |c| users::password_hash(c, key))
         .await?;
-    let account = Account::Known(key);
-    app.limits.attempt(Some(&account), None)?;
-    let matches = app.auth.passwords.verify(current, hash).await;
-    if !matches.inspect_err(|_| app.limits.take_back(Some(&account), None))? {
+    // Of their own: whoever guesses from outside does not keep the owner from ending that.
+    let guess = Guess::Change(key);
+    app.limits.attempt(&guess)?;
+    let matches = app
+        .auth
+        .passwords
+        .verify(current, hash, Turn::proven())
+        .await;
+    if !matches.inspect_err(|_| app.limits.take_back(&guess))? {
         return Err(Error::invalid("currentPassword", "is wrong"));
     }
-    app.limits.succeeded(Some(&account), None);
+    app.limits.succeeded(&guess);
     let hash = hash_new(
         app,
         "newPassword",
@@ -215,7 +387,17 @@ pub async fn change_password(
         &user.person.name,
     )
     .await?;
-    super::users::end_tokens(app, user, Some(hash)).await?;
+    let changed = user.clone();
+    app.store
+        .write(move |tx| {
+            if changed.role == Role::Admin {
+                let by = By::person(changed.id(), address);
+                let target = changed.id().as_str();
+                audit::note(tx, &by, Action::PasswordSet, target, "by themselves")?;
+            }
+            Ok(((), super::users::revoke(tx, &changed, Some(&hash))?))
+        })
+        .await?;
     session(app, super::users::known(app, user.id()).await?)
 }
 
@@ -233,7 +415,7 @@ pub(super) async fn hash_new(
     let mut context: Vec<&str> = name.split_whitespace().collect();
     context.extend(username);
     passwords::check(field, &password, &context)?;
-    app.auth.passwords.hash(password).await
+    app.auth.passwords.hash(password, Turn::proven()).await
 }
 
 /// Somebody who logs in here.
@@ -249,7 +431,7 @@ pub struct NewAccount {
 /// [`Error::Invalid`] for a weak password, [`Error::Conflict`] when the username is taken.
 pub async fn add_account(app: &App, by: By, account: NewAccount) -> Result<User> {
     let new = prepare(app, account).await?;
-    let detail = format!("{} ({})", new.name.as_str(), new.role);
+    let detail = format!("as {}", new.role);
     app.store
         .write(move |tx| {
             let user = users::insert(tx, &new, tx.now)?;
@@ -272,25 +454,25 @@ async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
         avatar: None,
         role: account.role,
         password_hash: Some(hash),
+        origin: Origin::Hand,
     })
 }
 
 /// Makes the first admin with the one-time code.
 ///
 /// # Errors
-/// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`]; [`Error::TooMany`].
+/// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`].
 pub async fn set_up(
     app: &App,
     code: &str,
     account: NewAccount,
     address: Option<IpAddr>,
-) -> Result<Session> {
+) -> Result<Issued> {
     if app.store.read(users::admin_exists).await? {
         return Err(Error::Forbidden(Forbidden::SetupDone));
     }
-    app.limits.attempt(None, address)?;
+    // The code cannot be guessed: 144 random bits.
     app.auth.setup.check(code, app.now())?;
-    app.limits.succeeded(None, address);
     let new = prepare(app, account).await?;
     let user = app
         .store

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use crate::app::App;
 use crate::error::{Conflict, Error, Result};
+use crate::limits::fair_queue::Turn;
 use crate::model::audience::Audience;
 use crate::model::groups::{GroupKind, NewGroup};
 use crate::model::ids::{Id, UserId};
 use crate::model::messages::Content;
 use crate::model::notifications::{Link, NewNotification, Sent, Type, Urgency};
-use crate::model::users::{DisplayName, NewUser, Role, User, Username};
+use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
 use crate::store::{WriteTx, groups, messages, notifications, users};
 
 const CLASSES: [&str; 4] = ["5A", "5B", "6A", "6B"];
@@ -75,7 +76,7 @@ pub struct Account {
 /// # Errors
 /// [`Conflict::NotEmpty`] when there is anybody in it.
 pub async fn fill(app: &App, password: String) -> Result<Vec<Account>> {
-    let hash = app.auth.passwords.hash(password).await?;
+    let hash = app.auth.passwords.hash(password, Turn::proven()).await?;
     app.store
         .write(move |tx| {
             if users::anybody_exists(tx)? {
@@ -269,6 +270,7 @@ fn person(
         avatar: None,
         role,
         password_hash: Some(hash.to_owned()),
+        origin: Origin::Hand,
     };
     users::insert(tx, &new, tx.now)
 }

@@ -38,8 +38,7 @@ pub async fn create(app: &App, by: By, name: &str, scopes: &[Scope]) -> Result<M
     app.store
         .write(move |tx| {
             keys::insert(tx, &key, &hash, tx.now)?;
-            let detail = format!("{}: {}", key.name, key.scopes);
-            audit::note(tx, &by, Action::KeyMade, &key.id, &detail)?;
+            audit::note(tx, &by, Action::KeyMade, &key.id, &key.scopes)?;
             Ok(((), Vec::new()))
         })
         .await?;

@@ -1,8 +1,13 @@
-//! Limits forget whom they need not remember.
+//! Limits forget whom they need not remember, and administrators read of what was refused.
 
 use std::time::Duration;
 
 use crate::app::App;
+use crate::error::Result;
+use crate::limits::ledger::Entry;
+use crate::model::audit::{Action, By};
+use crate::model::ids::UserKey;
+use crate::store::{WriteTx, audit, sessions, users};
 
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -10,8 +15,61 @@ pub async fn work(app: App) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
-            _ = ticks.tick() => app.limits.tidy(),
-            () = app.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+            () = app.stopping.cancelled() => {
+                // What the last minute brought is worth a line, too.
+                let _ = note(&app).await;
+                return;
+            }
+        }
+        app.limits.tidy();
+        if let Err(error) = note(&app).await {
+            tracing::warn!(%error, "what was refused is not in the audit log");
         }
     }
+}
+
+/// Writes down what has come together since the last time.
+///
+/// # Errors
+/// As those of a write.
+pub async fn note(app: &App) -> Result<()> {
+    let entries = app.limits.ledger.take();
+    app.store
+        .write(move |tx| {
+            sessions::tidy(tx)?;
+            entries.iter().try_for_each(|entry| write(tx, entry))?;
+            Ok(((), Vec::new()))
+        })
+        .await
+}
+
+fn write(tx: &WriteTx, entry: &Entry) -> Result<()> {
+    let id = |user: UserKey| -> Result<String> {
+        let found = users::by_key(tx, user)?;
+        Ok(found.map_or_else(String::new, |user| user.id().to_string()))
+    };
+    let (action, target, detail) = match entry {
+        Entry::FailedLogins(user, count) => (
+            Action::LogInFailed,
+            id(*user)?,
+            format!("{count} wrong passwords"),
+        ),
+        Entry::MoreFailedLogins(accounts, count) => (
+            Action::LogInFailed,
+            String::new(),
+            format!("{count} wrong passwords for {accounts} other accounts"),
+        ),
+        Entry::UnknownLogins(count) => (
+            Action::LogInFailed,
+            String::new(),
+            format!("{count} logins by names that nobody has"),
+        ),
+        Entry::Refused(user, reason, count) => (
+            Action::LimitReached,
+            id(*user)?,
+            format!("{reason}: {count} refused"),
+        ),
+    };
+    audit::note(tx, &By::server(), action, &target, &detail)
 }

@@ -201,7 +201,7 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         Messages::Keep => "messages kept without a name".to_owned(),
         Messages::Remove => format!("{removed} messages removed"),
     };
-    let mac = erased_mac(app, user.id());
+    let [mac, _] = erased_macs(app, user.id());
     app.store
         .write(move |tx| {
             personal_data::erase(tx, &user, &alias, NOBODY)?;
@@ -216,16 +216,22 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         .await
 }
 
-/// By which an erased id is known again, and nobody else can tell which it was.
-fn erased_mac(app: &App, id: &UserId) -> String {
-    app.auth.tokens.mac(&format!("erased {id}"))
+/// By which an erased id is known again, and nobody else can tell which it was: ours, and that of versions before.
+fn erased_macs(app: &App, id: &UserId) -> [String; 2] {
+    let text = format!("erased {id}");
+    let tokens = &app.auth.tokens;
+    [tokens.mac(&text), tokens.mac_of_before(&text)]
 }
 
 /// When somebody of this id was erased, if anybody was. A token of before that makes no new account.
 pub async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
-    let mac = erased_mac(app, id);
+    let macs = erased_macs(app, id);
     app.store
-        .read(move |c| personal_data::erased_at(c, &mac))
+        .read(move |c| {
+            let found = macs.map(|mac| personal_data::erased_at(c, &mac));
+            let [now, before] = found;
+            Ok(now?.max(before?))
+        })
         .await
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::messages::Message;
+use crate::model::search::Terms;
 use crate::model::users::User;
-use crate::store::search::{self, Terms};
+use crate::store::search;
 
 /// How long one search may take.
 const BUDGET: Duration = Duration::from_millis(250);

@@ -8,7 +8,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::text;
-use crate::model::users::{DisplayName, NewUser, Role, User, UserView};
+use crate::model::users::{DisplayName, NewUser, Origin, Role, User, UserView};
 use crate::store::{WriteTx, accounts, subscriptions, users};
 
 /// Somebody by id, disabled or not.
@@ -54,11 +54,11 @@ pub fn may_write(from: &User, to: &User) -> bool {
 
 /// People to whom `me` may write, by a part of their name.
 pub async fn search(app: &App, me: &User, text: &str, limit: usize) -> Result<Vec<UserView>> {
-    let (key, folded) = (me.key, text::fold(text.trim()));
+    let (key, words) = (me.key, text::words(text));
     let _turn = app.limits.searching.turn(key).await?;
     let found = app
         .store
-        .read_long(move |c| users::search(c, key, &folded, limit))
+        .read_long(move |c| users::search(c, key, &words, limit))
         .await?;
     Ok(found.iter().map(|user| view(app, user)).collect())
 }
@@ -125,7 +125,7 @@ pub(super) fn revoke(tx: &WriteTx, user: &User, new_hash: Option<&str>) -> Resul
 
 /// Makes the user that another issuer's token speaks of.
 pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<User>> {
-    let role = match profile.role.as_deref().and_then(Role::parse) {
+    let role = match profile.role {
         Some(Role::Admin) if !app.config.auth.trust_admin_claim => Role::Student,
         role => role.unwrap_or(Role::Student),
     };
@@ -137,6 +137,7 @@ pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<
         avatar: short(&profile.avatar),
         role,
         password_hash: None,
+        origin: Origin::Token,
     };
     match add(app, new).await {
         Ok(user) => {
@@ -149,8 +150,8 @@ pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<
     }
 }
 
-/// Takes over name, e-mail and avatar where the token says something new. A token that is older than the one they came
-/// from undoes nothing.
+/// Takes over name, e-mail, avatar and role where the token says something new. A token that is older than the one they came
+/// from undoes nothing, and none undoes the role that an import or an administrator set; nor does one make anybody staff later.
 pub async fn refresh(
     app: &App,
     user: Arc<User>,
@@ -165,7 +166,13 @@ pub async fn refresh(
     };
     let email = short(&profile.email).or_else(|| user.email.clone());
     let avatar = short(&profile.avatar).or_else(|| user.person.avatar.as_deref().map(Into::into));
+    let role = match profile.role.filter(|_| !user.role_set) {
+        Some(Role::Admin) if !app.config.auth.trust_admin_claim => user.role,
+        Some(Role::Staff) | None => user.role,
+        Some(role) => role,
+    };
     let same = name.as_str() == &*user.person.name
+        && role == user.role
         && email == user.email
         && avatar.as_deref() == user.person.avatar.as_deref();
     if same || issued < user.profile_at {
@@ -174,12 +181,8 @@ pub async fn refresh(
     let before = user.clone();
     app.store
         .write(move |tx| {
-            let avatar = avatar.as_deref();
-            let take = |email: Option<&str>| {
-                users::refresh(tx, before.key, name.as_str(), email, avatar, issued)
-            };
-            // Somebody else may log in here with that address: then this person keeps the one they had.
-            take(email.as_deref()).or_else(|_| take(before.email.as_deref()))?;
+            let (email, avatar) = (email.as_deref(), avatar.as_deref());
+            users::refresh(tx, before.key, name.as_str(), email, avatar, role, issued)?;
             Ok(((), vec![Effect::UserChanged(before.id().clone())]))
         })
         .await?;

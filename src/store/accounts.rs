@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
+use super::users::HOLDS_WORDS;
 use super::{WriteTx, all, first, run, users};
 use crate::error::{Conflict, Error, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, GroupName};
@@ -49,7 +50,7 @@ fn account(row: &Row) -> rusqlite::Result<Account> {
 /// People by name.
 pub fn list(connection: &Connection, filter: &AccountFilter, limit: i64) -> Result<Vec<Account>> {
     let sql = format!(
-        "{SELECT} WHERE u.erased_at IS NULL AND (:search = '' OR instr(u.folded, :search) > 0)
+        "{SELECT} WHERE u.erased_at IS NULL AND {HOLDS_WORDS}
            AND (:role IS NULL OR u.role = :role)
            AND (:disabled IS NULL OR (u.disabled_at IS NOT NULL) = :disabled)
            AND (:group IS NULL OR u.key IN (SELECT m.user_key FROM group_members m JOIN groups g ON g.key = m.group_key
@@ -61,7 +62,7 @@ pub fn list(connection: &Connection, filter: &AccountFilter, limit: i64) -> Resu
         connection,
         &sql,
         named_params! {
-            ":search": filter.search,
+            "?1": users::words_as_json(&filter.search),
             ":role": filter.role.map(Role::as_str),
             ":disabled": filter.disabled,
             ":group": filter.group.as_ref().map(UserId::as_str),
@@ -83,6 +84,12 @@ pub fn count(connection: &Connection) -> Result<i64> {
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
+/// How many people who log in here are not disabled.
+pub fn active_logins(connection: &Connection) -> Result<i64> {
+    let sql = "SELECT count(*) FROM users WHERE disabled_at IS NULL AND username IS NOT NULL";
+    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
 /// Writes what `change` says of name, username, e-mail and role; the rest is not this function's.
 ///
 /// # Errors
@@ -93,41 +100,45 @@ pub fn update(tx: &WriteTx, user: &User, change: &AccountChange) -> Result<()> {
     let name = change.name.as_ref().map(|name| name.as_str());
     let name = name.unwrap_or(&user.person.name);
     let email = change.email.as_ref().unwrap_or(&user.email);
-    let sql = "SELECT 1 FROM users WHERE username = ?1 AND key <> ?2";
-    let name_taken = first(tx, sql, params![username, user.key.0], |_| Ok(()))?;
-    if name_taken.is_some() {
-        return Err(Error::Conflict(Conflict::Username));
+    if let Some(new) = &change.username {
+        if users::is_taken(tx, new, Some(user.key))? {
+            return Err(Error::Conflict(Conflict::Username));
+        }
+        let sql = "UPDATE users SET username = ?2, username_key = ?3 WHERE key = ?1";
+        run(tx, sql, params![user.key.0, new.as_str(), new.key()])?;
     }
-    check_email_of(tx, user.key, email.as_deref())?;
     run(
         tx,
-        "UPDATE users SET username = ?2, name = ?3, email = ?4, role = ?5, folded = ?6 WHERE key = ?1",
+        "UPDATE users SET name = ?2, email = ?3, role = ?4, folded = ?5, role_set = role_set OR ?6 WHERE key = ?1",
         params![
             user.key.0,
-            username,
             name,
             email,
             change.role.unwrap_or(user.role).as_str(),
             fold(&format!("{name} {}", username.unwrap_or_default())),
+            change.role.is_some(),
         ],
     )
     .map(drop)
 }
 
-/// Whoever has a password logs in by e-mail too: no two of them may have one address.
-///
-/// # Errors
-/// [`Error::Conflict`] when somebody else logs in with this person's address.
-pub fn check_email(tx: &WriteTx, user: &User) -> Result<()> {
-    check_email_of(tx, user.key, user.email.as_deref())
+/// Takes a username away, for somebody else to have it in the same write.
+pub fn release_username(tx: &WriteTx, user: UserKey) -> Result<()> {
+    let sql = "UPDATE users SET username = NULL, username_key = NULL WHERE key = ?1";
+    run(tx, sql, [user.0]).map(drop)
 }
 
-fn check_email_of(tx: &WriteTx, user: UserKey, email: Option<&str>) -> Result<()> {
-    let sql = "SELECT 1 FROM users WHERE email = ?1 AND key <> ?2 AND password_hash IS NOT NULL";
-    match first(tx, sql, params![email, user.0], |_| Ok(()))? {
-        Some(()) => Err(Error::Conflict(Conflict::Email)),
-        None => Ok(()),
+/// Gives somebody the id that the school's own system has for them. What they sent stays theirs.
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody has it.
+pub fn adopt_id(tx: &WriteTx, user: &User, id: &UserId) -> Result<()> {
+    if users::by_id(tx, id)?.is_some() {
+        return Err(Error::Conflict(Conflict::UserId));
     }
+    let sql = "UPDATE users SET id = ?2 WHERE key = ?1";
+    run(tx, sql, params![user.key.0, id.as_str()])?;
+    super::notifications::rename_sender(tx, user.id(), id)
 }
 
 /// Makes these all of somebody's groups; those that do not exist are left out.
@@ -163,7 +174,9 @@ pub fn put_password_link(
 ) -> Result<()> {
     let sql = "INSERT INTO password_links (user_key, hash, expires_at) VALUES (?1, ?2, ?3)
                ON CONFLICT (user_key) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at";
-    run(tx, sql, params![user.0, hash, expires_at.0]).map(drop)
+    run(tx, sql, params![user.0, hash, expires_at.0])?;
+    let sql = "UPDATE users SET had_login = 1 WHERE key = ?1";
+    run(tx, sql, [user.0]).map(drop)
 }
 
 /// Whose link this is, while it holds.

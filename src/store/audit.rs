@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, named_params, params};
 
-use super::{WriteTx, all, run};
+use super::{WriteTx, all, first, run};
 use crate::error::Result;
 use crate::model::audit::{Action, By, Entry};
 use crate::model::time::Time;
@@ -28,6 +28,13 @@ pub(super) fn note_at(
         params![at.0, by.actor, address, action.as_str(), target, detail],
     )
     .map(drop)
+}
+
+/// How many lines of this actor and action there are since then.
+pub fn count(connection: &Connection, actor: &str, action: Action, since: Time) -> Result<i64> {
+    let sql = "SELECT count(*) FROM audit WHERE action = ?1 AND at >= ?2 AND actor = ?3";
+    let params = params![action.as_str(), since.0, actor];
+    Ok(first(connection, sql, params, |row| row.get(0))?.unwrap_or(0))
 }
 
 /// The newest lines before `before`; of one action, where that is asked for.

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::backup;
 use super::open::{OpenError, sibling};
 use crate::error::{Error, Result};
+use crate::model::text;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -59,6 +60,7 @@ pub fn up(connection: &mut Connection, path: &Path, version: i32) -> Result<(), 
             .map_err(|e| OpenError::new(path, format!("cannot copy before migrating: {e}")))?;
         tracing::info!(from = version, to = latest(), "migrating the database");
     }
+    add_functions(connection).map_err(|e| OpenError::new(path, format!("cannot migrate: {e}")))?;
     for migrated in embedded::migrations::runner().run_iter(connection) {
         let migrated =
             migrated.map_err(|e| OpenError::new(path, format!("cannot migrate: {e}")))?;
@@ -69,6 +71,21 @@ pub fn up(connection: &mut Connection, path: &Path, version: i32) -> Result<(), 
                 "migrated"
             );
         }
+    }
+    Ok(())
+}
+
+/// What migrations call that SQL cannot do: columns hold what these functions of the program give.
+fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    use rusqlite::functions::FunctionFlags;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    for (name, of) in [
+        ("schoolbell_case_key", text::case_key as fn(&str) -> String),
+        ("schoolbell_fold", text::fold),
+    ] {
+        connection.create_scalar_function(name, 1, flags, move |call| {
+            Ok(of(call.get_raw(0).as_str()?))
+        })?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::audience::Audience;
-use crate::model::ids::{Id, Seq, UserKey};
+use crate::model::ids::{Id, Seq, UserId, UserKey};
 use crate::model::notifications::{NewNotification, Notification, NotificationKey, Sent, Type};
 use crate::model::personal_data::Outgoing;
 use crate::model::time::Time;
@@ -245,6 +245,16 @@ pub(super) fn sent_by(connection: &Connection, sender: &str) -> Result<Vec<Outgo
             created_at: Time(row.get(4)?),
         })
     })
+}
+
+/// What somebody sent goes by their new id.
+pub(super) fn rename_sender(tx: &WriteTx, from: &UserId, to: &UserId) -> Result<()> {
+    let labels = [format!("user:{from}"), format!("user:{to}")];
+    for table in ["notifications", "announcements"] {
+        let sql = format!("UPDATE {table} SET sender = ?2 WHERE sender = ?1");
+        run(tx, &sql, [&labels[0], &labels[1]])?;
+    }
+    Ok(())
 }
 
 /// The user's notifications after a seq, oldest first.

@@ -60,6 +60,8 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
         "push_dead_letters",
         "push_preferences",
         "password_links",
+        "identities",
+        "ended_sessions",
         "group_members",
         "notification_recipients",
         "notification_reads",
@@ -77,18 +79,14 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     )?;
     run(
         tx,
-        "UPDATE users SET id = ?2, username = NULL, name = ?3, email = NULL, avatar = NULL, role = 'student',
+        "UPDATE users SET id = ?2, username = NULL, username_key = NULL, name = ?3, email = NULL, avatar = NULL, role = 'student',
                           password_hash = NULL, folded = '', last_seen_at = NULL, token_version = token_version + 1,
                           disabled_at = coalesce(disabled_at, ?4), erased_at = ?4
          WHERE key = ?1",
         params![key, alias.as_str(), name, tx.now.0],
     )?;
     // What they sent stays with those who got it.
-    let labels = [format!("user:{}", user.id()), format!("user:{alias}")];
-    for table in ["notifications", "announcements"] {
-        let sql = format!("UPDATE {table} SET sender = ?2 WHERE sender = ?1");
-        run(tx, &sql, params![labels[0], labels[1]])?;
-    }
+    notifications::rename_sender(tx, user.id(), alias)?;
     // A message's own id of the sender's app may say who they are.
     run(
         tx,

@@ -33,7 +33,7 @@ pub fn everybody(connection: &Connection) -> Result<Vec<Known>> {
         users::columns("u")
     );
     let people = all(connection, &sql, [], |row| {
-        Ok((users::user(row, 0)?, row.get(12)?))
+        Ok((users::user(row, 0)?, row.get(users::COLUMN_COUNT)?))
     })?;
     let sql = "SELECT m.user_key, g.name FROM group_members m JOIN groups g ON g.key = m.group_key
                ORDER BY m.user_key, g.name";

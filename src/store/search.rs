@@ -8,40 +8,10 @@ use super::{all, first, run};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::messages::Message;
+use crate::model::search::{Terms, index_text};
 
 /// Messages indexed in one transaction.
 pub const SLICE: usize = 200;
-
-/// What to look for: words, each of which a message must hold the beginning of, or the whole where it is a single letter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms(Vec<String>);
-
-impl Terms {
-    /// The most words that one search takes; what follows is left out.
-    pub const MAX: usize = 16;
-
-    /// The words of `text`: runs of letters and digits, so that no FTS5 syntax is left. `None` when there are none.
-    pub fn parse(text: &str) -> Option<Self> {
-        let words: Vec<String> = text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .take(Self::MAX)
-            .map(str::to_owned)
-            .collect();
-        (!words.is_empty()).then_some(Terms(words))
-    }
-
-    /// `people` first: its list is the short one, and FTS5 lets it lead.
-    fn to_match(&self, me: UserKey) -> String {
-        // Of a single letter, every word that begins with it would be looked up: there is no index for that.
-        let word = |word: &String| match word.chars().count() {
-            1 => format!("\"{word}\""),
-            _ => format!("\"{word}\" *"),
-        };
-        let words: Vec<String> = self.0.iter().map(word).collect();
-        format!("people : u{} AND content : ({})", me.0, words.join(" AND "))
-    }
-}
 
 /// The user's messages that hold all the words, newest first.
 pub fn query(
@@ -56,7 +26,9 @@ pub fn query(
          JOIN messages m ON m.seq = f.seq {PEOPLE}
          ORDER BY m.seq DESC"
     );
-    let params = params![terms.to_match(me), limit as i64];
+    // `people` first: its list is the short one, and FTS5 lets it lead.
+    let wanted = format!("people : u{} AND content : ({})", me.0, terms.to_fts5());
+    let params = params![wanted, limit as i64];
     all(connection, &select_with_people(&tail), params, with_people)
 }
 
@@ -98,7 +70,7 @@ pub fn catch_up(connection: &Connection, limit: usize) -> Result<usize> {
         run(
             connection,
             "INSERT INTO message_search (rowid, people, content) VALUES (?1, ?2, ?3)",
-            params![seq, members.join(" "), content],
+            params![seq, members.join(" "), index_text(content)],
         )?;
     }
     run(
@@ -107,20 +79,4 @@ pub fn catch_up(connection: &Connection, limit: usize) -> Result<usize> {
         [newest],
     )?;
     Ok(pending.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_fts_syntax_is_left() {
-        let terms = Terms::parse("foo\" OR bar* NEAR(x) people:u1 -y ^z").unwrap();
-        assert_eq!(
-            terms.to_match(UserKey(7)),
-            "people : u7 AND content : (\"foo\" * AND \"OR\" * AND \"bar\" * AND \"NEAR\" * AND \"x\" \
-             AND \"people\" * AND \"u1\" * AND \"y\" AND \"z\")"
-        );
-        assert_eq!(Terms::parse(" \"*-() "), None);
-    }
 }

@@ -7,12 +7,14 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::{all, first, run};
 use crate::error::{Conflict, Error, Result};
 use crate::model::ids::{UserId, UserKey};
-use crate::model::text::fold;
+use crate::model::text::{case_key, fold};
 use crate::model::time::Time;
-use crate::model::users::{NewUser, Person, Role, Unread, User};
+use crate::model::users::{NewUser, Origin, Person, Role, Unread, User, Username};
 
 const COLUMNS: &str = "key, id, name, avatar, username, email, role, disabled_at, token_version, \
-                       tokens_after, last_seen_at, profile_at";
+                       tokens_after, last_seen_at, profile_at, origin, had_login, role_set";
+/// How many these are.
+pub(super) const COLUMN_COUNT: usize = 15;
 
 /// Reads an id that the database holds; it was parsed when it came in.
 pub(super) fn user_id(row: &Row, column: usize) -> rusqlite::Result<UserId> {
@@ -47,6 +49,9 @@ pub(super) fn user(row: &Row, at: usize) -> rusqlite::Result<User> {
         tokens_after: Time(row.get(at + 9)?),
         last_seen_at: row.get::<_, Option<i64>>(at + 10)?.map(Time),
         profile_at: row.get(at + 11)?,
+        origin: Origin::parse(row.get_ref(at + 12)?.as_str()?).unwrap_or(Origin::Hand),
+        had_login: row.get(at + 13)?,
+        role_set: row.get(at + 14)?,
     })
 }
 
@@ -73,48 +78,67 @@ fn select(condition: &str) -> String {
     format!("SELECT {COLUMNS} FROM users {condition}")
 }
 
-/// Somebody who logs in here, by username or e-mail, with the hash to check.
+/// Somebody who logs in here, by username or e-mail, with the hash to check. An address that several people have is nobody's.
 pub fn by_login(connection: &Connection, login: &str) -> Result<Option<(User, String)>> {
-    // Two queries: each uses its index, an OR would use neither.
-    for field in ["username", "email"] {
-        let sql = format!(
-            "SELECT {COLUMNS}, password_hash FROM users
-             WHERE {field} = ?1 AND {field} IS NOT NULL AND password_hash IS NOT NULL"
-        );
-        let found = first(connection, &sql, [login], |row| {
-            Ok((user(row, 0)?, row.get(12)?))
-        })?;
-        if found.is_some() {
-            return Ok(found);
+    if let Some(found) = by_username(connection, login)? {
+        let hash = password_hash(connection, found.key)?;
+        if let Some(hash) = hash {
+            return Ok(Some((found, hash)));
         }
     }
-    Ok(None)
+    let sql = format!("SELECT {COLUMNS}, password_hash FROM users WHERE email = ?1 LIMIT 2");
+    let mut found = all(connection, &sql, [login], |row| {
+        Ok((user(row, 0)?, row.get::<_, Option<String>>(COLUMN_COUNT)?))
+    })?;
+    match (found.pop(), found.is_empty()) {
+        (Some((user, Some(hash))), true) => Ok(Some((user, hash))),
+        _ => Ok(None),
+    }
 }
 
-/// Active people other than `me` whose name or username holds `folded`, by name.
+/// What a row's `folded` must be to hold each of these words, as [`crate::model::text::words`] gives them: `?1` of the statement.
+pub(super) const HOLDS_WORDS: &str =
+    "NOT EXISTS (SELECT 1 FROM json_each(?1) word WHERE instr(u.folded, word.value) = 0)";
+
+pub(super) fn words_as_json(words: &[String]) -> String {
+    serde_json::to_string(words).unwrap_or_default()
+}
+
+/// Active people other than `me` whose name or username holds all these words, by name.
 pub fn search(
     connection: &Connection,
     me: UserKey,
-    folded: &str,
+    words: &[String],
     limit: usize,
 ) -> Result<Vec<User>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM users
-         WHERE disabled_at IS NULL AND key <> ?1 AND instr(folded, ?2) > 0
-         ORDER BY folded, key LIMIT ?3"
+        "SELECT {} FROM users u
+         WHERE u.disabled_at IS NULL AND u.key <> ?2 AND {HOLDS_WORDS}
+         ORDER BY u.folded, u.key LIMIT ?3",
+        columns("u")
     );
-    all(
-        connection,
-        &sql,
-        params![me.0, folded, limit as i64],
-        |row| user(row, 0),
-    )
+    let params = params![words_as_json(words), me.0, limit as i64];
+    all(connection, &sql, params, |row| user(row, 0))
 }
 
-/// Somebody by the name that they log in with.
+/// Somebody by the name that they log in with. Where two names have become one by a way of comparing that is newer than they, one
+/// of them has no key, and goes by its exact spelling.
 pub fn by_username(connection: &Connection, username: &str) -> Result<Option<User>> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE username = ?1");
-    first(connection, &sql, [username], |row| user(row, 0))
+    let exact = select("WHERE username = ?1 COLLATE BINARY AND username_key IS NULL");
+    let found = first(connection, &exact, [username], |row| user(row, 0))?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let by_key = select("WHERE username_key = ?1");
+    first(connection, &by_key, [case_key(username)], |row| {
+        user(row, 0)
+    })
+}
+
+/// Those whose username is, compared as it is now, an older person's.
+pub fn without_username_key(connection: &Connection) -> Result<Vec<User>> {
+    let sql = select("WHERE username IS NOT NULL AND username_key IS NULL");
+    all(connection, &sql, [], |row| user(row, 0))
 }
 
 /// # Errors
@@ -128,11 +152,15 @@ pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User>
     ));
     let inserted = run(
         connection,
-        "INSERT INTO users (id, username, name, email, avatar, role, password_hash, folded, created_at)
-         VALUES (:id, :username, :name, :email, :avatar, :role, :password_hash, :folded, :now)",
+        "INSERT INTO users (id, username, username_key, name, email, avatar, role, password_hash, folded, created_at,
+                            origin, had_login, role_set)
+         VALUES (:id, :username, :username_key, :name, :email, :avatar, :role, :password_hash, :folded, :now,
+                 :origin, :password_hash IS NOT NULL, :origin <> 'token')",
         named_params! {
             ":id": new.id.as_str(),
             ":username": username,
+            ":username_key": new.username.as_ref().map(Username::key),
+            ":origin": new.origin.as_str(),
             ":name": new.name.as_str(),
             ":email": new.email,
             ":avatar": new.avatar,
@@ -143,15 +171,13 @@ pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User>
         },
     );
     if let Err(error) = inserted {
-        let taken = |sql| first(connection, sql, [username.unwrap_or_default()], |_| Ok(()));
         if by_id(connection, &new.id)?.is_some() {
             return Err(Error::Conflict(Conflict::UserId));
         }
-        if taken("SELECT 1 FROM users WHERE username = ?1")?.is_some() {
+        if let Some(username) = &new.username
+            && is_taken(connection, username, None)?
+        {
             return Err(Error::Conflict(Conflict::Username));
-        }
-        if new.email.is_some() && new.password_hash.is_some() {
-            return Err(Error::Conflict(Conflict::Email));
         }
         return Err(error);
     }
@@ -164,6 +190,17 @@ pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User>
     by_key(connection, key)?.ok_or_else(|| Error::Internal("a user vanished".into()))
 }
 
+/// Whether somebody else has this username, or one that is compared as the same.
+pub fn is_taken(
+    connection: &Connection,
+    username: &Username,
+    besides: Option<UserKey>,
+) -> Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE (username_key = ?1 OR username = ?2) AND key IS NOT ?3";
+    let params = params![username.key(), username.as_str(), besides.map(|key| key.0)];
+    Ok(first(connection, sql, params, |_| Ok(()))?.is_some())
+}
+
 /// What another issuer's token says of somebody, where it differs.
 pub fn refresh(
     connection: &Connection,
@@ -171,13 +208,23 @@ pub fn refresh(
     name: &str,
     email: Option<&str>,
     avatar: Option<&str>,
+    role: Role,
     profile_at: i64,
 ) -> Result<()> {
     run(
         connection,
-        "UPDATE users SET name = ?2, email = ?3, avatar = ?4, profile_at = ?6, folded = ?5 || ' ' || lower(coalesce(username, ''))
+        "UPDATE users SET name = ?2, email = ?3, avatar = ?4, profile_at = ?6, role = ?7,
+                          folded = ?5 || ' ' || coalesce(username_key, '')
          WHERE key = ?1",
-        params![key.0, name, email, avatar, fold(name), profile_at],
+        params![
+            key.0,
+            name,
+            email,
+            avatar,
+            fold(name),
+            profile_at,
+            role.as_str()
+        ],
     )
     .map(drop)
 }
@@ -197,7 +244,7 @@ pub fn password_hash(connection: &Connection, key: UserKey) -> Result<Option<Str
 }
 
 pub fn set_password_hash(connection: &Connection, key: UserKey, hash: &str) -> Result<()> {
-    let sql = "UPDATE users SET password_hash = ?2 WHERE key = ?1";
+    let sql = "UPDATE users SET password_hash = ?2, had_login = 1 WHERE key = ?1";
     run(connection, sql, params![key.0, hash]).map(drop)
 }
 
@@ -209,7 +256,10 @@ pub fn end_tokens(connection: &Connection, key: UserKey, now: Time) -> Result<()
 }
 
 pub fn set_disabled(connection: &Connection, key: UserKey, at: Option<Time>) -> Result<()> {
-    let sql = "UPDATE users SET disabled_at = ?2 WHERE key = ?1";
+    // Whoever is shut out comes back with new tokens.
+    let sql = "UPDATE users SET disabled_at = ?2,
+                      token_version = token_version + (?2 IS NOT NULL), tokens_after = coalesce(?2, tokens_after)
+               WHERE key = ?1";
     run(connection, sql, params![key.0, at.map(|t| t.0)]).map(drop)
 }
 

@@ -178,7 +178,9 @@ async fn the_disabled_are_out_at_once_and_can_come_back() {
         .await
         .refused(404, "user_not_found");
     users::set_disabled(&t.app, &ann.user, false).await.unwrap();
-    ann.get("/api/auth/me").await.expect(200);
+    // With a new token: somebody may have had the old one.
+    ann.get("/api/auth/me").await.refused(401, "token_revoked");
+    t.again(&ann).await.get("/api/auth/me").await.expect(200);
 }
 
 #[tokio::test]

@@ -188,7 +188,7 @@ async fn fields_of_a_message() {
         json!(" \n\t "),
         json!("a\u{0}b"),
         json!("a\u{1b}b"),
-        json!("a\rb"),
+        json!("\u{200b}\u{3164}"),
         json!("x".repeat(4_001)),
         json!(5),
         json!(null),

@@ -175,25 +175,36 @@ async fn a_hundred_guesses_at_once_are_counted_as_a_hundred() {
     assert_eq!(tried + refused, 40);
 }
 
+/// The school is one address: whoever is behind it with the right password gets in, whatever others there do.
 #[tokio::test]
-async fn wrong_passwords_for_many_accounts_make_their_address_wait() {
+async fn wrong_passwords_slow_their_address_down_and_keep_nobody_out() {
     let t = TestApp::with(|config| config.limits.failed_logins_per_address = 3);
     with_password(&t, "ann").await;
-    for n in 0..3 {
-        let answer = log_in(
-            &t,
-            &format!("user{n}"),
-            "wrong wrong wrong",
-            Some("192.0.2.1"),
-        )
-        .await;
+    let school = Some("192.0.2.1");
+    let wrong = async |n: usize| {
+        let started = Instant::now();
+        let answer = log_in(&t, &format!("user{n}"), "wrong wrong wrong", school).await;
         answer.refused(401, "credentials_invalid");
+        started.elapsed()
+    };
+    for n in 0..3 {
+        assert!(wrong(n).await < Duration::from_millis(1_500));
     }
-    too_many(log_in(&t, "ann", "blue heron on a kettle", Some("192.0.2.1")).await);
-    let elsewhere = Some("192.0.2.1, 192.0.2.2");
-    log_in(&t, "ann", "blue heron on a kettle", elsewhere)
-        .await
-        .expect(200);
+    assert!(
+        wrong(4).await >= Duration::from_millis(1_900),
+        "each one takes longer now"
+    );
+    let flood = futures_util::future::join_all((10..60).map(wrong));
+    let right = async {
+        for _ in 0..5 {
+            let started = Instant::now();
+            log_in(&t, "ann", "blue heron on a kettle", school)
+                .await
+                .expect(200);
+            assert!(started.elapsed() < Duration::from_secs(10));
+        }
+    };
+    futures_util::future::join(flood, right).await;
     assert!(refused(&t, "login_address"));
 }
 
@@ -204,11 +215,113 @@ async fn only_a_trusted_proxy_says_where_a_request_came_from() {
         config.server.trusted_proxies = vec!["192.0.2.0/24".into()];
     });
     // Each says that it comes from elsewhere; the connection tells.
-    for forwarded in ["203.0.113.1", "203.0.113.2"] {
+    for forwarded in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {
         let answer = log_in(&t, forwarded, "wrong wrong wrong", Some(forwarded)).await;
         answer.refused(401, "credentials_invalid");
     }
-    too_many(log_in(&t, "c", "wrong wrong wrong", Some("203.0.113.3")).await);
+    assert!(refused(&t, "login_address"));
+}
+
+/// Somebody who guesses keeps the account shut for strangers: a device on which its owner has logged in before is none.
+#[tokio::test]
+async fn a_known_device_gets_in_while_the_account_is_attacked() {
+    let t = TestApp::with(|config| config.limits.failed_logins_per_account = 2);
+    let ann = with_password(&t, "ann").await;
+    let right = "blue heron on a kettle";
+    let first = log_in(&t, "ann", right, None).await;
+    let set = first.headers["set-cookie"].to_str().unwrap().to_owned();
+    first.expect(200);
+    assert!(
+        set.contains("HttpOnly") && set.contains("Max-Age=15552000"),
+        "{set}"
+    );
+    let cookie = set.split(';').next().unwrap().to_owned();
+    let with_cookie = async |name: &str, password: &str, cookie: &str| {
+        let url = format!("http://{}/api/auth/login", t.address);
+        let request = reqwest::Client::new().post(url).header("cookie", cookie);
+        let body = json!({ "username": name, "password": password });
+        Answer::received(request.json(&body).send().await.unwrap()).await
+    };
+    for _ in 0..2 {
+        log_in(&t, "ann", "wrong wrong wrong", None)
+            .await
+            .refused(401, "credentials_invalid");
+    }
+    too_many(log_in(&t, "ann", right, None).await);
+    with_cookie("ann", right, &cookie).await.expect(200);
+    // It is the account's own: another's, or one that was tampered with, is none.
+    too_many(with_cookie("ann", right, &format!("{cookie}x")).await);
+    // The device itself guesses no better than a stranger.
+    for _ in 0..2 {
+        with_cookie("ann", "wrong wrong wrong", &cookie)
+            .await
+            .refused(401, "credentials_invalid");
+    }
+    too_many(with_cookie("ann", right, &cookie).await);
+    // Who is logged in can change the password meanwhile, and that ends what the device knew.
+    let body = json!({ "currentPassword": right, "newPassword": "purple teapots in spring" });
+    ann.post("/api/auth/password", body).await.expect(200);
+    tokio::time::sleep(Duration::from_millis(2_200)).await;
+    with_cookie("ann", "purple teapots in spring", &cookie)
+        .await
+        .expect(200);
+    let again = with_cookie("ann", "wrong wrong wrong", &cookie).await;
+    again.refused(401, "credentials_invalid");
+    assert!(refused(&t, "login_device") && refused(&t, "login_account"));
+}
+
+/// Names are counted as they are compared: which of two spellings is somebody's cannot be told from who must wait.
+#[tokio::test]
+async fn spellings_of_one_name_wait_together() {
+    let t = TestApp::with(|config| config.limits.failed_logins_per_account = 2);
+    with_password(&t, "josé").await;
+    for (one, other) in [("josé", "JOSE\u{301}"), ("özlem", "ÖZLEM")] {
+        for _ in 0..2 {
+            log_in(&t, one, "wrong wrong wrong", None)
+                .await
+                .refused(401, "credentials_invalid");
+        }
+        too_many(log_in(&t, other, "wrong wrong wrong", None).await);
+    }
+}
+
+/// What a script tries is written down by account, and so is who is refused again and again.
+#[tokio::test]
+async fn administrators_read_of_wrong_passwords_and_floods() {
+    let t = TestApp::with(|config| config.limits.writes_per_minute = 1);
+    let admin = t.admin().await;
+    let ann = with_password(&t, "ann").await;
+    for name in ["ann", "ann", "nobody@home.example"] {
+        log_in(&t, name, "wrong wrong wrong", None)
+            .await
+            .refused(401, "credentials_invalid");
+    }
+    for _ in 0..40 {
+        ann.post(
+            "/api/messages",
+            json!({ "receiverId": "admin", "content": "x" }),
+        )
+        .await;
+    }
+    schoolbell::service::limits::note(&t.app).await.unwrap();
+    let log = admin.get("/api/admin/audit").await.expect(200);
+    let lines: Vec<(String, String, String)> = log["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            (text("action"), text("target"), text("detail"))
+        })
+        .collect();
+    let has = |action: &str, target: &str, detail: &str| {
+        let wanted = (action.to_owned(), target.to_owned(), detail.to_owned());
+        assert!(lines.contains(&wanted), "{wanted:?} in {lines:?}");
+    };
+    has("login.failed", ann.id(), "2 wrong passwords");
+    has("login.failed", "", "1 logins by names that nobody has");
+    has("limit.reached", ann.id(), "writes: 39 refused");
+    assert!(!log.to_string().contains("nobody@home.example"));
 }
 
 /// A connection that has said nothing, closed or not.

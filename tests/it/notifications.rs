@@ -430,6 +430,7 @@ async fn add_many(t: &TestApp, count: usize) -> Person {
                     avatar: None,
                     role: Role::Student,
                     password_hash: None,
+                    origin: schoolbell::model::users::Origin::Import,
                 };
                 last = Some(schoolbell::store::users::insert(tx, &new, tx.now)?);
             }

@@ -46,7 +46,8 @@ proptest! {
         file.extend(bytes);
         // Line numbers that are named are in the file.
         let lines = file.iter().filter(|b| **b == b'\n').count() as u64 + 1;
-        if let Ok(read) = roster::parse(&file) {
+        let files = roster::Files { users: file, roles: None };
+        if let Ok(read) = roster::parse(&files) {
             for problem in &read.bad {
                 prop_assert!(problem.line <= lines + 1, "{problem:?} of {lines}");
             }

@@ -426,6 +426,7 @@ async fn nothing_is_pushed_to_those_who_were_shut_out() {
     service::users::set_disabled(&t.app, &bob.user, false)
         .await
         .unwrap();
+    let bob = t.again(&bob).await;
     let devices = bob
         .get("/api/notifications/subscriptions")
         .await

@@ -289,7 +289,7 @@ async fn what_an_import_did_is_written_down_by_person() {
         lines,
         [
             "roster.import 1 added, 1 changed, 0 disabled",
-            "person.change name: ann of the school → Ann Lee",
+            "person.change name",
             "person.add imported",
         ]
     );

@@ -462,32 +462,237 @@ async fn an_older_token_does_not_undo_what_a_newer_one_said() {
     );
 }
 
-/// Two people who log in here, whose tokens from elsewhere share a family's address.
+/// Tokens from elsewhere may give a family's address to all of it.
 #[tokio::test]
-async fn an_address_that_is_taken_is_left_where_it_is() {
-    use schoolbell::model::users::{DisplayName, Username};
-    use schoolbell::service::auth::{NewAccount, add_account};
+async fn an_address_may_be_several_peoples() {
     let t = TestApp::with(|c| c.auth.auto_provision = true);
     for name in ["mum", "dad"] {
-        let account = NewAccount {
-            username: Username::parse(name).unwrap(),
-            name: DisplayName::parse(name).unwrap(),
-            role: Role::Guardian,
-            password: crate::helpers::PASSWORD.into(),
-        };
-        let user = add_account(
-            &t.app,
-            schoolbell::model::audit::By::command_line(),
-            account,
-        )
-        .await
-        .unwrap();
         let claims = json!({
-            "userId": user.id(), "email": "family@x.example", "name": name,
+            "userId": name, "email": "family@x.example", "name": name,
             "iat": START.seconds(), "exp": START.seconds() + 60,
         });
         me(&t, &hs256(&claims, SECRET)).await.expect(200);
     }
+}
+
+/// Somebody with a password of their own, and their id.
+async fn with_password(t: &TestApp, name: &str, role: Role) -> String {
+    use schoolbell::model::users::{DisplayName, Username};
+    use schoolbell::service::auth::{NewAccount, add_account};
+    let account = NewAccount {
+        username: Username::parse(name).unwrap(),
+        name: DisplayName::parse(name).unwrap(),
+        role,
+        password: crate::helpers::PASSWORD.into(),
+    };
+    let by = schoolbell::model::audit::By::command_line();
+    add_account(&t.app, by, account)
+        .await
+        .unwrap()
+        .id()
+        .to_string()
+}
+
+fn of(id: &str) -> String {
+    let claims = json!({ "userId": id, "iat": START.seconds(), "exp": START.seconds() + 60 });
+    hs256(&claims, SECRET)
+}
+
+#[tokio::test]
+async fn an_apps_token_acts_for_those_it_made_and_the_imported_and_the_linked() {
+    let t = TestApp::with(|c| {
+        c.auth.auto_provision = true;
+        c.auth.issuer = "https://app.example".into();
+    });
+    let token = |subject: &str| {
+        let claims = json!({ "sub": subject, "iss": "https://app.example",
+            "iat": START.seconds(), "exp": START.seconds() + 60 });
+        hs256(&claims, SECRET)
+    };
+    let admin = t.admin().await;
+    t.student("imported").await;
+    me(&t, &token("imported")).await.expect(200);
+    me(&t, &token("made")).await.expect(200);
+    // An administrator is one by no such token, whatever the issuer may be trusted with.
+    me(&t, &token("admin")).await.refused(401, "not_linked");
+    let teacher = with_password(&t, "teach", Role::Teacher).await;
+    me(&t, &token(&teacher)).await.refused(401, "not_linked");
+    // A link to set a password is as good as one.
+    admin
+        .post("/api/admin/people/imported/password-link", json!({}))
+        .await
+        .expect(201);
+    me(&t, &token("imported")).await.refused(401, "not_linked");
+
+    let path = |id: &str| format!("/api/admin/people/{id}/identities");
+    let link = json!({ "identities": [{ "issuer": "https://app.example", "subject": "auth0|7" }] });
+    admin
+        .put_json(&path(&teacher), link.clone())
+        .await
+        .expect(200);
+    let me_now = me(&t, &token("auth0|7")).await.expect(200);
+    assert_eq!(me_now["data"]["id"], teacher);
+    let shown = admin.get(&path(&teacher)).await.expect(200);
+    assert_eq!(shown["data"], link);
+    admin
+        .put_json(&path("imported"), link.clone())
+        .await
+        .refused(409, "identity_taken");
+    let as_admin =
+        json!({ "identities": [{ "issuer": "https://app.example", "subject": "head" }] });
+    admin.put_json(&path("admin"), as_admin).await.expect(200);
+    t.call("GET", "/api/admin/audit", &token("head"), None)
+        .await
+        .expect(200);
+    // What was issued for it ends with the link.
+    let heir = t
+        .call("POST", "/api/auth/refresh", &token("auth0|7"), None)
+        .await
+        .expect(200);
+    let heir = heir["data"]["token"].as_str().unwrap().to_owned();
+    me(&t, &heir).await.expect(200);
+    admin
+        .put_json(&path(&teacher), json!({ "identities": [] }))
+        .await
+        .expect(200);
+    me(&t, &heir).await.refused(401, "token_revoked");
+    me(&t, &token("auth0|7"))
+        .await
+        .refused(401, "token_invalid");
+}
+
+#[tokio::test]
+async fn link_by_id_lets_an_app_act_for_anybody_but_administrators() {
+    let t = TestApp::with(|c| c.auth.link_by = schoolbell::config::LinkBy::Id);
+    let teacher = with_password(&t, "teach", Role::Teacher).await;
+    t.admin().await;
+    me(&t, &of(&teacher)).await.expect(200);
+    me(&t, &of("admin")).await.refused(401, "not_linked");
+}
+
+#[tokio::test]
+async fn what_is_issued_for_an_apps_token_ends_when_it_ends() {
+    let t = TestApp::with(|c| c.auth.auto_provision = true);
+    let token = of("ann");
+    let refresh = async |token: &str| {
+        let answer = t
+            .call("POST", "/api/auth/refresh", token, None)
+            .await
+            .expect(200);
+        answer["data"]["token"].as_str().unwrap().to_owned()
+    };
+    let heir = refresh(&token).await;
+    t.clock.advance(Duration::from_secs(50));
+    let second = refresh(&heir).await;
+    me(&t, &second).await.expect(200);
+    t.clock.advance(Duration::from_secs(45));
+    for token in [&token, &heir, &second] {
+        me(&t, token).await.refused(401, "token_expired");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_by_logging_out_and_after_ninety_days() {
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    let other = t.again(&ann).await;
+    let (mut socket, _) = ann.connect().await;
+    let (mut others, _) = other.connect().await;
+    let refreshed = ann.post("/api/auth/refresh", json!({})).await.expect(200);
+    let refreshed = refreshed["data"]["token"].as_str().unwrap().to_owned();
+    ann.post("/api/auth/logout", json!({})).await.expect(200);
+    assert_eq!(socket.closed().await, 4503);
+    ann.get("/api/auth/me").await.refused(401, "token_revoked");
+    me(&t, &refreshed).await.refused(401, "token_revoked");
+    other.get("/api/auth/me").await.expect(200);
+    others.expect_nothing().await;
+
+    let mut token = other.token.clone();
+    for _ in 0..14 {
+        t.clock.advance(Duration::from_secs(6 * 86_400 + 3_600));
+        let answer = t
+            .call("POST", "/api/auth/refresh", &token, None)
+            .await
+            .expect(200);
+        token = answer["data"]["token"].as_str().unwrap().to_owned();
+    }
+    t.clock.advance(Duration::from_secs(6 * 86_400));
+    me(&t, &token).await.refused(401, "token_expired");
+}
+
+/// Whoever has the secret of the school's app can make none of our own tokens.
+#[tokio::test]
+async fn the_apps_secret_signs_none_of_ours() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let claims = json!({
+        "userId": "admin", "sub": "admin", "iss": "schoolbell", "name": "x", "role": "admin", "ver": 0,
+        "sid": "x", "auth_time": START.seconds(), "until": START.seconds() + 600,
+        "iat": START.seconds(), "exp": START.seconds() + 60,
+    });
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    for kid in [None, Some("schoolbell".to_owned())] {
+        let header = Header {
+            kid,
+            ..Header::new(Algorithm::HS256)
+        };
+        let forged = encode(&header, &claims, &key).unwrap();
+        let answer = t.call("GET", "/api/admin/audit", &forged, None).await;
+        assert_eq!(answer.status, 401, "{}", answer.text);
+    }
+    admin.get("/api/admin/audit").await.expect(200);
+}
+
+#[tokio::test]
+async fn claims_and_roles_as_apps_write_them() {
+    let t = TestApp::with(|c| {
+        c.auth.auto_provision = true;
+        c.auth.role_map = [("Lehrkraft".to_owned(), Role::Teacher)].into();
+    });
+    let role = async |mut claims: Value| {
+        claims["iat"] = START.seconds().into();
+        claims["exp"] = (START.seconds() + 60).into();
+        let answer = me(&t, &hs256(&claims, SECRET)).await.expect(200);
+        (
+            answer["data"]["id"].as_str().unwrap().to_owned(),
+            answer["data"]["role"].clone(),
+        )
+    };
+    for (claims, id, expected) in [
+        (json!({ "id": 7, "role": "TEACHER" }), "7", "teacher"),
+        (json!({ "_id": "a1", "role": "parent" }), "a1", "guardian"),
+        (
+            json!({ "user_id": "a2", "roles": ["ROLE_X", "Faculty"] }),
+            "a2",
+            "teacher",
+        ),
+        (
+            json!({ "user": { "id": "a3" }, "userType": "lehrkraft" }),
+            "a3",
+            "teacher",
+        ),
+        (json!({ "sub": "a4", "role": "wizard" }), "a4", "student"),
+        (json!({ "sub": "a5", "role": "admin" }), "a5", "student"),
+        (json!({ "sub": "a6", "role": "employee" }), "a6", "staff"),
+    ] {
+        assert_eq!(role(claims).await, (id.to_owned(), json!(expected)));
+    }
+    // Refreshed like the name; staff is taken when somebody is made, not later.
+    assert_eq!(
+        role(json!({ "id": 7, "role": "student" })).await.1,
+        "student"
+    );
+    assert_eq!(role(json!({ "id": 7, "role": "staff" })).await.1, "student");
+    // What an administrator set stays.
+    let admin = t.admin().await;
+    admin
+        .put_json("/api/admin/people/a1", json!({ "role": "staff" }))
+        .await
+        .expect(200);
+    assert_eq!(
+        role(json!({ "_id": "a1", "role": "parent" })).await.1,
+        "staff"
+    );
 }
 
 #[test]

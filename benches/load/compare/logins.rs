@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use schoolbell::auth::passwords::Passwords;
+use schoolbell::limits::fair_queue::Turn;
 
 use super::{Peer, Scale, School, Sink};
 use crate::client::{Http, Live};
@@ -15,7 +16,10 @@ const SENDERS: usize = 64;
 const PASSWORD: &str = "heron at the school pond";
 
 pub async fn measure(peer: &Peer, scale: &Scale, sink: &mut Sink<'_>) {
-    let hash = Passwords::new().hash(PASSWORD.into()).await.unwrap();
+    let hash = Passwords::new()
+        .hash(PASSWORD.into(), Turn::proven())
+        .await
+        .unwrap();
     let server = peer.start(School::Accounts(SENDERS * 2, &hash));
     log_in(&server, scale.load / 4).await;
     sink.add("logins", log_in(&server, scale.load).await);

@@ -7,7 +7,7 @@ use std::path::Path;
 use schoolbell::config::Secret;
 use schoolbell::model::ids::UserId;
 use schoolbell::model::subscriptions::{Endpoint, NewSubscription};
-use schoolbell::model::users::{DisplayName, NewUser, Role, Username};
+use schoolbell::model::users::{DisplayName, NewUser, Origin, Role, Username};
 use schoolbell::store::{WriteTx, subscriptions, users};
 use schoolbell::{App, Config};
 
@@ -52,6 +52,7 @@ fn new(id: &str, role: Role) -> NewUser {
         avatar: None,
         role,
         password_hash: None,
+        origin: Origin::Import,
     }
 }
 

@@ -1,6 +1,6 @@
 //! People, as administrators see and change them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::SessionView;
@@ -13,7 +13,7 @@ use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
-use crate::model::users::{DisplayName, NewUser, Role, Username};
+use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, Username};
 use crate::service::accounts;
 
 #[derive(Deserialize, IntoParams)]
@@ -37,7 +37,7 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Acc
     let search = searched(query.search)?;
     let after = Cursor::before(query.before.as_deref(), List::People)?;
     let filter = AccountFilter {
-        search: text::fold(search.trim()),
+        search: text::words(&search),
         role: query.role,
         group: query
             .group
@@ -85,6 +85,10 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
         avatar: None,
         role: body.role,
         password_hash: None,
+        origin: match call.me() {
+            Ok(_) => Origin::Hand,
+            Err(_) => Origin::Import,
+        },
     };
     check_role(&call, Some(body.role))?;
     let groups = group_ids(&body.groups)?;
@@ -140,6 +144,7 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
         role: body.role,
         groups: body.groups.as_deref().map(group_ids).transpose()?,
         disabled: body.disabled,
+        id: None,
     };
     check_role(&call, body.role)?;
     let own = call.me().is_ok_and(|me| *me.id() == id);
@@ -165,6 +170,33 @@ pub async fn password_link(call: Call, _: Nothing) -> Result<Created<PasswordLin
     let id = call.param(0, Noun::User)?;
     let link = accounts::password_link(&call.app, call.by()?, id).await?;
     Ok(Created::new(link))
+}
+
+/// As whom somebody's tokens of other issuers are.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identities {
+    identities: Vec<ExternalIdentity>,
+}
+
+pub async fn identities(call: Call, _: Nothing) -> Result<Data<Identities>> {
+    let id = call.param(0, Noun::User)?;
+    let identities = accounts::identities(&call.app, id).await?;
+    Ok(Data(Identities { identities }))
+}
+
+pub async fn set_identities(call: Call, Json(body): Json<Identities>) -> Result<Data<Identities>> {
+    let id = call.param(0, Noun::User)?;
+    let given = body.identities;
+    let bad = |one: &ExternalIdentity| {
+        one.subject.is_empty() || one.subject.len() > 255 || one.issuer.len() > 255
+    };
+    if given.len() > 20 || given.iter().any(bad) {
+        let why = "must be at most 20, each with a subject, of at most 255 bytes";
+        return Err(Error::invalid("identities", why));
+    }
+    let identities = accounts::set_identities(&call.app, call.by()?, id, given).await?;
+    Ok(Data(Identities { identities }))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -5,11 +5,12 @@ use utoipa::IntoParams;
 
 use crate::api::call::Call;
 use crate::api::download::Download;
-use crate::api::input::{CsvFile, Nothing};
+use crate::api::files::RosterFiles;
+use crate::api::input::Nothing;
 use crate::api::reply::Data;
 use crate::error::{Noun, Result};
 use crate::model::roster::{ImportPreview, Imported, ProgressView};
-use crate::service::roster;
+use crate::service::roster::{self, Wishes};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -18,13 +19,20 @@ pub struct PreviewQuery {
     /// Shut out whoever logs in here and is not in the file, administrators aside.
     #[serde(default)]
     disable_missing: bool,
+    /// Give people who were added here without an id of the school's own the one that the file has for them.
+    #[serde(default)]
+    adopt_ids: bool,
 }
 
 pub async fn preview(
     call: Call,
-    CsvFile { query, bytes }: CsvFile<PreviewQuery>,
+    RosterFiles { query, files }: RosterFiles<PreviewQuery>,
 ) -> Result<Data<ImportPreview>> {
-    let preview = roster::preview(&call.app, bytes, query.disable_missing).await?;
+    let wishes = Wishes {
+        disable_missing: query.disable_missing,
+        adopt_ids: query.adopt_ids,
+    };
+    let preview = roster::preview(&call.app, files, wishes).await?;
     Ok(Data(preview))
 }
 
@@ -35,16 +43,22 @@ pub struct ImportQuery {
     /// As in the preview.
     #[serde(default)]
     disable_missing: bool,
+    /// As in the preview.
+    #[serde(default)]
+    adopt_ids: bool,
     /// The preview's.
     digest: String,
 }
 
 pub async fn import(
     call: Call,
-    CsvFile { query, bytes }: CsvFile<ImportQuery>,
+    RosterFiles { query, files }: RosterFiles<ImportQuery>,
 ) -> Result<Data<Imported>> {
-    let (disable_missing, digest) = (query.disable_missing, query.digest);
-    let done = roster::import(&call.app, call.by()?, bytes, disable_missing, &digest).await?;
+    let wishes = Wishes {
+        disable_missing: query.disable_missing,
+        adopt_ids: query.adopt_ids,
+    };
+    let done = roster::import(&call.app, call.by()?, files, wishes, &query.digest).await?;
     Ok(Data(done))
 }
 

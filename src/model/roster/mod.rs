@@ -1,6 +1,9 @@
 //! A school's people as a CSV file (RFC 4180): schoolbell's own columns, or OneRoster's `users.csv`.
 
-mod csv_file;
+mod columns;
+mod quotes;
+mod read;
+mod write;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +14,8 @@ use super::ids::UserId;
 use super::users::{DisplayName, Role, Username};
 use crate::error::FieldError;
 
-pub use csv_file::{MAX_ROWS, bad, parse, write, write_table};
+pub use read::{Files, MAX_ROWS, bad, parse};
+pub use write::{write, write_table};
 
 /// A person of a file, by a valid line of it.
 #[derive(Debug, Clone)]
@@ -22,7 +26,7 @@ pub struct Row {
     pub id: Option<UserId>,
     pub username: Username,
     pub name: DisplayName,
-    /// `None` leaves the role as it is, and is a student's for somebody new.
+    /// `None` leaves the role as it is; somebody new needs one.
     pub role: Option<Role>,
     /// Names or ids; `None` where the file has no such column.
     pub groups: Option<Vec<String>>,
@@ -45,6 +49,9 @@ pub struct BadRow {
 pub struct Roster {
     pub rows: Vec<Row>,
     pub bad: Vec<BadRow>,
+    /// Names of columns that mean nothing here, and of those that stand twice.
+    pub unused_columns: Vec<String>,
+    pub repeated_columns: Vec<String>,
 }
 
 /// What a line would do.
@@ -70,6 +77,12 @@ pub struct ImportPreview {
     pub disabling: usize,
     pub unchanged: usize,
     pub bad: usize,
+    /// People in the file who are shut out and stay so, since nobody is to be shut out for not being in it.
+    pub still_disabled: usize,
+    /// Columns of the file that are not used.
+    pub unused_columns: Vec<String>,
+    /// Columns that stand twice: the first counts.
+    pub repeated_columns: Vec<String>,
     /// Groups that would be made.
     pub new_groups: Vec<String>,
     /// At most 100 of each.

@@ -176,6 +176,7 @@ impl Session {
                 if before.user.key != identity.user.key {
                     return Err(CloseCode::BadToken);
                 }
+                self.inbox.set_session(identity.session_id());
                 (*before, *until) = (identity, expires);
                 Ok(Vec::new())
             }
@@ -200,6 +201,7 @@ impl Session {
             .person(user.key, Kind::Socket)
             .map_err(|_| CloseCode::TooManyFrames)?;
         self.seat.iter().for_each(|seat| seat.known());
+        self.inbox.set_session(identity.session_id());
         let limits = &self.app.config.limits;
         let max = if limits.enabled {
             limits.connections_per_user
@@ -222,6 +224,14 @@ impl Session {
             return Err(CloseCode::Restarting);
         }
         // Whoever was shut out between the check of the token and the registration was told nothing.
+        let directory = &self.app.directory;
+        let ended = match self.inbox.session() {
+            Some(session) => directory.has_ended(&self.app.store, &session).await,
+            None => Ok(false),
+        };
+        if ended.map_err(close_code)? {
+            return Err(CloseCode::Revoked);
+        }
         match users::find(&self.app, user.id()).await {
             Ok(Some(now)) if now.token_version == user.token_version && !now.disabled => {}
             Ok(_) => return Err(CloseCode::Revoked),

@@ -78,7 +78,8 @@ pub fn user(_: &Path) -> Outcome {
 /// Whether anybody else on the machine may read what is private, or put something else in its place.
 pub fn permissions(config: &Config) -> Outcome {
     let database = config.database.path.as_path();
-    let keys = ["jwt.secret", "vapid.key"].map(|name| keyfile::beside(database, name));
+    let keys =
+        ["session.key", "jwt.secret", "vapid.key"].map(|name| keyfile::beside(database, name));
     let mut private: Vec<PathBuf> = keys.into_iter().collect();
     private.push(config.server.tls_key.clone());
     // The database, its logs, and copies of it: all begin with its name.

@@ -81,7 +81,8 @@ fn keys(config: &Config) -> Outcome {
         VapidKeys::open(&config.push, database)
             .map_err(|e| format!("{e}; make a pair with `schoolbell vapid generate`"))?;
     }
-    if !config.auth.jwt_secret.is_empty() || made("jwt.secret") {
+    Tokens::keys_of_app(&config.auth)?;
+    if made("session.key") {
         Tokens::open(&config.auth, database)?;
     }
     Ok("those that are there fit; others are made at the next start".to_owned())

@@ -7,28 +7,30 @@ use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+pub use self::plan::Wishes;
 use self::plan::{People, Plan};
-use super::accounts::apply;
+use super::accounts::{apply, changed_fields};
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::model::accounts::AccountChange;
 use crate::model::audit::{Action, By};
 use crate::model::events::Effect;
-use crate::model::roster::{self, ImportPreview, Imported, PlannedRow, Progress, ProgressView};
+use crate::model::roster::{
+    self, Files, ImportPreview, Imported, PlannedRow, Progress, ProgressView,
+};
 use crate::model::users::User;
 use crate::store::roster::{everybody, group_names, lines, set_groups_by_name};
-use crate::store::{WriteTx, audit, users};
+use crate::store::{WriteTx, accounts, audit, users};
 
 /// Lines of each kind that a preview shows.
 const SHOWN: usize = 100;
 
-/// What a file would do. Nothing is written. `disable_missing`: whoever has a username and is not in the file is shut out,
-/// administrators aside.
+/// What files would do. Nothing is written.
 ///
 /// # Errors
 /// As [`roster::parse`].
-pub async fn preview(app: &App, file: Vec<u8>, disable_missing: bool) -> Result<ImportPreview> {
-    let (plan, digest) = plan(app, file, disable_missing).await?;
+pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPreview> {
+    let (plan, digest) = plan(app, files, wishes).await?;
     let some = |rows: Vec<&PlannedRow>| rows.into_iter().take(SHOWN).cloned().collect();
     Ok(ImportPreview {
         digest,
@@ -37,6 +39,9 @@ pub async fn preview(app: &App, file: Vec<u8>, disable_missing: bool) -> Result<
         disabling: plan.disabling.len(),
         unchanged: plan.unchanged,
         bad: plan.bad.len(),
+        still_disabled: plan.still_disabled,
+        unused_columns: plan.unused_columns,
+        repeated_columns: plan.repeated_columns,
         new_groups: plan.new_groups.into_iter().collect(),
         added: some(plan.adding.iter().map(|(.., row)| row).collect()),
         changed: some(plan.changing.iter().map(|(.., row)| row).collect()),
@@ -52,11 +57,11 @@ pub async fn preview(app: &App, file: Vec<u8>, disable_missing: bool) -> Result<
 pub async fn import(
     app: &App,
     by: By,
-    file: Vec<u8>,
-    disable_missing: bool,
+    files: Files,
+    wishes: Wishes,
     confirmed: &str,
 ) -> Result<Imported> {
-    let (plan, digest) = plan(app, file, disable_missing).await?;
+    let (plan, digest) = plan(app, files, wishes).await?;
     if digest != confirmed {
         return Err(Error::Conflict(Conflict::Stale));
     }
@@ -68,6 +73,7 @@ pub async fn import(
     *app.import.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
     app.store
         .write(move |tx| {
+            check_key(tx, &by, &plan)?;
             let effects = write(tx, &by, &plan, &progress)?;
             let imported = Imported {
                 added: plan.adding.len(),
@@ -82,6 +88,19 @@ pub async fn import(
             Ok((imported, effects))
         })
         .await
+}
+
+/// What a key may not do by itself: see [`super::accounts::check_key`].
+fn check_key(tx: &WriteTx, by: &By, plan: &Plan) -> Result<()> {
+    let changed = plan.changing.iter();
+    let shut_out = changed.filter(|(_, change, ..)| change.disabled == Some(true));
+    let shut_out = plan.disabling.len() + shut_out.count();
+    let roles = plan
+        .changing
+        .iter()
+        .filter_map(|(_, change, ..)| change.role);
+    let roles = roles.chain(plan.adding.iter().map(|(new, ..)| new.role));
+    super::accounts::check_key(tx, by, shut_out, roles)
 }
 
 /// How far the import of this digest is.
@@ -119,14 +138,41 @@ fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<Vec<
         effects.push(Effect::UserChanged(user.id().clone()));
         step();
     }
-    for (user, change, groups, planned) in &plan.changing {
+    let renamed = |change: &AccountChange| change.username.is_some();
+    for (user, ..) in plan
+        .changing
+        .iter()
+        .filter(|(_, change, ..)| renamed(change))
+    {
         check_unchanged(tx, user)?;
+        // Two may change names with one another.
+        accounts::release_username(tx, user.key)?;
+    }
+    for (user, change, groups, _) in &plan.changing {
+        if !renamed(change) {
+            check_unchanged(tx, user)?;
+        }
         effects.extend(apply(tx, user, change)?);
         if let Some(groups) = groups {
             set_groups_by_name(tx, user.key, groups)?;
         }
-        let said = planned.changes.join(", ");
-        audit::note(tx, by, Action::PersonChanged, user.id().as_str(), &said)?;
+        let mut said = changed_fields(user, change);
+        if groups.is_some() {
+            said += if said.is_empty() {
+                "groups"
+            } else {
+                ", groups"
+            };
+        }
+        let target = user.id().as_str();
+        if !said.is_empty() {
+            audit::note(tx, by, Action::PersonChanged, target, &said)?;
+        }
+        match change.disabled {
+            Some(true) => audit::note(tx, by, Action::PersonDisabled, target, "")?,
+            Some(false) => audit::note(tx, by, Action::PersonEnabled, target, "")?,
+            None => {}
+        }
         step();
     }
     let disabled = AccountChange {
@@ -157,15 +203,22 @@ fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
 }
 
 /// The plan, and what names it: the same file with other effects has another name.
-async fn plan(app: &App, file: Vec<u8>, disable_missing: bool) -> Result<(Plan, String)> {
+async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)> {
+    // On no reader: a file that takes long to read keeps nobody else waiting.
+    let parsed = tokio::task::spawn_blocking(move || {
+        let mut hash = Sha256::new();
+        hash.update(&files.users);
+        hash.update(files.roles.as_deref().unwrap_or_default());
+        roster::parse(&files).map(|roster| (roster, hash))
+    });
+    let (roster, mut hash) = parsed
+        .await
+        .map_err(|e| Error::Internal(format!("a file could not be read: {e}")))??;
     app.store
-        .read(move |c| {
-            let roster = roster::parse(&file)?;
-            let mut hash = Sha256::new();
-            hash.update(&file);
-            let people = People::new(everybody(c)?);
+        .read_long(move |c| {
+            let people = People::new(everybody(c)?, wishes);
             let groups = group_names(c)?.into_iter().collect();
-            let plan = people.plan(roster, disable_missing, &groups);
+            let plan = people.plan(roster, &groups);
             // Ids of new people are made anew each time.
             for (.., row) in &plan.adding {
                 hash.update(format!("{row:?}"));

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::model::accounts::AccountChange;
 use crate::model::ids::UserId;
 use crate::model::roster::{BadRow, PlannedRow, Roster, Row, bad};
-use crate::model::users::{DisplayName, NewUser, Role, User, Username};
+use crate::model::text;
+use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
 use crate::store::roster::Known;
 
 /// What is to be done.
@@ -18,6 +19,42 @@ pub struct Plan {
     pub unchanged: usize,
     pub new_groups: BTreeSet<String>,
     pub bad: Vec<BadRow>,
+    /// People in the file who are shut out and stay so.
+    pub still_disabled: usize,
+    pub unused_columns: Vec<String>,
+    pub repeated_columns: Vec<String>,
+}
+
+/// Groups by name in any case: `7A` is not another one than `7a`.
+struct GroupNames(HashMap<String, String>);
+
+impl GroupNames {
+    fn new(existing: &HashSet<String>) -> Self {
+        let keyed = existing
+            .iter()
+            .map(|name| (text::case_key(name), name.clone()));
+        GroupNames(keyed.collect())
+    }
+
+    /// Spells names as the first did.
+    fn spell(&mut self, names: &mut [String]) {
+        for name in names {
+            let first = self
+                .0
+                .entry(text::case_key(name))
+                .or_insert_with(|| name.clone());
+            name.clone_from(first);
+        }
+    }
+}
+
+/// What an administrator wants of an import beside what its lines say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wishes {
+    /// Whoever is not in the file is shut out, administrators aside; whoever is in it is active.
+    pub disable_missing: bool,
+    /// People who were added here without an id of the school's own get the file's.
+    pub adopt_ids: bool,
 }
 
 /// Everybody there is, by what a file may call them.
@@ -25,51 +62,47 @@ pub struct People {
     all: Vec<Known>,
     by_id: HashMap<UserId, usize>,
     by_username: HashMap<String, usize>,
-    by_email: HashMap<String, usize>,
+    wishes: Wishes,
+    /// Of those whose line, by its id, gives them another username: theirs is free for somebody else in the file.
+    moving: HashSet<usize>,
 }
 
 impl People {
-    pub fn new(all: Vec<Known>) -> Self {
-        let (mut by_id, mut by_username, mut by_email) =
-            (HashMap::new(), HashMap::new(), HashMap::new());
+    pub fn new(all: Vec<Known>, wishes: Wishes) -> Self {
+        let (mut by_id, mut by_username) = (HashMap::new(), HashMap::new());
         for (at, known) in all.iter().enumerate() {
             by_id.insert(known.user.id().clone(), at);
             if let Some(username) = &known.user.username {
-                by_username.insert(username.to_ascii_lowercase(), at);
-            }
-            if let Some(email) = known.user.email.as_ref().filter(|_| known.has_password) {
-                by_email.insert(email.to_ascii_lowercase(), at);
+                by_username.insert(text::case_key(username), at);
             }
         }
         People {
             all,
             by_id,
             by_username,
-            by_email,
+            wishes,
+            moving: HashSet::new(),
         }
     }
 
-    pub fn plan(self, roster: Roster, disable_missing: bool, groups: &HashSet<String>) -> Plan {
+    pub fn plan(mut self, roster: Roster, groups: &HashSet<String>) -> Plan {
         let mut plan = Plan {
             bad: roster.bad,
+            unused_columns: roster.unused_columns,
+            repeated_columns: roster.repeated_columns,
             ..Plan::default()
         };
+        let mut names = GroupNames::new(groups);
         let mut named = HashSet::new();
-        // Addresses that the file gives to people who log in with them.
-        let mut claimed = HashSet::new();
         // Somebody whose line is bad is in the file all the same: who they are is not known, so nobody is missing.
         let complete = plan.bad.is_empty();
-        for row in roster.rows {
+        self.find_moving(&roster.rows);
+        for mut row in roster.rows {
             let line = row.line;
-            let found = self.find(&row).and_then(|found| {
-                let logs_in = found.is_some_and(|at| self.all[at].has_password);
-                let email = row.email.iter().flatten().next().filter(|_| logs_in);
-                match email.map(|email| claimed.insert(email.to_ascii_lowercase())) {
-                    Some(false) => Err(Error::invalid("email", "belongs to somebody else")),
-                    _ => Ok(found),
-                }
-            });
-            match found {
+            if let Some(groups) = &mut row.groups {
+                names.spell(groups);
+            }
+            match self.find(&row) {
                 Ok(found) => {
                     named.extend(found);
                     let wanted = row.groups.iter().flatten();
@@ -80,39 +113,58 @@ impl People {
                 Err(error) => plan.bad.extend(bad(line, &error)),
             }
         }
-        if disable_missing && complete && plan.bad.is_empty() {
+        if self.wishes.disable_missing && complete && plan.bad.is_empty() {
             self.disable_missing(&named, &mut plan);
         }
         plan.bad.sort_by_key(|bad| bad.line);
         plan
     }
 
+    fn find_moving(&mut self, rows: &[Row]) {
+        for row in rows {
+            let known = row.id.as_ref().and_then(|id| self.by_id.get(id));
+            let moves = known.filter(|at| {
+                let username = self.all[**at].user.username.as_deref();
+                username.is_some_and(|name| text::case_key(name) != row.username.key())
+            });
+            self.moving.extend(moves);
+        }
+    }
+
     /// Whom a line is about, if they are here already.
     fn find(&self, row: &Row) -> Result<Option<usize>> {
         let refuse = |field: &str, why: &str| Err(Error::invalid(field, why));
-        let username = row.username.as_str().to_ascii_lowercase();
-        let by_username = self.by_username.get(&username).copied();
+        let by_username = self.by_username.get(&row.username.key()).copied();
+        let by_username = by_username.filter(|at| !self.moving.contains(at));
         let by_id = row.id.as_ref().and_then(|id| self.by_id.get(id)).copied();
         let found = match (by_id, by_username) {
             (Some(a), Some(b)) if a != b => {
                 return refuse("username", "belongs to somebody with another id");
             }
-            (None, Some(_)) if row.id.is_some() => {
-                return refuse("username", "belongs to somebody with another id");
+            (None, Some(at)) if row.id.is_some() => {
+                let ours = uuid::Uuid::parse_str(self.all[at].user.id().as_str()).is_ok();
+                match (ours, self.wishes.adopt_ids) {
+                    (true, true) => Some(at),
+                    (true, false) => {
+                        return refuse(
+                            "username",
+                            "belongs to somebody with an id of this server: let the import adopt ids",
+                        );
+                    }
+                    (false, _) => return refuse("username", "belongs to somebody with another id"),
+                }
             }
             (a, b) => a.or(b),
         };
-        let email = row.email.iter().flatten().next();
-        let owner = email.and_then(|email| self.by_email.get(&email.to_ascii_lowercase()));
-        if owner.is_some_and(|owner| Some(*owner) != found) {
-            return refuse("email", "belongs to somebody else");
-        }
         let known = found.map(|at| &self.all[at]);
+        if known.is_none() && row.role.is_none() && row.disabled != Some(true) {
+            return refuse("role", "is needed for somebody new");
+        }
         let admin = known.filter(|known| known.is_admin());
         if admin.is_none() && row.role == Some(Role::Admin) {
             return refuse("role", "cannot be admin: make administrators one by one");
         }
-        if admin.is_some_and(|known| !difference(known, row).0.is_empty()) {
+        if admin.is_some_and(|known| !self.difference(known, row).0.is_empty()) {
             return refuse("role", "is an administrator's: change that by hand");
         }
         Ok(found)
@@ -125,7 +177,8 @@ impl People {
             }
             return;
         };
-        let (changes, change, groups) = difference(known, &row);
+        let (changes, change, groups) = self.difference(known, &row);
+        plan.still_disabled += usize::from(known.user.disabled && change.disabled.is_none());
         if changes.is_empty() {
             plan.unchanged += 1;
             return;
@@ -165,6 +218,56 @@ impl People {
             }
         }
     }
+
+    /// What a line changes of somebody: for people to read, and to be done.
+    fn difference(
+        &self,
+        known: &Known,
+        row: &Row,
+    ) -> (Vec<String>, AccountChange, Option<Vec<String>>) {
+        let user = &known.user;
+        let mut said = Vec::new();
+        let mut say = |field: &str, before: &str, after: &str| {
+            said.push(format!("{field}: {before} → {after}"));
+        };
+        let mut change = AccountChange::default();
+        if let Some(id) = row.id.as_ref().filter(|id| *id != user.id()) {
+            say("id", user.id().as_str(), id.as_str());
+            change.id = Some(id.clone());
+        }
+        let username = user.username.as_deref().unwrap_or_default();
+        if username != row.username.as_str() {
+            say("username", username, row.username.as_str());
+            change.username = Username::parse(row.username.as_str()).ok();
+        }
+        if *user.person.name != *row.name.as_str() {
+            say("name", &user.person.name, row.name.as_str());
+            change.name = DisplayName::parse(row.name.as_str()).ok();
+        }
+        if let Some(role) = row.role.filter(|role| *role != user.role) {
+            say("role", user.role.as_str(), role.as_str());
+            change.role = Some(role);
+        }
+        if let Some(email) = row.email.as_ref().filter(|email| **email != user.email) {
+            let show = |email: &Option<String>| email.clone().unwrap_or_else(|| "–".into());
+            say("email", &show(&user.email), &show(email));
+            change.email = Some(email.clone());
+        }
+        let mut wanted = row.groups.clone();
+        wanted.iter_mut().for_each(|groups| groups.sort());
+        let groups = wanted.filter(|wanted| *wanted != known.groups);
+        if let Some(groups) = &groups {
+            say("groups", &known.groups.join(", "), &groups.join(", "));
+        }
+        // With those who are missing shut out, whoever is there is not.
+        let active = self.wishes.disable_missing.then_some(false);
+        if let Some(disabled) = row.disabled.or(active).filter(|now| *now != user.disabled) {
+            let status = |disabled| if disabled { "disabled" } else { "active" };
+            say("status", status(user.disabled), status(disabled));
+            change.disabled = Some(disabled);
+        }
+        (said, change, groups)
+    }
 }
 
 fn adding(row: Row) -> (NewUser, Option<Vec<String>>, PlannedRow) {
@@ -184,46 +287,7 @@ fn adding(row: Row) -> (NewUser, Option<Vec<String>>, PlannedRow) {
         avatar: None,
         role,
         password_hash: None,
+        origin: Origin::Import,
     };
     (new, row.groups, planned)
-}
-
-/// What a line changes of somebody: for people to read, and to be done.
-fn difference(known: &Known, row: &Row) -> (Vec<String>, AccountChange, Option<Vec<String>>) {
-    let user = &known.user;
-    let mut said = Vec::new();
-    let mut say = |field: &str, before: &str, after: &str| {
-        said.push(format!("{field}: {before} → {after}"));
-    };
-    let mut change = AccountChange::default();
-    let username = user.username.as_deref().unwrap_or_default();
-    if username != row.username.as_str() {
-        say("username", username, row.username.as_str());
-        change.username = Username::parse(row.username.as_str()).ok();
-    }
-    if *user.person.name != *row.name.as_str() {
-        say("name", &user.person.name, row.name.as_str());
-        change.name = DisplayName::parse(row.name.as_str()).ok();
-    }
-    if let Some(role) = row.role.filter(|role| *role != user.role) {
-        say("role", user.role.as_str(), role.as_str());
-        change.role = Some(role);
-    }
-    if let Some(email) = row.email.as_ref().filter(|email| **email != user.email) {
-        let show = |email: &Option<String>| email.clone().unwrap_or_else(|| "–".into());
-        say("email", &show(&user.email), &show(email));
-        change.email = Some(email.clone());
-    }
-    let mut wanted = row.groups.clone();
-    wanted.iter_mut().for_each(|groups| groups.sort());
-    let groups = wanted.filter(|wanted| *wanted != known.groups);
-    if let Some(groups) = &groups {
-        say("groups", &known.groups.join(", "), &groups.join(", "));
-    }
-    if let Some(disabled) = row.disabled.filter(|now| *now != user.disabled) {
-        let status = |disabled| if disabled { "disabled" } else { "active" };
-        say("status", status(user.disabled), status(disabled));
-        change.disabled = Some(disabled);
-    }
-    (said, change, groups)
 }

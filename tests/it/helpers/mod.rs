@@ -13,7 +13,7 @@ use schoolbell::model::groups::{GroupKind, NewGroup};
 use schoolbell::model::ids::UserId;
 use schoolbell::model::keys::Scope;
 use schoolbell::model::time::{ManualClock, Time};
-use schoolbell::model::users::{DisplayName, NewUser, Role, User, Username};
+use schoolbell::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
 use schoolbell::service;
 use schoolbell::{App, Config, server};
 use serde_json::{Value, json};
@@ -154,6 +154,7 @@ impl TestApp {
             avatar: None,
             role,
             password_hash: None,
+            origin: Origin::Import,
         };
         let user = Arc::new(service::users::add(&self.app, new).await.unwrap());
         self.log_in(user)
@@ -168,6 +169,12 @@ impl TestApp {
             address: self.address.clone(),
             routes: self.routes.clone(),
         }
+    }
+
+    /// The same person with a new token: what they had before has ended.
+    pub async fn again(&self, person: &Person) -> Person {
+        let user = service::users::known(&self.app, person.user.id()).await;
+        self.log_in(user.unwrap())
     }
 
     pub async fn admin(&self) -> Person {

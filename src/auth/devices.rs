@@ -1,0 +1,64 @@
+//! Devices on which somebody has logged in before (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): each keeps a
+//! signed cookie for the account, with which the right password gets in, whatever others try meanwhile.
+
+use sha2::{Digest, Sha256};
+
+use super::tokens::Tokens;
+use crate::error::Result;
+use crate::model::ids::UserId;
+use crate::model::random;
+use crate::model::time::Time;
+
+/// How long a device is known, in seconds.
+pub const LIFETIME: i64 = 180 * 24 * 3_600;
+/// How the name of a cookie begins; what follows tells accounts apart and names none.
+const PREFIX: &str = "schoolbell_device_";
+
+/// A cookie to be set.
+#[derive(Debug, Clone)]
+pub struct DeviceCookie {
+    pub name: String,
+    pub value: String,
+}
+
+/// Makes the cookie of a device for an account. It ends with the password.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] without random numbers.
+pub fn issue(tokens: &Tokens, user: &UserId, hash: &str, now: Time) -> Result<DeviceCookie> {
+    let until = now.seconds() + LIFETIME;
+    let nonce = random::base64url::<12>()?;
+    let mac = sign(tokens, user, hash, until, &nonce);
+    Ok(DeviceCookie {
+        name: name(user),
+        value: format!("{until}.{nonce}.{mac}"),
+    })
+}
+
+/// Which device it is, if one of these cookies is the account's.
+pub fn known<'c>(
+    tokens: &Tokens,
+    mut cookies: impl Iterator<Item = (&'c str, &'c str)>,
+    user: &UserId,
+    hash: &str,
+    now: Time,
+) -> Option<String> {
+    let wanted = name(user);
+    let (_, value) = cookies.find(|(name, _)| *name == wanted)?;
+    let mut parts = value.splitn(3, '.');
+    let (until, nonce, mac) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+    let good = now.seconds() <= until && sign(tokens, user, hash, until, nonce) == mac;
+    good.then(|| nonce.to_owned())
+}
+
+fn name(user: &UserId) -> String {
+    let digest = Sha256::digest(user.as_str());
+    let hex: String = digest[..6].iter().map(|b| format!("{b:02x}")).collect();
+    format!("{PREFIX}{hex}")
+}
+
+fn sign(tokens: &Tokens, user: &UserId, hash: &str, until: i64, nonce: &str) -> String {
+    let all = Sha256::digest(format!("{until} {nonce} {user} {hash}"));
+    let hex: String = all.iter().map(|b| format!("{b:02x}")).collect();
+    tokens.mac(&format!("device {hex}"))
+}

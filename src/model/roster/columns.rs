@@ -1,0 +1,247 @@
+//! Which column of a file is what, and a person from a line.
+
+use std::collections::HashMap;
+
+use csv::StringRecord;
+
+use super::Row;
+use super::read::file;
+use super::write::unguard;
+use crate::error::{Error, Result};
+use crate::model::accounts::parse_email;
+use crate::model::groups::NewGroup;
+use crate::model::ids::UserId;
+use crate::model::users::{DisplayName, Role, Username};
+
+/// The most groups of one person.
+const MAX_GROUPS: usize = 50;
+
+const OWN: [&str; 7] = [
+    "username", "name", "role", "groups", "email", "status", "id",
+];
+const OF_ONE_ROSTER: [&str; 9] = [
+    "sourcedid",
+    "username",
+    "givenname",
+    "familyname",
+    "role",
+    "groups",
+    "email",
+    "status",
+    "enableduser",
+];
+
+/// Where each column is.
+pub struct Columns<'a> {
+    header: &'a StringRecord,
+    at: HashMap<String, usize>,
+    known: &'static [&'static str],
+    /// By the id of each person, where a file of their own has them.
+    roles: Option<&'a HashMap<String, Role>>,
+}
+
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace(['_', ' ', '-'], "")
+}
+
+impl<'a> Columns<'a> {
+    fn find(header: &'a StringRecord) -> Self {
+        let mut at = HashMap::new();
+        for (column, name) in header.iter().enumerate() {
+            at.entry(plain(name)).or_insert(column);
+        }
+        Columns {
+            header,
+            at,
+            known: &[],
+            roles: None,
+        }
+    }
+
+    fn need(&self, needed: &[&str]) -> Result<()> {
+        let missing: Vec<&str> = needed
+            .iter()
+            .filter(|name| !self.at.contains_key(**name))
+            .copied()
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(file(format!("has no column {}", missing.join(", "))))
+    }
+
+    pub fn of_people(
+        header: &'a StringRecord,
+        roles: Option<&'a HashMap<String, Role>>,
+    ) -> Result<Self> {
+        let mut columns = Columns {
+            roles,
+            ..Self::find(header)
+        };
+        if columns.is_one_roster() {
+            columns.need(&["sourcedid", "username", "givenname", "familyname"])?;
+            columns.known = &OF_ONE_ROSTER;
+            if roles.is_none() && !columns.at.contains_key("role") {
+                return Err(file(
+                    "has no column role: OneRoster 1.2 keeps roles in roles.csv; send both files"
+                        .into(),
+                ));
+            }
+        } else {
+            columns.need(&["username", "name", "role"])?;
+            columns.known = &OWN;
+        }
+        Ok(columns)
+    }
+
+    pub fn of_roles(header: &'a StringRecord) -> Result<Self> {
+        let columns = Self::find(header);
+        columns.need(&["usersourcedid", "role"])?;
+        Ok(columns)
+    }
+
+    fn is_one_roster(&self) -> bool {
+        self.at.contains_key("sourcedid")
+    }
+
+    /// Names that mean nothing here.
+    pub fn unused(&self) -> Vec<String> {
+        let names = self.header.iter().filter(|name| !name.is_empty());
+        names
+            .filter(|name| !self.known.contains(&&*plain(name)))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Names that stand twice, of which the first counts.
+    pub fn repeated(&self) -> Vec<String> {
+        let names = self.header.iter().enumerate();
+        names
+            .filter(|(column, name)| {
+                !name.is_empty()
+                    && self
+                        .at
+                        .get(&plain(name))
+                        .is_some_and(|first| first != column)
+            })
+            .map(|(_, name)| name.to_owned())
+            .collect()
+    }
+
+    /// The cell, where the file has the column and the line is so long.
+    fn cell(&self, record: &StringRecord, name: &str) -> Option<String> {
+        record.get(*self.at.get(name)?).map(unguard)
+    }
+
+    pub fn row(&self, record: &StringRecord, line: u64) -> Result<Row> {
+        let needed = |name| self.cell(record, name).unwrap_or_default();
+        let given = |name| self.cell(record, name).filter(|cell| !cell.is_empty());
+        let one_roster = self.is_one_roster();
+        let names: &[&str] = if one_roster {
+            &["username", "givenname", "familyname"]
+        } else {
+            &["username", "name", "role"]
+        };
+        let short = |name: &&&str| self.at.get(**name).is_some_and(|at| *at >= record.len());
+        if let Some(name) = names.iter().find(short) {
+            return Err(Error::invalid(*name, "is missing: the line ends before it"));
+        }
+        let name = if one_roster {
+            format!("{} {}", needed("givenname"), needed("familyname"))
+        } else {
+            needed("name")
+        };
+        let id = given(if one_roster { "sourcedid" } else { "id" });
+        let of_file = self.roles.zip(id.as_ref());
+        let role = match of_file.and_then(|(roles, id)| roles.get(id)) {
+            Some(role) => Some(*role),
+            None => given("role").as_deref().map(parse_role).transpose()?,
+        };
+        Ok(Row {
+            line,
+            id: id.map(|id| UserId::parse_field("id", &id)).transpose()?,
+            username: Username::parse(&needed("username"))?,
+            name: DisplayName::parse(&name)?,
+            role,
+            groups: self
+                .cell(record, "groups")
+                .as_deref()
+                .map(groups)
+                .transpose()?,
+            email: self
+                .cell(record, "email")
+                .as_deref()
+                .map(parse_email)
+                .transpose()?,
+            disabled: self.disabled(record)?,
+        })
+    }
+
+    fn disabled(&self, record: &StringRecord) -> Result<Option<bool>> {
+        let lower = |name| self.cell(record, name).map(|cell| cell.to_lowercase());
+        if let Some("false" | "0" | "no") = lower("enableduser").as_deref() {
+            return Ok(Some(true));
+        }
+        match lower("status").as_deref() {
+            None | Some("") => Ok(None),
+            Some("active") => Ok(Some(false)),
+            Some("disabled" | "tobedeleted" | "inactive") => Ok(Some(true)),
+            Some(_) => Err(Error::invalid("status", "must be active or disabled")),
+        }
+    }
+
+    /// Whose role a line of `roles.csv` is, whether it is their primary one, and which; nothing where it is to be deleted.
+    pub fn role_of(&self, record: &StringRecord) -> Result<Option<(String, bool, Role)>> {
+        let cell = |name| self.cell(record, name).unwrap_or_default();
+        if cell("status").eq_ignore_ascii_case("tobedeleted") {
+            return Ok(None);
+        }
+        let primary = cell("roletype").eq_ignore_ascii_case("primary");
+        Ok(Some((
+            cell("usersourcedid"),
+            primary,
+            parse_role(&cell("role"))?,
+        )))
+    }
+}
+
+/// Ours, or one of OneRoster's (1.1, section 4.13.5 of its information model; 1.2, section 6.2.4).
+fn parse_role(text: &str) -> Result<Role> {
+    let text = text.to_lowercase();
+    Role::parse(&text)
+        .or(match text.as_str() {
+            "parent" | "relative" => Some(Role::Guardian),
+            "administrator"
+            | "districtadministrator"
+            | "siteadministrator"
+            | "systemadministrator"
+            | "principal"
+            | "aide"
+            | "proctor"
+            | "counselor" => Some(Role::Staff),
+            _ => None,
+        })
+        .ok_or_else(|| Error::invalid("role", "must be student, teacher, guardian or staff"))
+}
+
+fn groups(text: &str) -> Result<Vec<String>> {
+    let names = text.split([';', '|']).map(str::trim);
+    let mut groups: Vec<String> = Vec::new();
+    for name in names.filter(|name| !name.is_empty()) {
+        if groups.len() > MAX_GROUPS {
+            break;
+        }
+        let name = NewGroup::parse_name(name)
+            .map_err(|_| Error::invalid("groups", "must have names of 1 to 128 characters"))?;
+        if !groups.contains(&name) {
+            groups.push(name);
+        }
+    }
+    if groups.len() > MAX_GROUPS {
+        return Err(Error::invalid(
+            "groups",
+            format!("must not be more than {MAX_GROUPS}"),
+        ));
+    }
+    Ok(groups)
+}

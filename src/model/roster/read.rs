@@ -1,0 +1,446 @@
+//! Reading the file. A line that cannot be used is told with its number and its reason; the others stand. What cannot be read for
+//! certain is such a line, and where there is one, nobody is shut out for not being in the file.
+
+use std::collections::HashMap;
+
+use csv::StringRecord;
+
+use super::columns::Columns;
+use super::quotes;
+use super::{BadRow, Roster, Row};
+use crate::error::{Error, Result};
+use crate::model::users::Role;
+
+/// The most people that one file may hold.
+pub const MAX_ROWS: usize = 20_000;
+
+/// The files of an import.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    pub users: Vec<u8>,
+    /// OneRoster 1.2 keeps the roles of people in a file of their own.
+    pub roles: Option<Vec<u8>>,
+}
+
+/// Reads files. The first line of each names the columns: `username`, `name` and `role` are needed, `groups` (with `;` or `|`
+/// between them), `email`, `status` and `id` may be there. A file with `sourcedId` is read as OneRoster 1.1 or 1.2 has it.
+///
+/// # Errors
+/// [`Error::Invalid`] on `file` for what cannot be read as a whole: another encoding than UTF-8, no header, missing columns, a
+/// quote that is not closed, more than [`MAX_ROWS`] people.
+pub fn parse(files: &Files) -> Result<Roster> {
+    let roles = files.roles.as_deref().map(roles).transpose()?;
+    let table = Table::read(&files.users)?;
+    let columns = Columns::of_people(&table.header, roles.as_ref())?;
+    let mut roster = Roster {
+        unused_columns: columns.unused(),
+        repeated_columns: columns.repeated(),
+        ..Roster::default()
+    };
+    let mut seen: HashMap<String, u64> = HashMap::new();
+    for (line, record) in table.records()? {
+        let row = record.and_then(|record| columns.row(&record, line));
+        match row.and_then(|row| once(row, &mut seen)) {
+            Ok(row) => roster.rows.push(row),
+            Err(error) => roster.bad.extend(bad(line, &error)),
+        }
+    }
+    if roster.rows.is_empty() && roster.bad.is_empty() {
+        return Err(file("holds nobody".into()));
+    }
+    Ok(roster)
+}
+
+/// OneRoster's `roles.csv` (1.2, section 4.2.13): who is what. The first active role that is somebody's primary one counts, else
+/// the first.
+fn roles(bytes: &[u8]) -> Result<HashMap<String, Role>> {
+    let table = Table::read(bytes)?;
+    let columns = Columns::of_roles(&table.header)?;
+    let mut roles: HashMap<String, (bool, Role)> = HashMap::new();
+    for (line, record) in table.records()? {
+        let place = |error: Error| match error.details().first() {
+            Some(detail) => file(format!(
+                "cannot be used: line {line} of roles.csv: {} {}",
+                detail.field, detail.message
+            )),
+            None => error,
+        };
+        let Some((user, primary, role)) =
+            columns.role_of(&record.map_err(place)?).map_err(place)?
+        else {
+            continue;
+        };
+        let known = roles.get(&user).map(|(primary, _)| *primary);
+        if known.is_none() || primary && known == Some(false) {
+            roles.insert(user, (primary, role));
+        }
+    }
+    Ok(roles
+        .into_iter()
+        .map(|(user, (_, role))| (user, role))
+        .collect())
+}
+
+/// A file, its ends of lines made one kind.
+struct Table {
+    text: String,
+    delimiter: u8,
+    header: StringRecord,
+    /// Lines before the header.
+    before: u64,
+}
+
+impl Table {
+    fn read(bytes: &[u8]) -> Result<Self> {
+        let text = decode(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
+        // What Excel takes for the name of the separator, and writes itself where it is told to.
+        let named = text.strip_prefix("sep=").and_then(|rest| {
+            let (name, rest) = rest.split_once('\n')?;
+            matches!(name, "," | ";" | "\t" | "|").then(|| (name.as_bytes()[0], rest.to_owned()))
+        });
+        let before = u64::from(named.is_some());
+        let (delimiter, text) = named.unwrap_or_else(|| (guess(&text), text));
+        let quotes = quotes::scan(&text, delimiter);
+        if let Some(line) = quotes.open {
+            return Err(file(format!(
+                "has a quote in line {} that is not closed: close it or take it out",
+                line + before
+            )));
+        }
+        let mut reader = reader(&text, delimiter);
+        let header = reader.headers().map_err(unreadable)?.clone();
+        Ok(Table {
+            text,
+            delimiter,
+            header,
+            before,
+        })
+    }
+
+    /// Each line that holds something, by its number.
+    fn records(&self) -> Result<Vec<(u64, Result<StringRecord>)>> {
+        let mut lines = Lines {
+            text: self.text.as_bytes(),
+            at: 0,
+            line: 1,
+        };
+        let mut spreads = quotes::scan(&self.text, self.delimiter)
+            .spreads
+            .into_iter()
+            .peekable();
+        let cut_off = !self.text.ends_with('\n');
+        let mut records = Vec::new();
+        let mut reader = reader(&self.text, self.delimiter);
+        let mut read = reader.records().peekable();
+        while let Some(record) = read.next() {
+            let record = record.map_err(unreadable)?;
+            if record.iter().all(str::is_empty) {
+                continue;
+            }
+            let byte = record.position().map_or(0, csv::Position::byte) as usize;
+            let line = lines.of(byte);
+            while spreads.next_if(|spread| spread.from < line).is_some() {}
+            let next = spreads.peek().filter(|spread| {
+                let after = line
+                    + record
+                        .iter()
+                        .map(|c| c.matches('\n').count() as u64)
+                        .sum::<u64>();
+                spread.from <= after
+            });
+            let last = read.peek().is_none();
+            let whole = if let Some(spread) = next {
+                Err(Error::invalid(
+                    "quotes",
+                    format!(
+                        "open in line {} and close in line {}: one is missing, or a cell holds a line break",
+                        spread.from + self.before,
+                        spread.to + self.before
+                    ),
+                ))
+            } else if last && cut_off && record.len() < self.header.len() {
+                Err(Error::invalid(
+                    "line",
+                    "ends too early: the file may be cut off",
+                ))
+            } else {
+                Ok(record)
+            };
+            if records.len() >= MAX_ROWS {
+                return Err(file(format!("must not hold more than {MAX_ROWS} people")));
+            }
+            records.push((line + self.before, whole));
+        }
+        Ok(records)
+    }
+}
+
+fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes())
+}
+
+/// Spreadsheets write what their country separates lists with.
+fn guess(text: &str) -> u8 {
+    let first = text.lines().next().unwrap_or_default();
+    let count = |c: char| first.matches(c).count();
+    let delimiter = [',', ';', '\t']
+        .into_iter()
+        .max_by_key(|c| (count(*c), *c == ','));
+    delimiter.unwrap_or(',') as u8
+}
+
+/// Counts lines as people do: the reader's own position of a record lies before the end of the line above, and before empty
+/// lines.
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of what begins at this byte or, over ends of lines, after it. Bytes must rise.
+    fn of(&mut self, byte: usize) -> u64 {
+        while let Some(&next) = self.text.get(self.at) {
+            if self.at >= byte && next != b'\n' {
+                break;
+            }
+            self.line += u64::from(next == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
+/// A username or an id that stands in an earlier line is refused.
+fn once(row: Row, seen: &mut HashMap<String, u64>) -> Result<Row> {
+    let id = row.id.as_ref().map(|id| ("id", format!("id {id}")));
+    let username = format!("username {}", row.username.key());
+    for (field, key) in id.into_iter().chain([("username", username)]) {
+        if let Some(line) = seen.insert(key, row.line) {
+            return Err(Error::invalid(
+                field,
+                format!("stands in line {line} already"),
+            ));
+        }
+    }
+    Ok(row)
+}
+
+/// What is wrong with a line.
+pub fn bad(line: u64, error: &Error) -> Option<BadRow> {
+    let error = error.details().first()?.clone();
+    Some(BadRow { line, error })
+}
+
+fn decode(bytes: &[u8]) -> Result<&str> {
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Err(file(
+            "is a zip file or a workbook of Excel: send its users.csv, or save it as CSV UTF-8"
+                .into(),
+        ));
+    }
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(file("is UTF-16: save it as CSV UTF-8".into()));
+    }
+    let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        file(format!("is not UTF-8 in line {line}: save it as CSV UTF-8"))
+    })
+}
+
+fn unreadable(error: csv::Error) -> Error {
+    let line = error.position().map_or(1, csv::Position::line);
+    file(format!("cannot be read at line {line}"))
+}
+
+pub(super) fn file(message: String) -> Error {
+    Error::invalid("file", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::FieldError;
+
+    fn file_of(users: &[u8]) -> Files {
+        Files {
+            users: users.to_vec(),
+            roles: None,
+        }
+    }
+
+    fn read(text: &str) -> Roster {
+        parse(&file_of(text.as_bytes())).unwrap()
+    }
+
+    fn refused(bytes: &[u8]) -> FieldError {
+        parse(&file_of(bytes)).unwrap_err().details()[0].clone()
+    }
+
+    #[test]
+    fn our_own_columns_in_any_order_and_with_either_separator() {
+        for text in [
+            "role,username,name,groups\nteacher,ada,Ada Lovelace,7a; chess\n",
+            "role;username;name;groups\r\nteacher;ada;\"Ada Lovelace\";7a|chess\r\n",
+            "\u{feff}Role\tUsername\tName\tGroups\nTeacher\tada\tAda Lovelace\t7a;chess;7a\n",
+        ] {
+            let roster = read(text);
+            assert!(roster.bad.is_empty(), "{:?}", roster.bad);
+            let row = &roster.rows[0];
+            assert_eq!((row.line, row.role), (2, Some(Role::Teacher)));
+            assert_eq!(row.name.as_str(), "Ada Lovelace");
+            assert_eq!(row.groups.as_deref().unwrap(), ["7a", "chess"]);
+            assert_eq!(row.email, None);
+        }
+    }
+
+    #[test]
+    fn one_roster() {
+        let roster = read(
+            "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,email\n\
+             u-1,active,2026-01-01,true,o-1,parent,kim,,Kim,Lee,kim@home.example\n\
+             u-2,tobedeleted,2026-01-01,true,o-1,administrator,sam,,Sam,Poe,\n",
+        );
+        assert!(roster.bad.is_empty(), "{:?}", roster.bad);
+        let (kim, sam) = (&roster.rows[0], &roster.rows[1]);
+        assert_eq!(kim.id.as_ref().unwrap().as_str(), "u-1");
+        assert_eq!(kim.name.as_str(), "Kim Lee");
+        assert_eq!(
+            (kim.role, kim.disabled),
+            (Some(Role::Guardian), Some(false))
+        );
+        assert_eq!(kim.email, Some(Some("kim@home.example".into())));
+        assert_eq!((sam.role, sam.disabled), (Some(Role::Staff), Some(true)));
+    }
+
+    #[test]
+    fn a_bad_line_is_told_and_the_others_stand() {
+        let roster = read(
+            "username,name,role,email\n\
+             ada,Ada,teacher,\n\
+             ADA,Ada again,teacher,\n\
+             bob,,student,\n\
+             c d,Cid,student,\n\
+             eve,Eve,wizard,\n\
+             fay,Fay,student,nowhere\n\
+             \n\
+             gus,Gus,student,gus@x.example\n",
+        );
+        let bad: Vec<(u64, &str)> = roster
+            .bad
+            .iter()
+            .map(|row| (row.line, row.error.field.as_str()))
+            .collect();
+        let wanted = [
+            (3, "username"),
+            (4, "name"),
+            (5, "username"),
+            (6, "role"),
+            (7, "email"),
+        ];
+        assert_eq!(bad, wanted);
+        assert!(roster.bad[0].error.message.contains("line 2"));
+        assert_eq!(roster.rows.len(), 2);
+        assert_eq!(roster.rows[1].line, 9);
+    }
+
+    /// The lines of a file that are bad, and the field of each.
+    fn bad_lines(text: &str) -> Vec<(u64, String)> {
+        let bad = read(text).bad.into_iter();
+        bad.map(|row| (row.line, row.error.field)).collect()
+    }
+
+    #[test]
+    fn a_quote_that_is_missing_is_told_and_swallows_nobody() {
+        let open = "username,name,role,notes\nann,Ann,student,\nbob,Bob,student,\"likes chess\ncid,Cid,student,\n";
+        assert!(refused(open.as_bytes()).message.contains("line 3"));
+        // Closed by the next one that is there.
+        let swallowing = format!("{open}dee,Dee,student,\"likes go\"\neve,Eve,student,\n");
+        assert_eq!(bad_lines(&swallowing), [(3, "quotes".into())]);
+        let named = format!("sep=;\n{}", open.replace(',', ";"));
+        assert!(refused(named.as_bytes()).message.contains("line 4"));
+    }
+
+    #[test]
+    fn a_line_that_ends_too_early_is_bad() {
+        let file = "username,name,role,email\nann,Ann,student,\n";
+        assert_eq!(bad_lines(&format!("{file}cid,Ci")), [(3, "line".into())]);
+        assert_eq!(
+            bad_lines(&format!("{file}new1,N\nbob,Bob,student,\n")),
+            [(3, "role".into())]
+        );
+        assert_eq!(
+            bad_lines(&format!("{file}cid,Cid,student")),
+            [(3, "line".into())]
+        );
+        assert_eq!(bad_lines(&format!("{file}cid,Cid,student\n")), []);
+        assert_eq!(bad_lines(&format!("{file}cid,Cid,student,")), []);
+    }
+
+    #[test]
+    fn files_as_programs_write_them() {
+        let named = read("sep=;\nusername;name;role\nann;Ann;student\nb b;Bob;student\n");
+        assert_eq!((named.rows[0].line, named.bad[0].line), (3, 4));
+        let mac = read("username,name,role\rann,Ann,student\rb b,Bob,student\r");
+        assert_eq!((mac.rows[0].line, mac.bad[0].line), (2, 3));
+        assert!(refused(b"PK\x03\x04zip").message.contains("zip"));
+        let twice = read("username,name,role,Username,group\nann,Ann,student,zzz,7a\n");
+        assert_eq!(twice.rows[0].username.as_str(), "ann");
+        assert_eq!(twice.repeated_columns, ["Username"]);
+        assert_eq!(twice.unused_columns, ["group"]);
+        let off = read(
+            "sourcedId,enabledUser,role,username,givenName,familyName\n1,0,student,ann,Ann,Lee\n",
+        );
+        assert_eq!(off.rows[0].disabled, Some(true));
+    }
+
+    #[test]
+    fn many_groups_are_refused_at_once() {
+        let groups: Vec<String> = (0..80_000).map(|n| format!("g{n}")).collect();
+        let text = format!(
+            "username,name,role,groups\nann,Ann,student,\"{}\"\n",
+            groups.join(";")
+        );
+        let began = std::time::Instant::now();
+        assert_eq!(bad_lines(&text), [(2, "groups".into())]);
+        assert!(began.elapsed().as_secs() < 2, "it took tens of seconds");
+    }
+
+    #[test]
+    fn one_roster_1_2_keeps_roles_in_a_file_of_their_own() {
+        let users = "sourcedId,status,enabledUser,username,givenName,familyName\nT1,active,true,t.one,Tess,One\nS1,active,true,s.one,Sam,One\nX1,active,true,x.one,Xi,One\n";
+        assert!(refused(users.as_bytes()).message.contains("roles.csv"));
+        let roles = "sourcedId,status,userSourcedId,roleType,role\nR0,active,T1,secondary,parent\nR1,active,T1,primary,teacher\nR2,active,S1,primary,student\nR3,tobedeleted,X1,primary,student\n";
+        let files = Files {
+            users: users.into(),
+            roles: Some(roles.into()),
+        };
+        let roles: Vec<Option<Role>> = parse(&files)
+            .unwrap()
+            .rows
+            .iter()
+            .map(|row| row.role)
+            .collect();
+        assert_eq!(roles, [Some(Role::Teacher), Some(Role::Student), None]);
+    }
+
+    #[test]
+    fn what_is_no_such_file_is_refused_whole() {
+        assert!(refused(b"username,name\nx,y\n").message.contains("role"));
+        assert!(refused(b"").message.contains("no column"));
+        assert!(refused(b"username,name,role\n").message.contains("nobody"));
+        let latin = refused(b"username,name,role\na,A,student\nb,Jos\xe9,student\n");
+        assert!(latin.message.contains("line 3"), "{latin:?}");
+        assert!(refused(b"\xff\xfeu\0s\0").message.contains("UTF-16"));
+        let row = |n: usize| format!("u{n},N,student\n");
+        let many = (0..200_000).map(row).collect::<String>();
+        let many = refused(format!("username,name,role\n{many}").as_bytes());
+        assert!(many.message.contains("20000"), "{many:?}");
+    }
+}
