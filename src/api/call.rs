@@ -14,7 +14,7 @@ use super::request::{BodyStream, Peer};
 use crate::app::App;
 use crate::config::Server;
 use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
-use crate::limits::rates::Kind;
+use crate::limits::rates::{Kind, Stranger};
 use crate::limits::seats::Seat;
 use crate::limits::turns::Turn;
 use crate::model::audit::By;
@@ -99,19 +99,29 @@ impl Call {
         if kind == Kind::Write {
             self.app.pressure.admit(kind)?;
         }
-        self.count_stranger()
+        // What is sent without a token is a login, or what leads to one.
+        let what = match kind {
+            Kind::Write => Stranger::Login,
+            _ => Stranger::Request,
+        };
+        admit_stranger(&self.app, self.peer, &self.headers, what)
     }
 
     fn count_stranger(&self) -> Result<()> {
-        admit_stranger(&self.app, self.peer, &self.headers)
+        admit_stranger(&self.app, self.peer, &self.headers, Stranger::Request)
     }
 
     /// A request that a proxy forwards comes from this machine too: then it is the token that counts.
     fn admit_local(&self) -> Result<()> {
         let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-        let direct = !forwarded
-            .iter()
-            .any(|name| self.headers.contains_key(*name));
+        // One that adds none of these names itself by the name that it is called by: on this machine that is no name of it.
+        let named = self.headers.get(header::HOST).and_then(|h| h.to_str().ok());
+        let public = !self.app.config.server.public_url.is_empty();
+        let elsewhere = public && !named.is_none_or(is_loopback_name);
+        let direct = !elsewhere
+            && !forwarded
+                .iter()
+                .any(|name| self.headers.contains_key(*name));
         let loopback = |Peer(address): &Peer| match address.ip() {
             IpAddr::V6(ip) => ip
                 .to_ipv4_mapped()
@@ -203,7 +213,7 @@ async fn actor(
         Ok(token) => {
             // A made-up key costs a look into the database, which a made-up JWT does not.
             if token.starts_with(ApiKeySecret::PREFIX) {
-                admit_stranger(app, peer, headers)?;
+                admit_stranger(app, peer, headers, Stranger::Request)?;
             }
             auth::actor(app, token).await
         }
@@ -225,12 +235,17 @@ async fn actor(
 ///
 /// # Errors
 /// [`Error::TooMany`].
-pub fn admit_stranger(app: &App, peer: Option<Peer>, headers: &HeaderMap) -> Result<()> {
+pub fn admit_stranger(
+    app: &App,
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+    what: Stranger,
+) -> Result<()> {
     let Some(Peer(peer)) = peer else {
         return Ok(());
     };
     let address = forwarded_address(&app.config.server, peer.ip(), headers);
-    app.limits.rates.address(address)
+    app.limits.rates.address(address, what)
 }
 
 /// Where a request came from, unless that is a proxy, which brings many people.
@@ -277,6 +292,16 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
         _ => Err(bad),
     }
+}
+
+/// Whether a `Host` header names this machine for itself.
+fn is_loopback_name(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Compares in a time that tells nothing of where they differ.

@@ -136,6 +136,13 @@ impl Context {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
+        if app.config.server.tls() {
+            // RFC 6797; a proxy in front says so itself.
+            headers.insert(
+                header::STRICT_TRANSPORT_SECURITY,
+                HeaderValue::from_static("max-age=31536000"),
+            );
+        }
         // What a token may read, no cache may keep; a page says so itself.
         headers
             .entry(header::CACHE_CONTROL)

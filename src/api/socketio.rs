@@ -16,7 +16,7 @@ use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use super::{Route, request};
 use crate::app::App;
 use crate::error::Error;
-use crate::limits::rates::Kind;
+use crate::limits::rates::{Kind, Stranger};
 use crate::limits::seats::Seat;
 use crate::realtime::engineio::{MAX_PAYLOAD, Refused};
 use crate::realtime::polling::{Gone, Link, Sessions, Upgrading};
@@ -146,7 +146,7 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
     }
     if query.sid.is_empty() {
         app.pressure.admit(Kind::Socket)?;
-        admit_stranger(&app, request.peer, &request.headers)?;
+        admit_stranger(&app, request.peer, &request.headers, Stranger::Socket)?;
     }
     match (query.transport.as_str(), query.sid.as_str()) {
         (_, "") if request.method != Method::GET => Err(Refused::BadHandshakeMethod.into()),

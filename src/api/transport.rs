@@ -59,12 +59,15 @@ impl Transport {
     /// Bounds what the kernel keeps for a peer that does not read. It would take megabytes, and as long as it takes more, it
     /// does not show that nobody reads.
     pub fn bound_send_buffer(&self, bytes: usize) {
-        let socket = match &self.inner {
+        if let Err(error) = self.socket().set_send_buffer_size(bytes) {
+            tracing::debug!(%error, "SO_SNDBUF");
+        }
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        match &self.inner {
             Inner::Plain(stream) => SockRef::from(stream),
             Inner::Tls(stream) => SockRef::from(stream.get_ref().0),
-        };
-        if let Err(error) = socket.set_send_buffer_size(bytes) {
-            tracing::debug!(%error, "SO_SNDBUF");
         }
     }
 
@@ -102,8 +105,12 @@ impl Transport {
                 if slow.alarm.deadline() != deadline {
                     slow.alarm.as_mut().reset(deadline);
                 }
-                let alarm = slow.alarm.as_mut().poll(cx);
-                alarm.map(|()| Err(io::ErrorKind::TimedOut.into()))
+                std::task::ready!(slow.alarm.as_mut().poll(cx));
+                // Or the kernel keeps what it has not sent for as long as the peer takes a byte now and then.
+                if let Err(error) = self.socket().set_linger(Some(Duration::ZERO)) {
+                    tracing::debug!(%error, "SO_LINGER");
+                }
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
         }
     }

@@ -16,7 +16,7 @@ use super::request::{self, Peer};
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::limits::rates::Kind;
+use crate::limits::rates::{Kind, Stranger};
 use crate::limits::seats::Seat;
 use crate::model::events::Cursor;
 use crate::realtime::ws::{self, Opening};
@@ -70,7 +70,7 @@ async fn handshake(
     let since = since(&query)?;
     let identity = identity(&app, &headers).await;
     if !matches!(identity, Ok(Some(_))) {
-        admit_stranger(&app, peer, &headers)?;
+        admit_stranger(&app, peer, &headers, Stranger::Socket)?;
     }
     let identity = identity?;
     let upgrade = upgrade.ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;

@@ -94,6 +94,12 @@ struct Connection {
     tls: Option<Arc<Tls>>,
 }
 
+fn bad_request() -> api::reply::Response {
+    let mut response = api::reply::Response::default();
+    *response.status_mut() = hyper::StatusCode::BAD_REQUEST;
+    response
+}
+
 /// All places are taken. Over TLS it costs too much to say so.
 fn turn_away(stream: &TcpStream) {
     let answer = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -136,12 +142,24 @@ where
     transport.bound_send_buffer(SEND_BUFFER);
     let of_request = seat.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        let hosts = request
+            .headers()
+            .get_all(hyper::header::HOST)
+            .iter()
+            .count();
+        let bad = hosts != 1 && request.version() == hyper::Version::HTTP_11;
         let (seat, extensions) = (of_request.clone(), request.extensions_mut());
         extensions.insert(Peer(peer));
         seat.unknown();
         extensions.insert(seat);
-        let answer = service.clone().call(request);
-        async move { answer.await.map(Holding::of) }
+        let answer = (!bad).then(|| service.clone().call(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await.map(Holding::of),
+                // RFC 9112 section 3.2.
+                None => Ok(Holding::of(bad_request())),
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
