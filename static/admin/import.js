@@ -1,4 +1,4 @@
-// A CSV file of people: first what it would change, then, once confirmed, changing it.
+// CSV files of people: first what it would change, then, once confirmed, changing it.
 import { errorText, fieldText, number, t } from "/i18n/i18n.js";
 import { api, query } from "/ui/api.js";
 import { h } from "/ui/dom.js";
@@ -6,21 +6,23 @@ import { field } from "/ui/form.js";
 import { table } from "/ui/table.js";
 
 export default async function importPeople() {
-  const file = field({ name: "file", kind: "file", label: t("import.file"), help: t("import.help"), accept: ".csv,text/csv", required: true });
+  const file = field({ name: "file", kind: "file", label: t("import.file"), help: t("import.help"), accept: ".csv,.zip,text/csv,application/zip", required: true });
+  file.control.multiple = true;
   const missing = field({ name: "missing", kind: "checkbox", label: t("import.missing"), help: t("import.missing.help") });
+  const adopt = field({ name: "adopt", kind: "checkbox", label: t("import.adopt"), help: t("import.adopt.help") });
   const place = h("div", { "aria-live": "polite" });
   const button = h("button", {}, t("import.preview"));
 
   async function preview(event) {
     event.preventDefault();
-    const [chosen] = file.control.files;
+    const chosen = together([...file.control.files]);
     file.show(chosen ? "" : t("import.choose"));
     if (!chosen) return file.control.focus();
     button.disabled = true;
-    const disableMissing = missing.get();
+    const wishes = { disableMissing: missing.get(), adoptIds: adopt.get() };
     try {
-      const found = await api("POST", `/api/admin/roster/preview${query({ disableMissing })}`, chosen);
-      place.replaceChildren(shown(found, () => run(chosen, disableMissing, found)));
+      const found = await api("POST", `/api/admin/roster/preview${query(wishes)}`, chosen);
+      place.replaceChildren(shown(found, () => run(chosen, wishes, found)));
     } catch (error) {
       const [detail] = error.details ?? [];
       file.show(detail ? t("import.bad", { why: fieldText(detail) }) : errorText(error));
@@ -31,7 +33,7 @@ export default async function importPeople() {
     }
   }
 
-  async function run(chosen, disableMissing, { digest, adding, changing, disabling }) {
+  async function run(chosen, wishes, { digest, adding, changing, disabling }) {
     const total = adding + changing + disabling;
     const bar = h("progress", { max: total, value: 0, "aria-label": t("import.running") });
     const text = h("p", {}, t("import.running"));
@@ -44,7 +46,7 @@ export default async function importPeople() {
       }
     }, 250);
     try {
-      const done = await api("POST", `/api/admin/roster${query({ disableMissing, digest })}`, chosen);
+      const done = await api("POST", `/api/admin/roster${query({ ...wishes, digest })}`, chosen);
       place.replaceChildren(
         h("section", { class: "card" }, h("h2", {}, t("import.done")), h("p", {}, t("import.result", done)), h("a", { class: "button", href: "#/people" }, t("admin.people"))),
       );
@@ -59,9 +61,17 @@ export default async function importPeople() {
     "div",
     {},
     h("div", { class: "head" }, h("h1", {}, t("people.import")), h("a", { class: "button quiet", href: "#/people" }, t("import.back"))),
-    h("form", { class: "card", novalidate: true, onsubmit: preview }, file.element, missing.element, button),
+    h("form", { class: "card", novalidate: true, onsubmit: preview }, file.element, missing.element, adopt.element, button),
     place,
   );
+}
+
+/** One file as it is; several in a form. */
+function together(files) {
+  if (files.length < 2) return files[0];
+  const form = new FormData();
+  for (const file of files) form.append("file", file);
+  return form;
 }
 
 function shown(preview, confirm) {
@@ -107,6 +117,9 @@ function shown(preview, confirm) {
     h("h2", {}, t("import.what")),
     h("dl", { class: "tiles" }, tile("adding", adding), tile("changing", changing), tile("disabling", disabling), tile("unchanged", unchanged), tile("bad.count", bad)),
     problems,
+    preview.unusedColumns.length > 0 && h("p", {}, t("import.unused", { names: preview.unusedColumns.join(", ") })),
+    preview.repeatedColumns.length > 0 && h("p", { class: "wrong" }, t("import.repeated", { names: preview.repeatedColumns.join(", ") })),
+    preview.stillDisabled > 0 && h("p", {}, t("import.still", { n: preview.stillDisabled })),
     preview.newGroups.length > 0 && h("p", {}, t("import.groups", { names: preview.newGroups.join(", ") })),
     part("adding", adding, preview.added),
     part("changing", changing, preview.changed),

@@ -7,7 +7,7 @@ import { form } from "/ui/form.js";
 import { pages, table } from "/ui/table.js";
 import { secret } from "./people.js";
 
-const SCOPES = ["notify", "roster", "read"];
+const SCOPES = ["notify", "roster", "roster.roles", "read"];
 
 export default async function keys() {
   const list = pages(() => api("GET", "/api/admin/keys"), (rows) => show(rows, list.load));

@@ -6,9 +6,8 @@ export const session = new EventTarget();
 
 /** An answer's data, with `paging` where it is a list. Throws a SchoolbellError, or a TypeError without a connection. */
 export async function api(method, path, body) {
-  const file = body instanceof Blob;
-  const headers = body === undefined ? {} : { "content-type": file ? "text/csv" : "application/json" };
-  const response = await fetch(path, { method, headers, body: file ? body : body && JSON.stringify(body) });
+  const file = body instanceof Blob || body instanceof FormData;
+  const response = await fetch(path, { method, headers: { ...type(body) }, body: file ? body : body && JSON.stringify(body) });
   const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
   if (answer.success) {
     if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
@@ -18,6 +17,13 @@ export async function api(method, path, body) {
   const logIn = ["credentials_invalid", "setup_code_invalid", "password_link_invalid"].includes(error.code);
   if (response.status === 401 && !logIn) session.dispatchEvent(new Event("over"));
   throw error;
+}
+
+/** The media type of a body; a form says its own. */
+function type(body) {
+  if (body === undefined || body instanceof FormData) return {};
+  if (!(body instanceof Blob)) return { "content-type": "application/json" };
+  return { "content-type": /\.zip$/i.test(body.name ?? "") ? "application/zip" : "text/csv" };
 }
 
 /** `?a=1&b=2` of what is given and not empty. */
