@@ -118,7 +118,7 @@ fn ids(field: &str, given: Vec<String>) -> Result<BTreeSet<String>> {
 
 pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Created<Sent>> {
     let (new, audience) = body.parse()?;
-    let sent = notifications::send(&call.app, call.label()?, new, audience).await?;
+    let sent = notifications::send(&call.app, call.by()?, new, audience).await?;
     Ok(Created {
         data: sent.sent.into(),
         fresh: sent.fresh,

@@ -123,6 +123,22 @@ impl Config {
                 "limits.failed_logins_per_address",
                 limits.failed_logins_per_address as usize,
             ),
+            (
+                "limits.text_bytes_per_day",
+                limits.text_bytes_per_day as usize,
+            ),
+            (
+                "limits.new_partners_per_day",
+                limits.new_partners_per_day as usize,
+            ),
+            (
+                "limits.recipients_per_minute",
+                limits.recipients_per_minute as usize,
+            ),
+            (
+                "limits.test_pushes_per_minute",
+                limits.test_pushes_per_minute as usize,
+            ),
             ("limits.header_seconds", limits.header_seconds as usize),
             ("limits.body_seconds", limits.body_seconds as usize),
         ];

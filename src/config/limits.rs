@@ -31,6 +31,14 @@ pub struct Limits {
     pub key_requests_per_minute: u32,
     /// Requests of one address that say not who calls.
     pub anonymous_requests_per_minute: u32,
+    /// Bytes of messages that a pupil or a guardian may write in a day; others fifty times as many.
+    pub text_bytes_per_day: u32,
+    /// People to whom a pupil or a guardian may write for the first time in a day, those of their own groups aside.
+    pub new_partners_per_day: u32,
+    /// People whom one person's notifications may go to in a minute, administrators' aside.
+    pub recipients_per_minute: u32,
+    /// Test pushes that one user may ask for in a minute.
+    pub test_pushes_per_minute: u32,
     /// Wrong passwords for one account before its logins must wait, longer each time.
     pub failed_logins_per_account: u32,
     /// Wrong passwords from one address before its logins must wait.
@@ -59,6 +67,10 @@ impl Default for Limits {
             requests_per_user: 64,
             key_requests_per_minute: 12_000,
             anonymous_requests_per_minute: 30_000,
+            text_bytes_per_day: 2 << 20,
+            new_partners_per_day: 10,
+            recipients_per_minute: 20_000,
+            test_pushes_per_minute: 5,
             failed_logins_per_account: 5,
             failed_logins_per_address: 300,
             header_seconds: 10,

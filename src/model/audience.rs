@@ -27,6 +27,31 @@ impl Audience {
     /// The most ids that one request may name.
     pub const MAX_NAMED: usize = 10_000;
 
+    /// Whom it is for, in few words and without a name, for the audit log.
+    pub fn describe(&self) -> String {
+        let mut said: Vec<String> = Vec::new();
+        if self.all {
+            said.push("everybody".into());
+        }
+        said.extend(self.roles.iter().map(|role| format!("role {role}")));
+        said.extend(
+            self.groups
+                .iter()
+                .take(10)
+                .map(|group| format!("group {group}")),
+        );
+        if self.groups.len() > 10 {
+            said.push(format!("{} more groups", self.groups.len() - 10));
+        }
+        if !self.users.is_empty() {
+            said.push(format!("{} by id", self.users.len()));
+        }
+        if !self.except.is_empty() {
+            said.push(format!("except {}", self.except.len()));
+        }
+        said.join(", ")
+    }
+
     /// Checks that the audience names somebody.
     pub fn checked(self) -> Result<Self> {
         let named = self.users.len() + self.except.len() + self.groups.len();

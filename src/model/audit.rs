@@ -30,6 +30,15 @@ impl By {
         }
     }
 
+    /// Whoever goes by this label, from nobody knows where any more.
+    pub fn label(actor: String) -> Self {
+        By {
+            actor,
+            address: None,
+            key: None,
+        }
+    }
+
     /// The server itself, of what came to it.
     pub fn server() -> Self {
         By {

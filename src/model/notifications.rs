@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Id, Seq};
+use super::ids::{Id, Seq, UserId};
 use super::text;
 use super::time::Time;
+use super::users::Role;
 use crate::error::{Error, Result};
 
 /// How soon a push service should deliver (RFC 8030 section 5.3).
@@ -163,9 +164,20 @@ pub struct Notification {
     pub title: String,
     pub message: String,
     pub link: Option<String>,
+    /// The person who sent it; `null` for a program of the school's.
+    pub sender: Option<Sender>,
     pub read: bool,
     pub read_at: Option<Time>,
     pub created_at: Time,
+}
+
+/// Who sent a notification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = NotificationSender)]
+pub struct Sender {
+    pub id: UserId,
+    pub name: String,
+    pub role: Role,
 }
 
 /// What the sender of a notification is told.

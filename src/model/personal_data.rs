@@ -4,19 +4,16 @@ use serde::Serialize;
 
 use super::accounts::Account;
 use super::audit::Entry;
-use super::messages::Message;
 use super::notifications::Notification;
 use super::preferences::Preferences;
 use super::subscriptions::Device;
 use super::time::Time;
 
-/// What somebody gets who asks for their data (GDPR, article 15).
+/// What somebody gets who asks for their data (GDPR, article 15), but for their messages, of which there may be many.
 #[derive(Debug, Serialize)]
 pub struct PersonalData {
     pub account: Option<Account>,
     pub push: Push,
-    /// By them and to them, the oldest first.
-    pub messages: Vec<Message>,
     /// Those that they took from their list, too.
     pub notifications: Vec<Notification>,
     /// Notifications and announcements that they sent.

@@ -92,7 +92,8 @@ async fn store(
             if fresh {
                 announcements::insert(tx, id, &new, reminder_of, &by.actor)?;
                 let target = id.to_string();
-                audit::note(tx, &by, Action::AnnouncementMade, &target, &new.title)?;
+                let detail = new.audience.describe();
+                audit::note(tx, &by, Action::AnnouncementMade, &target, &detail)?;
             }
             let made = earlier.map_or_else(|| announcements::by_id(tx, id), |one| Ok(Some(one)))?;
             let announcement = made.ok_or(Error::NotFound(Noun::Announcement))?;
@@ -177,7 +178,7 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
         ttl: TTL,
         idempotency_key: Some(key.clone()),
     };
-    let sent = super::notifications::send(app, sender.clone(), new, audience).await;
+    let sent = super::notifications::send(app, By::label(sender.clone()), new, audience).await;
     let id = match sent {
         Ok(sent) => sent.sent.id,
         // It went out before the crash, to an audience that has changed since.

@@ -13,7 +13,7 @@ pub async fn add(app: &App, by: By, new: NewGroup) -> Result<()> {
     app.store
         .write(move |tx| {
             groups::insert(tx, &new, tx.now)?;
-            audit::note(tx, &by, Action::GroupAdded, new.id.as_str(), &new.name)?;
+            audit::note(tx, &by, Action::GroupAdded, new.id.as_str(), "")?;
             Ok(((), Vec::new()))
         })
         .await

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
+use crate::limits::rates::is_bounded;
 use crate::model::events::{Effect, Event, Publication, UnreadNow};
 use crate::model::ids::{ConnectionId, Id, UserId};
 use crate::model::messages::{ClientId, Content, Message};
 use crate::model::pushes::Pushable;
 use crate::model::users::User;
 use crate::store::messages::{self, Marked};
-use crate::store::{WriteTx, users};
+use crate::store::{WriteTx, conversations, groups, users};
 
 /// A message to be sent.
 #[derive(Debug)]
@@ -33,11 +34,13 @@ pub struct SentMessage {
 /// message back and tells nobody.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for nobody and for the disabled.
+/// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for nobody and for the disabled; [`Error::TooMany`] for
+/// more text, or more new partners, than a day has.
 pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<SentMessage> {
     super::users::check_not_self(sender, &new.receiver, "receiverId")?;
     let receiver = super::users::known(app, &new.receiver).await?;
-    let (sender, hub) = (sender.clone(), app.hub.clone());
+    app.limits.rates.text(sender, new.content.as_str().len())?;
+    let (sender, app_in) = (sender.clone(), app.clone());
     app.store
         .write(move |tx| {
             if let Some(client_id) = &new.client_id
@@ -49,6 +52,7 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Sent
             if !super::users::may_write(&sender, &receiver) {
                 return Err(Error::NotFound(Noun::User));
             }
+            check_new_partner(tx, &app_in, &sender, &receiver)?;
             let message = messages::insert(tx, &sender, &receiver, new.content, new.client_id)?;
             let sent = stored(message, true);
             let publication = Publication {
@@ -57,11 +61,23 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Sent
                 event: Event::NewMessage(sent.message.clone()),
             };
             let seq = sent.message.seq;
-            let push = super::pushes::queue(tx, &hub, receiver.key, Pushable::Message, seq)?;
+            let push = super::pushes::queue(tx, &app_in.hub, receiver.key, Pushable::Message, seq)?;
             let effects = std::iter::once(publication.into()).chain(push);
             Ok((sent, effects.collect()))
         })
         .await
+}
+
+/// Pupils and guardians write to few people a day for the first time: whoever wants to reach everybody is no friend. People of one's
+/// own groups are free.
+fn check_new_partner(tx: &WriteTx, app: &App, sender: &User, receiver: &User) -> Result<()> {
+    let known = !is_bounded(sender.role)
+        || conversations::of_pair(tx, sender.key, receiver.key)?.is_some()
+        || groups::share(tx, sender.key, receiver.key)?;
+    if known {
+        return Ok(());
+    }
+    app.limits.rates.partner(sender.key)
 }
 
 fn stored(message: Message, fresh: bool) -> SentMessage {

@@ -8,15 +8,16 @@ use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::hub::Hub;
 use crate::model::audience::Audience;
+use crate::model::audit::{Action, By};
 use crate::model::events::{Effect, Event, Publication};
-use crate::model::ids::{ConnectionId, Id, UserKey};
+use crate::model::ids::{ConnectionId, Id, UserId, UserKey};
 use crate::model::notifications::{
     NewNotification, Notification, NotificationKey, NotificationsRead, Sent, Which,
 };
 use crate::model::pushes::Pushable;
-use crate::model::users::User;
+use crate::model::users::{Role, User};
 use crate::store::notifications;
-use crate::store::{WriteTx, pushes, users};
+use crate::store::{WriteTx, audit, pushes, users};
 
 /// Recipients that the first slice of a large announcement has, and the most that any has.
 const FIRST_SLICE: usize = 100;
@@ -39,25 +40,35 @@ pub struct SentNotification {
 /// [`Conflict::Idempotency`] when the key was used for a different request.
 pub async fn send(
     app: &App,
-    sender: String,
+    by: By,
     new: NewNotification,
     audience: Audience,
 ) -> Result<SentNotification> {
     let hash = request_hash(&new, &audience);
-    let hub = app.hub.clone();
+    let (hub, limits) = (app.hub.clone(), app.clone());
     let (outcome, delivery) = app
         .store
         .write(move |tx| {
-            if let Some(earlier) = earlier(tx, &sender, &new, &hash)? {
+            let sender = &by.actor;
+            if let Some(earlier) = earlier(tx, sender, &new, &hash)? {
                 return Ok(((earlier, None), Vec::new()));
             }
             let (people, unknown) = notifications::resolve(tx, &audience)?;
+            if is_bounded(tx, &by)? {
+                limits.limits.rates.recipients(sender, people.len())?;
+            }
             let sent = Sent {
                 id: Id::generate(),
                 recipients: people.len() as i64,
                 unknown,
             };
-            let key = notifications::insert(tx, &new, &sender, &hash, &sent)?;
+            let key = notifications::insert(tx, &new, sender, &hash, &sent)?;
+            // What goes to many can be misused quietly: it is written down, and its recipients see who sent it.
+            if people.len() > 1 {
+                let detail = format!("{}: {} people", audience.describe(), people.len());
+                let target = sent.id.to_string();
+                audit::note(tx, &by, Action::NotificationSent, &target, &detail)?;
+            }
             let outcome = SentNotification { sent, fresh: true };
             if people.len() <= FIRST_SLICE {
                 return Ok(((outcome, None), deliver(tx, &hub, key, people)?));
@@ -73,6 +84,16 @@ pub async fn send(
             .map_err(|e| Error::Internal(format!("delivery: {e}")))??;
     }
     Ok(outcome)
+}
+
+/// Whether so many people a minute are all that this sender reaches: programs of the school's and administrators reach everybody.
+fn is_bounded(tx: &WriteTx, by: &By) -> Result<bool> {
+    let id = by.actor.strip_prefix("user:").and_then(UserId::parse);
+    let Some(id) = id else {
+        return Ok(false);
+    };
+    let sender = users::by_id(tx, &id)?;
+    Ok(sender.is_some_and(|sender| sender.role != Role::Admin))
 }
 
 /// The hash by which a repeated request is told from a different one with the same key.

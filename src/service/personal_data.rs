@@ -1,10 +1,8 @@
 //! A person's data, for them to have or to be erased (GDPR, articles 15 and 17).
 
-use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
-
-use serde::Serialize;
 
 use super::slices;
 use crate::app::App;
@@ -12,6 +10,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
+use crate::model::messages::Message;
 use crate::model::personal_data::{Messages, PersonalData};
 use crate::model::time::Time;
 use crate::model::users::User;
@@ -36,28 +35,39 @@ pub async fn find(app: &App, name: &str) -> Result<User> {
     found.await?.ok_or(Error::NotFound(Noun::User))
 }
 
-/// Writes all that is stored of somebody into a new folder: JSON for programs, and a page for people.
+/// Writes all that is stored of somebody into a new folder: JSON for programs, and a page for people. Messages are written as they
+/// are read: there may be more of them than memory.
 ///
 /// # Errors
 /// When the folder exists already or cannot be written.
 pub async fn export(app: &App, by: By, user: User, folder: &Path) -> Result<()> {
     let id = user.id().clone();
-    let data = app.store.read(move |c| personal_data::of(c, &user)).await?;
-    let fail = |e: std::io::Error| Error::Internal(format!("{}: {e}", folder.display()));
+    let place = folder.to_owned();
     if folder.exists() {
         let why = "exists already: choose another folder";
         return Err(Error::Internal(format!("{} {why}", folder.display())));
     }
-    make_private_folder(folder).map_err(fail)?;
-    for (name, text) in files(&data)? {
-        fs::write(folder.join(name), text).map_err(fail)?;
-    }
+    app.store
+        .read_long(move |c| {
+            let data = personal_data::of(c, &user)?;
+            make_private_folder(&place)
+                .and_then(|()| write_files(&place, &data))
+                .map_err(|e| unwritable(&place, &e))?;
+            write_messages(&place, &data, |take| {
+                personal_data::messages(c, user.key, take)
+            })
+        })
+        .await?;
     app.store
         .write(move |tx| {
             audit::note(tx, &by, Action::PersonExported, id.as_str(), "")?;
             Ok(((), Vec::new()))
         })
         .await
+}
+
+fn unwritable(folder: &Path, error: &std::io::Error) -> Error {
+    Error::Internal(format!("{}: {error}", folder.display()))
 }
 
 fn make_private_folder(folder: &Path) -> std::io::Result<()> {
@@ -67,24 +77,66 @@ fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-fn files(data: &PersonalData) -> Result<[(&'static str, String); 7]> {
-    Ok([
-        ("account.json", json(&data.account)?),
-        ("push.json", json(&data.push)?),
-        ("messages.json", json(&data.messages)?),
-        ("notifications.json", json(&data.notifications)?),
-        ("sent.json", json(&data.sent)?),
-        ("audit.json", json(&data.audit)?),
-        ("index.html", page(data)),
-    ])
+fn private_file(path: &Path) -> std::io::Result<BufWriter<fs::File>> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(BufWriter::new)
 }
 
-fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string_pretty(value).map_err(|e| Error::Internal(format!("export: {e}")))
+fn write_files(folder: &Path, data: &PersonalData) -> std::io::Result<()> {
+    let write = |name: &str, value: serde_json::Result<String>| {
+        let mut file = private_file(&folder.join(name))?;
+        file.write_all(value?.as_bytes())?;
+        file.flush()
+    };
+    write("account.json", serde_json::to_string_pretty(&data.account))?;
+    write("push.json", serde_json::to_string_pretty(&data.push))?;
+    write(
+        "notifications.json",
+        serde_json::to_string_pretty(&data.notifications),
+    )?;
+    write("sent.json", serde_json::to_string_pretty(&data.sent))?;
+    write("audit.json", serde_json::to_string_pretty(&data.audit))
 }
 
-/// The page: no script, nothing from elsewhere, and every text shown as text.
-fn page(data: &PersonalData) -> String {
+/// Takes each message in turn.
+type Take<'t> = &'t mut dyn FnMut(Message) -> Result<()>;
+
+/// The two files that messages are in, written side by side.
+fn write_messages(
+    folder: &Path,
+    data: &PersonalData,
+    messages: impl FnOnce(Take) -> Result<()>,
+) -> Result<()> {
+    let fail = |e: std::io::Error| unwritable(folder, &e);
+    let mut json = private_file(&folder.join("messages.json")).map_err(fail)?;
+    let mut page = private_file(&folder.join("index.html")).map_err(fail)?;
+    write!(page, "{}", page_before(data)).map_err(fail)?;
+    let mut separator = "[\n";
+    messages(&mut |message| {
+        let mut one = || {
+            write!(json, "{separator}{}", serde_json::to_string(&message)?)?;
+            separator = ",\n";
+            let people = format!("{} to {}", message.sender.name, message.receiver.name);
+            page.write_all(
+                row(&[&message.created_at.to_string(), &people, &message.content]).as_bytes(),
+            )
+        };
+        one().map_err(fail)
+    })?;
+    let end = if separator == "[\n" { "[]" } else { "\n]" };
+    write!(json, "{end}")
+        .and_then(|()| json.flush())
+        .map_err(fail)?;
+    write!(page, "</table>\n{}", page_after(data))
+        .and_then(|()| page.flush())
+        .map_err(fail)
+}
+
+/// The page up to the rows of messages: no script, nothing from elsewhere, and every text shown as text.
+fn page_before(data: &PersonalData) -> String {
     let name = data.account.as_ref().map_or("", |account| &account.name);
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n\
@@ -110,15 +162,13 @@ fn page(data: &PersonalData) -> String {
         "Account",
         rows.map(|(k, v)| [k.to_owned(), v, String::new()]),
     );
-    let messages = data.messages.iter().map(|message| {
-        let people = format!("{} to {}", message.sender.name, message.receiver.name);
-        [
-            message.created_at.to_string(),
-            people,
-            message.content.clone(),
-        ]
-    });
-    table(&mut html, "Messages", messages);
+    html.push_str(&heading("Messages"));
+    html
+}
+
+/// The page behind the rows of messages.
+fn page_after(data: &PersonalData) -> String {
+    let mut html = String::new();
     let notifications = data.notifications.iter().map(|one| {
         let text = format!("{}\n{}", one.title, one.message);
         [one.created_at.to_string(), one.kind.clone(), text]
@@ -148,15 +198,22 @@ fn page(data: &PersonalData) -> String {
     html
 }
 
+fn heading(title: &str) -> String {
+    format!("<h2>{title}</h2>\n<table>\n")
+}
+
+fn row(cells: &[&str; 3]) -> String {
+    let cells: String = cells
+        .iter()
+        .map(|cell| format!("<td><p>{}</p>", escape(cell)))
+        .collect();
+    format!("<tr>{cells}\n")
+}
+
 fn table(html: &mut String, title: &str, rows: impl Iterator<Item = [String; 3]>) {
-    // Writing to a string does not fail.
-    let _ = write!(html, "<h2>{title}</h2>\n<table>\n");
-    for row in rows {
-        let cells: String = row
-            .iter()
-            .map(|cell| format!("<td><p>{}</p>", escape(cell)))
-            .collect();
-        let _ = writeln!(html, "<tr>{cells}");
+    html.push_str(&heading(title));
+    for cells in rows {
+        html.push_str(&row(&cells.each_ref().map(String::as_str)));
     }
     html.push_str("</table>\n");
 }

@@ -68,6 +68,7 @@ pub(super) fn queue(
 /// Pushes a test to each of the caller's devices, online or not, and returns how many those are.
 pub async fn test(app: &App, me: &User) -> Result<usize> {
     let me = me.key;
+    app.limits.rates.test_push(me)?;
     app.store
         .write(move |tx| {
             let queued = pushes::queue(tx, me, Pushable::Test, tx.next_seq(), false)?;

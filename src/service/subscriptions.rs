@@ -7,17 +7,22 @@ use crate::model::ids::{Id, UserKey};
 use crate::model::subscriptions::{Device, NewSubscription, PushKeys};
 use crate::model::users::User;
 use crate::push::guard;
-use crate::store::{subscriptions, users};
+use crate::store::{push_services, subscriptions, users};
 
 /// Stores the caller's browser. One that belonged to somebody else is the caller's from now on.
 ///
 /// # Errors
-/// [`Error::Invalid`] on `endpoint` when pushes may not go there.
+/// [`Error::Invalid`] on `endpoint` when pushes may not go there; [`Error::TooMany`] for more new push services than one person's
+/// browsers can have.
 pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
     guard::check(&app.config.push, &new.endpoint)?;
     let owner = me.key;
+    let limits = app.clone();
     app.store
         .write(move |tx| {
+            if !push_services::is_known(tx, &new.endpoint.origin())? {
+                limits.limits.rates.push_service(owner)?;
+            }
             // Somebody who was disabled a moment ago has lost their subscriptions, and must not get one back.
             if users::by_key(tx, owner)?.is_none_or(|user| user.disabled) {
                 return Err(Error::Unauthorized(Unauthorized::Disabled));

@@ -1,6 +1,6 @@
 //! The audit log. Triggers of the database see to it that lines are only added.
 
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, Row, named_params, params};
 
 use super::{WriteTx, all, first, run};
 use crate::error::Result;
@@ -37,6 +37,29 @@ pub fn count(connection: &Connection, actor: &str, action: Action, since: Time) 
     Ok(first(connection, sql, params, |row| row.get(0))?.unwrap_or(0))
 }
 
+const COLUMNS: &str =
+    "a.key, a.at, a.actor, coalesce(u.name, k.name), a.address, a.action, a.target,
+                       coalesce(p.name, g.name), a.detail
+                FROM audit a
+                LEFT JOIN users u ON a.actor LIKE 'user:%' AND u.id = substr(a.actor, 6)
+                LEFT JOIN api_keys k ON a.actor LIKE 'key:%' AND k.id = substr(a.actor, 5)
+                LEFT JOIN users p ON p.id = a.target
+                LEFT JOIN groups g ON g.id = a.target";
+
+fn entry(row: &Row) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        key: row.get(0)?,
+        at: Time(row.get(1)?),
+        actor: row.get(2)?,
+        actor_name: row.get(3)?,
+        address: row.get(4)?,
+        action: row.get(5)?,
+        target: row.get(6)?,
+        target_name: row.get(7)?,
+        detail: row.get(8)?,
+    })
+}
+
 /// The newest lines before `before`; of one action, where that is asked for.
 pub fn list(
     connection: &Connection,
@@ -44,30 +67,18 @@ pub fn list(
     action: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Entry>> {
-    let sql =
-        "SELECT a.key, a.at, a.actor, coalesce(u.name, k.name), a.address, a.action, a.target,
-                      coalesce(p.name, g.name), a.detail
-               FROM audit a
-               LEFT JOIN users u ON a.actor LIKE 'user:%' AND u.id = substr(a.actor, 6)
-               LEFT JOIN api_keys k ON a.actor LIKE 'key:%' AND k.id = substr(a.actor, 5)
-               LEFT JOIN users p ON p.id = a.target
-               LEFT JOIN groups g ON g.id = a.target
-               WHERE a.key < :before AND (:action IS NULL OR a.action = :action)
-               ORDER BY a.key DESC LIMIT :limit";
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE a.key < :before AND (:action IS NULL OR a.action = :action)
+         ORDER BY a.key DESC LIMIT :limit"
+    );
     let params = named_params! {
         ":before": before.unwrap_or(i64::MAX), ":action": action, ":limit": limit,
     };
-    all(connection, sql, params, |row| {
-        Ok(Entry {
-            key: row.get(0)?,
-            at: Time(row.get(1)?),
-            actor: row.get(2)?,
-            actor_name: row.get(3)?,
-            address: row.get(4)?,
-            action: row.get(5)?,
-            target: row.get(6)?,
-            target_name: row.get(7)?,
-            detail: row.get(8)?,
-        })
-    })
+    all(connection, &sql, params, entry)
+}
+
+/// All lines of what somebody did or what was done to them, the newest first.
+pub fn about(connection: &Connection, actor: &str, target: &str) -> Result<Vec<Entry>> {
+    let sql = format!("SELECT {COLUMNS} WHERE a.actor = ?1 OR a.target = ?2 ORDER BY a.key DESC");
+    all(connection, &sql, [actor, target], entry)
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{first, meta, open};
+use super::{first, meta, open, users};
 use crate::error::Result;
+use crate::model::text::case_key;
 use crate::model::time::Time;
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
@@ -23,6 +24,23 @@ pub fn newest_time(path: &Path) -> Result<Time> {
         coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'health'), 0))";
     let newest = first(&connection, sql, [], |row| row.get(0))?;
     Ok(Time(newest.unwrap_or(0)))
+}
+
+/// Usernames that are compared as the same, the older first. None in a database that is still to be brought up to date.
+pub fn shadowed_usernames(path: &Path) -> Result<Vec<(String, String)>> {
+    let connection = connect(path, open::read_only())?;
+    let has_key = "SELECT 1 FROM pragma_table_info('users') WHERE name = 'username_key'";
+    if first(&connection, has_key, [], |_| Ok(()))?.is_none() {
+        return Ok(Vec::new());
+    }
+    let shadowed = users::without_username_key(&connection)?.into_iter();
+    let mut pairs = Vec::new();
+    for other in shadowed.filter_map(|user| user.username) {
+        let sql = "SELECT username FROM users WHERE username_key = ?1";
+        let older = first(&connection, sql, [case_key(&other)], |row| row.get(0))?;
+        pairs.push((older.unwrap_or_default(), other));
+    }
+    Ok(pairs)
 }
 
 /// Writes once, through to the disk.

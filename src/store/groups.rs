@@ -53,6 +53,13 @@ pub fn list(connection: &Connection) -> Result<Vec<Group>> {
     })
 }
 
+/// Whether two people are in one group.
+pub fn share(connection: &Connection, a: UserKey, b: UserKey) -> Result<bool> {
+    let sql = "SELECT 1 FROM group_members x JOIN group_members y ON y.group_key = x.group_key
+               WHERE x.user_key = ?1 AND y.user_key = ?2 LIMIT 1";
+    Ok(first(connection, sql, [a.0, b.0], |_| Ok(()))?.is_some())
+}
+
 pub fn change(
     connection: &Connection,
     group: GroupKey,

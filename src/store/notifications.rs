@@ -8,11 +8,17 @@ use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::audience::Audience;
 use crate::model::ids::{Id, Seq, UserId, UserKey};
-use crate::model::notifications::{NewNotification, Notification, NotificationKey, Sent, Type};
+use crate::model::notifications::{
+    NewNotification, Notification, NotificationKey, Sender, Sent, Type,
+};
 use crate::model::personal_data::Outgoing;
 use crate::model::time::Time;
+use crate::model::users::Role;
 
-const COLUMNS: &str = "r.seq, n.id, n.type, n.title, n.message, n.link, r.read_at, n.created_at";
+const COLUMNS: &str = "r.seq, n.id, n.type, n.title, n.message, n.link, r.read_at, n.created_at, s.id, s.name, s.role";
+/// The sender as `s`, beside the notification as `n`: where it was a person.
+const SENDER: &str =
+    "LEFT JOIN users s ON s.id = CASE WHEN n.sender LIKE 'user:%' THEN substr(n.sender, 6) END";
 
 fn notification(row: &Row) -> rusqlite::Result<Notification> {
     let read_at: Option<i64> = row.get(6)?;
@@ -26,6 +32,14 @@ fn notification(row: &Row) -> rusqlite::Result<Notification> {
         read: read_at.is_some(),
         read_at: read_at.map(Time),
         created_at: Time(row.get(7)?),
+        sender: match row.get_ref(8)?.as_str_or_null()? {
+            None => None,
+            Some(_) => Some(Sender {
+                id: users::user_id(row, 8)?,
+                name: row.get(9)?,
+                role: Role::parse(row.get_ref(10)?.as_str()?).unwrap_or(Role::Student),
+            }),
+        },
     })
 }
 
@@ -140,9 +154,11 @@ pub fn deliver(
         params![keys, seq, key.0],
     )?;
     users::add_unread_notification(tx, &keys)?;
-    let sql = "SELECT ?2, n.id, n.type, n.title, n.message, n.link, NULL, n.created_at
-               FROM notifications n WHERE n.key = ?1";
-    first(tx, sql, [key.0, seq], notification)
+    let sql = format!(
+        "SELECT ?2, n.id, n.type, n.title, n.message, n.link, NULL, n.created_at, s.id, s.name, s.role
+         FROM notifications n {SENDER} WHERE n.key = ?1"
+    );
+    first(tx, &sql, [key.0, seq], notification)
 }
 
 /// Notes who is still to get a large announcement.
@@ -202,7 +218,7 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<Notification>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key
+        "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key {SENDER}
          WHERE r.user_key = :me AND r.seq < :before AND r.removed_at IS NULL
            AND (:unread IS NULL OR (r.read_at IS NULL) = :unread)
            AND (:type IS NULL OR n.type = :type)
@@ -225,7 +241,7 @@ pub fn list(
 /// All that the user ever got and that is still there, also what they took from their list; oldest first.
 pub(super) fn all_of(connection: &Connection, me: UserKey) -> Result<Vec<Notification>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key
+        "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key {SENDER}
          WHERE r.user_key = ?1 ORDER BY r.seq"
     );
     all(connection, &sql, [me.0], notification)
@@ -265,7 +281,7 @@ pub(super) fn after(
     limit: i64,
 ) -> Result<Vec<Notification>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key
+        "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key {SENDER}
          WHERE r.user_key = ?1 AND r.seq > ?2 AND r.removed_at IS NULL ORDER BY r.seq LIMIT ?3"
     );
     all(connection, &sql, [me.0, seq, limit], notification)
@@ -274,7 +290,7 @@ pub(super) fn after(
 /// The user's own row of a notification.
 pub fn of_user(connection: &Connection, me: UserKey, id: Id) -> Result<Option<Notification>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM notifications n JOIN notification_recipients r ON r.notification_key = n.key
+        "SELECT {COLUMNS} FROM notifications n JOIN notification_recipients r ON r.notification_key = n.key {SENDER}
          WHERE n.id = ?2 AND r.user_key = ?1 AND r.removed_at IS NULL"
     );
     first(connection, &sql, params![me.0, id.as_bytes()], notification)

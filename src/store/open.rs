@@ -78,10 +78,7 @@ pub fn tune(connection: &mut Connection) -> rusqlite::Result<()> {
 pub fn prepare(config: &config::Database) -> Result<Connection, OpenError> {
     let path = config.path.as_path();
     let fail = |e| OpenError::sqlite(path, e);
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| OpenError::new(path, format!("cannot make its folder: {e}")))?;
-    }
+    make_folder(path).map_err(|e| OpenError::new(path, format!("cannot make its folder: {e}")))?;
     let existing = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(OpenError::new(path, "this is a folder")),
         // Asked of the mode, not by trying: a root user could write to it, and was told not to.
@@ -162,6 +159,21 @@ pub(super) fn inspect(path: &Path) -> Result<i32, OpenError> {
     }
 }
 
+/// Makes the folder of a file, where there is none, for its owner alone.
+///
+/// # Errors
+/// The system's.
+pub fn make_folder(file: &Path) -> std::io::Result<()> {
+    let Some(folder) = file.parent().filter(|p| !p.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// Makes an empty file that only its owner can read: SQLite gives the log files the same mode.
 pub fn restrict(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
@@ -229,10 +241,7 @@ impl Lock {
 /// # Errors
 /// [`OpenError`] when another server holds it.
 pub fn lock(path: &Path) -> Result<Lock, OpenError> {
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| OpenError::new(path, format!("cannot make its folder: {e}")))?;
-    }
+    make_folder(path).map_err(|e| OpenError::new(path, format!("cannot make its folder: {e}")))?;
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::messages::{PEOPLE, select_with_people, with_people};
-use super::{WriteTx, all, audit, first, notifications, preferences, run, subscriptions};
+use super::{WriteTx, audit, first, notifications, preferences, run, subscriptions};
 use crate::error::Result;
 use crate::model::audit::Entry;
 use crate::model::ids::{UserId, UserKey};
@@ -20,34 +20,33 @@ pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
             preferences: preferences::of(connection, user.key)?,
             devices: subscriptions::list(connection, user.key, i64::MAX)?,
         },
-        messages: messages(connection, user.key)?,
         notifications: notifications::all_of(connection, user.key)?,
         sent: notifications::sent_by(connection, &format!("user:{}", user.id()))?,
         audit: audit_of(connection, user.id())?,
     })
 }
 
-/// What they wrote and what was written to them, the oldest first.
-fn messages(connection: &Connection, user: UserKey) -> Result<Vec<Message>> {
+/// Goes through what they wrote and what was written to them, the oldest first.
+pub fn messages(
+    connection: &Connection,
+    user: UserKey,
+    mut take: impl FnMut(Message) -> Result<()>,
+) -> Result<()> {
     let tail = format!(
         "conversation_members me
          JOIN messages m ON m.conversation_key = me.conversation_key {PEOPLE}
          WHERE me.user_key = ?1 ORDER BY m.seq"
     );
-    all(
-        connection,
-        &select_with_people(&tail),
-        [user.0],
-        with_people,
-    )
+    let mut statement = connection.prepare_cached(&select_with_people(&tail))?;
+    for message in statement.query_map([user.0], with_people)? {
+        take(message?)?;
+    }
+    Ok(())
 }
 
 /// What they did as administrators, and what administrators did to their account.
 fn audit_of(connection: &Connection, id: &UserId) -> Result<Vec<Entry>> {
-    let mut lines = audit::list(connection, None, None, i64::MAX)?;
-    let actor = format!("user:{id}");
-    lines.retain(|line| line.actor == actor || line.target == id.as_str());
-    Ok(lines)
+    audit::about(connection, &format!("user:{id}"), id.as_str())
 }
 
 /// Takes away everything that says who somebody is, and all that is theirs alone. What others have of them stays, under

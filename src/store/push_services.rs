@@ -14,6 +14,12 @@ use crate::model::time::Time;
 /// to their subscription.
 const SUCCESS_AGE: i64 = 60_000;
 
+/// Whether somebody has, or had, a device at this service.
+pub fn is_known(connection: &Connection, origin: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM push_services WHERE origin = ?1";
+    Ok(first(connection, sql, [origin], |_| Ok(()))?.is_some())
+}
+
 /// Writes down what became of pushes. One whose row has gone meanwhile, because it was read, counts all the same.
 pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
     let mut sent: BTreeMap<ServiceKey, i64> = BTreeMap::new();

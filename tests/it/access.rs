@@ -210,7 +210,7 @@ async fn every_text_comes_back_as_it_was_sent() {
     let list = admin.get("/api/admin/keys").await.expect(200);
     assert_eq!(list["data"][0]["name"], LINE);
 
-    let file = format!("username,name,role,groups\nyves,{HOSTILE},student,{HOSTILE}\n");
+    let file = format!("username,name,role,groups\nyves,{LINE},student,{LINE}\n");
     let plan = admin
         .post_csv("/api/admin/roster/preview", file.as_bytes())
         .await

@@ -333,9 +333,14 @@ async fn what_went_out_before_a_crash_does_not_go_out_again() {
         users: ["ann".to_owned()].into(),
         ..Audience::default()
     };
-    schoolbell::service::notifications::send(&t.app, "user:admin".into(), new, audience)
-        .await
-        .unwrap();
+    schoolbell::service::notifications::send(
+        &t.app,
+        schoolbell::model::audit::By::label("user:admin".into()),
+        new,
+        audience,
+    )
+    .await
+    .unwrap();
     t.clock.advance(Duration::from_secs(30 * 60));
     let done = report(&admin, &id, sent).await;
     assert_eq!(done["recipients"], 1);

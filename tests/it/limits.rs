@@ -525,8 +525,17 @@ async fn whoever_brings_what_does_not_hold_is_counted_with_their_address() {
     me("sb_made-up").await.refused(401, "token_invalid");
     let upgrade = crate::helpers::Socket::connect(&t.address, "/ws", &[]).await;
     assert!(upgrade.is_ok());
+    me("x.y.z").await.refused(401, "token_invalid");
     too_many(me("x.y.z").await);
     too_many(me("sb_made-up").await);
+    // Sockets and logins have budgets of their own: a flood of one kind leaves the others.
+    log_in(&t, "nobody", "wrong wrong wrong", None)
+        .await
+        .refused(401, "credentials_invalid");
+    for _ in 0..3 {
+        let upgrade = crate::helpers::Socket::connect(&t.address, "/ws", &[]).await;
+        assert!(upgrade.is_ok());
+    }
     let upgrade = crate::helpers::Socket::connect(&t.address, "/ws", &[]).await;
     assert!(upgrade.is_err(), "a socket of nobody knows whom");
     let polling = client.get(format!(

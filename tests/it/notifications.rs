@@ -46,7 +46,7 @@ async fn one_person_gets_one() {
     let got = &list["data"][0];
     let expected = json!({
         "id": sent["id"], "seq": got["seq"], "type": "assignment.graded", "title": "Graded", "message": "See it",
-        "link": "/a/1", "read": false, "readAt": null, "createdAt": "2026-11-22T09:30:00.000Z",
+        "link": "/a/1", "sender": null, "read": false, "readAt": null, "createdAt": "2026-11-22T09:30:00.000Z",
     });
     assert_eq!(*got, expected);
     assert_eq!(list["paging"], json!({ "hasMore": false, "before": null }));

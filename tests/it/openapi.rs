@@ -97,7 +97,7 @@ fn the_schemas_have_the_contracts_fields() {
         ),
         (
             "Notification",
-            "id seq type title message link read readAt createdAt",
+            "id seq type title message link sender read readAt createdAt",
         ),
         ("User", "id username name avatar role online lastSeenAt"),
         ("Conversation", "partner lastMessage unreadCount"),

@@ -9,7 +9,7 @@ use crate::auth::certificate;
 use crate::auth::keyfile;
 use crate::auth::tokens::Tokens;
 use crate::auth::vapid::VapidKeys;
-use crate::config::Config;
+use crate::config::{Config, LinkBy};
 use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::push::contact;
 use crate::store::{backup, check as store, migrate, open};
@@ -47,6 +47,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         finding("permissions", files::permissions(config)),
         finding("space", files::space(path)),
         finding("keys", keys(config)),
+        finding("tokens", tokens(config)),
         finding("push contact", subject(config)),
     ];
     if config.server.tls() {
@@ -62,6 +63,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         .map(|()| "passes SQLite's quick check".to_owned())
         .map_err(|e| format!("{e}; put a backup in its place with `schoolbell restore FILE`"));
     findings.push(finding("database", sound));
+    findings.push(finding("usernames", usernames(config)));
     findings.push(finding("clock", clock(config, now)));
     findings.push(finding("write", write(config, now)));
     findings.push(finding("backup", files::newest_backup(config, now)));
@@ -86,6 +88,64 @@ fn keys(config: &Config) -> Outcome {
         Tokens::open(&config.auth, database)?;
     }
     Ok("those that are there fit; others are made at the next start".to_owned())
+}
+
+/// What lets more people in than an operator may think of.
+fn tokens(config: &Config) -> Outcome {
+    let auth = &config.auth;
+    let foreign = !auth.public_key.is_empty() || !auth.jwks_url.is_empty();
+    let mut wrong = Vec::new();
+    if auth.jwks_url.starts_with("http://") {
+        wrong.push(
+            "auth.jwks_url is http: whoever is on the way can put keys of their own in it"
+                .to_owned(),
+        );
+    }
+    if foreign && auth.issuer.is_empty() && auth.audience.is_empty() {
+        wrong.push(
+            "tokens of auth.public_key or auth.jwks_url are taken from any app that it signs for: set auth.issuer and auth.audience"
+                .to_owned(),
+        );
+    }
+    let secret = auth.jwt_secret.expose();
+    if !secret.is_empty() && zxcvbn::zxcvbn(secret, &[]).score() < zxcvbn::Score::Four {
+        wrong.push(
+            "auth.jwt_secret can be guessed: `openssl rand -base64 48` makes a good one".to_owned(),
+        );
+    }
+    if auth.trust_admin_claim {
+        wrong.push("auth.trust_admin_claim lets the app make administrators".to_owned());
+    }
+    if auth.link_by == LinkBy::Id {
+        wrong.push(
+            "auth.link_by = \"id\" lets the app act for everybody but administrators".to_owned(),
+        );
+    }
+    if config.push.allow_private_endpoints {
+        wrong.push(
+            "push.allow_private_endpoints is for tests: pushes may go to this machine's own services".to_owned(),
+        );
+    }
+    if wrong.is_empty() {
+        return Ok("only those whom the configuration names are let in".to_owned());
+    }
+    Err(wrong.join("; "))
+}
+
+/// Names both people where two names to log in with have become one.
+fn usernames(config: &Config) -> Outcome {
+    let pairs = store::shadowed_usernames(&config.database.path).map_err(|e| e.to_string())?;
+    if pairs.is_empty() {
+        return Ok("each is one person's".to_owned());
+    }
+    let said: Vec<String> = pairs
+        .iter()
+        .map(|(older, other)| format!("{older} and {other}"))
+        .collect();
+    Err(format!(
+        "are the same in all but case or how letters are composed: {}; the second logs in by exact spelling: change one",
+        said.join(", ")
+    ))
 }
 
 fn subject(config: &Config) -> Outcome {

@@ -59,6 +59,9 @@ impl TestApp {
         // Tests ask faster than people do.
         config.limits.writes_per_minute = 1_000_000;
         config.limits.reads_per_minute = 1_000_000;
+        config.limits.test_pushes_per_minute = 1_000_000;
+        config.limits.new_partners_per_day = 1_000_000;
+        config.limits.text_bytes_per_day = 1 << 30;
         change(&mut config);
         let clock = Arc::new(ManualClock::at(START));
         let app = App::open_with_clock(config, clock.clone()).unwrap();
