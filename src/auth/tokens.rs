@@ -80,6 +80,9 @@ pub struct Profile {
     pub role: Option<Role>,
 }
 
+/// A key that checks signatures, and of which algorithm.
+type PublicKey = (Algorithm, DecodingKey);
+
 /// Issues and verifies.
 pub struct Tokens {
     /// Ours, with which nobody else signs.
@@ -88,7 +91,7 @@ pub struct Tokens {
     /// The school's app's.
     app: EncodingKey,
     shared: DecodingKey,
-    public: Option<(Algorithm, DecodingKey)>,
+    public: Option<PublicKey>,
     jwks: Option<Jwks>,
     allowed: Vec<Algorithm>,
     issuer: String,
@@ -154,9 +157,7 @@ impl Tokens {
     ///
     /// # Errors
     /// As [`Tokens::open`].
-    pub fn keys_of_app(
-        config: &config::Auth,
-    ) -> Result<(Option<(Algorithm, DecodingKey)>, Option<Jwks>), String> {
+    pub fn keys_of_app(config: &config::Auth) -> Result<(Option<PublicKey>, Option<Jwks>), String> {
         let public = match config.public_key.as_str() {
             "" => None,
             key => Some(public_key(key).map_err(|e| format!("auth.public_key: {e}"))?),
@@ -384,7 +385,7 @@ fn decode_with<T: DeserializeOwned + Clone>(
 }
 
 /// Reads a PEM, given as text or as the path of its file.
-fn public_key(text: &str) -> Result<(Algorithm, DecodingKey), String> {
+fn public_key(text: &str) -> Result<PublicKey, String> {
     let read;
     let pem = if text.contains("-----BEGIN") {
         text

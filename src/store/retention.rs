@@ -157,12 +157,10 @@ pub fn notifications(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> 
     let recipients: Vec<(UserKey, Seq, bool)> = all(tx, sql, [key, slice.rows as i64], |row| {
         Ok((UserKey(row.get(0)?), row.get(1)?, row.get(2)?))
     })?;
-    let mut removed = 0;
-    for &(user, seq, unread) in &recipients {
+    for (removed, &(user, seq, unread)) in recipients.iter().enumerate() {
         if removed > 0 && slice.is_over() {
             return Ok(removed);
         }
-        removed += 1;
         let of = [user.0, seq];
         run(
             tx,
