@@ -9,6 +9,8 @@ import { startServer } from "./server.mjs";
 import { until } from "./until.mjs";
 
 const SCRIPT = `<img src=x onerror="window.broken=1"><script>window.broken=1</script>`;
+/** Of names and titles; what turns a line around is refused there. */
+const NAME = `${SCRIPT} 🦉`;
 const HOSTILE = `${SCRIPT} \u{202e}abc\u{202c} 🦉`;
 /** A file where the folder should be: no backup can be made. */
 const BLOCKED = join(tmpdir(), `schoolbell-blocked-${process.pid}`);
@@ -22,12 +24,12 @@ before(async () => {
   office = await server.person("office", "admin");
   pupil = await server.person("pupil");
   const call = (method, path, body) => server.call(method, path, office.token, body);
-  await call("PUT", `/api/admin/people/${pupil.id}`, { name: HOSTILE });
-  await call("POST", "/api/admin/groups", { name: HOSTILE, kind: "class" });
-  await call("POST", "/api/admin/keys", { name: HOSTILE.slice(0, 64), scopes: ["notify"] });
+  await call("PUT", `/api/admin/people/${pupil.id}`, { name: NAME });
+  await call("POST", "/api/admin/groups", { name: NAME, kind: "class" });
+  await call("POST", "/api/admin/keys", { name: NAME.slice(0, 64), scopes: ["notify"] });
   await server.call("POST", "/api/messages", pupil.token, { receiverId: office.id, content: HOSTILE });
   await server.call("POST", "/api/messages", office.token, { receiverId: pupil.id, content: HOSTILE });
-  ({ id: announcement } = await call("POST", "/api/admin/announcements", { title: HOSTILE, message: HOSTILE, audience: { all: true } }));
+  ({ id: announcement } = await call("POST", "/api/admin/announcements", { title: NAME, message: HOSTILE, audience: { all: true } }));
   await until("the announcement is sent", async () => (await call("GET", `/api/admin/announcements/${announcement}`)).state === "sent");
   await assert.rejects(call("POST", "/api/admin/backups"));
 });

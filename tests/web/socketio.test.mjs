@@ -12,7 +12,11 @@ let server, ann, bob;
 
 before(async () => {
   // Somebody writes here as fast as it takes to fill buffers, which no person does.
-  server = await startServer({ SCHOOLBELL_AUTH__AUTO_PROVISION: "true", SCHOOLBELL_LIMITS__WRITES_PER_MINUTE: "1000000" });
+  server = await startServer({
+    SCHOOLBELL_AUTH__AUTO_PROVISION: "true",
+    SCHOOLBELL_LIMITS__WRITES_PER_MINUTE: "1000000",
+    SCHOOLBELL_LIMITS__TEXT_BYTES_PER_DAY: "1000000000",
+  });
   ann = await server.person("ann");
   bob = await server.person("bob");
 });
