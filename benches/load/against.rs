@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Live;
-use crate::server::{Dialect, FAST, Program, Server};
+use crate::server::{Dialect, FAST, Program, Server, own};
 use crate::{SENDERS, percentile, traffic};
 
 /// Quantile of the normal distribution for 95 % on both sides.
@@ -78,11 +78,10 @@ pub async fn compare(other: &Path, smoke: bool) {
 
 /// With a database of its own making: another version may not know this one's schema.
 pub fn program(binary: Option<&Path>) -> Program {
+    let mut program = Program::schoolbell(Dialect::Ws, &[]);
     // What an older binary does not know it refuses: here nobody needs it.
-    let mut program = Program::schoolbell(Dialect::Ws, &FAST[..4]);
-    program
-        .environment
-        .push(("SCHOOLBELL_AUTH__AUTO_PROVISION".into(), "true".into()));
+    let makes_users = ("SCHOOLBELL_AUTH__AUTO_PROVISION", "true");
+    program.environment = own(&[&FAST[..4], &[makes_users]].concat());
     if let Some(binary) = binary {
         program.binary = binary.canonicalize().unwrap();
     }
