@@ -46,11 +46,11 @@ pub fn line(field: &str, text: &str, max: usize) -> Result<String> {
     Ok(text)
 }
 
-/// As [`line`], for a name: what does not show, or turns what does around, would make one person look like another. Composed
+/// As [`line()`], for a name: what does not show, or turns what does around, would make one person look like another. Composed
 /// (NFC), so that one name has one spelling.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn name(field: &str, text: &str, max: usize) -> Result<String> {
     let composed: String = text.nfc().collect();
     let name = line(field, &composed, max)?;
