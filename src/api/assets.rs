@@ -127,12 +127,11 @@ fn answer(app: &App, name: &str, asset: Asset, asked: &HeaderMap) -> Response {
 }
 
 impl Asset {
-    /// The whole, or that what the client has is still it (RFC 9110 section 13.1.2); compressed for whoever takes that.
+    /// The whole asset, or 304 if the client's copy is current (RFC 9110 section 13.1.2). Compressed if the client accepts gzip.
     pub fn answer(self, media_type: &str, asked: &HeaderMap) -> Response {
-        let asset = self;
         let given = |name| asked.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
         let known = given(header::IF_NONE_MATCH).is_some_and(|tags| {
-            let etag = asset.etag.to_str().unwrap_or_default();
+            let etag = self.etag.to_str().unwrap_or_default();
             tags.split(',')
                 .any(|tag| tag.trim().trim_start_matches("W/") == etag)
         });
@@ -143,11 +142,11 @@ impl Asset {
                 name == "gzip" && quality.trim() != "0"
             })
         });
-        let gzip = asset.gzip.filter(|_| takes_gzip);
+        let gzip = self.gzip.filter(|_| takes_gzip);
         let compressed = gzip.is_some();
         let mut response = match known {
             true => Response::default(),
-            false => Response::new(gzip.unwrap_or(asset.plain).into()),
+            false => Response::new(gzip.unwrap_or(self.plain).into()),
         };
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -159,7 +158,7 @@ impl Asset {
         if let Ok(media_type) = HeaderValue::from_str(media_type) {
             headers.insert(header::CONTENT_TYPE, media_type);
         }
-        headers.insert(header::ETAG, asset.etag);
+        headers.insert(header::ETAG, self.etag);
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response

@@ -64,8 +64,7 @@ impl Call {
                 let key = identity.user.key;
                 let refused = |_: &Error| self.app.limits.ledger.refused(key, kind.name());
                 rates.person(key, kind).inspect_err(refused)?;
-                let turn = self.app.limits.answering.turn(identity.user.key);
-                self.turn = Some(turn.await?);
+                self.turn = Some(self.app.limits.answering.turn(key).await?);
             }
             Actor::Key(key) => rates.key(&key.id)?,
         }

@@ -38,8 +38,8 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     pairs.filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// Whether people reach the server by https, as far as the configuration or this request says so. Whoever lies about it gets
-/// less.
+/// Whether the client reaches the server over HTTPS, according to the configuration or this request. A false claim only makes the
+/// client's own cookie stricter.
 fn is_https(app: &App, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     app.config.server.https()

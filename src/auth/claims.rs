@@ -46,7 +46,7 @@ pub(super) struct OwnClaims {
 /// The claims of another issuer's token: an odd optional one is no error.
 pub(super) type Claims = Map<String, Value>;
 
-/// Which claims say who somebody is and what.
+/// Which claims hold the user id and the role.
 pub(super) struct Reader {
     user: Vec<String>,
     role: Vec<String>,
@@ -149,7 +149,7 @@ fn get<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
 /// When it expires, and when it was issued, in seconds, where it says so.
 pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i64>)> {
     let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
-    // Seconds since the epoch; a float beyond their range is nobody's honest clock.
+    // Seconds since the epoch. A float outside this range cannot come from a working clock.
     let sane = |t: f64| t.is_finite() && (0.0..1e12).contains(&t);
     let exp = match claims.get("exp") {
         None => return Err(refused("no exp")),

@@ -121,7 +121,7 @@ impl Origin {
     }
 }
 
-/// Who somebody is to another issuer of tokens (RFC 7519 section 4.1).
+/// A user as another issuer of tokens names them (RFC 7519 section 4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalIdentity {

@@ -172,7 +172,7 @@ pub async fn password_link(call: Call, _: Nothing) -> Result<Created<PasswordLin
     Ok(Created::new(link))
 }
 
-/// As whom somebody's tokens of other issuers are.
+/// The external identities that are linked to a user: tokens with these issuers and subjects act for them.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Identities {
