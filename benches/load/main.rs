@@ -5,6 +5,7 @@ mod against;
 mod backup;
 mod client;
 mod compare;
+mod erase;
 mod floods;
 mod floors;
 mod instructions;
@@ -62,6 +63,11 @@ enum What {
     Floods,
     /// A backup beside writes.
     Backup,
+    /// Erasing somebody, and retention, beside writes.
+    Erase {
+        #[arg(default_value_t = 2_000_000)]
+        messages: usize,
+    },
     /// Whether the time of an answer tells what exists.
     Lookups,
     /// Everything, for an hour.
@@ -107,6 +113,7 @@ fn main() {
             Some(What::Stalled) => stalled::bound().await,
             Some(What::Floods) => floods::withstand().await,
             Some(What::Backup) => backup::beside_writes().await,
+            Some(What::Erase { messages }) => erase::beside_writes(messages).await,
             Some(What::Lookups) => lookups::tell_nothing().await,
             Some(What::Soak { minutes }) => soak::last(minutes).await,
             Some(What::FloorWarp | What::Flood { .. }) => {}

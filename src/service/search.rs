@@ -13,7 +13,7 @@ use crate::store::search;
 const BUDGET: Duration = Duration::from_millis(250);
 
 /// The caller's messages that hold the beginnings of all the words, newest first. What was sent a moment ago is found:
-/// the index is brought up to date first, a bounded amount of it.
+/// the index is brought up to date first, as far as a moment is enough.
 ///
 /// # Errors
 /// [`Error::Invalid`] on `q` when it holds no letter or digit, or is over 200 characters; [`Error::TooMany`] while others of
@@ -27,11 +27,7 @@ pub async fn messages(app: &App, me: &User, text: &str, limit: usize) -> Result<
     }
     let terms =
         Terms::parse(text).ok_or_else(|| Error::invalid("q", "must hold a letter or a digit"))?;
-    if app.store.read(search::is_behind).await? {
-        app.store
-            .write(|tx| Ok((search::catch_up(tx, search::SLICE)?, Vec::new())))
-            .await?;
-    }
+    app.store.catch_up_search().await?;
     let me = me.key;
     let _turn = app.limits.searching.turn(me).await?;
     app.store

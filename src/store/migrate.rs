@@ -27,7 +27,7 @@ pub fn latest() -> i32 {
 pub fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
     let (history, ours, tables): (i64, i64, i64) = connection.query_row(
         "SELECT count(*) FILTER (WHERE name = 'refinery_schema_history'),
-                count(*) FILTER (WHERE name IN ('meta', 'sequence', 'message_search_watermark')), count(*)
+                count(*) FILTER (WHERE name IN ('meta', 'sequence')), count(*)
          FROM sqlite_schema WHERE type = 'table'",
         [],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
@@ -37,7 +37,7 @@ pub fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
     if tables == history {
         return Ok(Some(0));
     }
-    if history == 0 || ours < 3 {
+    if history == 0 || ours < 2 {
         return Ok(None);
     }
     connection.query_row(

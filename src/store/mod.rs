@@ -16,6 +16,7 @@ pub mod conversations;
 pub mod figures;
 pub mod groups;
 pub mod identities;
+mod indexer;
 mod job;
 pub mod keys;
 pub mod messages;
@@ -80,6 +81,7 @@ pub struct Store {
     long_waiting: AtomicUsize,
     metrics: Arc<Metrics>,
     path: PathBuf,
+    indexer: indexer::Indexer,
     _checkpointer: checkpoint::Checkpointer,
 }
 
@@ -96,9 +98,14 @@ impl Store {
         pulse: Pulse,
     ) -> Result<Self, open::OpenError> {
         let connection = open::prepare(config)?;
+        let indexer = indexer::Indexer::start(&config.path, metrics.clone())?;
+        let path = config.path.clone();
         let manager = SqliteConnectionManager::file(&config.path)
             .with_flags(open::read_only())
-            .with_init(open::tune);
+            .with_init(move |connection| {
+                open::tune(connection)?;
+                search::attach(connection, &path)
+            });
         let readers = r2d2::Pool::builder()
             .max_size(config.readers)
             .connection_timeout(Duration::from_secs(5))
@@ -125,6 +132,7 @@ impl Store {
             long_waiting: AtomicUsize::new(0),
             long: Arc::new(Semaphore::new((config.readers as usize / 2).max(1))),
             path: config.path.clone(),
+            indexer,
             _checkpointer: checkpointer,
         })
     }
@@ -209,14 +217,27 @@ impl Store {
         self.writer.write(work).await
     }
 
+    /// Waits until what was stored a moment ago can be searched for; not for long, where there is much of it.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn catch_up_search(&self) -> Result<()> {
+        if self.read(search::is_behind).await? {
+            self.indexer.catch_up().await;
+        }
+        Ok(())
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes of the database and its write-ahead log on disk.
+    /// Bytes of the database, the search index and their write-ahead logs on disk.
     pub fn size(&self) -> u64 {
-        let bytes = |path: PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
-        bytes(self.path.clone()) + bytes(open::sibling(&self.path, "-wal"))
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
+        let files = [self.path.clone(), search::file(&self.path)];
+        let size = |file: &PathBuf| bytes(file) + bytes(&open::sibling(file, "-wal"));
+        files.iter().map(size).sum()
     }
 }
 

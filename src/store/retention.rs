@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{WriteTx, all, first, run, users};
+use super::{WriteTx, all, first, run, search, users};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::time::Time;
@@ -96,13 +96,8 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
             "DELETE FROM messages WHERE conversation_key = ?1 AND seq = ?2",
             of,
         )?;
-        // What is not in the index yet never will be.
-        run(
-            tx,
-            "DELETE FROM message_search WHERE rowid = ?1",
-            [message.seq],
-        )?;
     }
+    search::note_removed(tx, removed)?;
     let gone = messages[..removed].iter();
     let mut conversations: Vec<i64> = gone.map(|m| m.conversation).collect();
     conversations.sort_unstable();

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use super::checkpoint::Turn;
 use super::job::{Job, Queued, Task, unwritten};
 use super::open::FileIdentity;
-use super::{Committed, Sink, search};
+use super::{Committed, Sink};
 use crate::error::{Error, Result};
 use crate::limits::pressure::WRITES;
 use crate::metrics::Metrics;
@@ -32,8 +32,6 @@ const BATCH_TIME: Duration = Duration::from_millis(4);
 const SHARE: usize = 8;
 /// How long a batch waits for the writers of the batch before last, which come back at about this time.
 const GATHER: Duration = Duration::from_micros(400);
-/// How long the queue must be empty before the search index is brought up to date.
-const SEARCH_DELAY: Duration = Duration::from_millis(20);
 /// How often it is asked whether another process wrote.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -97,7 +95,6 @@ impl Writer {
             share: SHARE,
             data_version: 0,
             watched: Instant::now(),
-            search_behind: true,
             pulse,
             file: Place::of(path),
         };
@@ -147,7 +144,6 @@ struct Worker {
     share: usize,
     data_version: i64,
     watched: Instant,
-    search_behind: bool,
     pulse: Pulse,
     file: Place,
 }
@@ -189,14 +185,9 @@ impl Worker {
         self.data_version = self.read_data_version();
         loop {
             self.pulse.beat();
-            let patience = if self.search_behind {
-                SEARCH_DELAY
-            } else {
-                WATCH
-            };
-            match jobs.recv_timeout(patience) {
+            match jobs.recv_timeout(WATCH) {
                 Ok(first) => self.batch(first, jobs),
-                Err(RecvTimeoutError::Timeout) => self.catch_up_search(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if !self.file.moved {
@@ -241,7 +232,6 @@ impl Worker {
         if committed && !effects.is_empty() {
             (self.sink)(Committed::Here(effects));
         }
-        self.search_behind = true;
         if !committed && settled.is_empty() {
             // Another program holds the database: nobody in the queue shall wait for as long as the first did.
             settled.extend(jobs.try_iter());
@@ -313,22 +303,6 @@ impl Worker {
         }
         c.prepare_cached("RELEASE job")?.execute([])?;
         Ok(job)
-    }
-
-    /// Indexes a slice of what is not searchable yet.
-    fn catch_up_search(&mut self) {
-        if !self.search_behind || self.file.moved {
-            return;
-        }
-        let mut indexed = 0;
-        let done = self.transaction(|worker, _| {
-            indexed = search::catch_up(&worker.connection, search::SLICE)?;
-            Ok(())
-        });
-        if let Err(error) = done {
-            tracing::error!(%error, "the search index could not be written");
-        }
-        self.search_behind = indexed == search::SLICE;
     }
 
     /// Notices that the file is not there any more, and commits of other processes: `PRAGMA data_version` changes for them and not for our own.

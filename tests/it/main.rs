@@ -34,6 +34,7 @@ mod replay;
 mod restore;
 mod retention;
 mod roster;
+mod search;
 mod server;
 mod session;
 mod socketio;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schoolbell::model::audit::By;
 use schoolbell::model::personal_data::Messages;
 use schoolbell::service::{personal_data, retention};
+use schoolbell::store::search;
 use serde_json::{Value, json};
 
 use crate::helpers::{Person, TestApp};
@@ -34,13 +35,7 @@ async fn found(person: &Person, word: &str) -> usize {
 
 /// The index is written behind.
 async fn indexed(t: &TestApp) {
-    while t
-        .app
-        .store
-        .read(schoolbell::store::search::is_behind)
-        .await
-        .unwrap()
-    {
+    while t.app.store.read(search::is_behind).await.unwrap() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -82,6 +77,19 @@ async fn old_messages_go_and_the_counters_with_them() {
         (found(&bob, "old").await, found(&bob, "young").await),
         (0, 1)
     );
+    // Behind, the index forgets them, too.
+    let index = rusqlite::Connection::open(search::file(t.app.store.path())).unwrap();
+    let kept = || {
+        let sql = "SELECT count(*) FROM message_search_docsize";
+        index
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while kept() != 1 {
+        assert!(std::time::Instant::now() < until, "{} are still in", kept());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let list = bob.get("/api/messages/conversations").await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 1, "{list}");
     assert_eq!(list["data"][0]["unreadCount"], 1);

@@ -3,12 +3,14 @@
 pub mod node;
 
 use std::path::Path;
+use std::time::Duration;
 
+use rusqlite::Connection;
 use schoolbell::config::Secret;
 use schoolbell::model::ids::UserId;
 use schoolbell::model::subscriptions::{Endpoint, NewSubscription};
 use schoolbell::model::users::{DisplayName, NewUser, Origin, Role, Username};
-use schoolbell::store::{WriteTx, subscriptions, users};
+use schoolbell::store::{WriteTx, search, subscriptions, users};
 use schoolbell::{App, Config};
 
 use crate::server;
@@ -33,7 +35,10 @@ pub fn schoolbell(folder: &Path, fill: impl FnOnce(&App)) {
 }
 
 /// On a thread of its own: the caller is inside a runtime.
-fn write(app: &App, work: impl FnOnce(&WriteTx) -> schoolbell::error::Result<()> + Send + 'static) {
+pub fn write(
+    app: &App,
+    work: impl FnOnce(&WriteTx) -> schoolbell::error::Result<()> + Send + 'static,
+) {
     let write = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -41,6 +46,20 @@ fn write(app: &App, work: impl FnOnce(&WriteTx) -> schoolbell::error::Result<()>
         runtime.block_on(app.store.write(move |tx| Ok((work(tx)?, Vec::new()))))
     };
     std::thread::scope(|scope| scope.spawn(write).join().unwrap()).unwrap();
+}
+
+/// On a thread of its own, too.
+fn read<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&Connection) -> schoolbell::error::Result<T> + Send + 'static,
+) -> T {
+    let read = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(app.store.read(work))
+    };
+    std::thread::scope(|scope| scope.spawn(read).join().unwrap()).unwrap()
 }
 
 fn new(id: &str, role: Role) -> NewUser {
@@ -111,6 +130,13 @@ pub fn away(app: &App, count: usize, origin: &str) {
     });
 }
 
+/// Waits until all messages are in the search index.
+pub fn index(app: &App) {
+    while read(app, search::is_behind) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// How many people wrote so many messages.
 fn school_of(messages: usize) -> usize {
     if messages < 100_000 {
@@ -145,10 +171,14 @@ pub fn history(app: &App, messages: usize) {
              UPDATE conversation_members SET last_seq = coalesce(
                  (SELECT max(seq) FROM messages m WHERE m.conversation_key = conversation_members.conversation_key), 0);
              UPDATE sequence SET value = {messages};
-             UPDATE message_search_watermark SET seq = {messages};
              DROP TABLE n;",
             half = PARTNERS / 2,
         ))?;
         Ok(())
     });
+    // Nobody searches for them.
+    let index = Connection::open(search::file(app.store.path())).unwrap();
+    index.busy_timeout(Duration::from_secs(60)).unwrap();
+    let sql = "UPDATE progress SET seq = ?1";
+    index.execute(sql, [messages as i64]).unwrap();
 }

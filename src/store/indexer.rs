@@ -1,0 +1,157 @@
+//! The thread that keeps the search index. It yields to all others: what it does can wait.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::InterruptHandle;
+use tokio::sync::oneshot;
+
+use super::open::OpenError;
+use super::search::{self, Index};
+use crate::error::Result;
+use crate::limits::priority::yield_to_others;
+use crate::metrics::Metrics;
+use crate::threads;
+
+/// How often it is looked for new messages, and how soon for more.
+const EVERY: Duration = Duration::from_millis(200);
+const SOON: Duration = Duration::from_millis(2);
+/// While others write it waits, but not for ever.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two walks through the whole index for what was removed.
+const WALKS: Duration = Duration::from_secs(60);
+/// After an error.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+/// How long a search waits for what was sent a moment ago.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// Who waits until what is there by now is in the index.
+type Waiting = oneshot::Sender<()>;
+
+/// Stops and is joined when dropped.
+pub struct Indexer {
+    ask: Option<mpsc::Sender<Waiting>>,
+    /// A merge of segments may take long.
+    interrupt: InterruptHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Indexer {
+    /// Opens the index of the database at `path`, and starts the thread.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the file cannot be written.
+    pub fn start(path: &Path, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        let file = search::file(path);
+        let index = Index::open(path).map_err(|e| {
+            let remedy = "this is the search index, which is made anew when the file is removed";
+            OpenError::new(&file, format!("{e}; {remedy}"))
+        })?;
+        let interrupt = index.interrupt();
+        let worker = Worker {
+            index,
+            metrics,
+            not_before: Instant::now(),
+            failing: false,
+        };
+        let (ask, asked) = mpsc::channel();
+        let thread = threads::essential("search", move || worker.run(&asked))
+            .map_err(|e| OpenError::new(&file, e.to_string()))?;
+        Ok(Indexer {
+            ask: Some(ask),
+            interrupt,
+            thread: Some(thread),
+        })
+    }
+
+    /// Waits until more of what is stored is in the index, for a moment at most.
+    pub async fn catch_up(&self) {
+        let (waiting, done) = oneshot::channel();
+        let asked = self.ask.as_ref().map(|ask| ask.send(waiting));
+        if matches!(asked, Some(Ok(()))) {
+            let _ = tokio::time::timeout(WAIT, done).await;
+        }
+    }
+}
+
+impl Drop for Indexer {
+    fn drop(&mut self) {
+        self.ask.take();
+        self.interrupt.interrupt();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    index: Index,
+    metrics: Arc<Metrics>,
+    /// When the next walk may begin.
+    not_before: Instant,
+    failing: bool,
+}
+
+impl Worker {
+    fn run(mut self, asked: &mpsc::Receiver<Waiting>) {
+        yield_to_others();
+        let mut since = Instant::now();
+        let mut pause = Duration::ZERO;
+        loop {
+            let mut waiting: Vec<Waiting> = match asked.recv_timeout(pause) {
+                Ok(one) => vec![one],
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            waiting.extend(asked.try_iter());
+            let busy = self.metrics.writer_queue_len() > 0;
+            if waiting.is_empty() && busy && since.elapsed() < PATIENCE {
+                pause = SOON;
+                continue;
+            }
+            since = Instant::now();
+            let done = self.step();
+            if done.is_err() && matches!(asked.try_recv(), Err(TryRecvError::Disconnected)) {
+                return;
+            }
+            for one in waiting {
+                let _ = one.send(());
+            }
+            pause = match &done {
+                Ok(true) => SOON,
+                Ok(false) => EVERY,
+                Err(_) => AFTER_ERROR,
+            };
+            self.note(&done);
+        }
+    }
+
+    /// Does a little; returns whether there is more to do.
+    fn step(&mut self) -> Result<bool> {
+        if self.index.catch_up()? {
+            return Ok(true);
+        }
+        if Instant::now() < self.not_before || !self.index.is_stale()? {
+            return Ok(false);
+        }
+        let more = self.index.clean()?;
+        if !more {
+            self.not_before = Instant::now() + WALKS;
+        }
+        Ok(more)
+    }
+
+    fn note(&mut self, done: &Result<bool>) {
+        match done {
+            Err(error) if !self.failing => {
+                tracing::error!(%error, "the search index cannot be kept: messages from now on are not found");
+            }
+            Ok(_) if self.failing => tracing::info!("the search index is kept again"),
+            _ => {}
+        }
+        self.failing = done.is_err();
+    }
+}
