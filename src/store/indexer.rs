@@ -16,8 +16,9 @@ use crate::limits::priority::yield_to_others;
 use crate::metrics::Metrics;
 use crate::threads;
 
-/// How often it is looked for new messages, and how soon for more.
-const EVERY: Duration = Duration::from_millis(200);
+/// How often it is looked for new messages, and how soon for more. Many at once cost less, and a search asks for those of the
+/// last moment.
+const EVERY: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_millis(2);
 /// While others write it waits, but not for ever.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -113,7 +114,11 @@ impl Worker {
                 continue;
             }
             since = Instant::now();
-            let done = self.step();
+            let done = if waiting.is_empty() {
+                self.step()
+            } else {
+                self.index.catch_up()
+            };
             if done.is_err() && matches!(asked.try_recv(), Err(TryRecvError::Disconnected)) {
                 return;
             }

@@ -36,7 +36,7 @@ async fn found(person: &Person, word: &str) -> usize {
 /// The index is written behind.
 async fn indexed(t: &TestApp) {
     while t.app.store.read(search::is_behind).await.unwrap() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        t.app.store.catch_up_search().await.unwrap();
     }
 }
 
