@@ -93,20 +93,25 @@ pub fn is_override(c: char) -> bool {
 /// What people search compares, so that "jose" finds "José", and "lukasz" finds "Łukasz": lower case, without diacritics, letters
 /// with a stroke as those without, ligatures as two letters, apostrophes and hyphens of one kind each.
 pub fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    // No letter is made of what stands on both sides of a space; and most words of most texts are ASCII.
-    for word in text.split_inclusive(' ') {
-        if word.is_ascii() {
-            let letters = word.bytes().map(|b| match b {
-                b'`' => '\'',
-                b => b.to_ascii_lowercase().into(),
-            });
-            folded.extend(letters);
-        } else {
-            folded.push_str(&fold_letters(word));
-        }
+    if text.is_ascii() {
+        return fold_ascii(text);
     }
-    folded
+    // No letter is made of what stands on both sides of a space.
+    let words = text.split_inclusive(' ');
+    words
+        .map(|word| {
+            if word.is_ascii() {
+                fold_ascii(word)
+            } else {
+                fold_letters(word)
+            }
+        })
+        .collect()
+}
+
+/// Most texts, and most words of the others.
+fn fold_ascii(text: &str) -> String {
+    text.to_ascii_lowercase().replace('`', "'")
 }
 
 fn fold_letters(text: &str) -> String {

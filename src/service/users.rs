@@ -159,11 +159,11 @@ pub async fn refresh(
     issued: Option<i64>,
 ) -> Result<Arc<User>> {
     let issued = issued.unwrap_or(user.profile_at);
-    let claimed = profile.name.as_deref().map(DisplayName::parse);
-    let name = match claimed {
-        Some(Ok(name)) => name,
-        _ => DisplayName::parse(&user.person.name)?,
-    };
+    // A name that cannot be shown changes nothing; nor is the one that is there asked again, which may be older than the rules.
+    let current = &*user.person.name;
+    let claimed = profile.name.as_deref().filter(|name| *name != current);
+    let claimed = claimed.and_then(|name| DisplayName::parse(name).ok());
+    let name = claimed.as_ref().map_or(current, DisplayName::as_str);
     let email = short(&profile.email).or_else(|| user.email.clone());
     let avatar = short(&profile.avatar).or_else(|| user.person.avatar.as_deref().map(Into::into));
     let role = match profile.role.filter(|_| !user.role_set) {
@@ -171,18 +171,18 @@ pub async fn refresh(
         Some(Role::Staff) | None => user.role,
         Some(role) => role,
     };
-    let same = name.as_str() == &*user.person.name
+    let same = name == current
         && role == user.role
         && email == user.email
         && avatar.as_deref() == user.person.avatar.as_deref();
     if same || issued < user.profile_at {
         return Ok(user);
     }
-    let before = user.clone();
+    let (before, name) = (user.clone(), name.to_owned());
     app.store
         .write(move |tx| {
             let (email, avatar) = (email.as_deref(), avatar.as_deref());
-            users::refresh(tx, before.key, name.as_str(), email, avatar, role, issued)?;
+            users::refresh(tx, before.key, &name, email, avatar, role, issued)?;
             Ok(((), vec![Effect::UserChanged(before.id().clone())]))
         })
         .await?;
