@@ -11,7 +11,7 @@
 //! | [`model`] | the nouns: data and parsing, no I/O |
 //! | [`config`], [`metrics`] | what an operator sets, and what they watch |
 //! | [`limits`] | what one caller may take, and what goes first when there is too much |
-//! | [`store`] | SQL, one file per noun; the writer thread; the read pool |
+//! | [`store`] | SQL, one file per noun; the writer thread; the read pool; the thread that keeps the search index |
 //! | [`hub`] | who is online, and bounded queues to them |
 //! | [`auth`] | tokens, passwords, keys |
 //! | [`directory`] | people by id, in memory |
@@ -40,6 +40,8 @@
 //! - Durable events have one sequence. A client that comes back with the highest `seq` it saw gets every later one,
 //!   once, in order.
 //! - Online is not reached: what was left to a socket that never confirmed it is pushed when its owner stays away.
+//! - Nobody waits for the search index: it has a file of its own, holds nothing that cannot be made anew, and what it finds is
+//!   looked up as the caller's own.
 //! - Nobody waits for a push service, and a push is sent with no transaction open.
 //! - Nobody waits for a slow reader: inboxes are bounded, and what does not fit costs its reader the connection.
 //! - What one caller takes leaves enough for the others, and whatever they do, what waits for them is bounded.

@@ -78,14 +78,18 @@ enum What {
     #[command(hide = true)]
     FloorWarp,
     #[command(hide = true)]
-    Flood { address: String, kind: String },
+    Flood {
+        address: String,
+        kind: String,
+        key: String,
+    },
 }
 
 fn main() {
     let arguments = Arguments::parse();
     match &arguments.what {
         Some(What::FloorWarp) => return floors::serve_warp(),
-        Some(What::Flood { address, kind }) => return floods::flood(address, kind),
+        Some(What::Flood { address, kind, key }) => return floods::flood(address, kind, key),
         _ => {}
     }
     let _ = rlimit::increase_nofile_limit(u64::MAX);

@@ -103,7 +103,9 @@ impl Metrics {
             replay_events: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             commit_seconds: Histogram::new(exponential_buckets(0.0001, 2.5, 11)),
-            slice_seconds: Histogram::new(exponential_buckets(0.0004, 2.5, 9)),
+            slice_seconds: Histogram::new([
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+            ]),
             writer_queue: Count::default(),
             write_failures: Counter::default(),
             reads_waiting: Count::default(),

@@ -226,10 +226,10 @@ fn settle(old: &Path) {
     }
 }
 
-/// Gives a file to whom the database that it replaces belonged, or its folder: root may restore what a server runs on that
-/// is not root.
+/// Gives a file to whom the database belongs that it replaces or belongs to, or its folder: root may restore what a server runs on
+/// that is not root, or run a command beside it.
 #[cfg(unix)]
-fn give_to_owner(fresh: &Path, old: &Path) -> std::io::Result<()> {
+pub(super) fn give_to_owner(fresh: &Path, old: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let folder = old.parent().filter(|p| !p.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -242,7 +242,7 @@ fn give_to_owner(fresh: &Path, old: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn give_to_owner(_: &Path, _: &Path) -> std::io::Result<()> {
+pub(super) fn give_to_owner(_: &Path, _: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, TransactionBehavior, params};
 
 use super::messages::{PEOPLE, select_with_people, with_people};
-use super::{WriteTx, all, first, meta, open, run};
+use super::{WriteTx, all, backup, first, meta, open, run};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::messages::Message;
@@ -74,7 +74,7 @@ pub fn query(
          WHERE f.message_search MATCH ?1 ORDER BY f.rowid DESC LIMIT ?2"
     );
     // `people` first: its list is the short one, and FTS5 lets it lead.
-    let wanted = format!("people : u{} AND content : ({})", me.0, terms.to_fts5());
+    let wanted = format!("people : u{} AND content : ({})", me.0, terms.as_fts5());
     let params = params![wanted, limit as i64, me.0];
     all(connection, &select_with_people(&tail), params, with_people)
 }
@@ -138,7 +138,9 @@ impl Index {
                 let _ = std::fs::remove_file(open::sibling(&file, of));
             }
             // As private as the database itself.
-            open::restrict(&file).map_err(failed)?;
+            open::restrict(&file)
+                .and_then(|()| backup::give_to_owner(&file, path))
+                .map_err(failed)?;
         }
         let mut database = Connection::open_with_flags(path, open::read_only())?;
         open::tune(&mut database)?;

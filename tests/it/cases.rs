@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Person, TestApp};
+use crate::helpers::{Answer, Person, Server, TestApp, http};
 
 fn case(name: &str) -> String {
     let path = format!("{}/tests/cases/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -79,6 +79,26 @@ async fn zones_by_the_names_that_browsers_give() {
             .put_json("/api/notifications/preferences", preferences)
             .await;
         assert_eq!(put.status, 200, "{zone}: {}", put.text);
+    }
+}
+
+/// Where the system has no zones, or only the newer names, the binary's own are taken.
+#[tokio::test]
+async fn zones_are_known_whatever_the_system_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = folder.path().join("zones");
+    std::fs::create_dir(&none).unwrap();
+    let server = Server::start_with(folder.path(), &[("TZDIR", none.to_str().unwrap())]);
+    let (_, ann) = server.person("ann").await;
+    for zone in json_case("time-zones.json")["zones"].as_array().unwrap() {
+        let preferences = json!({ "quietHours": { "timeZone": zone, "windows": [
+            { "days": ["mon"], "from": "22:00", "to": "06:00" },
+        ]}});
+        let put = http()
+            .put(server.url("/api/notifications/preferences"))
+            .bearer_auth(&ann)
+            .json(&preferences);
+        assert_eq!(put.send().await.unwrap().status(), 200, "{zone}");
     }
 }
 

@@ -16,6 +16,13 @@ fn check(folder: &Path, environment: &[(&str, &str)]) -> (String, i32) {
     (text, output.status.code().unwrap())
 }
 
+/// The same of a database that is somewhere else.
+pub fn check_at(database: &Path) -> (String, i32) {
+    let folder = database.parent().unwrap();
+    let path = database.to_str().unwrap();
+    check(folder, &[("SCHOOLBELL_DATABASE__PATH", path)])
+}
+
 #[track_caller]
 fn line<'t>(text: &'t str, what: &str) -> &'t str {
     let found = text
@@ -116,6 +123,27 @@ async fn what_is_wrong_is_named() {
         &[("SCHOOLBELL_BACKUP__DIR", "blocked/copies")],
     );
     assert!(line(&text, "backup").starts_with("WRONG "), "{text}");
+
+    for (key, value, what) in [
+        (
+            "AUTH__JWKS_URL",
+            "http://id.school.example/keys",
+            "jwks_url is http",
+        ),
+        (
+            "AUTH__JWKS_URL",
+            "https://id.school.example/keys",
+            "set auth.issuer",
+        ),
+        ("AUTH__JWT_SECRET", "passwordpassword", "can be guessed"),
+        ("AUTH__TRUST_ADMIN_CLAIM", "true", "trust_admin_claim"),
+        ("AUTH__LINK_BY", "id", "link_by"),
+        ("PUSH__ALLOW_PRIVATE_ENDPOINTS", "true", "for tests"),
+    ] {
+        let (text, code) = check(folder.path(), &[(&format!("SCHOOLBELL_{key}"), value)]);
+        assert_eq!(code, 1, "{key}");
+        assert!(line(&text, "tokens").contains(what), "{text}");
+    }
 
     // A write of tomorrow: the clock was put back since.
     let connection = rusqlite::Connection::open(&database).unwrap();

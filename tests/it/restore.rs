@@ -228,6 +228,29 @@ async fn a_backup_that_fails_or_is_old_is_shown() {
 }
 
 #[tokio::test]
+async fn a_copy_of_the_future_is_reported_and_keeps_no_other_from_being_made() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let made = backup::keep_scheduled(&t.app).await.unwrap();
+    let file = backup::folder(&t.app.config).join(&made.name);
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    let checks = async || admin.get("/api/admin/checks").await.expect(200)["data"].clone();
+    let before = checks().await;
+    assert_eq!(before["backupProblem"], json!(null));
+    assert!(!before["lastBackupAt"].is_null());
+    let future = std::time::SystemTime::now() + Duration::from_secs(400 * 86_400);
+    file.set_modified(future).unwrap();
+    let after = checks().await;
+    assert_eq!(after["backupProblem"], "future");
+    assert_eq!(after["lastBackupAt"], json!(null), "so that one is due");
+    let zero = "schoolbell_last_backup_timestamp_seconds 0";
+    assert!(t.app.metrics.render(0).contains(zero));
+    let (text, code) = crate::check::check_at(t.app.store.path());
+    assert_eq!(code, 1);
+    assert!(text.contains("which is still to come"), "{text}");
+}
+
+#[tokio::test]
 async fn a_log_without_its_database_does_not_get_into_the_restored_one() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

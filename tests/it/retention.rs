@@ -163,6 +163,61 @@ async fn old_lines_of_the_audit_log_go_and_young_ones_cannot() {
     assert!(cut.unwrap_err().to_string().contains("not cut"));
 }
 
+/// Otherwise one start with a wrong clock would make everything too old.
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_removes_nothing_for_a_week() {
+    let t = TestApp::with(|config| config.retention.messages = 365);
+    let (ann, bob) = t.pair().await;
+    ann.write(&bob, "young").await;
+    let is_believed = async || retention::look_at_clock(&t.app).await.unwrap();
+    assert!(is_believed().await);
+    let right = t.app.now();
+    t.clock.advance(13 * DAY);
+    assert!(is_believed().await, "the holidays");
+    t.clock.advance(800 * DAY);
+    assert!(!is_believed().await);
+    t.clock.advance(6 * DAY);
+    assert!(!is_believed().await);
+    t.clock.set(right);
+    assert!(is_believed().await, "it was put right");
+
+    t.clock.advance(800 * DAY);
+    assert!(!is_believed().await);
+    for _ in 0..6 {
+        t.clock.advance(DAY);
+        assert!(!is_believed().await);
+    }
+    t.clock.advance(DAY);
+    assert!(is_believed().await, "it has run on like this");
+}
+
+/// A database from before the clock was looked at has the times of what is in it.
+#[tokio::test]
+async fn the_first_look_at_a_clock_compares_it_with_what_is_stored() {
+    let t = TestApp::with(|config| config.retention.audit = 365);
+    let (ann, bob) = t.pair().await;
+    ann.write(&bob, "young").await;
+    t.key().await;
+    t.clock.advance(800 * DAY);
+    assert!(!retention::look_at_clock(&t.app).await.unwrap());
+    // What was removed with the wrong clock goes no further with the right one.
+    assert_eq!(retention::purge(&t.app).await.unwrap().audit, 1);
+    t.clock.set(schoolbell::model::time::Time(
+        t.app.now().0 - 800 * 86_400_000,
+    ));
+    t.key().await;
+    let database = rusqlite::Connection::open(t.app.store.path()).unwrap();
+    assert_eq!(
+        database.execute("DELETE FROM audit", []).unwrap(),
+        1,
+        "it could be cut"
+    );
+    t.key().await;
+    assert!(retention::look_at_clock(&t.app).await.unwrap());
+    let cut = database.execute("DELETE FROM audit", []);
+    assert!(cut.unwrap_err().to_string().contains("not cut"));
+}
+
 #[tokio::test]
 async fn an_export_has_everything_and_shows_text_as_text() {
     let t = TestApp::new();
@@ -197,6 +252,13 @@ async fn an_export_has_everything_and_shows_text_as_text() {
     let account: Value = serde_json::from_str(&read("account.json")).unwrap();
     assert_eq!(account["username"], "ann");
     let page = read("index.html");
+    let private = |path: &std::path::Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        path.metadata().unwrap().permissions().mode() & 0o077 == 0
+    };
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        assert!(private(&entry.unwrap().path()), "others can read it");
+    }
     assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>"));
     assert!(page.contains("an answer") && page.contains("A title"));
     let again = personal_data::export(&t.app, By::command_line(), user, &folder).await;

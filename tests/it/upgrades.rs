@@ -18,6 +18,7 @@ fn database_of_version(version: usize, path: &Path, filling: &str) {
         ),
         ("V2__push", include_str!("../../migrations/V2__push.sql")),
         ("V3__admin", include_str!("../../migrations/V3__admin.sql")),
+        ("V4__care", include_str!("../../migrations/V4__care.sql")),
     ];
     let migrations =
         migrations.map(|(name, sql)| refinery::Migration::unapplied(name, sql).unwrap());
@@ -179,4 +180,92 @@ async fn a_database_of_version_3_is_taken_over_whole() {
     let list = root.get("/api/messages/conversations").await.expect(200);
     assert_eq!(list["data"][0]["partner"]["name"], "Former member");
     assert_eq!(list["data"][0]["lastMessage"]["content"], "from before");
+}
+
+/// People with names to log in with that have become one, and an audit log with names in it.
+const FILLING_4: &str = "INSERT INTO users (key, id, username, name, email, role, password_hash, folded, created_at) VALUES
+                 (1, 'root', 'root', 'Root', NULL, 'admin', 'x', 'root', 1),
+                 (2, 'mina', 'Mina', 'Mina Rao', 'mina@home.example', 'student', 'x', 'mina', 1),
+                 (3, 'jose1', 'josé', 'José', NULL, 'student', NULL, 'josé', 1),
+                 (4, 'jose2', 'JOSÉ', 'José', NULL, 'student', NULL, 'josé', 1),
+                 (5, 'app', NULL, 'Łukasz', NULL, 'student', NULL, 'łukasz', 1);
+             INSERT INTO unread (user_key, messages, notifications) SELECT key, 0, 0 FROM users;
+             INSERT INTO audit (at, actor, action, target, detail) VALUES
+                 (1, 'user:root', 'person.add', 'mina', 'Mina Rao, student'),
+                 (2, 'user:root', 'person.add', 'app', 'imported'),
+                 (3, 'user:root', 'person.change', 'mina', 'name: Mina → Mina Rao, email: a@home.example → mina@home.example'),
+                 (4, 'user:root', 'person.change', 'mina', 'role: guardian → student'),
+                 (5, 'user:root', 'announcement.make', 'x', 'Mina Rao has won'),
+                 (6, 'user:root', 'key.make', 'k', 'Rao laptop'),
+                 (7, 'user:root', 'person.disable', 'mina', '');";
+
+#[tokio::test]
+async fn a_database_of_version_4_is_taken_over_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("school.db");
+    database_of_version(4, &path, FILLING_4);
+    // What another upgrade left, and what was left of one that was killed.
+    let copy = folder.path().join("school.db.schema-4.backup");
+    std::fs::write(&copy, "of long ago").unwrap();
+    std::fs::write(
+        folder.path().join("school.db.schema-4.backup.partial"),
+        "half",
+    )
+    .unwrap();
+    let t = TestApp::with(|config| config.database.path = path.clone());
+    let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    files.retain(|file| {
+        file.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("schema-4")
+    });
+    assert_eq!(files.len(), 1, "{files:?}");
+    let copied: i64 = Connection::open(&copy)
+        .unwrap()
+        .query_row("SELECT count(*) FROM audit", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(copied, 7, "the copy is of the database as it was");
+
+    let root = person(&t, "root").await;
+    let audit = root.get("/api/admin/audit").await.expect(200);
+    let details: Vec<&str> = audit["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["detail"].as_str().unwrap())
+        .collect();
+    assert_eq!(details, ["", "", "", "role", "name, email", "imported", ""]);
+
+    let database = Connection::open(&path).unwrap();
+    for edit in [
+        "UPDATE audit SET detail = 'x'",
+        "INSERT OR REPLACE INTO audit (key, at, actor, action, target, detail) VALUES (1, 1, 'a', 'b', 'c', 'd')",
+    ] {
+        let refused = database.execute(edit, []).unwrap_err();
+        assert!(refused.to_string().contains("not edited"), "{refused}");
+    }
+    let known = |sql: &str| -> Vec<String> {
+        let mut rows = database.prepare(sql).unwrap();
+        let rows = rows.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(
+        known(
+            "SELECT id || ':' || coalesce(username_key, '-') || ':' || origin FROM users ORDER BY key"
+        ),
+        [
+            "root:root:hand",
+            "mina:mina:hand",
+            "jose1:josé:import",
+            "jose2:-:import",
+            "app:-:token"
+        ]
+    );
+    // What was typed without its diacritics finds who was there before.
+    let found = root.get("/api/users?search=lukasz").await.expect(200);
+    assert_eq!(found["data"][0]["id"], "app");
+    let (text, code) = crate::check::check_at(&path);
+    assert!(text.contains("josé and JOSÉ"), "{code} {text}");
 }

@@ -1,16 +1,20 @@
 //! Databases to measure on.
 
 pub mod node;
+pub mod texts;
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use schoolbell::config::Secret;
-use schoolbell::model::ids::UserId;
+use schoolbell::model::audit::By;
+use schoolbell::model::ids::{UserId, UserKey};
+use schoolbell::model::keys::Scope;
 use schoolbell::model::subscriptions::{Endpoint, NewSubscription};
 use schoolbell::model::users::{DisplayName, NewUser, Origin, Role, Username};
-use schoolbell::store::{WriteTx, search, subscriptions, users};
+use schoolbell::service::keys;
+use schoolbell::store::{WriteTx, conversations, search, subscriptions, users};
 use schoolbell::{App, Config};
 
 use crate::server;
@@ -34,32 +38,22 @@ pub fn schoolbell(folder: &Path, fill: impl FnOnce(&App)) {
     fill(&app);
 }
 
-/// On a thread of its own: the caller is inside a runtime.
+/// Waits on a thread of its own: the caller is inside a runtime.
+fn wait<T: Send, F: Future<Output = T>>(what: impl FnOnce() -> F + Send) -> T {
+    let wait = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime.unwrap().block_on(what())
+    };
+    std::thread::scope(|scope| scope.spawn(wait).join().unwrap())
+}
+
 pub fn write(
     app: &App,
     work: impl FnOnce(&WriteTx) -> schoolbell::error::Result<()> + Send + 'static,
 ) {
-    let write = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        runtime.block_on(app.store.write(move |tx| Ok((work(tx)?, Vec::new()))))
-    };
-    std::thread::scope(|scope| scope.spawn(write).join().unwrap()).unwrap();
-}
-
-/// On a thread of its own, too.
-fn read<T: Send + 'static>(
-    app: &App,
-    work: impl FnOnce(&Connection) -> schoolbell::error::Result<T> + Send + 'static,
-) -> T {
-    let read = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        runtime.block_on(app.store.read(work))
-    };
-    std::thread::scope(|scope| scope.spawn(read).join().unwrap()).unwrap()
+    wait(|| app.store.write(move |tx| Ok((work(tx)?, Vec::new())))).unwrap();
 }
 
 fn new(id: &str, role: Role) -> NewUser {
@@ -130,10 +124,59 @@ pub fn away(app: &App, count: usize, origin: &str) {
     });
 }
 
+/// Messages of two people who are there, as texts are.
+pub fn talk(app: &App, pair: [usize; 2], messages: usize) {
+    let mut texts = texts::Texts::new();
+    conversation(app, pair, messages, move || texts.next());
+}
+
+/// A page of the longest messages.
+pub fn long_talk(app: &App, pair: [usize; 2]) {
+    conversation(app, pair, 100, || "字".repeat(4_000));
+}
+
+fn conversation(
+    app: &App,
+    [one, other]: [usize; 2],
+    messages: usize,
+    mut next: impl FnMut() -> String + Send + 'static,
+) {
+    write(app, move |tx| {
+        let key = |person| {
+            tx.query_row("SELECT key FROM users WHERE id = ?1", [id(person)], |row| {
+                row.get(0)
+            })
+        };
+        let (one, other): (i64, i64) = (key(one)?, key(other)?);
+        let conversation = conversations::insert_pair(tx, UserKey(one), UserKey(other), tx.now)?;
+        let mut insert = tx.prepare(
+            "INSERT INTO messages (conversation_key, seq, id, sender_key, content, created_at)
+             VALUES (?1, ?2, randomblob(16), ?3, ?4, ?5)",
+        )?;
+        for _ in 0..messages {
+            insert.execute(params![
+                conversation.0,
+                tx.next_seq(),
+                one,
+                next(),
+                tx.now.0
+            ])?;
+        }
+        Ok(())
+    });
+}
+
+/// A key of another system that keeps the roster.
+pub fn roster_key(app: &App) -> String {
+    let scopes = [Scope::Roster];
+    let made = wait(|| keys::create(app, By::command_line(), "roster", &scopes));
+    made.unwrap().secret.expose().to_owned()
+}
+
 /// Waits until all messages are in the search index.
 pub fn index(app: &App) {
-    while read(app, search::is_behind) {
-        std::thread::sleep(Duration::from_millis(50));
+    while wait(|| app.store.read(search::is_behind)).unwrap() {
+        wait(|| app.store.catch_up_search()).unwrap();
     }
 }
 
