@@ -30,6 +30,11 @@ impl By {
         }
     }
 
+    /// Whether somebody did it on a page or a command line, not another program with a key.
+    pub fn is_by_hand(&self) -> bool {
+        self.key.is_none()
+    }
+
     /// Whoever goes by this label, from nobody knows where any more.
     pub fn label(actor: String) -> Self {
         By {

@@ -136,6 +136,7 @@ impl School {
                 id: UserId::parse_field("id", &format!("class-{}", class.to_lowercase()))?,
                 name: format!("Class {class}"),
                 kind: GroupKind::Class,
+                by_hand: true,
             };
             let key = groups::insert(tx, &group, tx.now)?;
             groups::add_member(tx, key, self.teachers[i].key)?;

@@ -33,8 +33,10 @@ pub async fn change(
     app.store
         .write(move |tx| {
             groups::change(tx, existing(tx, &id)?, name.as_deref(), kind)?;
+            // Names of groups may be names of people.
             let said: Vec<&str> = name
-                .as_deref()
+                .as_ref()
+                .map(|_| "name")
                 .into_iter()
                 .chain(kind.map(GroupKind::as_str))
                 .collect();

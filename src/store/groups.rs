@@ -27,8 +27,14 @@ pub fn insert(connection: &Connection, new: &NewGroup, now: Time) -> Result<Grou
     }
     run(
         connection,
-        "INSERT INTO groups (id, name, kind, created_at) VALUES (?1, ?2, ?3, ?4)",
-        params![new.id.as_str(), new.name, new.kind.as_str(), now.0],
+        "INSERT INTO groups (id, name, kind, by_hand, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            new.id.as_str(),
+            new.name,
+            new.kind.as_str(),
+            new.by_hand,
+            now.0
+        ],
     )?;
     Ok(GroupKey(connection.last_insert_rowid()))
 }

@@ -1,6 +1,6 @@
 //! Everybody at once, for an import or an export.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, params};
 
@@ -18,6 +18,8 @@ pub struct Known {
     pub has_password: bool,
     /// Names of groups.
     pub groups: Vec<String>,
+    /// Of these, those that were made by hand, and that no file has named since.
+    pub by_hand: Vec<String>,
 }
 
 impl Known {
@@ -35,22 +37,27 @@ pub fn everybody(connection: &Connection) -> Result<Vec<Known>> {
     let people = all(connection, &sql, [], |row| {
         Ok((users::user(row, 0)?, row.get(users::COLUMN_COUNT)?))
     })?;
-    let sql = "SELECT m.user_key, g.name FROM group_members m JOIN groups g ON g.key = m.group_key
-               ORDER BY m.user_key, g.name";
-    let mut groups: HashMap<UserKey, Vec<String>> = HashMap::new();
-    for (user, name) in all(connection, sql, [], |row| {
-        Ok((UserKey(row.get(0)?), row.get(1)?))
+    // Two groups may have one name: a file cannot tell them apart.
+    let sql = "SELECT m.user_key, g.name, max(g.by_hand) FROM group_members m JOIN groups g ON g.key = m.group_key
+               GROUP BY m.user_key, g.name ORDER BY m.user_key, g.name";
+    let mut groups: HashMap<UserKey, (Vec<String>, Vec<String>)> = HashMap::new();
+    for (user, name, by_hand) in all(connection, sql, [], |row| {
+        Ok((UserKey(row.get(0)?), row.get::<_, String>(1)?, row.get(2)?))
     })? {
-        let names: &mut Vec<String> = groups.entry(user).or_default();
-        // Two groups may have one name: a file cannot tell them apart.
-        if names.last() != Some(&name) {
-            names.push(name);
+        let of_user = groups.entry(user).or_default();
+        if by_hand {
+            of_user.1.push(name.clone());
         }
+        of_user.0.push(name);
     }
-    let known = people.into_iter().map(|(user, has_password)| Known {
-        groups: groups.remove(&user.key).unwrap_or_default(),
-        user,
-        has_password,
+    let known = people.into_iter().map(|(user, has_password)| {
+        let (groups, by_hand) = groups.remove(&user.key).unwrap_or_default();
+        Known {
+            groups,
+            by_hand,
+            user,
+            has_password,
+        }
     });
     Ok(known.collect())
 }
@@ -72,6 +79,14 @@ pub fn lines(connection: &Connection) -> Result<Vec<Line>> {
     Ok(known.into_iter().map(line).collect())
 }
 
+/// From now on these groups are as files have them, whoever made them.
+pub fn keep_groups_by_file(tx: &WriteTx, names: &BTreeSet<String>) -> Result<()> {
+    let names = serde_json::to_string(names).unwrap_or_default();
+    let sql =
+        "UPDATE groups SET by_hand = 0 WHERE by_hand AND name IN (SELECT value FROM json_each(?1))";
+    run(tx, sql, [names]).map(drop)
+}
+
 /// Makes these all of somebody's groups, by name; one that does not exist is made.
 pub fn set_groups_by_name(tx: &WriteTx, user: UserKey, names: &[String]) -> Result<()> {
     for name in names {
@@ -80,6 +95,7 @@ pub fn set_groups_by_name(tx: &WriteTx, user: UserKey, names: &[String]) -> Resu
                 id: UserId::generate(),
                 name: name.clone(),
                 kind: GroupKind::Other,
+                by_hand: false,
             };
             groups::insert(tx, &new, tx.now)?;
         }

@@ -245,6 +245,64 @@ async fn five_thousand_people_come_in_while_others_chat() {
     assert_eq!(members, 10_000);
 }
 
+/// A file speaks of the groups that it names, and of those that files have named before.
+#[tokio::test]
+async fn an_import_takes_nobody_out_of_a_group_that_was_made_by_hand() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let import = async |file: &str| {
+        let preview = admin.post_csv(PREVIEW, file.as_bytes()).await.expect(200)["data"].clone();
+        admin
+            .post_csv(&import_path(&preview), file.as_bytes())
+            .await
+            .expect(200);
+        preview
+    };
+    import("username,name,role,groups\nann,Ann,student,7a\nbob,Bob,student,7a\n").await;
+    let groups = async || {
+        let list = admin.get("/api/admin/groups").await.expect(200);
+        let list = list["data"].as_array().unwrap().clone();
+        let members = |group: &Value| {
+            (
+                group["name"].as_str().unwrap().to_owned(),
+                group["members"].as_i64().unwrap(),
+            )
+        };
+        list.iter().map(members).collect::<Vec<_>>()
+    };
+    let people = admin.get("/api/admin/people").await.expect(200);
+    let ids: Vec<&Value> = people["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|person| person["role"] == "student")
+        .map(|person| &person["id"])
+        .collect();
+    let chess = json!({ "name": "Chess", "kind": "club" });
+    let chess = admin.post("/api/admin/groups", chess).await.expect(201);
+    let path = format!(
+        "/api/admin/groups/{}/members",
+        chess["data"]["id"].as_str().unwrap()
+    );
+    admin
+        .put_json(&path, json!({ "add": ids }))
+        .await
+        .expect(200);
+
+    // The next year.
+    let preview =
+        import("username,name,role,groups\nann,Ann,student,8a\nbob,Bob,student,8a\n").await;
+    let changes = json!(["groups: 7a, Chess → 8a, Chess"]);
+    assert_eq!(preview["changed"][0]["changes"], changes);
+    let of = |name: &str, members| (name.to_owned(), members);
+    assert_eq!(groups().await, [of("7a", 0), of("8a", 2), of("Chess", 2)]);
+    // From now on the file keeps it.
+    import("username,name,role,groups\nann,Ann,student,8a; chess\nbob,Bob,student,8a\n").await;
+    assert_eq!(groups().await, [of("7a", 0), of("8a", 2), of("Chess", 1)]);
+    import("username,name,role,groups\nann,Ann,student,8a\nbob,Bob,student,8a\n").await;
+    assert_eq!(groups().await, [of("7a", 0), of("8a", 2), of("Chess", 0)]);
+}
+
 #[tokio::test]
 async fn an_administrator_is_not_changed_by_a_file_and_a_short_line_takes_nothing_away() {
     let t = TestApp::new();

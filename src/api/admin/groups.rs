@@ -37,6 +37,7 @@ pub struct NewGroupBody {
 }
 
 pub async fn add(call: Call, Json(body): Json<NewGroupBody>) -> Result<Created<Group>> {
+    let by = call.by()?;
     let new = NewGroup {
         id: match body.id {
             Some(id) => UserId::parse_field("id", &id)?,
@@ -44,6 +45,7 @@ pub async fn add(call: Call, Json(body): Json<NewGroupBody>) -> Result<Created<G
         },
         name: NewGroup::parse_name(&body.name)?,
         kind: body.kind,
+        by_hand: by.is_by_hand(),
     };
     let group = Group {
         id: new.id.clone(),
@@ -51,7 +53,7 @@ pub async fn add(call: Call, Json(body): Json<NewGroupBody>) -> Result<Created<G
         kind: new.kind,
         members: 0,
     };
-    groups::add(&call.app, call.by()?, new).await?;
+    groups::add(&call.app, by, new).await?;
     Ok(Created::new(group))
 }
 

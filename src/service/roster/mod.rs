@@ -19,7 +19,9 @@ use crate::model::roster::{
     self, Files, ImportPreview, Imported, PlannedRow, Progress, ProgressView,
 };
 use crate::model::users::User;
-use crate::store::roster::{everybody, group_names, lines, set_groups_by_name};
+use crate::store::roster::{
+    everybody, group_names, keep_groups_by_file, lines, set_groups_by_name,
+};
 use crate::store::{WriteTx, accounts, audit, users};
 
 /// Lines of each kind that a preview shows.
@@ -131,6 +133,7 @@ pub async fn export(app: &App, by: By) -> Result<Vec<u8>> {
 fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<Vec<Effect>> {
     let mut effects = Vec::new();
     let step = || progress.done.fetch_add(1, Ordering::Relaxed);
+    keep_groups_by_file(tx, &plan.groups)?;
     for (new, groups, _) in &plan.adding {
         let user = users::insert(tx, new, tx.now)?;
         set_groups_by_name(tx, user.key, groups.as_deref().unwrap_or_default())?;

@@ -18,6 +18,8 @@ pub struct Plan {
     pub disabling: Vec<(User, PlannedRow)>,
     pub unchanged: usize,
     pub new_groups: BTreeSet<String>,
+    /// All that the file names: from now on it keeps them, whoever made them.
+    pub groups: BTreeSet<String>,
     pub bad: Vec<BadRow>,
     /// People in the file who are shut out and stay so.
     pub still_disabled: usize,
@@ -65,6 +67,8 @@ pub struct People {
     wishes: Wishes,
     /// Of those whose line, by its id, gives them another username: theirs is free for somebody else in the file.
     moving: HashSet<usize>,
+    /// Groups that the file names.
+    of_file: BTreeSet<String>,
 }
 
 impl People {
@@ -82,6 +86,7 @@ impl People {
             by_username,
             wishes,
             moving: HashSet::new(),
+            of_file: BTreeSet::new(),
         }
     }
 
@@ -96,12 +101,14 @@ impl People {
         let mut named = HashSet::new();
         // Somebody whose line is bad is in the file all the same: who they are is not known, so nobody is missing.
         let complete = plan.bad.is_empty();
-        self.find_moving(&roster.rows);
-        for mut row in roster.rows {
+        let mut rows = roster.rows;
+        self.find_moving(&rows);
+        for groups in rows.iter_mut().filter_map(|row| row.groups.as_mut()) {
+            names.spell(groups);
+            self.of_file.extend(groups.iter().cloned());
+        }
+        for row in rows {
             let line = row.line;
-            if let Some(groups) = &mut row.groups {
-                names.spell(groups);
-            }
             match self.find(&row) {
                 Ok(found) => {
                     named.extend(found);
@@ -117,6 +124,7 @@ impl People {
             self.disable_missing(&named, &mut plan);
         }
         plan.bad.sort_by_key(|bad| bad.line);
+        plan.groups = self.of_file;
         plan
     }
 
@@ -254,7 +262,16 @@ impl People {
             change.email = Some(email.clone());
         }
         let mut wanted = row.groups.clone();
-        wanted.iter_mut().for_each(|groups| groups.sort());
+        if let Some(groups) = &mut wanted {
+            // Nobody is taken out of a group that was made by hand and is none of the file's.
+            let by_hand = known.by_hand.iter();
+            groups.extend(
+                by_hand
+                    .filter(|name| !self.of_file.contains(*name))
+                    .cloned(),
+            );
+            groups.sort();
+        }
         let groups = wanted.filter(|wanted| *wanted != known.groups);
         if let Some(groups) = &groups {
             say("groups", &known.groups.join(", "), &groups.join(", "));

@@ -199,6 +199,7 @@ impl TestApp {
             id: id.clone(),
             name: "A class".into(),
             kind: GroupKind::Class,
+            by_hand: true,
         };
         service::groups::add(&self.app, By::command_line(), group)
             .await
