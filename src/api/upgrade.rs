@@ -95,12 +95,13 @@ pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
 /// Whether this is the origin of the server's own pages.
 pub fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    let own = host.is_some_and(|host| {
-        let rest = origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"));
-        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
-    });
+    // A browser leaves the default port out (RFC 6454 section 6.2); a proxy may not.
+    let is = |scheme: &str, port: &str| {
+        let at = |text: &str| text.strip_suffix(port).unwrap_or(text).to_ascii_lowercase();
+        let authority = origin.strip_prefix(scheme);
+        authority.is_some_and(|authority| host.is_some_and(|host| at(authority) == at(host)))
+    };
+    let own = is("http://", ":80") || is("https://", ":443");
     let public = &app.config.server.public_url;
     let secure = !public.starts_with("https://") || origin.starts_with("https://");
     (own && secure)
