@@ -1,7 +1,6 @@
 //! The thread that keeps the search index. It yields to all others: what it does can wait.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,15 +12,15 @@ use super::open::OpenError;
 use super::search::{self, Index};
 use crate::error::Result;
 use crate::limits::priority::yield_to_others;
-use crate::metrics::Metrics;
 use crate::threads;
 
 /// How often it is looked for new messages, and how soon for more. Many at once cost less, and a search asks for those of the
 /// last moment.
 const EVERY: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_millis(2);
-/// While others write it waits, but not for ever.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// While others write it waits until nobody has for so long, but not for ever.
+const QUIET: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two walks through the whole index for what was removed.
 const WALKS: Duration = Duration::from_secs(60);
 /// After an error.
@@ -45,7 +44,7 @@ impl Indexer {
     ///
     /// # Errors
     /// [`OpenError`] where the file cannot be written.
-    pub fn start(path: &Path, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+    pub fn start(path: &Path) -> Result<Self, OpenError> {
         let file = search::file(path);
         let index = Index::open(path).map_err(|e| {
             let remedy = "this is the search index, which is made anew when the file is removed";
@@ -54,7 +53,7 @@ impl Indexer {
         let interrupt = index.interrupt();
         let worker = Worker {
             index,
-            metrics,
+            seen: 0,
             not_before: Instant::now(),
             failing: false,
         };
@@ -90,7 +89,8 @@ impl Drop for Indexer {
 
 struct Worker {
     index: Index,
-    metrics: Arc<Metrics>,
+    /// The database's version at the last look.
+    seen: i64,
     /// When the next walk may begin.
     not_before: Instant,
     failing: bool,
@@ -108,9 +108,8 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             waiting.extend(asked.try_iter());
-            let busy = self.metrics.writer_queue_len() > 0;
-            if waiting.is_empty() && busy && since.elapsed() < PATIENCE {
-                pause = SOON;
+            if waiting.is_empty() && self.is_written() && since.elapsed() < PATIENCE {
+                pause = QUIET;
                 continue;
             }
             since = Instant::now();
@@ -132,6 +131,12 @@ impl Worker {
             };
             self.note(&done);
         }
+    }
+
+    /// Whether anything was written since the last look.
+    fn is_written(&mut self) -> bool {
+        let seen = std::mem::replace(&mut self.seen, self.index.database_version());
+        self.seen != seen
     }
 
     /// Does a little; returns whether there is more to do.

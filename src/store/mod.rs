@@ -98,7 +98,7 @@ impl Store {
         pulse: Pulse,
     ) -> Result<Self, open::OpenError> {
         let connection = open::prepare(config)?;
-        let indexer = indexer::Indexer::start(&config.path, metrics.clone())?;
+        let indexer = indexer::Indexer::start(&config.path)?;
         let path = config.path.clone();
         let manager = SqliteConnectionManager::file(&config.path)
             .with_flags(open::read_only())

@@ -167,6 +167,13 @@ impl Index {
         self.index.get_interrupt_handle()
     }
 
+    /// Another one after each commit to the database (`PRAGMA data_version`).
+    pub fn database_version(&self) -> i64 {
+        let sql = "PRAGMA data_version";
+        let version = first(&self.database, sql, [], |row| row.get(0));
+        version.ok().flatten().unwrap_or(0)
+    }
+
     fn begin(&mut self) -> Result<()> {
         let epoch = meta::epoch(&self.database)?;
         let tx = self
