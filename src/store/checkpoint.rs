@@ -24,7 +24,7 @@ const BACK_OFF: Duration = Duration::from_secs(5);
 
 /// A log of more pages than this is begun anew. One of moderate length that is written over and over reaches the disk faster
 /// than one that grows, too.
-const LONG: i64 = 2_048;
+const LONG: i64 = 4_096;
 /// As many pages may be left to move while writers wait.
 const REST: i64 = 512;
 /// How often what was written meanwhile is moved, too, to get there.

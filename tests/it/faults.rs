@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::helpers::{Server, TestApp, http};
@@ -183,12 +184,13 @@ async fn when_files_run_out_those_who_are_here_are_served_and_the_next_are_told(
     let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid()))
         .unwrap()
         .count();
-    let limit = format!("--nofile={}", open + 6);
-    let status = Command::new("prlimit")
-        .args(["--pid", &server.pid().to_string(), &limit])
-        .status()
-        .unwrap();
-    assert!(status.success());
+    let most = Some(open as u64 + 6);
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    let pid = Pid::from_raw(server.pid() as i32);
+    prlimit(pid, Resource::Nofile, limit).unwrap();
     let mut crowd = Vec::new();
     for _ in 0..20 {
         crowd.push(

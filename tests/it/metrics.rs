@@ -1,5 +1,7 @@
 //! `/metrics` and `/health`.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::helpers::{TestApp, http};
@@ -9,6 +11,20 @@ async fn scrape(t: &TestApp) -> String {
     let response = http().get(url).send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.text().await.unwrap()
+}
+
+/// Scrapes until all these lines are in it.
+async fn scrape_until(t: &TestApp, lines: &[&str]) -> String {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let text = scrape(t).await;
+        let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+        if missing.is_empty() {
+            return text;
+        }
+        assert!(Instant::now() < until, "{missing:?} are not in\n{text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -22,19 +38,21 @@ async fn the_figures_move() {
     ann.post("/api/messages", json!({}))
         .await
         .invalid("receiverId");
-    let text = scrape(&t).await;
-    for line in [
-        r#"schoolbell_http_requests_total{method="POST",route="/api/messages",status="201"} 1"#,
-        r#"schoolbell_http_requests_total{method="POST",route="/api/messages",status="400"} 1"#,
-        r#"schoolbell_http_request_duration_seconds_count{route="/api/messages"} 2"#,
-        r#"schoolbell_connections{transport="ws"} 2"#,
-        "schoolbell_users_online 1",
-        "schoolbell_queue_bytes 0",
-        "schoolbell_replay_events_count 1",
-        "schoolbell_writer_queue 0",
-    ] {
-        assert!(text.contains(line), "{line} is not in\n{text}");
-    }
+    // Some of them a moment after the answer.
+    let text = scrape_until(
+        &t,
+        &[
+            r#"schoolbell_http_requests_total{method="POST",route="/api/messages",status="201"} 1"#,
+            r#"schoolbell_http_requests_total{method="POST",route="/api/messages",status="400"} 1"#,
+            r#"schoolbell_http_request_duration_seconds_count{route="/api/messages"} 2"#,
+            r#"schoolbell_connections{transport="ws"} 2"#,
+            "schoolbell_users_online 1",
+            "schoolbell_queue_bytes 0",
+            "schoolbell_replay_events_count 1",
+            "schoolbell_writer_queue 0",
+        ],
+    )
+    .await;
     let value = |name: &str| -> f64 {
         let line = text
             .lines()
@@ -49,15 +67,7 @@ async fn the_figures_move() {
     assert!(value("schoolbell_process_resident_memory_bytes") > 1e6);
     socket.send_text("x").await;
     assert_eq!(socket.closed().await, 4501);
-    let mut tries = 0;
-    while !scrape(&t)
-        .await
-        .contains(r#"schoolbell_closes_total{code="4501"} 1"#)
-    {
-        tries += 1;
-        assert!(tries < 100, "the close was not counted");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    scrape_until(&t, &[r#"schoolbell_closes_total{code="4501"} 1"#]).await;
 }
 
 #[tokio::test]
