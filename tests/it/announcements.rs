@@ -1,5 +1,7 @@
 //! Announcements: sent now or at a time, reported on by recipient, repeated for those who have not read them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use schoolbell::model::audience::Audience;
@@ -346,4 +348,40 @@ async fn what_went_out_before_a_crash_does_not_go_out_again() {
     assert_eq!(done["recipients"], 1);
     let list = ann.get("/api/notifications").await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
+}
+
+/// What a report costs grows with its recipients, not with their square: counted in steps of SQLite's machine, on the one reader.
+#[tokio::test]
+async fn a_report_takes_as_long_as_it_has_recipients() {
+    let steps = async |people: usize| {
+        let t = TestApp::with(|config| config.database.readers = 1);
+        let admin = t.admin().await;
+        let line = |n| format!("p{n:04},Person {n},student\n");
+        let file = "username,name,role\n".to_owned() + &(0..people).map(line).collect::<String>();
+        let preview = admin.post_csv("/api/admin/roster/preview", file.as_bytes());
+        let digest = preview.await.expect(200)["data"]["digest"].clone();
+        let path = format!("/api/admin/roster?digest={}", digest.as_str().unwrap());
+        admin.post_csv(&path, file.as_bytes()).await.expect(200);
+        let id = announce(&admin, json!({})).await;
+        report(&admin, &id, |r| {
+            sent(r) && r["recipients"] == people + 1 && r["stages"]["waiting"] == 0
+        })
+        .await;
+        let counted = Arc::new(AtomicU64::new(0));
+        let count = counted.clone();
+        let watch = t.app.store.read(move |c| {
+            let step = move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                false
+            };
+            Ok(c.progress_handler(10, Some(step))?)
+        });
+        watch.await.unwrap();
+        let csv = admin.get(&format!("{PATH}/{id}/recipients.csv")).await;
+        assert!(csv.text.contains("p0000"), "{}", csv.text);
+        assert!(stages(&admin, &id, "?stage=failed").await.is_empty());
+        counted.load(Ordering::Relaxed)
+    };
+    let (few, many) = (steps(700).await, steps(2_800).await);
+    assert!(many < few * 6, "{few} steps for 700, {many} for 2,800");
 }
