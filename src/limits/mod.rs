@@ -20,7 +20,6 @@ pub mod rates;
 pub mod seats;
 pub mod turns;
 
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +49,7 @@ pub struct Limits {
     accounts: Attempts<String>,
     /// Devices that are known to be somebody's.
     devices: Attempts<String>,
-    password_changes: Attempts<UserKey>,
+    password_changes: Attempts<String>,
     addresses: Attempts<IpAddr>,
     metrics: Arc<Metrics>,
     enabled: bool,
@@ -88,7 +87,7 @@ const ADDRESS_DELAY: Duration = Duration::from_secs(2);
 const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
 const ADDRESS_FORGETS: Duration = Duration::from_secs(1);
 
-fn of_account<K: Clone + Eq + Hash>(config: &config::Limits) -> Attempts<K> {
+fn of_account(config: &config::Limits) -> Attempts<String> {
     let free = config.failed_logins_per_account;
     Attempts::new(free, ACCOUNT_FORGETS, ACCOUNT_WAIT)
 }
@@ -136,12 +135,8 @@ impl Limits {
         if !self.enabled {
             return Ok(());
         }
-        let (begun, reason) = match guess {
-            Guess::Account(name) => (self.accounts.begin(&(*name).to_owned()), "login_account"),
-            Guess::Device(nonce) => (self.devices.begin(&(*nonce).to_owned()), "login_device"),
-            Guess::Change(user) => (self.password_changes.begin(user), "password_change"),
-        };
-        begun.map_err(|wait| {
+        let (failures, key, reason) = self.failures(guess);
+        failures.begin(&key).map_err(|wait| {
             self.metrics.refused(reason);
             Error::TooMany(wait)
         })
@@ -149,19 +144,27 @@ impl Limits {
 
     /// The attempt came to nothing, through no fault of who made it.
     pub fn take_back(&self, guess: &Guess) {
-        match guess {
-            Guess::Account(name) => self.accounts.take_back(&(*name).to_owned()),
-            Guess::Device(nonce) => self.devices.take_back(&(*nonce).to_owned()),
-            Guess::Change(user) => self.password_changes.take_back(user),
-        }
+        let (failures, key, _) = self.failures(guess);
+        failures.take_back(&key);
     }
 
     /// The password of [`Limits::attempt`] was right.
     pub fn succeeded(&self, guess: &Guess) {
+        let (failures, key, _) = self.failures(guess);
+        failures.forget(&key);
+    }
+
+    /// Where a guess is counted, as what, and why it is refused. Each kind has a memory of its own: made-up names, of which there may
+    /// be any number, push no device out of it.
+    fn failures(&self, guess: &Guess) -> (&Attempts<String>, String, &'static str) {
         match guess {
-            Guess::Account(name) => self.accounts.forget(&(*name).to_owned()),
-            Guess::Device(nonce) => self.devices.forget(&(*nonce).to_owned()),
-            Guess::Change(user) => self.password_changes.forget(user),
+            Guess::Account(name) => (&self.accounts, (*name).to_owned(), "login_account"),
+            Guess::Device(nonce) => (&self.devices, (*nonce).to_owned(), "login_device"),
+            Guess::Change(user) => (
+                &self.password_changes,
+                user.0.to_string(),
+                "password_change",
+            ),
         }
     }
 
