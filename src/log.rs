@@ -1,56 +1,46 @@
 //! The log's way to standard error. A line is a write that can fail or hang: it costs the line, never a request or a thread.
 //!
-//! Lines wait in a bounded queue for a thread of their own. Where the queue is full, or standard error does not take a line,
-//! the line is dropped and counted.
+//! Lines gather for a thread of their own, which writes them a moment later, together: waking it for each would cost a busy server
+//! more than the lines do. Where there are too many, or standard error does not take them, they are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait.
-const QUEUE: usize = 8_192;
+/// Bytes that may wait.
+const MOST: usize = 1 << 20;
 /// The longest line, in bytes: what is longer is cut.
 const LONGEST: usize = 8 << 10;
-/// How long the end of the process waits for lines that are still in the queue.
+/// How long the first line waits for others.
+const GATHER: Duration = Duration::from_millis(5);
+/// How long the end of the process waits for lines that are not written yet.
 const FLUSH: Duration = Duration::from_millis(1_500);
 
-static FULL: OnceLock<ErrorCounter> = OnceLock::new();
-static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
-static GUARD: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// Starts the thread that writes, and returns what lines are given to. To be called once.
-pub fn writer() -> Lines {
-    let (queue, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(QUEUE)
-        .thread_name("log")
-        .finish(StandardError);
-    let _ = FULL.set(queue.error_counter());
-    *GUARD.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
-    Lines(queue)
+///
+/// # Errors
+/// Where the system has no thread left.
+pub fn writer() -> io::Result<Lines> {
+    let lines = Lines::start(io::stderr())?;
+    let _ = LINES.set(lines.clone());
+    Ok(lines)
 }
 
 /// How many lines were dropped since the process began.
 pub fn dropped() -> u64 {
-    let full = FULL.get().map_or(0, ErrorCounter::dropped_lines) as u64;
-    full + UNWRITTEN.load(Ordering::Relaxed)
+    DROPPED.load(Ordering::Relaxed)
 }
 
-/// Writes what is in the queue, as far as standard error takes it within a moment. What comes later is lost.
+/// Waits until what was logged is written, as far as standard error takes it within a moment.
 pub fn close() {
-    let guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (done, wait) = mpsc::channel();
-    // On a thread of its own: it may hang where standard error does.
-    let flush = move || {
-        drop(guard);
-        let _ = done.send(());
-    };
-    if std::thread::Builder::new().spawn(flush).is_ok() {
-        let _ = wait.recv_timeout(FLUSH);
+    if let Some(lines) = LINES.get() {
+        lines.settle();
     }
 }
 
@@ -63,7 +53,89 @@ pub fn last_word(why: &str) -> ! {
 
 /// Where `tracing` writes its lines.
 #[derive(Clone)]
-pub struct Lines(NonBlocking);
+pub struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// There is something to write, or all of it is written.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    lines: u64,
+    /// The thread waits for the first line.
+    idle: bool,
+    writing: bool,
+}
+
+impl Lines {
+    fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
+        let lines = Lines(Arc::default());
+        let shared = lines.0.clone();
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || shared.write_to(to))?;
+        Ok(lines)
+    }
+
+    fn add(&self, line: &[u8]) {
+        let (line, end) = match line.get(..LONGEST) {
+            Some(beginning) if line.len() > LONGEST => (beginning, "…\n"),
+            _ => (line, ""),
+        };
+        let mut waiting = self.0.lock();
+        if waiting.bytes.len() + line.len() > MOST {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.bytes.extend_from_slice(line);
+        waiting.bytes.extend_from_slice(end.as_bytes());
+        waiting.lines += 1;
+        if std::mem::take(&mut waiting.idle) {
+            self.0.changed.notify_all();
+        }
+    }
+
+    fn settle(&self) {
+        let unwritten = |waiting: &mut Waiting| waiting.writing || waiting.lines > 0;
+        let waiting = self.0.lock();
+        let _ = self.0.changed.wait_timeout_while(waiting, FLUSH, unwritten);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the thread does.
+    fn write_to(&self, mut to: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let mut waiting = self.lock();
+            waiting.writing = false;
+            self.changed.notify_all();
+            waiting.idle = waiting.lines == 0;
+            let has_none = |waiting: &mut Waiting| waiting.lines == 0;
+            drop(self.changed.wait_while(waiting, has_none));
+            std::thread::sleep(GATHER);
+            let mut waiting = self.lock();
+            batch.clear();
+            std::mem::swap(&mut batch, &mut waiting.bytes);
+            let lines = std::mem::take(&mut waiting.lines);
+            waiting.writing = true;
+            drop(waiting);
+            if to.write_all(&batch).is_err() {
+                DROPPED.fetch_add(lines, Ordering::Relaxed);
+            }
+            // What a flood needed is not kept.
+            batch.shrink_to(LONGEST);
+        }
+    }
+}
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = Lines;
@@ -75,28 +147,7 @@ impl<'a> MakeWriter<'a> for Lines {
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if line.len() > LONGEST {
-            self.0
-                .write_all(&[&line[..LONGEST], "…\n".as_bytes()].concat())?;
-        } else {
-            self.0.write_all(line)?;
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Standard error, as something that does not fail.
-struct StandardError;
-
-impl Write for StandardError {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if io::stderr().write_all(line).is_err() {
-            UNWRITTEN.fetch_add(1, Ordering::Relaxed);
-        }
+        self.add(line);
         Ok(line.len())
     }
 
@@ -107,25 +158,34 @@ impl Write for StandardError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
-    #[test]
-    fn a_long_line_is_cut() {
-        let (sender, lines) = mpsc::channel();
-        struct Sent(mpsc::Sender<Vec<u8>>);
-        impl Write for Sent {
-            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-                self.0.send(line.to_vec()).unwrap();
-                Ok(line.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
+    struct Sent(mpsc::Sender<Vec<u8>>);
+
+    impl Write for Sent {
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            self.0.send(lines.to_vec()).unwrap();
+            Ok(lines.len())
         }
-        let (queue, _guard) = NonBlockingBuilder::default().finish(Sent(sender));
-        Lines(queue).write_all(&[b'x'; 3 * LONGEST]).unwrap();
-        let line = lines.recv().unwrap();
-        assert_eq!(line.len(), LONGEST + "…\n".len());
-        assert!(line.ends_with("…\n".as_bytes()));
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_lines_are_written_together() {
+        let (sender, written) = mpsc::channel();
+        let mut lines = Lines::start(Sent(sender)).unwrap();
+        lines.write_all(&[b'x'; 3 * LONGEST]).unwrap();
+        lines.write_all(b"short\n").unwrap();
+        lines.settle();
+        let all: Vec<u8> = written.try_iter().flatten().collect();
+        assert_eq!(all.len(), LONGEST + "…\nshort\n".len());
+        assert!(all.ends_with("…\nshort\n".as_bytes()));
+        lines.write_all(b"later\n").unwrap();
+        assert_eq!(written.recv().unwrap(), b"later\n");
     }
 }

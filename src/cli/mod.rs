@@ -138,7 +138,7 @@ fn trace(config: &Config, command: &Command) -> Result<(), Failure> {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(log::writer())
+        .with_writer(log::writer()?)
         .log_internal_errors(false);
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic")));
     match config.log.format {
