@@ -1,5 +1,6 @@
 //! This tree's binary beside another one's. Both run at once and take turns, a few seconds each, so that what the machine does
-//! meanwhile happens to both; what counts is the ratio within each round.
+//! meanwhile happens to both; what counts is the ratio within each round. Each round has processes of its own: two runs of one and
+//! the same binary differ by several percent for as long as they last.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,10 +39,10 @@ pub async fn compare(other: &Path, smoke: bool) {
         load: Duration::from_millis(if smoke { 200 } else { 2_000 }),
         steady: Duration::from_millis(if smoke { 200 } else { 2_000 }),
     };
-    let mut ours = Side::start(program(None)).await;
-    let mut theirs = Side::start(program(Some(other))).await;
     let mut rounds = Vec::new();
-    for round in 0..scale.rounds + 1 {
+    for round in 0..scale.rounds {
+        let mut ours = Side::start(program(None), &scale).await;
+        let mut theirs = Side::start(program(Some(other)), &scale).await;
         // Who begins takes turns, too.
         let (us, them) = if round % 2 == 0 {
             let us = ours.turn(&scale).await;
@@ -54,10 +55,7 @@ pub async fn compare(other: &Path, smoke: bool) {
             "round {round:>2}: {:>6.0} and {:>6.0} messages/s, CPU {:.2} and {:.2} s per 100,000, p99 at 1,000/s {:.2} and {:.2} ms",
             us.rate, them.rate, us.cpu, them.cpu, us.p99, them.p99
         );
-        // What runs for the first time is slower.
-        if round > 0 {
-            rounds.push((us, them));
-        }
+        rounds.push((us, them));
     }
     println!(
         "\nthis tree / {}, with the interval that holds it at 95 %:",
@@ -89,7 +87,7 @@ pub fn program(binary: Option<&Path>) -> Program {
 }
 
 impl Side {
-    async fn start(program: Program) -> Self {
+    async fn start(program: Program, scale: &Scale) -> Self {
         let server = Server::on(program, Arc::new(tempfile::tempdir().unwrap()));
         let start = Instant::now();
         let mut side = Side {
@@ -97,9 +95,11 @@ impl Side {
             server,
             start,
         };
-        // The senders come into being with their first message.
+        // The senders come into being with their first message, and what runs for the first time is slower.
         let sent =
             traffic::steadily(&side.server, SENDERS, start, 100.0, Duration::from_secs(1)).await;
+        side.live.settle(sent).await;
+        let (sent, _) = traffic::flat_out(&side.server, SENDERS, start, scale.load / 4).await;
         side.live.settle(sent).await;
         side
     }
