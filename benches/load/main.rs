@@ -60,7 +60,10 @@ enum What {
     /// Two thousand of ten thousand sockets stop reading.
     Stalled,
     /// What somebody with a script could do to the others.
-    Floods,
+    Floods {
+        /// All of them unless some are named.
+        kinds: Vec<String>,
+    },
     /// A backup beside writes.
     Backup,
     /// Erasing somebody, and retention, beside writes.
@@ -115,7 +118,7 @@ fn main() {
             Some(What::Push) => push::measure().await,
             Some(What::Kills { count }) => kills::survive(count).await,
             Some(What::Stalled) => stalled::bound().await,
-            Some(What::Floods) => floods::withstand().await,
+            Some(What::Floods { kinds }) => floods::withstand(&kinds).await,
             Some(What::Backup) => backup::beside_writes().await,
             Some(What::Erase { messages }) => erase::beside_writes(messages).await,
             Some(What::Lookups) => lookups::tell_nothing().await,

@@ -60,10 +60,10 @@ impl Passwords {
             waiting: Mutex::default(),
             brought: Condvar::new(),
         });
-        // All of them: whatever else there is to do comes first.
-        for _ in 0..cores {
+        // All of them: whatever else there is to do comes first. But an address from which guesses come gets one of them.
+        for n in 0..cores {
             let queue = Arc::downgrade(&queue);
-            if let Err(error) = threads::essential("passwords", move || work(&queue)) {
+            if let Err(error) = threads::essential("passwords", move || work(&queue, n == 0)) {
                 tracing::error!(%error, "no thread for passwords");
             }
         }
@@ -127,7 +127,8 @@ impl Passwords {
             .lock()
             .push(turn, Box::new(job))
             .map_err(|_| full())?;
-        self.queue.brought.notify_one();
+        // All, since not each does everybody's.
+        self.queue.brought.notify_all();
         // Whoever had to make room is told so.
         drop(dropped);
         answer.await.map_err(|_| full())
@@ -141,16 +142,16 @@ impl Queue {
 }
 
 /// Does jobs until nobody can bring any more.
-fn work(queue: &Weak<Queue>) {
+fn work(queue: &Weak<Queue>, suspects: bool) {
     yield_to_others();
     let mut memory = Memory::new();
     while let Some(queue) = queue.upgrade() {
         let mut waiting = queue.lock();
-        let mut next = waiting.pop();
+        let mut next = waiting.pop(suspects);
         if next.is_none() {
             let waited = queue.brought.wait_timeout(waiting, KEEP);
             let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            next = waiting.pop();
+            next = waiting.pop(suspects);
         } else {
             drop(waiting);
         }

@@ -70,6 +70,15 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
         Ok(())
     }
 
+    /// How many are remembered.
+    pub fn count(&self, key: &K) -> f64 {
+        let now = Instant::now();
+        let entries = self.lock();
+        entries
+            .get(key)
+            .map_or(0.0, |entry| self.failures(entry, now))
+    }
+
     /// Uncounts one.
     pub fn take_back(&self, key: &K) {
         if let Some(entry) = self.lock().get_mut(key) {

@@ -17,15 +17,17 @@ pub struct Turn {
     address: Option<IpAddr>,
     account: String,
     proven: bool,
+    suspect: bool,
 }
 
 impl Turn {
-    /// Of somebody of whom nothing is known but what they say.
-    pub fn stranger(address: Option<IpAddr>, account: &str) -> Self {
+    /// Of somebody of whom nothing is known but what they say; and whether much of what came from their address was wrong.
+    pub fn stranger(address: Option<IpAddr>, account: &str, suspect: bool) -> Self {
         Turn {
             address: address.map(site),
             account: account.to_owned(),
             proven: false,
+            suspect,
         }
     }
 
@@ -35,6 +37,7 @@ impl Turn {
             address: None,
             account: String::new(),
             proven: true,
+            suspect: false,
         }
     }
 }
@@ -56,6 +59,7 @@ struct OfAddress<T> {
     accounts: BTreeMap<String, VecDeque<T>>,
     turns: VecDeque<String>,
     waiting: usize,
+    suspect: bool,
 }
 
 impl<T> Default for FairQueue<T> {
@@ -108,8 +112,10 @@ impl<T> FairQueue<T> {
                 accounts: BTreeMap::new(),
                 turns: VecDeque::new(),
                 waiting: 0,
+                suspect: turn.suspect,
             }
         });
+        of.suspect = turn.suspect;
         let jobs = of.accounts.entry(turn.account.clone()).or_insert_with(|| {
             of.turns.push_back(turn.account);
             VecDeque::new()
@@ -119,12 +125,16 @@ impl<T> FairQueue<T> {
         self.waiting += 1;
     }
 
-    /// The next job: of those who are known first.
-    pub fn pop(&mut self) -> Option<T> {
+    /// The next job: of those who are known first, and of suspects only where they are wanted.
+    pub fn pop(&mut self, suspects: bool) -> Option<T> {
         if let Some(job) = self.proven.pop_front() {
             return Some(job);
         }
-        let address = self.turns.pop_front()?;
+        let wanted = |address: &Option<IpAddr>| {
+            suspects || self.strangers.get(address).is_some_and(|of| !of.suspect)
+        };
+        let at = self.turns.iter().position(wanted)?;
+        let address = self.turns.remove(at)?;
         let of = self.strangers.get_mut(&address)?;
         let account = of.turns.pop_front()?;
         let jobs = of.accounts.get_mut(&account)?;
@@ -165,7 +175,7 @@ mod tests {
     use super::*;
 
     fn of(address: u8, account: &str) -> Turn {
-        Turn::stranger(Some([192, 0, 2, address].into()), account)
+        Turn::stranger(Some([192, 0, 2, address].into()), account, false)
     }
 
     #[test]
@@ -177,7 +187,7 @@ mod tests {
         queue.push(of(1, "ann"), "ann".into()).unwrap();
         queue.push(of(2, "bob"), "bob".into()).unwrap();
         queue.push(Turn::proven(), "known".into()).unwrap();
-        let order: Vec<String> = std::iter::from_fn(|| queue.pop()).collect();
+        let order: Vec<String> = std::iter::from_fn(|| queue.pop(true)).collect();
         assert_eq!(order[..5], ["known", "head 0", "bob", "ann", "head 1"]);
         assert_eq!(order.len(), 8);
         assert!(queue.strangers.is_empty() && queue.turns.is_empty() && queue.waiting == 0);
@@ -193,12 +203,12 @@ mod tests {
         for address in 2..=(ALL - OF_ADDRESS + 1) as u16 {
             let address = IpAddr::from([198, 51, (address >> 8) as u8, address as u8]);
             queue
-                .push(Turn::stranger(Some(address), "x"), "one")
+                .push(Turn::stranger(Some(address), "x", false), "one")
                 .unwrap();
         }
         assert_eq!(queue.push(of(9, "late"), "late"), Ok(Some("flood")));
         assert_eq!(queue.waiting, ALL);
-        let mut jobs = std::iter::from_fn(|| queue.pop());
+        let mut jobs = std::iter::from_fn(|| queue.pop(true));
         assert!(jobs.any(|job| job == "late"));
     }
 
@@ -210,5 +220,19 @@ mod tests {
         }
         assert_eq!(queue.push(of(1, "head"), ()), Err(Full));
         queue.push(of(1, "ann"), ()).unwrap();
+    }
+
+    #[test]
+    fn suspects_go_only_where_they_are_wanted() {
+        let mut queue = FairQueue::default();
+        let [bad, good] = [1, 2].map(|n| Some(IpAddr::from([192, 0, 2, n])));
+        queue.push(Turn::stranger(bad, "a", true), "bad").unwrap();
+        queue
+            .push(Turn::stranger(good, "b", false), "good")
+            .unwrap();
+        assert_eq!(queue.pop(false), Some("good"));
+        assert_eq!(queue.pop(false), None);
+        assert_eq!(queue.pop(true), Some("bad"));
+        assert_eq!(queue.pop(true), None);
     }
 }

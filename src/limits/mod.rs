@@ -42,6 +42,8 @@ pub struct Limits {
     pub handshakes: Arc<Seats>,
     /// Searches.
     pub searching: Turns<UserKey>,
+    /// Files of people that are read: one at a time, whoever's.
+    pub parsing: Turns<()>,
     /// Requests that are answered.
     pub answering: Turns<UserKey>,
     pub ledger: Ledger,
@@ -78,11 +80,16 @@ pub fn site(address: IpAddr) -> IpAddr {
 /// Searches of one person that may wait for the one before.
 const SEARCHES_WAITING: usize = 3;
 
+/// Files of people that may wait for the one before.
+const FILES_WAITING: usize = 7;
+
 /// The longest wait after wrong passwords for an account.
 const ACCOUNT_WAIT: Duration = Duration::from_secs(300);
 /// How long an address is slow after its last wrong password too many, and how long each wrong one then takes.
 const ADDRESS_WAIT: Duration = Duration::from_secs(60);
 const ADDRESS_DELAY: Duration = Duration::from_secs(2);
+/// Wrong passwords of an address, of which one is forgotten each second, after which it is one that guesses.
+const SUSPECT: f64 = 20.0;
 /// The time after which one wrong password is forgotten.
 const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
 const ADDRESS_FORGETS: Duration = Duration::from_secs(1);
@@ -105,6 +112,7 @@ impl Limits {
                 config,
                 metrics.clone(),
             ),
+            parsing: Turns::new("files_at_once", 1, FILES_WAITING, config, metrics.clone()),
             answering: Turns::new(
                 "requests_at_once",
                 config.requests_per_user,
@@ -166,6 +174,12 @@ impl Limits {
                 "password_change",
             ),
         }
+    }
+
+    /// Whether so many wrong passwords came from this address of late that its next are looked at one at a time.
+    pub fn is_suspect(&self, address: Option<IpAddr>) -> bool {
+        let count = address.map_or(0.0, |address| self.addresses.count(&site(address)));
+        self.enabled && count >= SUSPECT
     }
 
     /// A wrong password came from this address. Returns how long its answer is to wait, where there were many: whoever is behind

@@ -307,7 +307,7 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     let turn = if known {
         Turn::proven()
     } else {
-        Turn::stranger(address, &name)
+        Turn::stranger(address, &name, app.limits.is_suspect(address))
     };
     let matches = app
         .auth

@@ -12,6 +12,7 @@ use self::plan::{People, Plan};
 use super::accounts::{apply, changed_fields};
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
+use crate::limits::priority::on_yielding_thread;
 use crate::model::accounts::AccountChange;
 use crate::model::audit::{Action, By};
 use crate::model::events::Effect;
@@ -207,16 +208,15 @@ fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
 
 /// The plan, and what names it: the same file with other effects has another name.
 async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)> {
-    // On no reader: a file that takes long to read keeps nobody else waiting.
-    let parsed = tokio::task::spawn_blocking(move || {
+    // On no reader, one after the other, on a thread that yields: a file that takes long to read keeps nobody else waiting.
+    let _turn = app.limits.parsing.turn(()).await?;
+    let parsed = on_yielding_thread("roster", move || {
         let mut hash = Sha256::new();
         hash.update(&files.users);
         hash.update(files.roles.as_deref().unwrap_or_default());
         roster::parse(&files).map(|roster| (roster, hash))
     });
-    let (roster, mut hash) = parsed
-        .await
-        .map_err(|e| Error::Internal(format!("a file could not be read: {e}")))??;
+    let (roster, mut hash) = parsed.await??;
     app.store
         .read_long(move |c| {
             let people = People::new(everybody(c)?, wishes);
