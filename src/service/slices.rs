@@ -7,11 +7,11 @@ use crate::error::Result;
 use crate::store::WriteTx;
 use crate::store::retention::Slice;
 
-/// The most rows of a slice, and how long it should take.
-const ROWS: usize = 200;
-const TIME: Duration = Duration::from_millis(15);
+/// The most rows of a slice, and how long it should take: a few times a commit.
+const ROWS: usize = 100;
+const TIME: Duration = Duration::from_millis(5);
 /// The shortest pause after one.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(15);
 
 /// Does one slice in a write of its own, and pauses for twice as long as it took: whoever writes meanwhile has the larger part
 /// of the time.

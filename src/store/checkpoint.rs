@@ -61,7 +61,7 @@ impl Turn {
         let mode = if long { "TRUNCATE" } else { "RESTART" };
         connection.busy_timeout(PATIENCE)?;
         let state = checkpoint(connection, mode);
-        connection.busy_timeout(open::BUSY)?;
+        open::wait_for_writers(connection)?;
         self.refused.store(state?.busy, Ordering::Relaxed);
         Ok(())
     }
@@ -201,9 +201,13 @@ mod tests {
         // The writer goes on with the old log, and waits for others as long as before.
         writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
         assert!(pages(&other) > LONG);
-        let patience: i64 = writer
-            .pragma_query_value(None, "busy_timeout", |row| row.get(0))
-            .unwrap();
-        assert_eq!(patience as u128, open::BUSY.as_millis());
+        let holder = Connection::open(folder.path().join("school.db")).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(PATIENCE * 10);
+            holder.execute_batch("ROLLBACK").unwrap();
+        });
+        writer.execute_batch("INSERT INTO t VALUES (3)").unwrap();
+        release.join().unwrap();
     }
 }
