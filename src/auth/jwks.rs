@@ -42,6 +42,7 @@ impl Jwks {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(2))
             .redirect(reqwest::redirect::Policy::limited(2))
+            .tls_certs_merge(super::roots::public())
             .build()
             .map_err(|e| e.to_string())?;
         Ok(Jwks(Arc::new(Shared {

@@ -6,6 +6,7 @@ pub mod devices;
 pub mod jwks;
 pub mod keyfile;
 pub mod passwords;
+pub mod roots;
 pub mod setup;
 pub mod tokens;
 pub mod vapid;

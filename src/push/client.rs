@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Client, Response};
 
 use super::answers::Answer;
 use super::guard::is_global;
+use crate::auth::roots;
 use crate::config;
 use crate::model::time::Time;
 
@@ -24,15 +25,12 @@ const KEEP: usize = 200;
 pub fn build(config: &config::Push) -> Result<Client, String> {
     // Another part of the process may have chosen already; then that choice stands.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Beside the system's, which a container may lack.
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    let roots = roots.filter_map(|der| Certificate::from_der(der).ok());
     let builder = Client::builder()
         .connect_timeout(CONNECT_TIME)
         .timeout(TIME)
         .redirect(Policy::none())
         .user_agent(concat!("schoolbell/", env!("CARGO_PKG_VERSION")))
-        .tls_certs_merge(roots);
+        .tls_certs_merge(roots::public());
     let builder = builder.no_proxy();
     let (builder, proxy) = match url::Url::parse(&config.proxy) {
         Ok(url) => {

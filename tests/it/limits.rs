@@ -103,7 +103,7 @@ async fn nothing_is_limited_where_limits_are_off() {
 }
 
 async fn log_in(t: &TestApp, name: &str, password: &str, forwarded: Option<&str>) -> Answer {
-    let client = reqwest::Client::new();
+    let client = crate::helpers::http();
     let url = format!("http://{}/api/auth/login", t.address);
     let mut request = client
         .post(url)
@@ -238,7 +238,7 @@ async fn a_known_device_gets_in_while_the_account_is_attacked() {
     let cookie = set.split(';').next().unwrap().to_owned();
     let with_cookie = async |name: &str, password: &str, cookie: &str| {
         let url = format!("http://{}/api/auth/login", t.address);
-        let request = reqwest::Client::new().post(url).header("cookie", cookie);
+        let request = crate::helpers::http().post(url).header("cookie", cookie);
         let body = json!({ "username": name, "password": password });
         Answer::received(request.json(&body).send().await.unwrap()).await
     };
@@ -517,7 +517,7 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
 async fn whoever_brings_what_does_not_hold_is_counted_with_their_address() {
     let t = TestApp::with(|config| config.limits.anonymous_requests_per_minute = 4);
     let ann = t.student("ann").await;
-    let client = reqwest::Client::new();
+    let client = crate::helpers::http();
     let me = async |token: &str| {
         let request = client.get(format!("http://{}/api/auth/me", t.address));
         let answer = request.bearer_auth(token).send().await.unwrap();

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{Finding, Outcome, finding};
+use crate::auth::roots;
 use crate::config::Config;
 use crate::store::open;
 
@@ -71,6 +72,7 @@ async fn running_at(config: &Config) -> Option<String> {
 fn client(local: bool) -> Result<reqwest::Client, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
+        .tls_certs_merge(roots::public())
         .timeout(PATIENCE)
         .no_proxy()
         .http1_only()
