@@ -40,8 +40,8 @@
 //! - Durable events have one sequence. A client that comes back with the highest `seq` it saw gets every later one,
 //!   once, in order.
 //! - Online is not reached: what was left to a socket that never confirmed it is pushed when its owner stays away.
-//! - Nobody waits for the search index: it has a file of its own, holds nothing that cannot be made anew, and what it finds is
-//!   looked up as the caller's own.
+//! - Nobody waits for the search index: it is in a separate file, can be rebuilt from the messages, and each hit is checked to be
+//!   in one of the caller's conversations.
 //! - Nobody waits for a push service, and a push is sent with no transaction open.
 //! - Nobody waits for a slow reader: inboxes are bounded, and what does not fit costs its reader the connection.
 //! - What one caller takes leaves enough for the others, and whatever they do, what waits for them is bounded.

@@ -123,7 +123,6 @@ impl Shared {
             drop(self.changed.wait_while(waiting, has_none));
             std::thread::sleep(GATHER);
             let mut waiting = self.lock();
-            batch.clear();
             std::mem::swap(&mut batch, &mut waiting.bytes);
             let lines = std::mem::take(&mut waiting.lines);
             waiting.writing = true;
@@ -131,7 +130,8 @@ impl Shared {
             if to.write_all(&batch).is_err() {
                 DROPPED.fetch_add(lines, Ordering::Relaxed);
             }
-            // What a flood needed is not kept.
+            // The memory that a flood needed is given back.
+            batch.clear();
             batch.shrink_to(LONGEST);
         }
     }

@@ -1,4 +1,4 @@
-//! Whom the server trusts when it asks others.
+//! The certificate authorities that outgoing HTTPS connections trust.
 
 use reqwest::Certificate;
 

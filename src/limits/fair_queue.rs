@@ -21,7 +21,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Of somebody of whom nothing is known but what they say; and whether much of what came from their address was wrong.
+    /// For a stranger. They are a suspect if many wrong passwords came from their address recently.
     pub fn stranger(address: Option<IpAddr>, account: &str, suspect: bool) -> Self {
         Turn {
             address: address.map(site),

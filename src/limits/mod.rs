@@ -42,7 +42,7 @@ pub struct Limits {
     pub handshakes: Arc<Seats>,
     /// Searches.
     pub searching: Turns<UserKey>,
-    /// Files of people that are read: one at a time, whoever's.
+    /// Roster files being parsed: one at a time, for all callers together.
     pub parsing: Turns<()>,
     /// Requests that are answered.
     pub answering: Turns<UserKey>,
@@ -176,7 +176,7 @@ impl Limits {
         }
     }
 
-    /// Whether so many wrong passwords came from this address of late that its next are looked at one at a time.
+    /// Whether so many wrong passwords came from this address recently that its attempts are verified one at a time.
     pub fn is_suspect(&self, address: Option<IpAddr>) -> bool {
         let count = address.map_or(0.0, |address| self.addresses.count(&site(address)));
         self.enabled && count >= SUSPECT

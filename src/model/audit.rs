@@ -30,7 +30,7 @@ impl By {
         }
     }
 
-    /// Whether somebody did it on a page or a command line, not another program with a key.
+    /// Whether a person did it, on a page or the command line, rather than a program with an API key.
     pub fn is_by_hand(&self) -> bool {
         self.key.is_none()
     }

@@ -54,7 +54,7 @@ pub struct NewGroup {
     pub id: UserId,
     pub name: String,
     pub kind: GroupKind,
-    /// Made by a person, not by an import or another program: an import takes nobody out of it, unless it names the group.
+    /// Created by a person, not by an import or another program. An import removes nobody from it unless its file names the group.
     pub by_hand: bool,
 }
 

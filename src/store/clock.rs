@@ -2,13 +2,12 @@
 
 use rusqlite::{Connection, params};
 
-use super::{first, run};
+use super::{first, meta, run};
 use crate::error::Result;
 use crate::model::time::Time;
 
 fn get(connection: &Connection, name: &str) -> Result<Option<Time>> {
-    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1";
-    first(connection, sql, [name], |row| row.get(0).map(Time))
+    Ok(meta::number(connection, name)?.map(Time))
 }
 
 /// When it was last looked at.

@@ -23,8 +23,19 @@ pub fn epoch(connection: &Connection) -> Result<String> {
 
 /// Where this history begins: 0 unless a backup was restored.
 pub fn epoch_seq(connection: &Connection) -> Result<Seq> {
-    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'epoch_seq'";
-    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+    Ok(number(connection, "epoch_seq")?.unwrap_or(0))
+}
+
+/// A fact that is a number.
+pub(super) fn number(connection: &Connection, name: &str) -> Result<Option<i64>> {
+    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1";
+    first(connection, sql, [name], |row| row.get(0))
+}
+
+/// Another number after each commit of another connection (`PRAGMA data_version`).
+pub(super) fn data_version(connection: &Connection) -> Result<i64> {
+    let version = first(connection, "PRAGMA data_version", [], |row| row.get(0))?;
+    Ok(version.unwrap_or(0))
 }
 
 /// Begins a new history after `seq`: what clients know of before is of another.

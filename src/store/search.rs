@@ -14,12 +14,12 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, TransactionBeh
 
 use super::messages::{PEOPLE, select_with_people, with_people};
 use super::{WriteTx, all, backup, first, meta, open, run};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::ids::{Seq, UserKey};
 use crate::model::messages::Message;
 use crate::model::search::{Terms, index_text};
 
-/// Of the file's schema and of how texts are cut into words ([`index_text`]): another one makes the file anew.
+/// Of [`SCHEMA`] and of how texts are cut into words ([`index_text`]). A file of another version is rebuilt.
 const VERSION: i64 = 1;
 
 const SCHEMA: &str = r#"
@@ -37,7 +37,6 @@ const SCHEMA: &str = r#"
         seq     INTEGER NOT NULL,
         removed INTEGER NOT NULL
     ) STRICT;
-    PRAGMA user_version = 1;
 "#;
 
 /// Messages indexed in one transaction.
@@ -83,12 +82,9 @@ pub fn query(
 pub fn is_behind(connection: &Connection) -> Result<bool> {
     let sql = "SELECT seq FROM search.progress";
     let indexed: Seq = first(connection, sql, [], |row| row.get(0))?.unwrap_or(0);
-    Ok(newest(connection)? > indexed)
-}
-
-fn newest(database: &Connection) -> Result<Seq> {
     let sql = "SELECT seq FROM messages ORDER BY seq DESC LIMIT 1";
-    Ok(first(database, sql, [], |row| row.get(0))?.unwrap_or(0))
+    let newest: Seq = first(connection, sql, [], |row| row.get(0))?.unwrap_or(0);
+    Ok(newest > indexed)
 }
 
 /// Notes that so many messages were removed.
@@ -98,11 +94,10 @@ pub fn note_removed(tx: &WriteTx, messages: usize) -> Result<()> {
 }
 
 fn removed(database: &Connection) -> Result<i64> {
-    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'messages_removed'";
-    Ok(first(database, sql, [], |row| row.get(0))?.unwrap_or(0))
+    Ok(meta::number(database, "messages_removed")?.unwrap_or(0))
 }
 
-/// The index as who keeps it sees it.
+/// The index, for the one thread that writes it.
 pub(super) struct Index {
     /// Reads only.
     database: Connection,
@@ -110,7 +105,7 @@ pub(super) struct Index {
     walk: Option<Walk>,
 }
 
-/// A walk through the index, past what was removed from the database.
+/// A scan of the index for messages that were removed from the database.
 struct Walk {
     from: Seq,
     /// What had been removed when it began.
@@ -118,7 +113,7 @@ struct Walk {
 }
 
 impl Index {
-    /// Opens the file, makes it where it is not there, and empties one that is of no use.
+    /// Opens the file. Creates it if it is missing, and rebuilds it if it is damaged or outdated.
     ///
     /// # Errors
     /// Those of SQLite: of a file that is none of its own, too.
@@ -126,7 +121,7 @@ impl Index {
         let file = file(path);
         let failed = |e: std::io::Error| {
             let why = format!("{}: {e}", file.display());
-            crate::error::Error::Internal(why)
+            Error::Internal(why)
         };
         let is_there = file.exists();
         if !is_there || !is_sound(&file) {
@@ -162,16 +157,14 @@ impl Index {
         Ok(index)
     }
 
-    /// Ends what is being done to the index, from another thread.
+    /// Lets another thread interrupt what is being done to the index.
     pub fn interrupt(&self) -> InterruptHandle {
         self.index.get_interrupt_handle()
     }
 
-    /// Another one after each commit to the database (`PRAGMA data_version`).
+    /// Changes with each commit to the database.
     pub fn database_version(&self) -> i64 {
-        let sql = "PRAGMA data_version";
-        let version = first(&self.database, sql, [], |row| row.get(0));
-        version.ok().flatten().unwrap_or(0)
+        meta::data_version(&self.database).unwrap_or(0)
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -190,6 +183,7 @@ impl Index {
             run(&tx, "UPDATE progress SET seq = min(seq, ?1)", [seq])?;
         } else {
             tx.execute_batch(SCHEMA)?;
+            tx.pragma_update(None, "user_version", VERSION)?;
             let sql = "INSERT INTO progress (one, epoch, seq, removed) VALUES (1, ?1, 0, ?2)";
             run(&tx, sql, params![epoch, removed(&self.database)?])?;
         }

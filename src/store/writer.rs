@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use super::checkpoint::Turn;
 use super::job::{Job, Queued, Task, unwritten};
 use super::open::FileIdentity;
-use super::{Committed, Sink};
+use super::{Committed, Sink, meta};
 use crate::error::{Error, Result};
 use crate::limits::pressure::WRITES;
 use crate::metrics::Metrics;
@@ -317,9 +317,6 @@ impl Worker {
     }
 
     fn read_data_version(&self) -> i64 {
-        self.connection
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .unwrap_or(self.data_version)
+        meta::data_version(&self.connection).unwrap_or(self.data_version)
     }
 }

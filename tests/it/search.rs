@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use schoolbell::store::open::sibling;
 use schoolbell::store::search;
 use serde_json::{Value, json};
 
@@ -32,13 +33,19 @@ fn texts(answer: &Value) -> Vec<String> {
     messages.iter().map(content).collect()
 }
 
-/// With its log, from which it would come back.
+/// Removes the index with its log, from which SQLite would recover it.
 fn remove(index: &Path) {
     for suffix in ["-wal", "-shm", ""] {
-        let mut name = index.as_os_str().to_owned();
-        name.push(suffix);
-        let _ = std::fs::remove_file(name);
+        let _ = std::fs::remove_file(sibling(index, suffix));
     }
+}
+
+/// A server, Ann's token, and the id of Bob.
+async fn start(folder: &Path) -> (Server, String, String) {
+    let server = Server::start(folder);
+    let (bob, _) = server.person("bob").await;
+    let (_, ann) = server.person("ann").await;
+    (server, ann, bob)
 }
 
 fn stop(server: Server) {
@@ -49,9 +56,7 @@ fn stop(server: Server) {
 #[tokio::test]
 async fn an_index_that_is_lost_or_damaged_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
-    let (bob, _) = server.person("bob").await;
-    let (_, ann) = server.person("ann").await;
+    let (server, ann, bob) = start(folder.path()).await;
     send(&server, &ann, &bob, "the first excursion").await;
     assert_eq!(found(&server, &ann, "excursion").await.len(), 1);
     stop(server);
@@ -78,9 +83,7 @@ async fn an_index_that_is_lost_or_damaged_is_made_anew() {
 #[tokio::test]
 async fn a_restored_backup_has_an_index_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
-    let (bob, _) = server.person("bob").await;
-    let (_, ann) = server.person("ann").await;
+    let (server, ann, bob) = start(folder.path()).await;
     send(&server, &ann, &bob, "kept excursion").await;
     let made = binary(folder.path()).args(["backup", "copy.db"]).output();
     assert!(made.unwrap().status.success());
@@ -100,9 +103,7 @@ async fn a_restored_backup_has_an_index_of_its_own() {
 #[tokio::test]
 async fn an_index_that_is_ahead_after_a_power_cut_is_set_back() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
-    let (bob, _) = server.person("bob").await;
-    let (_, ann) = server.person("ann").await;
+    let (server, ann, bob) = start(folder.path()).await;
     send(&server, &ann, &bob, "the first excursion").await;
     assert_eq!(found(&server, &ann, "excursion").await.len(), 1);
     stop(server);

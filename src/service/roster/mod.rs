@@ -208,8 +208,8 @@ fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
 
 /// The plan, and what names it: the same file with other effects has another name.
 async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)> {
-    // On no reader, one after the other, on a thread that yields: a file that takes long to read keeps nobody else waiting.
-    let _turn = app.limits.parsing.turn(()).await?;
+    // Parsing takes no reader, runs one file at a time, and on a low-priority thread: a slow file delays nobody else.
+    let turn = app.limits.parsing.turn(()).await?;
     let parsed = on_yielding_thread("roster", move || {
         let mut hash = Sha256::new();
         hash.update(&files.users);
@@ -217,6 +217,7 @@ async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)>
         roster::parse(&files).map(|roster| (roster, hash))
     });
     let (roster, mut hash) = parsed.await??;
+    drop(turn);
     app.store
         .read_long(move |c| {
             let people = People::new(everybody(c)?, wishes);

@@ -18,7 +18,7 @@ pub struct Plan {
     pub disabling: Vec<(User, PlannedRow)>,
     pub unchanged: usize,
     pub new_groups: BTreeSet<String>,
-    /// All that the file names: from now on it keeps them, whoever made them.
+    /// All groups that the file names. Imports manage them from now on, whoever created them.
     pub groups: BTreeSet<String>,
     pub bad: Vec<BadRow>,
     /// People in the file who are shut out and stay so.
