@@ -177,6 +177,7 @@ fn fill(tx: &WriteTx, messages: usize) -> schoolbell::error::Result<()> {
     tx.execute_batch(&format!(
         "UPDATE conversation_members SET last_seq = coalesce(
              (SELECT max(seq) FROM messages m WHERE m.conversation_key = conversation_members.conversation_key), 0);
+         UPDATE conversation_members SET last_read_seq = last_seq;
          UPDATE sequence SET value = {messages};"
     ))?;
     Ok(())

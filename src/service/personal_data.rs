@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::slices;
 use crate::app::App;
@@ -294,10 +295,13 @@ pub async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
 
 /// Removes what somebody wrote, a little at a time: a server that runs has its turns in between. Returns how much it was.
 async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
+    let conversations = move |c: &_| retention::conversations_of(c, sender);
+    let conversations: Arc<[i64]> = app.store.read(conversations).await?.into();
     let (mut removed, mut at) = (0, Walk::default());
     loop {
+        let conversations = conversations.clone();
         let (some, next) = slices::write(app, move |tx, slice| {
-            retention::messages_of(tx, sender, at, slice)
+            retention::messages_of(tx, sender, &conversations, at, slice)
         })
         .await?;
         removed += some;

@@ -7,9 +7,10 @@ use crate::error::Result;
 use crate::store::WriteTx;
 use crate::store::retention::Slice;
 
-/// The most rows of a slice, and how long it should take: a few times a commit.
-const ROWS: usize = 100;
-const TIME: Duration = Duration::from_millis(5);
+/// The most rows of a slice, each of which may dirty several pages that the commit writes, and how long it should take: about as
+/// long as a commit.
+const ROWS: usize = 20;
+const TIME: Duration = Duration::from_millis(2);
 /// The shortest pause after one.
 const PAUSE: Duration = Duration::from_millis(15);
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{WriteTx, all, first, run, search, users};
 use crate::error::Result;
@@ -13,6 +13,18 @@ use crate::model::time::Time;
 struct Old {
     conversation: i64,
     seq: Seq,
+    sender: i64,
+}
+
+impl Old {
+    /// Reads conversation, seq and sender.
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Old {
+            conversation: row.get(0)?,
+            seq: row.get(1)?,
+            sender: row.get(2)?,
+        })
+    }
 }
 
 /// How much one write may remove: others wait for it.
@@ -31,20 +43,28 @@ impl Slice {
 /// Removes some of the oldest messages, as far as they are from before `before`; returns how many.
 pub fn messages(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
     // By seq, which is the order of time: a database without old messages is not searched for them.
-    let sql = "SELECT conversation_key, seq, created_at FROM messages ORDER BY seq LIMIT ?1";
+    let sql =
+        "SELECT conversation_key, seq, sender_key, created_at FROM messages ORDER BY seq LIMIT ?1";
     let oldest: Vec<(Old, i64)> = all(tx, sql, [slice.rows as i64], |row| {
-        let (conversation, seq) = (row.get(0)?, row.get(1)?);
-        Ok((Old { conversation, seq }, row.get(2)?))
+        Ok((Old::read(row)?, row.get(3)?))
     })?;
     let old = oldest.into_iter().take_while(|(_, at)| *at < before.0);
     let old: Vec<Old> = old.map(|(message, _)| message).collect();
     remove(tx, &old, slice)
 }
 
-/// Where a walk through somebody's messages has come to.
+/// The conversations of somebody, in order.
+pub fn conversations_of(connection: &Connection, user: UserKey) -> Result<Vec<i64>> {
+    let sql = "SELECT conversation_key FROM conversation_members WHERE user_key = ?1 ORDER BY conversation_key";
+    all(connection, sql, [user.0], |row| row.get(0))
+}
+
+/// Where a walk through the messages of [`conversations_of`] has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Walk {
-    conversation: i64,
+    /// Which conversation of the list.
+    at: usize,
+    /// The last message of it that was looked at.
     seq: Seq,
 }
 
@@ -53,37 +73,55 @@ pub struct Walk {
 pub fn messages_of(
     tx: &WriteTx,
     sender: UserKey,
+    conversations: &[i64],
     from: Walk,
     slice: Slice,
 ) -> Result<(usize, Option<Walk>)> {
-    let sql = "SELECT m.conversation_key, m.seq, m.sender_key = ?1 FROM conversation_members c
-               JOIN messages m ON m.conversation_key = c.conversation_key
-               WHERE c.user_key = ?1 AND (m.conversation_key, m.seq) > (?2, ?3)
-               ORDER BY m.conversation_key, m.seq LIMIT ?4";
-    let params = params![sender.0, from.conversation, from.seq, slice.rows as i64];
-    let seen: Vec<(Old, bool)> = all(tx, sql, params, |row| {
-        let (conversation, seq) = (row.get(0)?, row.get(1)?);
-        Ok((Old { conversation, seq }, row.get(2)?))
-    })?;
-    let walk = |message: &Old| Walk {
-        conversation: message.conversation,
-        seq: message.seq,
-    };
-    let last = seen.last().map(|(last, _)| walk(last));
-    let own = seen.into_iter().filter(|(_, own)| *own);
-    let own: Vec<Old> = own.map(|(message, _)| message).collect();
-    let removed = remove(tx, &own, slice)?;
-    // Where the time was over, it goes on after the last that was removed.
-    let next = if removed < own.len() {
-        own[..removed].last().map(walk)
-    } else {
-        last
-    };
-    Ok((removed, next))
+    let sql = "SELECT conversation_key, seq, sender_key FROM messages
+               WHERE conversation_key = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let (mut removed, mut seen, mut walk) = (0, 0, from);
+    while let Some(conversation) = conversations.get(walk.at) {
+        let rows = slice.rows.saturating_sub(seen);
+        if rows == 0 || (seen > 0 && slice.is_over()) {
+            return Ok((removed, Some(walk)));
+        }
+        let next: Vec<Old> = all(
+            tx,
+            sql,
+            params![conversation, walk.seq, rows as i64],
+            Old::read,
+        )?;
+        // A conversation without messages is a look too.
+        seen += next.len().max(1);
+        let last = next.last().map(|message| message.seq);
+        let is_whole = next.len() < rows;
+        let own = next
+            .into_iter()
+            .filter(|message| message.sender == sender.0);
+        let own: Vec<Old> = own.collect();
+        let gone = remove(tx, &own, slice)?;
+        removed += gone;
+        walk = match (own.get(..gone).and_then(<[_]>::last), last) {
+            // Where the time was over, it goes on after the last that was removed.
+            (Some(removed), _) if gone < own.len() => Walk {
+                seq: removed.seq,
+                ..walk
+            },
+            (_, Some(seq)) if !is_whole => Walk { seq, ..walk },
+            _ => Walk {
+                at: walk.at + 1,
+                seq: 0,
+            },
+        };
+    }
+    Ok((removed, None))
 }
 
 /// Removes messages until the slice's time is over, but at least one; returns how many.
 fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
+    if messages.is_empty() {
+        return Ok(0);
+    }
     let mut removed = 0;
     for message in messages {
         if removed > 0 && slice.is_over() {
@@ -96,6 +134,7 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
             "DELETE FROM messages WHERE conversation_key = ?1 AND seq = ?2",
             of,
         )?;
+        uncount(tx, message)?;
     }
     search::note_removed(tx, removed)?;
     let gone = messages[..removed].iter();
@@ -104,35 +143,34 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
     conversations.dedup();
     conversations
         .into_iter()
-        .try_for_each(|key| recount(tx, key))?;
+        .try_for_each(|key| settle(tx, key))?;
     Ok(removed)
 }
 
-/// Sets a conversation's counters by the messages that are left.
-fn recount(tx: &WriteTx, conversation: i64) -> Result<()> {
-    let sql = "SELECT c.user_key, c.unread_count,
-                      (SELECT count(*) FROM messages m WHERE m.conversation_key = c.conversation_key
-                       AND m.seq > c.last_read_seq AND m.sender_key <> c.user_key)
-               FROM conversation_members c WHERE c.conversation_key = ?1";
-    let members: Vec<(UserKey, i64, i64)> = all(tx, sql, [conversation], |row| {
-        Ok((UserKey(row.get(0)?), row.get(1)?, row.get(2)?))
-    })?;
-    let newest =
-        "SELECT coalesce(max(seq), 0), coalesce(min(seq), 9223372036854775807) FROM messages
-                  WHERE conversation_key = ?1";
-    let (last, first_left): (Seq, Seq) = first(tx, newest, [conversation], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?
-    .unwrap_or((0, Seq::MAX));
-    for (member, counted, unread) in members {
-        let sql = "UPDATE conversation_members SET last_seq = ?3, unread_count = ?4
-                   WHERE conversation_key = ?1 AND user_key = ?2";
-        run(tx, sql, [conversation, member.0, last, unread])?;
-        users::add_unread(tx, member, unread - counted, 0)?;
-    }
+/// Whoever had not read a message that is gone has one unread message less.
+fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
+    let sql = "UPDATE conversation_members SET unread_count = unread_count - 1
+               WHERE conversation_key = ?1 AND user_key <> ?2 AND last_read_seq < ?3 AND unread_count > 0
+               RETURNING user_key";
+    let of = [message.conversation, message.sender, message.seq];
+    let readers: Vec<i64> = all(tx, sql, of, |row| row.get(0))?;
+    readers
+        .into_iter()
+        .try_for_each(|reader| users::add_unread(tx, UserKey(reader), -1, 0))
+}
+
+/// Sets what a conversation's members see of it by the messages that are left.
+fn settle(tx: &WriteTx, conversation: i64) -> Result<()> {
+    // Apart: SQLite finds one end at once, and both in one SELECT by reading all that is between them.
+    let oldest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq LIMIT 1";
+    let newest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
+    let end = |sql| first(tx, sql, [conversation], |row| row.get::<_, Seq>(0));
+    let (oldest, newest) = (end(oldest)?.unwrap_or(Seq::MAX), end(newest)?.unwrap_or(0));
+    let sql = "UPDATE conversation_members SET last_seq = ?2 WHERE conversation_key = ?1 AND last_seq <> ?2";
+    run(tx, sql, [conversation, newest])?;
     // When a message was read that is not there any more, nobody asks.
     let sql = "DELETE FROM message_reads WHERE conversation_key = ?1 AND up_to_seq < ?2";
-    run(tx, sql, [conversation, first_left]).map(drop)
+    run(tx, sql, [conversation, oldest]).map(drop)
 }
 
 /// Removes recipients of the oldest notification from before `before`, and it itself after the last; returns how much that was,
