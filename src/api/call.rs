@@ -38,6 +38,8 @@ pub struct Call {
     pub(super) actor: Option<Actor>,
     /// The person's turn, until their answer is read.
     pub(super) turn: Option<Turn<UserKey>>,
+    /// The person's turn to read, until their answer is made.
+    pub(super) reading: Option<Turn<UserKey>>,
     pub(super) params: Vec<String>,
 }
 
@@ -64,7 +66,11 @@ impl Call {
                 let key = identity.user.key;
                 let refused = |_: &Error| self.app.limits.ledger.refused(key, kind.name());
                 rates.person(key, kind).inspect_err(refused)?;
-                self.turn = Some(self.app.limits.answering.turn(key).await?);
+                let limits = &self.app.limits;
+                self.turn = Some(limits.answering.turn(key).await?);
+                if kind == Kind::Read {
+                    self.reading = Some(limits.reading.turn(key).await?);
+                }
             }
             Actor::Key(key) => rates.key(&key.id)?,
         }

@@ -82,8 +82,10 @@ where
                 return Err(error);
             }
             let turn = call.turn.take().map(Arc::new);
+            let reading = call.reading.take();
             let input = I::read(&mut call).await?;
             let mut response = handler(call, input).await?.into_response();
+            drop(reading);
             response.extensions_mut().insert(Held(turn));
             Ok(response)
         };
@@ -151,6 +153,7 @@ impl Endpoint {
                     app: app.clone(),
                     actor: None,
                     turn: None,
+                    reading: None,
                     method,
                     params,
                     headers,

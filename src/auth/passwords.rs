@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::error::{Error, Result};
 use crate::limits::fair_queue::{FairQueue, Turn};
-use crate::limits::priority::yield_to_others;
+use crate::limits::priority::{Priority, yield_to_others};
 use crate::threads;
 
 /// The shortest password, in characters.
@@ -143,7 +143,7 @@ impl Queue {
 
 /// Does jobs until nobody can bring any more.
 fn work(queue: &Weak<Queue>, suspects: bool) {
-    yield_to_others();
+    yield_to_others(Priority::Low);
     let mut memory = Memory::new();
     while let Some(queue) = queue.upgrade() {
         let mut waiting = queue.lock();

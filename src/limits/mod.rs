@@ -44,6 +44,8 @@ pub struct Limits {
     pub searching: Turns<UserKey>,
     /// Roster files being parsed: one at a time, for all callers together.
     pub parsing: Turns<()>,
+    /// Reads, until their answers are made, so that whoever asks for many large ones leaves a processor to the others.
+    pub reading: Turns<UserKey>,
     /// Requests that are answered.
     pub answering: Turns<UserKey>,
     pub ledger: Ledger,
@@ -80,6 +82,9 @@ pub fn site(address: IpAddr) -> IpAddr {
 /// Searches of one person that may wait for the one before.
 const SEARCHES_WAITING: usize = 3;
 
+/// Reads of one person that run at once. More wait, of which [`Limits::answering`] bounds the number.
+const READS_AT_ONCE: usize = 2;
+
 /// Files of people that may wait for the one before.
 const FILES_WAITING: usize = 7;
 
@@ -113,6 +118,13 @@ impl Limits {
                 metrics.clone(),
             ),
             parsing: Turns::new("files_at_once", 1, FILES_WAITING, config, metrics.clone()),
+            reading: Turns::new(
+                "reads_at_once",
+                READS_AT_ONCE,
+                config.requests_per_user,
+                config,
+                metrics.clone(),
+            ),
             answering: Turns::new(
                 "requests_at_once",
                 config.requests_per_user,

@@ -4,9 +4,28 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
-/// How much a thread yields: 0 not at all, 19 to everything.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+/// How much of the processor a thread gets where there is too little for all.
+///
+/// Not less than [`Priority::Lowest`], as `SCHED_IDLE` would be: threads of one process share the locks of its memory, and whoever
+/// waits for one then waits for the thread that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// Somebody waits for it: a tenth of what another thread gets.
+    Low,
+    /// It can wait: a seventieth.
+    Lowest,
+}
+
+impl Priority {
+    /// See `sched(7)`.
+    #[cfg(target_os = "linux")]
+    fn nice(self) -> i32 {
+        match self {
+            Priority::Low => 10,
+            Priority::Lowest => 19,
+        }
+    }
+}
 
 /// Does something on a thread of its own that yields.
 ///
@@ -19,7 +38,7 @@ pub async fn on_yielding_thread<T: Send + 'static>(
     let (done, outcome) = oneshot::channel();
     let thread = std::thread::Builder::new().name(name.into());
     let spawned = thread.spawn(move || {
-        yield_to_others();
+        yield_to_others(Priority::Low);
         let _ = done.send(work());
     });
     spawned.map_err(|_| Error::unavailable("Too much is being done at once."))?;
@@ -28,10 +47,37 @@ pub async fn on_yielding_thread<T: Send + 'static>(
 }
 
 /// From now on the calling thread, of one's own and not of a pool, yields the processor to all others.
-pub fn yield_to_others() {
-    // Linux counts the priority by thread, whatever POSIX says.
+pub fn yield_to_others(priority: Priority) {
+    // Linux counts the priority by thread, whatever POSIX says; elsewhere it would be the whole process's.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "a thread keeps the priority of all else");
+    if let Err(error) = rustix::process::setpriority_process(None, priority.nice()) {
+        tracing::debug!(%error, ?priority, "a thread keeps the priority of all else");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = priority;
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// `proc_pid_stat(5)`, field 19.
+    fn nice_of_this_thread() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let behind_name = stat.rsplit(')').next().unwrap();
+        behind_name
+            .split_whitespace()
+            .nth(16)
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_thread_of_its_own_yields_and_no_other_does() {
+        let before = nice_of_this_thread();
+        let nice = on_yielding_thread("test", nice_of_this_thread).await;
+        assert_eq!(nice.unwrap(), Priority::Low.nice());
+        assert_eq!(nice_of_this_thread(), before);
     }
 }

@@ -15,18 +15,15 @@ pub mod sender;
 pub mod signer;
 
 use crate::app::App;
+use crate::limits::priority::{Priority, yield_to_others};
 use crate::threads;
-
-/// How much less the thread counts than the others when there is not enough processor for all (`nice`).
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
 
 /// Starts to send what is in the outbox, until the server stops. On a thread of its own, which yields to all others: ten
 /// thousand pushes must not delay a message that somebody waits for.
 pub fn start(app: &App) {
     let app = app.clone();
     let work = move || {
-        yield_to_others();
+        yield_to_others(Priority::Lowest);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -37,13 +34,5 @@ pub fn start(app: &App) {
     };
     if let Err(error) = threads::essential("push", work) {
         tracing::error!(%error, "nothing can be pushed");
-    }
-}
-
-fn yield_to_others() {
-    // On Linux this is the thread's; elsewhere it would be the whole process's.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the push thread is as important as the others");
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{audit, meta, open};
 use crate::error::{Error, Result};
-use crate::limits::priority::yield_to_others;
+use crate::limits::priority::{Priority, yield_to_others};
 use crate::model::audit::{Action, By};
 use crate::model::ids::Seq;
 use crate::model::time::Time;
@@ -87,7 +87,7 @@ fn vacuum(connection: &Connection, source: &Path, partial: &Path, target: &Path)
     };
     let written = std::thread::scope(|scope| {
         scope.spawn(sync);
-        yield_to_others();
+        yield_to_others(Priority::Low);
         let written = connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()]);
         done.store(true, Ordering::Relaxed);
         written

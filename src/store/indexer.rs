@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::open::OpenError;
 use super::search::{self, Index};
 use crate::error::Result;
-use crate::limits::priority::yield_to_others;
+use crate::limits::priority::{Priority, yield_to_others};
 use crate::threads;
 
 /// How often it is looked for new messages, and how soon for more. Many at once cost less, and a search asks for those of the
@@ -98,7 +98,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, asked: &mpsc::Receiver<Waiting>) {
-        yield_to_others();
+        yield_to_others(Priority::Low);
         let mut since = Instant::now();
         let mut pause = Duration::ZERO;
         loop {

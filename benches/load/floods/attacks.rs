@@ -28,6 +28,7 @@ pub fn flood(address: &str, kind: &str, key: &str) {
     let address: SocketAddr = address.parse().unwrap();
     runtime.block_on(async {
         match kind {
+            super::SPINNING => spin(),
             "user" => many(16, || requests(address, 0, attack(0))).await,
             "key" => {
                 many(16, || {
@@ -50,6 +51,21 @@ pub fn flood(address: &str, kind: &str, key: &str) {
             other => panic!("no flood of {other}"),
         }
     });
+}
+
+/// Keeps every core busy, and has nothing to do with the server.
+fn spin() -> ! {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for _ in 1..cores {
+        std::thread::spawn(|| spin_alone());
+    }
+    spin_alone()
+}
+
+fn spin_alone() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
 }
 
 async fn many<F: Future<Output = ()>>(count: usize, one: impl Fn() -> F) {

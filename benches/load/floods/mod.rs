@@ -1,6 +1,10 @@
 //! Floods of one kind after the other, while pairs of people write to each other: these get no error, and their p99 at most
 //! doubles; and whoever needs what is flooded gets it. The flood is a process of its own that yields to the one that takes the
 //! times: it would come from elsewhere.
+//!
+//! Two things are the machine's own. One is noise: what does not hold is measured again, and the middle of three counts. The other is
+//! what everybody waits where all cores are busy with anything at all, of the lowest priority and in another process: that is
+//! measured first, and what a flood costs beyond twice the calm p99 is held to be the server's only above it.
 
 mod attacks;
 
@@ -18,6 +22,8 @@ use crate::server::Server;
 use crate::traffic::steadily;
 use crate::{SENDERS, STEADY, STEADY_RATE, percentile, row, seed};
 
+/// The control: no flood of the server, but a busy machine.
+const SPINNING: &str = "spinning";
 const KINDS: [&str; 14] = [
     "user",
     "key",
@@ -54,35 +60,30 @@ pub async fn withstand(only: &[String]) {
         key = seed::roster_key(app);
     });
     let start = Instant::now();
-    let mut live = Live::connect_all(&server, SENDERS..SENDERS * 2, start).await;
+    let live = Live::connect_all(&server, SENDERS..SENDERS * 2, start).await;
+    // What was written while seeding is on its way to the disk, where it delays others' commits.
+    rustix::fs::sync();
+    let mut bench = Bench {
+        server: &server,
+        live,
+        start,
+        key,
+    };
+    let control = bench.tries(SPINNING, |_| false).await;
+    let mut busy: Vec<f64> = control.iter().map(|one| one.during).collect();
+    busy.sort_by(f64::total_cmp);
+    let busy = busy[busy.len() / 2];
     let mut failed = Vec::new();
     let wanted = |kind: &&str| only.is_empty() || only.iter().any(|one| one == kind);
     for kind in KINDS.into_iter().filter(wanted) {
-        let before = p99(&server, &mut live, start).await;
-        let flood = Flood::start(&server.address, kind, &key);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let (during, through) =
-            tokio::join!(p99(&server, &mut live, start), probe(&server.address, kind));
-        drop(flood);
-        let ratio = during / before;
-        row(
-            &format!("p99 of others in a flood: {kind}, ms"),
-            format!("{during:.2}"),
-            format!("{before:.2} before, ×{ratio:.2}"),
-        );
-        if let Some((through, tried)) = through {
-            row(
-                "  who meant well got through",
-                format!("{through} of {tried}"),
-                String::new(),
-            );
-        }
-        if ratio > 2.0 || through.is_some_and(|(through, tried)| through < tried) {
+        let holds =
+            |one: &Try| one.during <= (one.before * 2.0).max(busy) && one.everybody_through();
+        let tries = bench.tries(kind, holds).await;
+        if tries.iter().filter(|one| holds(one)).count() * 2 < tries.len() {
             failed.push(kind);
         }
-        // What it used up comes back.
-        tokio::time::sleep(Duration::from_secs(2)).await;
     }
+    let Bench { mut live, .. } = bench;
     let refused = Http::text(&server.address, "/metrics").await;
     let refused = refused
         .lines()
@@ -95,13 +96,79 @@ pub async fn withstand(only: &[String]) {
     );
 }
 
-async fn p99(server: &Server, live: &mut Live, start: Instant) -> f64 {
-    let sent = steadily(server, SENDERS, start, STEADY_RATE, STEADY).await;
-    live.settle(sent).await;
-    live.latencies.sort_unstable();
-    let p99 = percentile(&live.latencies, 0.99);
-    live.latencies.clear();
-    p99
+struct Bench<'s> {
+    server: &'s Server,
+    live: Live,
+    start: Instant,
+    /// An API key that may read files of people.
+    key: String,
+}
+
+/// One flood.
+struct Try {
+    /// The others' p99, in milliseconds.
+    before: f64,
+    during: f64,
+    /// How often somebody got through who meant well, and how often it was tried; where the kind has such.
+    through: Option<(usize, usize)>,
+}
+
+impl Try {
+    fn everybody_through(&self) -> bool {
+        self.through.is_none_or(|(through, tried)| through == tried)
+    }
+}
+
+impl Bench<'_> {
+    /// Floods once where that holds, else three times.
+    async fn tries(&mut self, kind: &str, holds: impl Fn(&Try) -> bool) -> Vec<Try> {
+        let mut tries = Vec::new();
+        while tries.len() < 3 {
+            let one = self.flood(kind).await;
+            row(
+                &format!("p99 of others in a flood: {kind}, ms"),
+                format!("{:.2}", one.during),
+                format!("{:.2} before, ×{:.2}", one.before, one.during / one.before),
+            );
+            if let Some((through, tried)) = one.through {
+                row(
+                    "  who meant well got through",
+                    format!("{through} of {tried}"),
+                    String::new(),
+                );
+            }
+            tries.push(one);
+            if holds(&tries[0]) {
+                break;
+            }
+        }
+        tries
+    }
+
+    async fn flood(&mut self, kind: &str) -> Try {
+        let before = self.p99().await;
+        let flood = Flood::start(&self.server.address, kind, &self.key);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let address = self.server.address.clone();
+        let (during, through) = tokio::join!(self.p99(), probe(&address, kind));
+        drop(flood);
+        // What it used up comes back.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Try {
+            before,
+            during,
+            through,
+        }
+    }
+
+    async fn p99(&mut self) -> f64 {
+        let sent = steadily(self.server, SENDERS, self.start, STEADY_RATE, STEADY).await;
+        self.live.settle(sent).await;
+        self.live.latencies.sort_unstable();
+        let p99 = percentile(&self.live.latencies, 0.99);
+        self.live.latencies.clear();
+        p99
+    }
 }
 
 /// How often somebody who needs what is flooded, and comes from where the flood comes from, got it; of how many times.
