@@ -9,10 +9,10 @@ use crate::store::retention::Slice;
 
 /// The most rows of a slice, each of which may dirty several pages that the commit writes, and how long it should take: about as
 /// long as a commit.
-const ROWS: usize = 20;
-const TIME: Duration = Duration::from_millis(2);
+const ROWS: usize = 10;
+const TIME: Duration = Duration::from_millis(1);
 /// The shortest pause after one.
-const PAUSE: Duration = Duration::from_millis(15);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Does one slice in a write of its own, and pauses for twice as long as it took: whoever writes meanwhile has the larger part
 /// of the time.

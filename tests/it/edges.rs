@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use schoolbell::limits::pressure::READS;
 use schoolbell::model::users::Role;
+use schoolbell::service::personal_data;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::helpers::{Answer, Server, TestApp, http};
+use crate::helpers::{Answer, Person, Server, TestApp, http};
 
 #[tokio::test]
 async fn what_a_stranger_chose_is_cut_before_it_is_echoed_or_logged() {
@@ -159,6 +160,25 @@ async fn pages_are_bounded_by_their_size_as_well() {
     }
     assert_eq!(seen, 40);
     assert!(pages > 1, "{pages}");
+}
+
+/// Who asks for much at once is answered two reads at a time: the others' are made meanwhile.
+#[tokio::test]
+async fn reads_of_one_person_run_two_at_a_time() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let me = async |person: &Person| person.get("/api/auth/me").await.expect(200);
+    let key = personal_data::find(&t.app, "ann").await.unwrap().key;
+    let reading = &t.app.limits.reading;
+    let first = reading.turn(key).await.unwrap();
+    me(&ann).await;
+    let _second = reading.turn(key).await.unwrap();
+    let third = tokio::time::timeout(Duration::from_millis(300), me(&ann)).await;
+    assert!(third.is_err(), "it did not wait");
+    me(&bob).await;
+    ann.write(&bob, "a write is no read").await;
+    drop(first);
+    me(&ann).await;
 }
 
 /// Whoever reads a few bytes at a time does not hold an answer for long, and holds few of them.

@@ -322,10 +322,21 @@ async fn whoever_is_erased_leaves_no_name_and_their_messages_stay() {
 async fn whoever_is_erased_may_take_their_messages_along() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
+    let carl = t.student("carl").await;
     for n in 0..250 {
         ann.write(&bob, &format!("secret {n}")).await;
     }
     bob.write(&ann, "an answer").await;
+    // Another conversation, of both, read half-way.
+    for n in 0..25 {
+        ann.write(&carl, &format!("secret {n}")).await;
+        carl.write(&ann, &format!("reply {n}")).await;
+        if n == 12 {
+            let path = format!("/api/messages/read/{}", ann.id());
+            carl.put(&path).await.expect(200);
+        }
+    }
+    assert_eq!(unread(&carl).await["messages"], 12);
     indexed(&t).await;
     let user = personal_data::find(&t.app, "ann").await.unwrap();
     personal_data::erase(&t.app, By::command_line(), user, Messages::Remove)
@@ -334,6 +345,8 @@ async fn whoever_is_erased_may_take_their_messages_along() {
     let list = bob.get("/api/messages/conversations").await.expect(200);
     assert_eq!(list["data"][0]["lastMessage"]["content"], "an answer");
     assert_eq!(unread(&bob).await["messages"], 0);
+    assert_eq!(unread(&carl).await["messages"], 0);
+    assert_eq!(found(&carl, "reply").await, 20, "a page of them");
     assert_eq!(
         (found(&bob, "secret").await, found(&bob, "answer").await),
         (0, 1)
@@ -388,7 +401,9 @@ async fn sound(t: &TestApp) {
             let members = count(
                 "SELECT count(*) FROM conversation_members m WHERE unread_count <>
                    (SELECT count(*) FROM messages x WHERE x.conversation_key = m.conversation_key
-                    AND x.sender_key <> m.user_key AND x.seq > m.last_read_seq)",
+                    AND x.sender_key <> m.user_key AND x.seq > m.last_read_seq)
+                 OR last_seq <> (SELECT coalesce(max(seq), 0) FROM messages x
+                    WHERE x.conversation_key = m.conversation_key)",
             )?;
             let totals = count(
                 "SELECT count(*) FROM unread u WHERE messages <>
