@@ -16,7 +16,7 @@ use crate::threads;
 
 /// How often it is looked for new messages, and how soon for more. Many at once cost less, and a search asks for those of the
 /// last moment.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_millis(2);
 /// While others write it waits until nobody has for so long, but not for ever.
 const QUIET: Duration = Duration::from_millis(20);
