@@ -57,7 +57,8 @@ pub fn yield_to_others(priority: Priority) {
     let _ = priority;
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 
