@@ -38,7 +38,7 @@ pub struct Call {
     pub(super) actor: Option<Actor>,
     /// The person's turn, until their answer is read.
     pub(super) turn: Option<Turn<UserKey>>,
-    /// The person's turn to read, until their answer is made.
+    /// The person's turn to read, until the answer is built.
     pub(super) reading: Option<Turn<UserKey>>,
     pub(super) params: Vec<String>,
 }

@@ -44,7 +44,7 @@ pub struct Limits {
     pub searching: Turns<UserKey>,
     /// Roster files being parsed: one at a time, for all callers together.
     pub parsing: Turns<()>,
-    /// Reads, until their answers are made, so that whoever asks for many large ones leaves a processor to the others.
+    /// Reads whose answer is being built. Bounded, so that one person's large pages leave CPU time for everybody else.
     pub reading: Turns<UserKey>,
     /// Requests that are answered.
     pub answering: Turns<UserKey>,
@@ -82,7 +82,7 @@ pub fn site(address: IpAddr) -> IpAddr {
 /// Searches of one person that may wait for the one before.
 const SEARCHES_WAITING: usize = 3;
 
-/// Reads of one person that run at once. More wait, of which [`Limits::answering`] bounds the number.
+/// Reads of one person that run at once. [`Limits::answering`] bounds how many more may wait.
 const READS_AT_ONCE: usize = 2;
 
 /// Files of people that may wait for the one before.

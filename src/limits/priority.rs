@@ -4,15 +4,15 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
-/// How much of the processor a thread gets where there is too little for all.
+/// A thread's share of CPU time when there is not enough for all.
 ///
-/// Not less than [`Priority::Lowest`], as `SCHED_IDLE` would be: threads of one process share the locks of its memory, and whoever
-/// waits for one then waits for the thread that holds it.
+/// There is nothing below [`Priority::Lowest`], such as `SCHED_IDLE`: a thread that gets no CPU time while it holds a lock, the
+/// allocator's for instance, blocks every thread that waits for that lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// Somebody waits for it: a tenth of what another thread gets.
+    /// For work that somebody waits for: about a tenth of a normal thread's share.
     Low,
-    /// It can wait: a seventieth.
+    /// For work that can wait: about a seventieth.
     Lowest,
 }
 

@@ -53,18 +53,18 @@ pub fn messages(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
     remove(tx, &old, slice)
 }
 
-/// The conversations of somebody, in order.
+/// The keys of a user's conversations, in ascending order.
 pub fn conversations_of(connection: &Connection, user: UserKey) -> Result<Vec<i64>> {
     let sql = "SELECT conversation_key FROM conversation_members WHERE user_key = ?1 ORDER BY conversation_key";
     all(connection, sql, [user.0], |row| row.get(0))
 }
 
-/// Where a walk through the messages of [`conversations_of`] has come to.
+/// How far a scan of the messages in [`conversations_of`] has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Walk {
-    /// Which conversation of the list.
+    /// Index of the conversation in the list.
     at: usize,
-    /// The last message of it that was looked at.
+    /// Messages of it up to this one have been looked at.
     seq: Seq,
 }
 
@@ -94,20 +94,20 @@ pub fn messages_of(
         // A conversation without messages is a look too.
         seen += next.len().max(1);
         let last = next.last().map(|message| message.seq);
-        let is_whole = next.len() < rows;
+        let is_cut = next.len() == rows;
         let own = next
             .into_iter()
             .filter(|message| message.sender == sender.0);
         let own: Vec<Old> = own.collect();
         let gone = remove(tx, &own, slice)?;
         removed += gone;
-        walk = match (own.get(..gone).and_then(<[_]>::last), last) {
-            // Where the time was over, it goes on after the last that was removed.
-            (Some(removed), _) if gone < own.len() => Walk {
-                seq: removed.seq,
+        walk = match (own.get(gone), last) {
+            // The time was over: the next slice begins with this one.
+            (Some(left), _) => Walk {
+                seq: left.seq - 1,
                 ..walk
             },
-            (_, Some(seq)) if !is_whole => Walk { seq, ..walk },
+            (None, Some(seq)) if is_cut => Walk { seq, ..walk },
             _ => Walk {
                 at: walk.at + 1,
                 seq: 0,
@@ -161,7 +161,7 @@ fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
 
 /// Sets what a conversation's members see of it by the messages that are left.
 fn settle(tx: &WriteTx, conversation: i64) -> Result<()> {
-    // Apart: SQLite finds one end at once, and both in one SELECT by reading all that is between them.
+    // Two statements: SQLite finds min or max in the index, but scans all rows for both in one SELECT.
     let oldest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq LIMIT 1";
     let newest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
     let end = |sql| first(tx, sql, [conversation], |row| row.get::<_, Seq>(0));

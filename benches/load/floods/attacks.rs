@@ -53,7 +53,7 @@ pub fn flood(address: &str, kind: &str, key: &str) {
     });
 }
 
-/// Keeps every core busy, and has nothing to do with the server.
+/// Keeps every core busy without touching the server.
 fn spin() -> ! {
     let cores = std::thread::available_parallelism().unwrap().get();
     for _ in 1..cores {

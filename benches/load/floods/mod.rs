@@ -2,9 +2,8 @@
 //! doubles; and whoever needs what is flooded gets it. The flood is a process of its own that yields to the one that takes the
 //! times: it would come from elsewhere.
 //!
-//! Two things are the machine's own. One is noise: what does not hold is measured again, and the middle of three counts. The other is
-//! what everybody waits where all cores are busy with anything at all, of the lowest priority and in another process: that is
-//! measured first, and what a flood costs beyond twice the calm p99 is held to be the server's only above it.
+//! A flood that misses this is repeated, and fails if it misses it in two of three runs. A control is measured first: a process of the
+//! lowest priority that keeps all cores busy without touching the server. Its p99 is allowed too where it is above twice the calm p99.
 
 mod attacks;
 
@@ -22,7 +21,7 @@ use crate::server::Server;
 use crate::traffic::steadily;
 use crate::{SENDERS, STEADY, STEADY_RATE, percentile, row, seed};
 
-/// The control: no flood of the server, but a busy machine.
+/// The control: all cores are busy, and nothing is sent to the server.
 const SPINNING: &str = "spinning";
 const KINDS: [&str; 14] = [
     "user",
@@ -104,12 +103,12 @@ struct Bench<'s> {
     key: String,
 }
 
-/// One flood.
+/// One run of a flood.
 struct Try {
     /// The others' p99, in milliseconds.
     before: f64,
     during: f64,
-    /// How often somebody got through who meant well, and how often it was tried; where the kind has such.
+    /// How many legitimate requests got through, and of how many; for kinds that have a probe.
     through: Option<(usize, usize)>,
 }
 
@@ -120,7 +119,7 @@ impl Try {
 }
 
 impl Bench<'_> {
-    /// Floods once where that holds, else three times.
+    /// Runs a flood once, and twice more if the first run does not hold.
     async fn tries(&mut self, kind: &str, holds: impl Fn(&Try) -> bool) -> Vec<Try> {
         let mut tries = Vec::new();
         while tries.len() < 3 {

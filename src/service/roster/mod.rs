@@ -208,7 +208,7 @@ fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
 
 /// The plan, and what names it: the same file with other effects has another name.
 async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)> {
-    // Parsing takes no reader, runs one file at a time, and on a low-priority thread: a slow file delays nobody else.
+    // Files are parsed one at a time, on a low-priority thread and without a database connection, so a slow one holds up nobody else.
     let turn = app.limits.parsing.turn(()).await?;
     let parsed = on_yielding_thread("roster", move || {
         let mut hash = Sha256::new();
