@@ -1,5 +1,5 @@
-// Pushes on this device. `server` is `{ url, token }`: where schoolbell is ("" for the page's own origin), and the token of
-// whoever is logged in.
+// Pushes on this device. `server` is `{ url, token, worker }`: where schoolbell is ("" for the page's own origin), the token of
+// whoever is logged in, and, unless it is sw.js at the root of the page's host, the service worker.
 //
 //   button.onclick = () => enablePush(server);   // on a click: browsers ask for permission only then
 //   await refreshPush(server);                   // at each start of the page
@@ -47,7 +47,7 @@ export async function disablePush(server) {
 
 async function subscribe(server) {
   const { publicKey } = await call(server, "GET", "/api/notifications/vapid-public-key");
-  const worker = server.url ? `/sw.js?api=${encodeURIComponent(server.url)}` : "/sw.js";
+  const worker = server.worker ?? (server.url ? `/sw.js?api=${encodeURIComponent(server.url)}` : "/sw.js");
   await navigator.serviceWorker.register(worker);
   const { pushManager } = await navigator.serviceWorker.ready;
   const subscription = await pushManager.getSubscription();

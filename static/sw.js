@@ -1,6 +1,8 @@
 // The service worker of schoolbell's own pages: shows what is pushed, and leads to it.
 // `sw.js?api=https://bell.school.example` for a page of another origin.
-const api = new URL(self.location.href).searchParams.get("api") ?? "";
+const here = new URL(self.location.href);
+const server = here.searchParams.get("api") ?? new URL(".", here).href;
+const api = `${server.replace(/\/$/, "")}/api`;
 
 // A new version does not wait for the last page to close: no page depends on the old one.
 self.addEventListener("install", () => self.skipWaiting());
@@ -9,7 +11,7 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 self.addEventListener("push", (event) => event.waitUntil(show(event.data)));
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(lead(event.notification.data?.link ?? "/"));
+  event.waitUntil(lead(event.notification.data?.link ?? "./"));
 });
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
@@ -26,7 +28,7 @@ async function show(data) {
     // The same thing pushed twice is one notification.
     tag: push.tag ?? push.id,
     icon: new URL("icons/icon-192.png", self.registration.scope).href,
-    data: { link: push.link ?? "/" },
+    data: { link: push.link ?? "./" },
   });
 }
 
@@ -51,7 +53,7 @@ async function renew(event) {
   const old = event.oldSubscription?.toJSON() ?? stored;
   const fresh = event.newSubscription ?? (await subscribe(event.oldSubscription));
   if (!old?.keys) return;
-  const response = await fetch(`${api}/api/notifications/subscribe`, {
+  const response = await fetch(`${api}/notifications/subscribe`, {
     method: "PUT",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ old, new: fresh.toJSON() }),
@@ -63,7 +65,7 @@ async function renew(event) {
 async function subscribe(old) {
   let key = old?.options.applicationServerKey;
   if (!key) {
-    const answer = await fetch(`${api}/api/notifications/vapid-public-key`);
+    const answer = await fetch(`${api}/notifications/vapid-public-key`);
     key = (await answer.json()).data.publicKey;
   }
   return self.registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });

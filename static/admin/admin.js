@@ -1,10 +1,11 @@
 // The dashboard: who is in, what was sent, who got it, and what failed. Each view is a module of its own.
-import { connect } from "/schoolbell.js";
-import { errorText, loadPage, t } from "/i18n/i18n.js";
-import { api, session } from "/ui/api.js";
-import { act, say } from "/ui/dialog.js";
-import { ICONS, h, icon } from "/ui/dom.js";
-import { login, logout } from "/ui/login.js";
+import { connect } from "../schoolbell.js";
+import { errorText, loadPage, t } from "../i18n/i18n.js";
+import { api, session } from "../ui/api.js";
+import { at } from "../ui/base.js";
+import { act, say } from "../ui/dialog.js";
+import { ICONS, h, icon } from "../ui/dom.js";
+import { login, logout } from "../ui/login.js";
 import { setUp } from "./setup.js";
 
 /** In the order of the menu. A view that is not in it has `within`. */
@@ -52,7 +53,7 @@ async function enter(hash) {
   }
   if (me.role !== "admin") {
     return root.replaceChildren(
-      h("main", { class: "card narrow" }, h("h1", {}, t("admin.title")), h("p", {}, t("admin.only", { name: me.name })), h("p", { class: "buttons" }, h("a", { class: "button", href: "/" }, t("admin.chat")), h("button", { class: "quiet", onclick: act(logout) }, t("logout")))),
+      h("main", { class: "card narrow" }, h("h1", {}, t("admin.title")), h("p", {}, t("admin.only", { name: me.name })), h("p", { class: "buttons" }, h("a", { class: "button", href: at("/") }, t("admin.chat")), h("button", { class: "quiet", onclick: act(logout) }, t("logout")))),
     );
   }
   open();
@@ -73,7 +74,7 @@ function askToLogIn(text) {
 const closeDialogs = () => document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
 
 function open() {
-  bell = connect();
+  bell = connect({ url: at("/") });
   bell.watch();
   bell.on("closed", ({ code }) => code !== 1000 && me && askToLogIn(t("login.over")));
   const offline = h("span", { class: "quiet", role: "status" });
@@ -90,9 +91,9 @@ function open() {
         "header",
         { class: "top" },
         toggle,
-        h("a", { class: "brand", href: "#/overview" }, h("img", { src: "/icons/icon.svg", alt: "schoolbell" }), h("span", { "aria-hidden": "true" }, "schoolbell")),
+        h("a", { class: "brand", href: "#/overview" }, h("img", { src: at("/icons/icon.svg"), alt: "schoolbell" }), h("span", { "aria-hidden": "true" }, "schoolbell")),
         offline,
-        h("a", { class: "button quiet", href: "/" }, t("admin.chat")),
+        h("a", { class: "button quiet", href: at("/") }, t("admin.chat")),
         h("button", { class: "quiet", onclick: act(logout) }, t("logout")),
       ),
       menu,

@@ -1,9 +1,10 @@
 // An announcement: what it says, whom it is for, when it goes; with how many that are, and how it will look.
-import { errorText, number, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { debounce, h } from "/ui/dom.js";
-import { form } from "/ui/form.js";
-import { peoplePicker } from "/ui/people.js";
+import { errorText, number, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { at } from "../ui/base.js";
+import { debounce, h } from "../ui/dom.js";
+import { form } from "../ui/form.js";
+import { peoplePicker } from "../ui/people.js";
 import { ROLES } from "./people.js";
 
 const URGENCIES = ["normal", "high", "low", "very-low"];
@@ -77,7 +78,7 @@ export default async function announce() {
     const message = fields.message.get().trim() || t("announce.message");
     page.replaceChildren(h("strong", {}, title), message);
     const short = [...message].length > PUSH_LENGTH ? `${[...message].slice(0, PUSH_LENGTH).join("")}…` : message;
-    push.replaceChildren(h("img", { src: "/icons/icon.svg", alt: "", width: 32, height: 32 }), h("div", {}, h("strong", {}, title), h("p", {}, short)));
+    push.replaceChildren(h("img", { src: at("/icons/icon.svg"), alt: "", width: 32, height: 32 }), h("div", {}, h("strong", {}, title), h("p", {}, short)));
   }
 
   made.element.addEventListener("input", () => {

@@ -1,8 +1,8 @@
 // What was announced, and what is to be.
-import { dateTime, number, t } from "/i18n/i18n.js";
-import { api, query } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { pages, table } from "/ui/table.js";
+import { dateTime, number, t } from "../i18n/i18n.js";
+import { api, query } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { pages, table } from "../ui/table.js";
 
 export default async function announcements() {
   const list = pages(

@@ -1,9 +1,10 @@
 // Copies of the database that the server keeps.
-import { bytes, dateTime, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { act, confirm, say } from "/ui/dialog.js";
-import { h } from "/ui/dom.js";
-import { pages, table } from "/ui/table.js";
+import { bytes, dateTime, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { at } from "../ui/base.js";
+import { act, confirm, say } from "../ui/dialog.js";
+import { h } from "../ui/dom.js";
+import { pages, table } from "../ui/table.js";
 
 export default async function backups() {
   const list = pages(() => api("GET", "/api/admin/backups"), (rows) => show(rows, list.load));
@@ -30,7 +31,7 @@ function show(rows, done) {
     columns: [
       { label: t("announce.when"), cell: ({ createdAt }) => dateTime(createdAt) },
       { label: t("backups.size"), cell: (one) => bytes(one.bytes) },
-      { label: t("backups.file"), cell: ({ name }) => h("a", { href: path(name), download: name }, name) },
+      { label: t("backups.file"), cell: ({ name }) => h("a", { href: at(path(name)), download: name }, name) },
       { label: "", class: "end", cell: ({ name }) => h("button", { class: "quiet", "aria-label": `${t("action.remove")}: ${name}`, onclick: () => remove(name) }, t("action.remove")) },
     ],
   });

@@ -1,7 +1,8 @@
 // A chart of lines over time, by uPlot. What it shows stands in a table beside it for those who do not see it.
-import uPlot from "/vendor/uplot.js";
-import { clock, current, date, number } from "/i18n/i18n.js";
-import { h } from "/ui/dom.js";
+import uPlot from "../vendor/uplot.js";
+import { clock, current, date, number } from "../i18n/i18n.js";
+import { at } from "../ui/base.js";
+import { h } from "../ui/dom.js";
 
 const HEIGHT = 240;
 /** Apart in hue and in lightness, on light and on dark. */
@@ -9,7 +10,7 @@ const LINES = ["light-dark(#14539a, #7db5f5)", "light-dark(#b3470c, #f0a35e)", "
 const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
 
 const link = document.createElement("link");
-Object.assign(link, { rel: "stylesheet", href: "/vendor/uplot.css" });
+Object.assign(link, { rel: "stylesheet", href: at("/vendor/uplot.css") });
 document.head.append(link);
 
 export function chart({ title, times, series, range }) {

@@ -1,7 +1,7 @@
 // What to look at before a school relies on it, each with what to do.
-import { bytes, date, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { h } from "/ui/dom.js";
+import { bytes, date, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { h } from "../ui/dom.js";
 
 const DAY = 86_400_000;
 /** Milliseconds that a clock may be off, the way of the answer included. */

@@ -1,11 +1,11 @@
 // Groups and who is in them.
-import { number, t } from "/i18n/i18n.js";
-import { api, query } from "/ui/api.js";
-import { act, confirm, dialog, say } from "/ui/dialog.js";
-import { h } from "/ui/dom.js";
-import { form } from "/ui/form.js";
-import { peoplePicker } from "/ui/people.js";
-import { pages, table } from "/ui/table.js";
+import { number, t } from "../i18n/i18n.js";
+import { api, query } from "../ui/api.js";
+import { act, confirm, dialog, say } from "../ui/dialog.js";
+import { h } from "../ui/dom.js";
+import { form } from "../ui/form.js";
+import { peoplePicker } from "../ui/people.js";
+import { pages, table } from "../ui/table.js";
 
 const KINDS = ["class", "cohort", "club", "other"];
 

@@ -1,9 +1,9 @@
 // CSV files of people: first what it would change, then, once confirmed, changing it.
-import { errorText, fieldText, number, t } from "/i18n/i18n.js";
-import { api, query } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { field } from "/ui/form.js";
-import { table } from "/ui/table.js";
+import { errorText, fieldText, number, t } from "../i18n/i18n.js";
+import { api, query } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { field } from "../ui/form.js";
+import { table } from "../ui/table.js";
 
 export default async function importPeople() {
   const file = field({ name: "file", kind: "file", label: t("import.file"), help: t("import.help"), accept: ".csv,.zip,text/csv,application/zip", required: true });

@@ -1,10 +1,10 @@
 // API keys of the school's own back end.
-import { dateTime, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { confirm, dialog } from "/ui/dialog.js";
-import { h } from "/ui/dom.js";
-import { form } from "/ui/form.js";
-import { pages, table } from "/ui/table.js";
+import { dateTime, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { confirm, dialog } from "../ui/dialog.js";
+import { h } from "../ui/dom.js";
+import { form } from "../ui/form.js";
+import { pages, table } from "../ui/table.js";
 import { secret } from "./people.js";
 
 const SCOPES = ["notify", "roster", "roster.roles", "read"];

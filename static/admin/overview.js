@@ -1,8 +1,8 @@
 // How things stand, live, and charts by hour and by day.
-import { clock, date, dateTime, number, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { table } from "/ui/table.js";
+import { clock, date, dateTime, number, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { table } from "../ui/table.js";
 import { chart } from "./chart.js";
 
 const HOUR = 3_600_000;

@@ -1,10 +1,11 @@
 // People: found, added, changed, shut out, and given a link to set their password.
-import { dateTime, short, t } from "/i18n/i18n.js";
-import { api, query } from "/ui/api.js";
-import { act, confirm, dialog, say } from "/ui/dialog.js";
-import { debounce, h } from "/ui/dom.js";
-import { field, form } from "/ui/form.js";
-import { pages, table } from "/ui/table.js";
+import { dateTime, short, t } from "../i18n/i18n.js";
+import { api, query } from "../ui/api.js";
+import { at } from "../ui/base.js";
+import { act, confirm, dialog, say } from "../ui/dialog.js";
+import { debounce, h } from "../ui/dom.js";
+import { field, form } from "../ui/form.js";
+import { pages, table } from "../ui/table.js";
 
 export const ROLES = ["student", "teacher", "guardian", "staff", "admin"];
 const roleOptions = () => ROLES.map((role) => [role, t(`role.${role}`)]);
@@ -32,7 +33,7 @@ export default async function people({ parameters: [group = ""] }) {
       "div",
       { class: "head" },
       h("h1", {}, t("admin.people")),
-      h("a", { class: "button quiet", href: "/api/admin/roster", download: "people.csv" }, t("people.export")),
+      h("a", { class: "button quiet", href: at("/api/admin/roster"), download: "people.csv" }, t("people.export")),
       h("a", { class: "button quiet", href: "#/import" }, t("people.import")),
       h("button", { onclick: () => add(groups, list.load) }, t("people.add")),
     ),

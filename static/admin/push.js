@@ -1,8 +1,8 @@
 // Devices by push service, and what failed, in words.
-import { dateTime, number, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { table } from "/ui/table.js";
+import { dateTime, number, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { table } from "../ui/table.js";
 
 export default async function push() {
   const report = await api("GET", "/api/admin/push");

@@ -1,10 +1,11 @@
 // How far an announcement got: by stage, and for each person not reached the reason. It follows by itself.
-import { dateTime, number, t } from "/i18n/i18n.js";
-import { api, query } from "/ui/api.js";
-import { act, confirm, say } from "/ui/dialog.js";
-import { h } from "/ui/dom.js";
-import { field } from "/ui/form.js";
-import { pages, table } from "/ui/table.js";
+import { dateTime, number, t } from "../i18n/i18n.js";
+import { api, query } from "../ui/api.js";
+import { at } from "../ui/base.js";
+import { act, confirm, say } from "../ui/dialog.js";
+import { h } from "../ui/dom.js";
+import { field } from "../ui/form.js";
+import { pages, table } from "../ui/table.js";
 
 const STAGES = ["read", "live", "pushed", "waiting", "failed", "nobody"];
 
@@ -36,7 +37,7 @@ export default async function report({ parameters: [id], on }) {
     parts.push(
       ...[
         shown.state === "sent" && unread > 0 && h("button", { onclick: remind }, t("report.remind", { n: unread })),
-        shown.recipients !== null && h("a", { class: "button quiet", href: `${path}/recipients.csv`, download: "recipients.csv" }, t("report.csv")),
+        shown.recipients !== null && h("a", { class: "button quiet", href: at(`${path}/recipients.csv`), download: "recipients.csv" }, t("report.csv")),
         shown.state === "scheduled" && h("button", { class: "danger", onclick: cancel }, t("report.cancel")),
       ].filter(Boolean),
     );

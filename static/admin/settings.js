@@ -1,8 +1,8 @@
 // Every value of the configuration and where it came from. It is changed in the file or the environment.
-import { t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { table } from "/ui/table.js";
+import { t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { table } from "../ui/table.js";
 
 export default async function settings() {
   const rows = await api("GET", "/api/admin/settings");

@@ -1,9 +1,9 @@
 // The first administrator, with the one-time code of the link: /admin/#setup=CODE
-import { t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { form } from "/ui/form.js";
-import { languageChoice } from "/ui/login.js";
+import { t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { form } from "../ui/form.js";
+import { languageChoice } from "../ui/login.js";
 
 export function setUp(code, done) {
   const { element } = form({

@@ -1,11 +1,12 @@
 // The people's page: chat and bell, or the settings, or the form to log in.
-import "/elements.js";
-import { refreshPush } from "/push.js";
-import { loadPage, t } from "/i18n/i18n.js";
-import { api, session } from "/ui/api.js";
-import { say } from "/ui/dialog.js";
-import { ICONS, h, icon } from "/ui/dom.js";
-import { login } from "/ui/login.js";
+import "../elements.js";
+import { refreshPush } from "../push.js";
+import { loadPage, t } from "../i18n/i18n.js";
+import { api, session } from "../ui/api.js";
+import { at, server } from "../ui/base.js";
+import { say } from "../ui/dialog.js";
+import { ICONS, h, icon } from "../ui/dom.js";
+import { login } from "../ui/login.js";
 import { settings } from "./settings.js";
 
 // A token that does not hold, and one that was ended.
@@ -40,7 +41,7 @@ function askToLogIn(text = t("login.text")) {
 function enter(user) {
   if (draft && draft.userId !== user.id) draft = undefined;
   me = user;
-  refreshPush({ url: "" }).catch(() => {});
+  refreshPush(server).catch(() => {});
   const chat = h("schoolbell-chat", { partner: draft?.partnerId ?? new URLSearchParams(location.search).get("chat") });
   const bell = h("schoolbell-bell");
   const main = h("main", {}, chat);
@@ -55,8 +56,8 @@ function top(bell) {
   return h(
     "header",
     { class: "top" },
-    h("h1", { class: "brand" }, h("a", { href: "#" }, h("img", { src: "/icons/icon.svg", alt: "" }), h("span", { class: "who" }, me.name))),
-    me.role === "admin" && h("a", { class: "button quiet", href: "/admin/" }, t("admin.link")),
+    h("h1", { class: "brand" }, h("a", { href: "#" }, h("img", { src: at("/icons/icon.svg"), alt: "" }), h("span", { class: "who" }, me.name))),
+    me.role === "admin" && h("a", { class: "button quiet", href: at("/admin/") }, t("admin.link")),
     bell,
     h("a", { class: "button quiet", href: "#settings", "aria-label": t("settings.title"), title: t("settings.title") }, icon(ICONS.gear)),
   );
@@ -111,5 +112,5 @@ document.addEventListener("schoolbell-closed", async ({ detail }) => {
   enter(renewed);
 });
 
-navigator.serviceWorker?.register("/sw.js").catch(() => say(t("push.worker")));
+navigator.serviceWorker?.register(server.worker).catch(() => say(t("push.worker")));
 await start();

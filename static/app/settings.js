@@ -1,14 +1,14 @@
 // A person's own settings: notifications on this device, quiet hours, language, password, logging out.
-import { disablePush, enablePush, pushState } from "/push.js";
-import { SchoolbellError } from "/schoolbell.js";
-import { date, errorText, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { act, say } from "/ui/dialog.js";
-import { h } from "/ui/dom.js";
-import { form } from "/ui/form.js";
-import { languageChoice, logout } from "/ui/login.js";
+import { disablePush, enablePush, pushState } from "../push.js";
+import { SchoolbellError } from "../schoolbell.js";
+import { date, errorText, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { server } from "../ui/base.js";
+import { act, say } from "../ui/dialog.js";
+import { h } from "../ui/dom.js";
+import { form } from "../ui/form.js";
+import { languageChoice, logout } from "../ui/login.js";
 
-const SERVER = { url: "" };
 /** Milliseconds: a browser that does not reach its push service says nothing. */
 const PATIENCE = 30_000;
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -31,7 +31,7 @@ export function settings(me) {
 function device() {
   const status = h("p", { role: "status" });
   const enable = h("button", { type: "button", onclick: change(turnOn) }, t("push.enable"));
-  const disable = h("button", { type: "button", class: "quiet", onclick: change(() => disablePush(SERVER)) }, t("push.disable"));
+  const disable = h("button", { type: "button", class: "quiet", onclick: change(() => disablePush(server)) }, t("push.disable"));
   const test = h("button", { type: "button", onclick: change(trial) }, t("push.test"));
   const devices = h("ul", { class: "rows" });
 
@@ -79,7 +79,7 @@ function device() {
 }
 
 async function turnOn() {
-  await late(enablePush(SERVER));
+  await late(enablePush(server));
 }
 
 /** Returns what to say. */

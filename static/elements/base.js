@@ -48,7 +48,7 @@ export class SchoolbellElement extends HTMLElement {
 
   /** Where schoolbell is: where this module came from, unless the attribute says otherwise. */
   get url() {
-    return this.getAttribute("url") ?? new URL(import.meta.url).origin;
+    return this.getAttribute("url") ?? new URL("..", import.meta.url).href;
   }
 
   attributeChangedCallback(_, before, after) {

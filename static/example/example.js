@@ -1,11 +1,11 @@
 // The smallest page that does everything: log in, see what comes as it comes, write to somebody.
-import { connect } from "/schoolbell.js";
+import { connect } from "../schoolbell.js";
 
 const part = (id) => document.querySelector(`#${id}`);
 
 part("login").onsubmit = async (event) => {
   event.preventDefault();
-  const response = await fetch("/api/auth/login", {
+  const response = await fetch("../api/auth/login", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ username: part("username").value, password: part("password").value }),
@@ -18,7 +18,7 @@ part("login").onsubmit = async (event) => {
 };
 
 async function start(token) {
-  const bell = connect({ token });
+  const bell = connect({ url: new URL("..", import.meta.url).href, token });
   bell.on("state", (state) => show(state === "open" ? "Connected." : "Connecting …"));
   bell.on("closed", ({ reason }) => show(`Closed: ${reason}. Reload the page to log in again.`));
   bell.on("new_message", (message) => list(`${message.sender.name}: ${message.content}`));

@@ -1,9 +1,10 @@
 // Setting a password by a one-time link: /password/#code=…
-import { loadPage, t } from "/i18n/i18n.js";
-import { api } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { form } from "/ui/form.js";
-import { languageChoice } from "/ui/login.js";
+import { loadPage, t } from "../i18n/i18n.js";
+import { api } from "../ui/api.js";
+import { at } from "../ui/base.js";
+import { h } from "../ui/dom.js";
+import { form } from "../ui/form.js";
+import { languageChoice } from "../ui/login.js";
 
 await loadPage();
 const code = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
@@ -18,7 +19,7 @@ const { element } = form({
     // The link is used up: it has no business in the history.
     history.replaceState(null, "", location.pathname);
     await api("POST", "/api/auth/session", { username: user.username, password });
-    location.assign("/");
+    location.assign(at("/"));
   },
 });
 card.append(element, languageChoice());

@@ -1,5 +1,6 @@
 // The server's routes, for its own pages: a cookie says who asks.
-import { SchoolbellError } from "/schoolbell.js";
+import { SchoolbellError } from "../schoolbell.js";
+import { at } from "./base.js";
 
 /** Told when the session is over, so that the page can ask to log in. */
 export const session = new EventTarget();
@@ -7,7 +8,7 @@ export const session = new EventTarget();
 /** An answer's data, with `paging` where it is a list. Throws a SchoolbellError, or a TypeError without a connection. */
 export async function api(method, path, body) {
   const file = body instanceof Blob || body instanceof FormData;
-  const response = await fetch(path, { method, headers: { ...type(body) }, body: file ? body : body && JSON.stringify(body) });
+  const response = await fetch(at(path), { method, headers: { ...type(body) }, body: file ? body : body && JSON.stringify(body) });
   const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
   if (answer.success) {
     if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });

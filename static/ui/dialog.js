@@ -1,5 +1,5 @@
 // Dialogs, and what is said in passing.
-import { errorText, t } from "/i18n/i18n.js";
+import { errorText, t } from "../i18n/i18n.js";
 import { ICONS, freshId, h, icon } from "./dom.js";
 
 /** Shows a dialog over the page; `content(close)` gives what is in it. Closes by Escape too. Returns `close`. */

@@ -1,5 +1,5 @@
 // Forms that say what is wrong beside the field, in the person's language, and keep what was typed.
-import { errorText, fieldText, t } from "/i18n/i18n.js";
+import { errorText, fieldText, t } from "../i18n/i18n.js";
 import { freshId, h } from "./dom.js";
 
 /** Where an error of a field is shown, and that it has one. */

@@ -1,7 +1,8 @@
 // Logging in, on the server's own pages.
-import { disablePush } from "/push.js";
-import { LANGUAGES, choose, current, t } from "/i18n/i18n.js";
+import { disablePush } from "../push.js";
+import { LANGUAGES, choose, current, t } from "../i18n/i18n.js";
 import { api } from "./api.js";
+import { at, server } from "./base.js";
 import { h } from "./dom.js";
 import { form } from "./form.js";
 
@@ -20,9 +21,9 @@ export function login({ title, text, done }) {
 
 /** Ends the session of this browser, and its pushes: the next person at this computer must not be this one. */
 export async function logout() {
-  await disablePush({ url: "" }).catch(() => {});
+  await disablePush(server).catch(() => {});
   await api("DELETE", "/api/auth/session");
-  location.assign("/");
+  location.assign(at("/"));
 }
 
 export function languageChoice() {

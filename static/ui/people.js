@@ -1,5 +1,5 @@
 // Choosing people by name.
-import { t } from "/i18n/i18n.js";
+import { t } from "../i18n/i18n.js";
 import { api, query } from "./api.js";
 import { debounce, freshId, h } from "./dom.js";
 

@@ -1,5 +1,5 @@
 // Tables that become cards where it is narrow.
-import { errorText, t } from "/i18n/i18n.js";
+import { errorText, t } from "../i18n/i18n.js";
 import { h } from "./dom.js";
 
 /** `columns`: `{ label, cell(row) }`; `cell` gives text or an element. */
