@@ -12,12 +12,10 @@ use flate2::write::GzEncoder;
 use include_dir::{Dir, include_dir};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
-use warp::Filter;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use warp::path::FullPath;
 
-use super::Route;
 use super::reply::Response;
+use super::request::Request;
 use crate::app::App;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/static");
@@ -82,19 +80,11 @@ fn gzip(plain: &[u8]) -> Option<Bytes> {
     encoder.finish().ok().map(Bytes::from)
 }
 
-/// Serves a file for GET and HEAD; rejects where there is none.
-pub fn route(app: &App) -> Route {
-    let app = app.clone();
-    warp::path::full()
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and_then(move |path: FullPath, method: Method, headers: HeaderMap| {
-            let found = matches!(method, Method::GET | Method::HEAD)
-                .then(|| find(&app, path.as_str(), &headers))
-                .flatten();
-            std::future::ready(found.ok_or_else(warp::reject::not_found))
-        })
-        .boxed()
+/// A file, for GET and HEAD, if there is one.
+pub fn serve(app: &App, request: &Request, path: &str) -> Option<Response> {
+    matches!(request.method, Method::GET | Method::HEAD)
+        .then(|| find(app, path, &request.headers))
+        .flatten()
 }
 
 fn find(app: &App, path: &str, asked: &HeaderMap) -> Option<Response> {
@@ -110,7 +100,7 @@ fn find(app: &App, path: &str, asked: &HeaderMap) -> Option<Response> {
     }
     // A folder without its slash: relative links of its page would lead astray.
     if EMBEDDED.get_file(format!("{name}/index.html")).is_some() {
-        return redirect(&format!("/{name}/"));
+        return Some(redirect(path));
     }
     let folder = &app.config.server.static_dir;
     let overridden = (!folder.as_os_str().is_empty())
@@ -201,11 +191,13 @@ fn protect(app: &App, headers: &mut HeaderMap) {
     }
 }
 
-fn redirect(to: &str) -> Option<Response> {
+/// To the same path with a slash at its end; relative, so that it holds below whatever path the client sees.
+pub fn redirect(path: &str) -> Response {
+    let (_, last) = path.rsplit_once('/').unwrap_or(("", path));
     let mut response = Response::default();
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(to) = format!("{last}/").parse() {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
     response
-        .headers_mut()
-        .insert(header::LOCATION, to.parse().ok()?);
-    Some(response)
 }

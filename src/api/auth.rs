@@ -45,7 +45,6 @@ impl SessionView {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct SetUp {
     /// From the link that the server prints at start.
     code: String,
@@ -69,7 +68,6 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Login {
     /// The username, or the e-mail address.
     username: Option<String>,
@@ -104,7 +102,7 @@ pub fn credentials(call: &Call, body: Login) -> Result<Credentials> {
 
 pub async fn login(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Data<SessionView>>> {
     let logged_in = auth::login(&call.app, credentials(&call, body)?).await?;
-    let device = cookie::set_device(&call.app, &call.headers, &logged_in.device)?;
+    let device = cookie::set_device(&call.app, call.base, &call.headers, &logged_in.device)?;
     let view = SessionView::new(&call.app, logged_in.issued);
     Ok(WithHeader(header::SET_COOKIE, Some(device), Data(view)))
 }
@@ -125,7 +123,7 @@ pub async fn logout_all(call: Call, _: Nothing) -> Result<Data<Empty>> {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Password {
     current_password: String,
     #[schema(min_length = 10, max_length = 256)]
@@ -141,7 +139,7 @@ pub async fn password(
         auth::change_password(&call.app, call.me()?, current, new, call.address()).await?;
     // It has ended every session so far, the one of this page's cookie too.
     let by_cookie = bearer(&call.headers).is_err();
-    let cookie = by_cookie.then(|| cookie::set(&call.app, &call.headers, &session));
+    let cookie = by_cookie.then(|| cookie::set(&call.app, call.base, &call.headers, &session));
     let view = SessionView::new(&call.app, session);
     Ok(WithHeader(
         header::SET_COOKIE,

@@ -10,7 +10,7 @@ use warp::http::{HeaderMap, Method, header};
 use super::cookie;
 use super::endpoint::{Access, USER};
 use super::input::MAX_BODY;
-use super::request::{BodyStream, Peer};
+use super::request::{Base, BodyStream, Peer, Request};
 use crate::app::App;
 use crate::config::Server;
 use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
@@ -33,6 +33,7 @@ pub struct Call {
     pub headers: HeaderMap,
     pub query: String,
     pub peer: Option<Peer>,
+    pub(super) base: Base,
     pub(super) seat: Option<Arc<Seat>>,
     pub(super) body: BodyStream,
     pub(super) actor: Option<Actor>,
@@ -41,9 +42,29 @@ pub struct Call {
     /// The person's turn to read, until the answer is built.
     pub(super) reading: Option<Turn<UserKey>>,
     pub(super) params: Vec<String>,
+    /// Whether parameters and fields that the route does not know are errors.
+    pub(super) strict: bool,
 }
 
 impl Call {
+    pub(super) fn new(app: &App, request: Request, params: Vec<String>) -> Self {
+        Call {
+            app: app.clone(),
+            method: request.method,
+            headers: request.headers,
+            query: request.query,
+            peer: request.peer,
+            base: request.base,
+            seat: request.seat,
+            body: request.body,
+            actor: None,
+            turn: None,
+            reading: None,
+            params,
+            strict: true,
+        }
+    }
+
     /// Establishes who calls, and whether they may.
     pub(super) async fn admit(&mut self, access: Access, kind: Kind) -> Result<()> {
         match access {
@@ -52,7 +73,7 @@ impl Call {
             Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {}
         }
         self.app.pressure.admit(kind)?;
-        let actor = match actor(&self.app, self.peer, &self.headers, &self.method).await {
+        let actor = match self.find_actor().await {
             // Who says nothing, or what does not hold, is a stranger.
             Err(error @ Error::Unauthorized(_)) => {
                 self.count_stranger()?;
@@ -90,6 +111,31 @@ impl Call {
         self.seat.iter().for_each(|seat| seat.known());
         self.actor = Some(actor);
         Ok(())
+    }
+
+    /// Who calls, by the token or the cookie.
+    async fn find_actor(&mut self) -> Result<Actor> {
+        let (app, headers) = (&self.app, &self.headers);
+        match bearer(headers) {
+            Ok(token) => {
+                // A made-up key costs a look into the database, which a made-up JWT does not.
+                if token.starts_with(ApiKeySecret::PREFIX) {
+                    self.count_stranger()?;
+                }
+                auth::actor(app, token).await
+            }
+            // A browser sends the cookie by itself, whoever made it ask.
+            Err(_) if !headers.contains_key(header::AUTHORIZATION) => {
+                let token = cookie::session(app, self.base, headers)?;
+                if self.method.is_safe() {
+                    cookie::check_own_page(app, headers)?;
+                } else {
+                    cookie::check_own_origin(app, headers)?;
+                }
+                auth::identity(app, token).await.map(Actor::Person)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Lets a body of ordinary size come, unread, but not for long.
@@ -204,35 +250,6 @@ impl Call {
     pub fn connection(&self) -> Option<ConnectionId> {
         let value = self.headers.get("x-connection-id")?;
         value.to_str().ok()?.parse().ok()
-    }
-}
-
-/// Who calls, by the token or the cookie.
-async fn actor(
-    app: &App,
-    peer: Option<Peer>,
-    headers: &HeaderMap,
-    method: &Method,
-) -> Result<Actor> {
-    match bearer(headers) {
-        Ok(token) => {
-            // A made-up key costs a look into the database, which a made-up JWT does not.
-            if token.starts_with(ApiKeySecret::PREFIX) {
-                admit_stranger(app, peer, headers, Stranger::Request)?;
-            }
-            auth::actor(app, token).await
-        }
-        // A browser sends the cookie by itself, whoever made it ask.
-        Err(_) if !headers.contains_key(header::AUTHORIZATION) => {
-            let token = cookie::session(app, headers)?;
-            if method.is_safe() {
-                cookie::check_own_page(app, headers)?;
-            } else {
-                cookie::check_own_origin(app, headers)?;
-            }
-            auth::identity(app, token).await.map(Actor::Person)
-        }
-        Err(error) => Err(error),
     }
 }
 

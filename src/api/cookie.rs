@@ -2,31 +2,40 @@
 
 use warp::http::{HeaderMap, HeaderValue, header};
 
+use super::request::Base;
 use super::upgrade::is_own_origin;
 use crate::app::App;
 use crate::auth::devices::{DeviceCookie, LIFETIME};
 use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::service::auth::Issued;
 
-/// Its name. Over https it has a prefix, by which a browser sees to it that no other host has set it (RFC 6265bis section
-/// 4.1.3.2).
+/// Its name. Over https it has a prefix, by which a browser sees to it that no other host has set it, or, where the cookie is for a
+/// path, that it was set over https (RFC 6265bis section 4.1.3).
 pub const NAME: &str = "schoolbell_session";
 const HOST_PREFIX: &str = "__Host-";
+const PATH_PREFIX: &str = "__Secure-";
 
 /// The token of the session's cookie (RFC 6265 section 4.2).
 ///
 /// # Errors
 /// [`Unauthorized::Missing`].
-pub fn session<'h>(app: &App, headers: &'h HeaderMap) -> Result<&'h str> {
+pub fn session<'h>(app: &App, base: Base, headers: &'h HeaderMap) -> Result<&'h str> {
     let named = |prefix: &str| {
         let wanted = |name: &str| name.strip_prefix(prefix) == Some(NAME);
         let mut named = pairs(headers).filter(|(name, value)| wanted(name) && !value.is_empty());
         named.next().map(|(_, token)| token)
     };
     let https = is_https(app, headers);
-    named(HOST_PREFIX)
+    named(prefix(base))
         .or_else(|| named("").filter(|_| !https))
         .ok_or(Error::Unauthorized(Unauthorized::Missing))
+}
+
+fn prefix(base: Base) -> &'static str {
+    match base {
+        Base::Root => HOST_PREFIX,
+        Base::Path => PATH_PREFIX,
+    }
 }
 
 /// The names and values of a request's cookies.
@@ -77,36 +86,49 @@ pub fn check_own_origin(app: &App, headers: &HeaderMap) -> Result<()> {
 }
 
 /// Sets the cookie. `Secure` where people reach the server by https; on a loopback address browsers would not keep it.
-pub fn set(app: &App, headers: &HeaderMap, session: &Issued) -> Result<HeaderValue> {
+pub fn set(app: &App, base: Base, headers: &HeaderMap, session: &Issued) -> Result<HeaderValue> {
     let left = (session.expires_at.0 - app.now().0) / 1_000;
-    value(app, headers, &session.token, left.max(0))
+    value(app, base, headers, &session.token, left.max(0))
 }
 
 /// Takes the cookie away.
-pub fn clear(app: &App, headers: &HeaderMap) -> Result<HeaderValue> {
-    value(app, headers, "", 0)
+pub fn clear(app: &App, base: Base, headers: &HeaderMap) -> Result<HeaderValue> {
+    value(app, base, headers, "", 0)
 }
 
-fn value(app: &App, headers: &HeaderMap, token: &str, max_age: i64) -> Result<HeaderValue> {
+fn value(
+    app: &App,
+    base: Base,
+    headers: &HeaderMap,
+    token: &str,
+    max_age: i64,
+) -> Result<HeaderValue> {
     let (prefix, secure) = if is_https(app, headers) {
-        (HOST_PREFIX, "; Secure")
+        (prefix(base), "; Secure")
     } else {
         ("", "")
     };
+    let path = base.path(app);
     let text = format!(
-        "{prefix}{NAME}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
+        "{prefix}{NAME}={token}; Path={path}/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
     );
     HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
 }
 
 /// Sets the cookie by which a device is known. It opens nothing by itself, and a page of a listed origin may log in with it.
-pub fn set_device(app: &App, headers: &HeaderMap, device: &DeviceCookie) -> Result<HeaderValue> {
+pub fn set_device(
+    app: &App,
+    base: Base,
+    headers: &HeaderMap,
+    device: &DeviceCookie,
+) -> Result<HeaderValue> {
     let site = match (is_https(app, headers), check_own_page(app, headers)) {
         (true, Err(_)) => "; SameSite=None; Secure",
         (true, Ok(())) => "; SameSite=Strict; Secure",
         (false, _) => "; SameSite=Strict",
     };
     let DeviceCookie { name, value } = device;
-    let text = format!("{name}={value}; Path=/api/auth; Max-Age={LIFETIME}; HttpOnly{site}");
+    let path = base.path(app);
+    let text = format!("{name}={value}; Path={path}/api/auth; Max-Age={LIFETIME}; HttpOnly{site}");
     HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
 }

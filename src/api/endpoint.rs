@@ -1,4 +1,4 @@
-//! A line of the URL table: method, pattern, who may call, the handler; and from these the warp filter.
+//! A line of the URL table: method, pattern, who may call, the handler.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -6,20 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use percent_encoding::percent_decode_str;
-use warp::Filter;
 use warp::http::Method;
-use warp::path::FullPath;
 
-use super::Route;
 use super::call::Call;
 use super::input::{Input, InputSpec};
-use super::reply::{Output, OutputSpec, Response, WrongMethod, failure};
-use super::request::{self, Peer};
+use super::reply::{Output, OutputSpec, Response, failure};
+use super::router::Serve;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::limits::rates::Kind;
-use crate::limits::seats::Seat;
 use crate::limits::turns::Turn;
 use crate::model::ids::UserKey;
 
@@ -55,8 +50,19 @@ pub struct Endpoint {
     pub summary: &'static str,
     pub input: InputSpec,
     pub output: OutputSpec,
+    pub compat: Compat,
     handler: Handler,
 }
+
+/// How existing front ends spell a route, beside its own method and pattern.
+#[derive(Clone, Default)]
+pub struct Compat {
+    pub methods: Vec<Method>,
+    pub paths: Vec<&'static str>,
+}
+
+/// Where what is not known is refused.
+const STRICT: [&str; 3] = ["/api/admin/", "/api/policy/", "/api/safeguarding/"];
 
 /// Declares a route. What the handler takes and returns is what the OpenAPI document says.
 fn endpoint<H, I, O, F>(
@@ -98,6 +104,7 @@ where
         summary,
         input: I::spec(),
         output: O::spec(),
+        compat: Compat::default(),
         handler: Arc::new(run),
     }
 }
@@ -133,51 +140,38 @@ macro_rules! methods {
 methods!(get GET, post POST, put PUT, delete DELETE);
 
 impl Endpoint {
-    /// The filter. It rejects for another path or method and for nothing else.
-    pub fn route(&self, app: &App) -> Route {
-        let (this, app) = (self.clone(), app.clone());
-        let wanted = self.clone();
-        warp::path::full()
-            .and(warp::method())
-            .and_then(move |path: FullPath, method: Method| {
-                std::future::ready(wanted.matches(path.as_str(), &method))
-            })
-            .and(warp::header::headers_cloned())
-            .and(request::raw_query())
-            .and(warp::ext::optional::<Peer>())
-            .and(warp::ext::optional::<Arc<Seat>>())
-            .and(request::body())
-            .and(warp::method())
-            .then(move |params, headers, query, peer, seat, body, method| {
-                let call = Call {
-                    app: app.clone(),
-                    actor: None,
-                    turn: None,
-                    reading: None,
-                    method,
-                    params,
-                    headers,
-                    query,
-                    peer,
-                    seat,
-                    body,
-                };
-                this.clone().answer(call)
-            })
-            .boxed()
+    /// Serves other methods as well, and other paths with the same parameters: existing front ends differ.
+    pub fn compat(mut self, methods: &[Method], paths: &[&'static str]) -> Self {
+        self.compat = Compat {
+            methods: methods.to_vec(),
+            paths: paths.to_vec(),
+        };
+        self
     }
 
-    fn matches(&self, path: &str, method: &Method) -> Result<Vec<String>, warp::Rejection> {
-        let params = params(self.pattern, path).ok_or_else(warp::reject::not_found)?;
-        // A GET route answers HEAD too (RFC 9110 section 9.3.2); hyper leaves the body out.
-        if self.method == *method || (self.method == Method::GET && *method == Method::HEAD) {
-            Ok(params)
-        } else {
-            Err(warp::reject::custom(WrongMethod))
-        }
+    /// Every method and pattern that this route is served at, its own first.
+    pub fn spellings(&self) -> impl Iterator<Item = (&Method, &'static str)> {
+        let methods = || std::iter::once(&self.method).chain(&self.compat.methods);
+        let paths = std::iter::once(&self.pattern).chain(&self.compat.paths);
+        paths.flat_map(move |path| methods().map(|method| (method, *path)))
     }
 
-    async fn answer(self, call: Call) -> Response {
+    /// Answers a request of this route.
+    pub fn serve(self, app: &App) -> Serve {
+        let (this, app) = (Arc::new(self), app.clone());
+        Arc::new(move |request, params| {
+            let (this, call) = (this.clone(), Call::new(&app, request, params));
+            Box::pin(async move { this.answer(call).await })
+        })
+    }
+
+    /// Whether a parameter that the route does not know is an error: where a slip of the pen changes who may do what.
+    pub fn is_strict(&self) -> bool {
+        STRICT.iter().any(|prefix| self.pattern.starts_with(prefix))
+    }
+
+    async fn answer(&self, mut call: Call) -> Response {
+        call.strict = self.is_strict();
         let user = Arc::new(std::sync::OnceLock::new());
         let outcome = USER
             .scope(
@@ -210,36 +204,3 @@ pub struct Served {
 /// Stands in a response's extensions: what is held until the last of it is sent.
 #[derive(Clone)]
 pub struct Held(#[expect(dead_code, reason = "held")] Option<Arc<Turn<UserKey>>>);
-
-/// The parameters of `path`, percent-decoded, if it is of this pattern.
-pub fn params(pattern: &str, path: &str) -> Option<Vec<String>> {
-    let mut params = Vec::new();
-    let mut given = path.split('/');
-    for wanted in pattern.split('/') {
-        let segment = given.next()?;
-        if wanted.starts_with('{') {
-            let decoded = percent_decode_str(segment).decode_utf8().ok()?;
-            params.push(decoded.into_owned());
-        } else if wanted != segment {
-            return None;
-        }
-    }
-    given.next().is_none().then_some(params)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_whole_segments_and_decode_parameters() {
-        let p = "/api/messages/read/{partnerId}";
-        assert_eq!(
-            params(p, "/api/messages/read/a%40b"),
-            Some(vec!["a@b".into()])
-        );
-        assert_eq!(params(p, "/api/messages/read"), None);
-        assert_eq!(params(p, "/api/messages/read/a/b"), None);
-        assert_eq!(params(p, "/api/messages/read/%FF"), None);
-    }
-}

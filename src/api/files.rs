@@ -28,7 +28,7 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for RosterFiles<T> {
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
-        let query = parse_query(&call.query)?;
+        let query = parse_query(call)?;
         let given = essence(call).map(str::to_ascii_lowercase);
         let given = given.filter(|given| TYPES.contains(&&**given));
         let media_type = given.ok_or(Error::NotCsv)?;

@@ -1,12 +1,17 @@
 //! What a handler takes beside the caller: nothing, a query, or a JSON body. Each reads itself and describes itself.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_path_to_error::Track;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 use warp::http::header;
 
 use super::call::Call;
+use super::compat;
 use super::openapi::{Components, schema_ref};
 use super::request::read_body;
 use crate::error::{Error, FieldError, Result};
@@ -59,7 +64,7 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for Query<T> {
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
-        parse_query(&call.query).map(Query)
+        parse_query(call).map(Query)
     }
 }
 
@@ -68,25 +73,77 @@ pub(super) fn query_spec<T: IntoParams>() -> Value {
     serde_json::to_value(params).unwrap_or_default()
 }
 
-pub(super) fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T> {
-    let decoded = percent_encoding::percent_decode_str(query).decode_utf8();
+pub(super) fn parse_query<T: DeserializeOwned>(call: &Call) -> Result<T> {
+    let decoded = percent_encoding::percent_decode_str(&call.query).decode_utf8();
     if decoded.is_err() {
         return Err(Error::invalid("query", "must be UTF-8"));
     }
-    let de = serde_urlencoded::Deserializer::new(form(query));
-    serde_path_to_error::deserialize(de).map_err(|e| {
-        let field = e.path().to_string();
-        let message = e.inner().to_string();
-        Error::Invalid(vec![field_error(&field, &message)])
-    })
+    let query = match call.strict {
+        true => Cow::from(&call.query),
+        false => compat::query(&call.query),
+    };
+    let de = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    let (value, unknown) = deserialize(de)
+        .map_err(|(path, e)| Error::Invalid(vec![field_error(&path, &e.to_string())]))?;
+    unknown.settle(call)?;
+    Ok(value)
+}
+
+/// The value, and what it has no field for; else the error with the path of its place.
+fn deserialize<'de, T, D>(de: D) -> Result<(T, Unknown), (String, D::Error)>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let (mut track, mut unknown) = (Track::new(), Unknown::default());
+    let tracked = serde_path_to_error::Deserializer::new(de, &mut track);
+    let value = serde_ignored::deserialize(tracked, |path| unknown.note(&path));
+    match value {
+        Ok(value) => Ok((value, unknown)),
+        Err(error) => Err((track.path().to_string(), error)),
+    }
+}
+
+/// What a client sent beside what its route knows.
+#[derive(Default)]
+struct Unknown {
+    count: u64,
+    /// The first few.
+    names: Vec<String>,
+}
+
+impl Unknown {
+    const NAMES: usize = 8;
+
+    fn note(&mut self, path: &serde_ignored::Path) {
+        self.count += 1;
+        if self.names.len() < Self::NAMES {
+            // An optional field's own place shows as a question mark.
+            self.names.push(cut(path.to_string().replace(".?", "")));
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Invalid`] where the route is strict.
+    fn settle(self, call: &Call) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        if call.strict {
+            let unknown = self.names.into_iter().map(|field| FieldError {
+                field,
+                message: "is not a known field".into(),
+            });
+            return Err(Error::Invalid(unknown.collect()));
+        }
+        call.app.metrics.unknown_parameters.inc_by(self.count);
+        tracing::debug!(count = self.count, names = ?self.names, "ignored unknown parameters");
+        Ok(())
+    }
 }
 
 /// The largest file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;
-
-fn form(query: &str) -> form_urlencoded::Parse<'_> {
-    form_urlencoded::parse(query.as_bytes())
-}
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -102,7 +159,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Json<T> {
     async fn read(call: &mut Call) -> Result<Self> {
         require_json(call)?;
         let bytes = read_body(call, MAX_BODY).await?;
-        parse(&bytes).map(Json)
+        read_json(call, &bytes).map(Json)
     }
 }
 
@@ -123,7 +180,7 @@ impl<T: DeserializeOwned + Default + ToSchema + Send> Input for OptionalJson<T> 
             return Ok(OptionalJson(T::default()));
         }
         require_json(call)?;
-        parse(&bytes).map(OptionalJson)
+        read_json(call, &bytes).map(OptionalJson)
     }
 }
 
@@ -140,25 +197,47 @@ fn require_json(call: &Call) -> Result<()> {
     }
 }
 
+fn read_json<T: DeserializeOwned>(call: &Call, bytes: &[u8]) -> Result<T> {
+    let (value, unknown) = parse(bytes)?;
+    unknown.settle(call)?;
+    Ok(value)
+}
+
 /// # Errors
 /// [`Error::Malformed`] for what is not JSON, [`Error::Invalid`] with the field for what is not of the shape.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Unknown)> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(Error::Malformed("it is not UTF-8".into()));
     }
     let mut de = serde_json::Deserializer::from_slice(bytes);
-    let Object(value) = serde_path_to_error::deserialize(&mut de).map_err(|e| {
-        let field = e.path().to_string();
-        let inner = e.into_inner();
-        match inner.classify() {
+    let (Object(value), unknown) =
+        deserialize(&mut de).map_err(|(path, e): (_, serde_json::Error)| match e.classify() {
             serde_json::error::Category::Data => {
-                Error::Invalid(vec![field_error(&field, &inner.to_string())])
+                Error::Invalid(vec![field_error(&path, &e.to_string())])
             }
-            _ => malformed(&inner),
-        }
-    })?;
+            _ => malformed(&e),
+        })?;
     de.end().map_err(|e| malformed(&e))?;
-    Ok(value)
+    Ok((value, unknown))
+}
+
+/// A field that existing front ends call by several names.
+///
+/// # Errors
+/// [`Error::Invalid`] on `field` where it is missing, and where two of the names hold different values.
+pub(super) fn one_of<T: PartialEq, const N: usize>(
+    field: &str,
+    given: [Option<T>; N],
+) -> Result<T> {
+    let mut given = given.into_iter().flatten();
+    let first = given
+        .next()
+        .ok_or_else(|| Error::invalid(field, "is required"))?;
+    if given.any(|other| other != first) {
+        let why = "is given by two names with different values";
+        return Err(Error::invalid(field, why));
+    }
+    Ok(first)
 }
 
 fn malformed(error: &serde_json::Error) -> Error {
@@ -179,12 +258,11 @@ fn field_error(path: &str, message: &str) -> FieldError {
     };
     // serde's path ends at the parent for these two, and at the field itself for the others.
     let (field, what) = match quoted {
-        Some(name) if message.starts_with("missing field") => (join(&parent, name), "is required"),
-        Some(name) if message.starts_with("unknown field") => {
-            (join_once(path, &parent, name), "is not a known field")
+        Some(name) if message.starts_with("missing field") => {
+            (join(&parent, name), "is required".into())
         }
         Some(name) if message.starts_with("duplicate field") => {
-            (join_once(path, &parent, name), "is given twice")
+            (join_once(path, &parent, name), "is given twice".into())
         }
         _ => {
             let field = if parent.is_empty() { "body" } else { path };
@@ -193,7 +271,7 @@ fn field_error(path: &str, message: &str) -> FieldError {
     };
     FieldError {
         field: cut(field),
-        message: what.into(),
+        message: what,
     }
 }
 
@@ -220,15 +298,28 @@ fn join_once(path: &str, parent: &str, name: &str) -> String {
     }
 }
 
-fn wrong(message: &str) -> &'static str {
+/// What serde expected, in the words of the API.
+fn wrong(message: &str) -> String {
     if message.starts_with("unknown variant") {
-        "is not one of the values that are allowed"
-    } else if message.contains("integer") || message.contains("number") || message.contains("digit")
-    {
-        "must be a whole number in range, or has the wrong type"
-    } else {
-        "has the wrong type"
+        return "is not one of the values that are allowed".into();
     }
+    let expected = message
+        .rsplit_once("expected ")
+        .map_or("", |(_, what)| what);
+    let expected = expected.split(" at line ").next().unwrap_or_default();
+    let what = match expected {
+        "a string" | "a borrowed string" | "a character" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "an object" => "an object",
+        "f32" | "f64" => "a number",
+        id if id.starts_with("an id: ") => id,
+        "i64" | "u32" | "u64" | "usize" => "a whole number in range",
+        _ if message.contains("`true` or `false`") => "true or false",
+        _ if message.contains("digit") || message.contains("number") => "a whole number in range",
+        _ => return "has the wrong type".into(),
+    };
+    format!("must be {what}")
 }
 
 #[cfg(test)]
@@ -236,7 +327,6 @@ mod tests {
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
     struct Inner {
         a: String,
@@ -244,7 +334,6 @@ mod tests {
     }
 
     #[derive(Debug, serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
     struct Outer {
         inner: Object<Inner>,
@@ -255,7 +344,6 @@ mod tests {
         for (body, field) in [
             (r#"{}"#, "inner"),
             (r#"{"inner":{}}"#, "inner.a"),
-            (r#"{"inner":{"a":"x","b":1}}"#, "inner.b"),
             (r#"{"inner":{"a":"x","a":"y"}}"#, "inner.a"),
             (r#"{"inner":{"a":5}}"#, "inner.a"),
             (r#"{"inner":{"a":"x","n":-1}}"#, "inner.n"),
@@ -265,7 +353,7 @@ mod tests {
             (r#"{"inner":["x"]}"#, "inner"),
             (r#""x""#, "body"),
         ] {
-            let error = parse::<Outer>(body.as_bytes()).unwrap_err();
+            let error = parse::<Outer>(body.as_bytes()).err().unwrap();
             assert_eq!(error.details()[0].field, field, "{body}: {error}");
             let text = error.to_string();
             assert!(!text.contains("struct") && !text.contains("u32"), "{text}");
@@ -273,19 +361,32 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut() {
+    fn what_a_value_has_no_field_for_is_noted() {
         let long = "é".repeat(30_000);
-        for body in [
-            format!("{{\"{long}\":1}}"),
-            format!("{{\"inner\":{{\"a\":\"x\",\"{long}\":1}}}}"),
+        let body = format!(r#"{{"b":1,"inner":{{"a":"x","c":{{"d":1}},"{long}":1}}}}"#);
+        let (_, unknown) = parse::<Outer>(body.as_bytes()).unwrap();
+        assert_eq!(unknown.count, 3);
+        assert_eq!(unknown.names[..2], ["b", "inner.c"]);
+        assert!(unknown.names[2].ends_with('…') && unknown.names[2].chars().count() == 65);
+    }
+
+    #[test]
+    fn what_a_type_should_be_is_said_in_the_words_of_the_api() {
+        for (body, says) in [
+            (r#"{"inner":{"a":5}}"#, "must be text"),
+            (
+                r#"{"inner":{"a":"x","n":"5"}}"#,
+                "must be a whole number in range",
+            ),
+            (
+                r#"{"inner":{"a":"x","n":5000000000}}"#,
+                "must be a whole number in range",
+            ),
+            (r#"{"inner":[]}"#, "must be an object"),
+            (r#"{}"#, "is required"),
         ] {
-            let error = parse::<Outer>(body.as_bytes()).unwrap_err();
-            let field = &error.details()[0].field;
-            assert!(
-                field.ends_with('…') && field.chars().count() == 65,
-                "{field}"
-            );
-            assert!(error.to_string().len() < 300);
+            let error = parse::<Outer>(body.as_bytes()).err().unwrap();
+            assert_eq!(error.details()[0].message, says, "{body}");
         }
     }
 
@@ -300,7 +401,7 @@ mod tests {
             b"{} {}",
             deep.as_bytes(),
         ] {
-            let error = parse::<serde_json::Map<String, Value>>(body).unwrap_err();
+            let error = parse::<serde_json::Map<String, Value>>(body).err().unwrap();
             assert!(matches!(error, Error::Malformed(_)), "{error:?}");
         }
     }

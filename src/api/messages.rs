@@ -4,33 +4,46 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::Call;
-use super::input::{Nothing, OptionalJson, Query};
+use super::input::{Nothing, OptionalJson, Query, one_of};
 use super::reply::{Created, Data};
 use crate::api::input::Json;
 use crate::error::{Error, Noun, Result};
-use crate::model::ids::UserId;
+use crate::model::ids::{IdText, UserId};
 use crate::model::messages::{ClientId, Content, Conversation, Message};
-use crate::model::page::{self, Cursor, Limit, List, Page, Paging};
+use crate::model::page::{Asked, Cursor, Limit, List, Page, Paging, Range};
 use crate::service::messages::{self, NewMessage};
 use crate::service::{notifications, search, users};
 use crate::store;
 use crate::store::messages::Window;
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SendMessage {
-    receiver_id: String,
-    /// Trimmed; 1 to `messages.max_length` characters.
-    content: String,
+    /// compat: `recipientId` and `to` are the same; a whole number below 2^53 is its decimal text.
+    #[schema(required = true, value_type = String)]
+    receiver_id: Option<IdText>,
+    #[schema(ignore)]
+    recipient_id: Option<IdText>,
+    #[schema(ignore)]
+    to: Option<IdText>,
+    /// Trimmed; 1 to `messages.max_length` characters. compat: `message` and `text` are the same.
+    #[schema(required = true, value_type = String)]
+    content: Option<String>,
+    #[schema(ignore)]
+    message: Option<String>,
+    #[schema(ignore)]
+    text: Option<String>,
     /// A name of the sender's own: the same one again gives the first message back and sends nothing.
     #[schema(max_length = 128)]
     client_id: Option<String>,
 }
 
 pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<Message>> {
+    let to = one_of("receiverId", [body.receiver_id, body.recipient_id, body.to])?;
+    let content = one_of("content", [body.content, body.message, body.text])?;
     let new = NewMessage {
-        receiver: UserId::parse(&body.receiver_id).ok_or(Error::NotFound(Noun::User))?,
-        content: Content::parse(&body.content, call.app.config.messages.max_length)?,
+        receiver: UserId::parse(&to.0).ok_or(Error::NotFound(Noun::User))?,
+        content: Content::parse(&content, call.app.config.messages.max_length)?,
         client_id: body.client_id.as_deref().map(ClientId::parse).transpose()?,
         from: call.connection(),
     };
@@ -42,43 +55,43 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<M
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct Paged {
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
+    /// From 1, within the newest 1,000; not beside `before`.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// How many of the newest 1,000 to leave out; not beside `before` or `page`.
+    offset: Option<u32>,
 }
 
 pub async fn conversations(call: Call, Query(query): Query<Paged>) -> Result<Page<Conversation>> {
-    let limit = Limit::parse(query.limit, 50, 100)?;
-    let before = cursor("before", query.before.as_deref(), List::Conversations)?;
+    let asked = Asked {
+        limit: query.limit,
+        before: query.before.as_deref(),
+        page: query.page,
+        offset: query.offset,
+    };
+    let range = Range::parse(asked, 50, 100, List::Conversations)?;
     let me = call.me()?.clone();
     let mut found = call
         .app
         .store
-        .read(move |c| store::conversations::list(c, &me, before, limit.plus_one()))
+        .read(move |c| store::conversations::list(c, &me, range))
         .await?;
     for conversation in &mut found {
         let partner = users::find(&call.app, &conversation.partner.id).await?;
         conversation.partner.online = partner.is_some_and(|p| call.app.hub.is_online(p.key));
     }
-    let fitting = page::fitting(&found, |c| bytes(&c.last_message));
-    Ok(Page::newest_first(
-        found,
-        limit.get().min(fitting),
-        List::Conversations,
-        |c| c.last_message.seq,
-    ))
-}
-
-fn cursor(field: &str, text: Option<&str>, list: List) -> Result<Option<i64>> {
-    text.map(|text| Cursor::decode(field, text, list).map(|cursor| cursor.0))
-        .transpose()
+    let limit = range.limit_of(&found, |c| bytes(&c.last_message));
+    Ok(Page::newest_first(found, limit, List::Conversations, |c| {
+        c.last_message.seq
+    }))
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
@@ -86,30 +99,40 @@ pub struct HistoryQuery {
     before: Option<String>,
     /// `paging.after` of another page: the messages after it.
     after: Option<String>,
+    /// From 1, the newest, within the newest 1,000; not beside `before` or `after`.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// How many of the newest 1,000 to leave out; not beside `before`, `after` or `page`.
+    offset: Option<u32>,
 }
 
 pub async fn history(call: Call, Query(query): Query<HistoryQuery>) -> Result<Page<Message>> {
-    let limit = Limit::parse(query.limit, 50, 100)?;
-    let before = cursor("before", query.before.as_deref(), List::Messages)?;
-    let after = cursor("after", query.after.as_deref(), List::Messages)?;
-    let window = match (before, after) {
-        (None, None) => Window::Newest,
-        (Some(seq), None) => Window::Before(seq),
-        (None, Some(seq)) => Window::After(seq),
-        (Some(_), Some(_)) => {
-            return Err(Error::invalid("after", "must not stand beside before"));
+    let asked = Asked {
+        limit: query.limit,
+        before: query.before.as_deref(),
+        page: query.page,
+        offset: query.offset,
+    };
+    let range = Range::parse(asked, 50, 100, List::Messages)?;
+    let window = match query.after.as_deref() {
+        None => Window::Before(range),
+        Some(_) if query.before.is_some() || query.page.or(query.offset).is_some() => {
+            let why = "must not stand beside before, page or offset";
+            return Err(Error::invalid("after", why));
+        }
+        Some(after) => {
+            let Cursor(seq) = Cursor::decode("after", after, List::Messages)?;
+            Window::After(seq, Limit::parse(query.limit, 50, 100)?)
         }
     };
     let me = call.me()?.clone();
     let partner = users::known(&call.app, &call.param(0, Noun::User)?).await?;
-    let read = move |c: &rusqlite::Connection| {
-        store::messages::history(c, &me, &partner, window, limit.plus_one())
-    };
+    let read = move |c: &rusqlite::Connection| store::messages::history(c, &me, &partner, window);
     let mut items = call.app.store.read(read).await?;
-    let limit = limit.get().min(page::fitting(&items, bytes));
+    let limit = range.limit_of(&items, bytes);
     let has_more = items.len() > limit;
     items.truncate(limit);
-    let forward = matches!(window, Window::After(_));
+    let forward = matches!(window, Window::After(..));
     if !forward {
         items.reverse();
     }
@@ -124,7 +147,7 @@ pub async fn history(call: Call, Query(query): Query<HistoryQuery>) -> Result<Pa
 }
 
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ReadUpTo {
     /// The newest message that was read; without it, all of them.
     up_to: Option<String>,
@@ -148,29 +171,55 @@ pub async fn read(call: Call, OptionalJson(body): OptionalJson<ReadUpTo>) -> Res
 }
 
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Count {
     pub count: i64,
+    /// The same.
+    pub unread_count: i64,
+}
+
+impl Count {
+    pub fn of(count: i64) -> Self {
+        Count {
+            count,
+            unread_count: count,
+        }
+    }
 }
 
 pub async fn unread_count(call: Call, _: Nothing) -> Result<Data<Count>> {
     let count = notifications::unread(&call.app, call.me()?).await?.messages;
-    Ok(Data(Count { count }))
+    Ok(Data(Count::of(count)))
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct SearchQuery {
     /// Words, of which each must begin a word of the message. At most 200 characters.
     q: String,
     #[param(minimum = 1, maximum = 50, default = 20)]
     limit: Option<u32>,
+    /// `paging.before` of the page before.
+    before: Option<String>,
+    /// From 1, within the newest 1,000; not beside `before`.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// How many of the newest 1,000 to leave out; not beside `before` or `page`.
+    offset: Option<u32>,
 }
 
 pub async fn search(call: Call, Query(query): Query<SearchQuery>) -> Result<Page<Message>> {
-    let limit = Limit::parse(query.limit, 20, 50)?;
-    let found = search::messages(&call.app, call.me()?, &query.q, limit.get() + 1).await?;
-    let fitting = page::fitting(&found, bytes);
-    Ok(Page::only(found, limit.get().min(fitting)))
+    let asked = Asked {
+        limit: query.limit,
+        before: query.before.as_deref(),
+        page: query.page,
+        offset: query.offset,
+    };
+    let range = Range::parse(asked, 20, 50, List::Found)?;
+    let found = search::messages(&call.app, call.me()?, &query.q, range).await?;
+    let limit = range.limit_of(&found, bytes);
+    Ok(Page::newest_first(found, limit, List::Found, |message| {
+        message.seq
+    }))
 }
 
 /// What makes a message long.

@@ -1,12 +1,13 @@
 //! HTTP, by warp. [`table`] lists every route of the API with who may call it; all else here serves that list.
 //!
-//! The order in each route: path → method → actor → input → handler. A handler returns a value; only the path and the
-//! method reject. [`reply::finish`] is the one place where an answer gets its final shape.
+//! The order in each route: path → method → actor → input → handler. Nothing rejects: [`reply::finish`] is the one place where
+//! an answer gets its final shape.
 
 mod admin;
 pub mod assets;
 mod auth;
 pub mod call;
+mod compat;
 mod cookie;
 mod download;
 pub mod endpoint;
@@ -20,6 +21,7 @@ mod preferences;
 mod pushes;
 pub mod reply;
 mod request;
+mod router;
 mod session;
 mod socketio;
 mod subscriptions;
@@ -28,22 +30,27 @@ mod upgrade;
 mod users;
 mod ws;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use warp::Filter as _;
 use warp::filters::BoxedFilter;
-use warp::{Filter, Reply as _};
+use warp::http::Method;
 
 use crate::app::App;
 use admin::{accounts, announcements, audit, backup, figures, groups, keys, roster, settings};
 use endpoint::{Access::*, Endpoint, delete, get, post, put};
 use reply::Response;
+use request::{Base, Context, Request};
+use router::{Router, Routes};
 
 pub use openapi::document;
 pub use request::Peer;
 
-/// Any part of the URL space: boxed, so that forty routes compile as fast as one.
+/// All that is served.
 pub type Route = BoxedFilter<(Response,)>;
+
+/// What existing front ends mark things as read with, beside PUT.
+const READ: &[Method] = &[Method::PATCH, Method::POST];
 
 /// Every route of the API.
 #[rustfmt::skip]
@@ -59,16 +66,16 @@ pub fn table() -> Vec<Endpoint> {
         get("/api/users", Person, users::search, "People whom the caller may write to"),
         get("/api/users/{id}", Person, users::one, "Somebody whom the caller may write to"),
         get("/api/presence", Person, users::presence, "Who is online"),
-        post("/api/messages", Person, messages::send, "Send a message"),
+        post("/api/messages", Person, messages::send, "Send a message").compat(&[], &["/api/messages/send"]),
         get("/api/messages/conversations", Person, messages::conversations, "The caller's conversations, newest first"),
         get("/api/messages/conversation/{partnerId}", Person, messages::history, "Messages with somebody, oldest first"),
-        put("/api/messages/read/{partnerId}", Person, messages::read, "Mark what somebody wrote as read"),
+        put("/api/messages/read/{partnerId}", Person, messages::read, "Mark what somebody wrote as read").compat(READ, &[]),
         get("/api/messages/unread-count", Person, messages::unread_count, "How many messages are unread"),
         get("/api/messages/search", Person, messages::search, "Messages that hold the words, newest first"),
         get("/api/notifications", Person, notifications::list, "The caller's notifications, newest first"),
         post("/api/notifications", Sender, notifications::send, "Send a notification"),
         get("/api/notifications/unread-count", Person, notifications::unread_count, "How many notifications are unread"),
-        put("/api/notifications/mark-all-read", Person, notifications::read_all, "Mark every notification read"),
+        put("/api/notifications/mark-all-read", Person, notifications::read_all, "Mark every notification read").compat(READ, &["/api/notifications/read-all"]),
         get("/api/notifications/vapid-public-key", Anyone, pushes::key, "The key that browsers subscribe with"),
         post("/api/notifications/test-push", Person, pushes::test, "Push a test to the caller's devices"),
         post("/api/notifications/subscribe", Person, subscriptions::subscribe, "Push to this browser"),
@@ -78,7 +85,7 @@ pub fn table() -> Vec<Endpoint> {
         delete("/api/notifications/subscriptions/{id}", Person, subscriptions::remove, "Push to a device no more"),
         get("/api/notifications/preferences", Person, preferences::get, "What the caller wants pushed"),
         put("/api/notifications/preferences", Person, preferences::put, "Set what the caller wants pushed"),
-        put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read"),
+        put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read").compat(READ, &[]),
         delete("/api/notifications/{id}", Person, notifications::remove, "Take a notification from the list"),
         post("/api/auth/session", Anyone, session::start, "Log in with a cookie, for the server's own pages"),
         put("/api/auth/session", Person, session::renew, "Get a new cookie for one that still holds"),
@@ -134,55 +141,54 @@ pub fn routes(app: &App) -> Route {
 
 /// As [`routes`], with a table of the caller's own.
 pub fn mount(app: &App, table: Vec<Endpoint>) -> Route {
-    let table: Arc<[Endpoint]> = table.into();
-    let api = any_of(
-        grouped(app, &table)
-            .into_iter()
-            .chain([ws::route(app), socketio::route(app)]),
-    );
-    let answered = api
-        .or(assets::route(app))
-        .unify()
-        .recover(reply::recover)
-        .unify();
+    let router = Arc::new(router(app, table));
     let app = app.clone();
-    request::context()
-        .and(answered)
-        .map(move |context, response| reply::finish(&app, &table, context, response))
+    request::request()
+        .then(move |request| {
+            let (app, router) = (app.clone(), router.clone());
+            async move { answer(&app, &router, request).await }
+        })
         .boxed()
 }
 
-/// One filter for each resource, behind its prefix, so that a request is compared with few patterns.
-fn grouped(app: &App, table: &[Endpoint]) -> Vec<Route> {
-    let mut groups: BTreeMap<(&str, Option<&str>), Vec<Route>> = BTreeMap::new();
-    for endpoint in table {
-        let mut segments = endpoint.pattern.split('/').skip(1);
-        let first = segments.next().unwrap_or_default();
-        groups
-            .entry((first, segments.next()))
-            .or_default()
-            .push(endpoint.route(app));
-    }
-    groups
-        .into_iter()
-        .map(|((first, second), routes)| {
-            let inner = any_of(routes);
-            let prefix = warp::path(first.to_owned());
-            match second {
-                Some(second) => prefix.and(warp::path(second.to_owned())).and(inner).boxed(),
-                None => prefix.and(inner).boxed(),
-            }
-        })
-        .collect()
+async fn answer(app: &App, router: &Router, mut request: Request) -> Response {
+    let context = Context::new(&request);
+    let path = request.path.as_str().to_owned();
+    let base = app.config.server.base();
+    let below = path.strip_prefix(base).filter(|_| !base.is_empty());
+    let response = match below {
+        Some("") => assets::redirect(&path),
+        Some(path) if path.starts_with('/') => {
+            request.base = Base::Path;
+            serve(app, router, request, path).await
+        }
+        _ => serve(app, router, request, &path).await,
+    };
+    reply::finish(app, context, response)
 }
 
-/// The first of them that does not reject.
-fn any_of(routes: impl IntoIterator<Item = Route>) -> Route {
-    let none = warp::any()
-        .and_then(|| async { Err(warp::reject::not_found()) })
-        .map(|(): ()| warp::reply().into_response());
-    routes
-        .into_iter()
-        .reduce(|a, b| a.or(b).unify().boxed())
-        .unwrap_or_else(|| none.boxed())
+async fn serve(app: &App, router: &Router, request: Request, path: &str) -> Response {
+    match router.find(&request.method, path) {
+        Ok((serve, params)) => serve(request, params).await,
+        Err(why) => {
+            let asset = assets::serve(app, &request, path);
+            asset.unwrap_or_else(|| reply::no_route(why))
+        }
+    }
+}
+
+fn router(app: &App, table: Vec<Endpoint>) -> Router {
+    let mut routes = Routes::default();
+    routes.add(Method::GET, ws::PATTERN, ws::serve(app));
+    let socketio = socketio::serve(app);
+    routes.add(Method::GET, socketio::PATTERN, socketio.clone());
+    routes.add(Method::POST, socketio::PATTERN, socketio.clone());
+    routes.add_others(socketio::PATTERN, socketio);
+    for endpoint in table {
+        let serve = endpoint.clone().serve(app);
+        for (method, pattern) in endpoint.spellings() {
+            routes.add(method.clone(), pattern, serve.clone());
+        }
+    }
+    Router::new(routes)
 }

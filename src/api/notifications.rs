@@ -11,10 +11,10 @@ use super::messages::{Count, Updated};
 use super::reply::{Created, Data, Empty};
 use crate::error::{Error, Noun, Result};
 use crate::model::audience::Audience;
-use crate::model::ids::UserId;
+use crate::model::ids::{IdText, UserId};
 use crate::model::notifications::{Link, NewNotification, Notification, Sent, Type, Urgency};
 use crate::model::object::Object;
-use crate::model::page::{Cursor, Limit, List, Page};
+use crate::model::page::{Asked, List, Page, Range};
 use crate::model::users::Role;
 use crate::service::notifications;
 use crate::store;
@@ -22,10 +22,12 @@ use crate::store::notifications::Filter;
 
 /// Exactly one of `userId`, `userIds` and `audience` says who gets it.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SendNotification {
-    user_id: Option<String>,
-    user_ids: Option<Vec<String>>,
+    #[schema(value_type = Option<String>)]
+    user_id: Option<IdText>,
+    #[schema(value_type = Option<Vec<String>>)]
+    user_ids: Option<Vec<IdText>>,
     #[schema(value_type = Option<AudienceBody>)]
     audience: Option<Object<AudienceBody>>,
     /// What it is about, for example `assignment.graded`: letters, digits and `. _ : -`.
@@ -49,7 +51,7 @@ pub struct SendNotification {
 
 /// The union of the named sets, less `except`.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Audience)]
 pub struct AudienceBody {
     #[serde(default)]
@@ -59,9 +61,11 @@ pub struct AudienceBody {
     #[serde(default)]
     groups: Vec<String>,
     #[serde(default)]
-    user_ids: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    user_ids: Vec<IdText>,
     #[serde(default)]
-    except: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    except: Vec<IdText>,
 }
 
 impl SendNotification {
@@ -109,10 +113,10 @@ impl AudienceBody {
     }
 }
 
-fn ids(field: &str, given: Vec<String>) -> Result<BTreeSet<String>> {
+fn ids(field: &str, given: Vec<IdText>) -> Result<BTreeSet<String>> {
     given
         .into_iter()
-        .map(|id| UserId::parse_field(field, &id).map(|_| id))
+        .map(|IdText(id)| UserId::parse_field(field, &id).map(|_| id))
         .collect()
 }
 
@@ -126,12 +130,16 @@ pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Crea
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
+    /// From 1, within the newest 1,000; not beside `before`.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// How many of the newest 1,000 to leave out; not beside `before` or `page`.
+    offset: Option<u32>,
     /// Only unread ones (`true`), or only read ones (`false`).
     unread: Option<bool>,
     /// Only those of this type.
@@ -141,10 +149,14 @@ pub struct ListQuery {
 }
 
 pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Notification>> {
-    let limit = Limit::parse(query.limit, 50, 100)?;
-    let before = Cursor::before(query.before.as_deref(), List::Notifications)?;
+    let asked = Asked {
+        limit: query.limit,
+        before: query.before.as_deref(),
+        page: query.page,
+        offset: query.offset,
+    };
+    let range = Range::parse(asked, 50, 100, List::Notifications)?;
     let filter = Filter {
-        before,
         unread: query.unread,
         kind: query.kind.as_deref().map(Type::parse).transpose()?,
     };
@@ -152,11 +164,11 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Not
     let found = call
         .app
         .store
-        .read(move |c| store::notifications::list(c, me, &filter, limit.plus_one()))
+        .read(move |c| store::notifications::list(c, me, &filter, range))
         .await?;
     Ok(Page::newest_first(
         found,
-        limit.get(),
+        range.limit(),
         List::Notifications,
         |n| n.seq,
     ))
@@ -164,9 +176,7 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Not
 
 pub async fn unread_count(call: Call, _: Nothing) -> Result<Data<Count>> {
     let unread = notifications::unread(&call.app, call.me()?).await?;
-    Ok(Data(Count {
-        count: unread.notifications,
-    }))
+    Ok(Data(Count::of(unread.notifications)))
 }
 
 pub async fn read(call: Call, _: Nothing) -> Result<Data<Notification>> {

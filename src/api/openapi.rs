@@ -10,6 +10,7 @@ use warp::http::{Method, StatusCode};
 
 use super::assets::Asset;
 use super::call::Call;
+use super::compat;
 use super::endpoint::{Access, Endpoint};
 use super::input::{InputSpec, Nothing};
 use super::reply::{BodySpec, Output, OutputSpec, Problem, Response};
@@ -113,6 +114,9 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         InputSpec::Nothing => {}
         InputSpec::Query(params) => {
             parameters.extend(params().as_array().cloned().unwrap_or_default());
+            if !endpoint.is_strict() {
+                name_spellings(&mut parameters);
+            }
         }
         InputSpec::File { media_types, query } => {
             parameters.extend(query().as_array().cloned().unwrap_or_default());
@@ -149,10 +153,47 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         Access::Reader => "For administrators, or an API key with the scope `read`.",
         Access::Anyone | Access::Person | Access::Local => "",
     };
-    if !whom.is_empty() {
-        operation["description"] = whom.into();
+    let described: Vec<String> = [whom.to_owned(), compat(endpoint)]
+        .into_iter()
+        .filter(|sentence| !sentence.is_empty())
+        .collect();
+    if !described.is_empty() {
+        operation["description"] = described.join(" ").into();
     }
     operation
+}
+
+/// How existing front ends may spell the route.
+fn compat(endpoint: &Endpoint) -> String {
+    let others: Vec<String> = endpoint
+        .spellings()
+        .skip(1)
+        .map(|(method, path)| format!("`{method} {path}`"))
+        .collect();
+    match others.is_empty() {
+        true => String::new(),
+        false => format!("compat: the same as {}.", others.join(", ")),
+    }
+}
+
+/// Adds what existing front ends call the parameters of a query.
+fn name_spellings(parameters: &mut [Value]) {
+    for parameter in parameters {
+        let name = parameter["name"].as_str().unwrap_or_default();
+        let mut spellings: Vec<String> = compat::NAMES
+            .iter()
+            .filter(|(_, here)| *here == name)
+            .map(|(there, _)| format!("`{there}`"))
+            .collect();
+        let opposites = compat::OPPOSITES.iter().filter(|(_, here)| *here == name);
+        spellings.extend(opposites.map(|(there, _)| format!("the opposite of `{there}`")));
+        if spellings.is_empty() {
+            continue;
+        }
+        let told = parameter["description"].as_str().unwrap_or_default();
+        let told = format!("{told} compat: the same as {}.", spellings.join(", "));
+        parameter["description"] = told.trim().into();
+    }
 }
 
 fn operation_id(endpoint: &Endpoint) -> String {

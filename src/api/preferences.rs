@@ -4,14 +4,15 @@ use super::call::Call;
 use super::input::{Json, Nothing};
 use super::reply::Data;
 use crate::error::Result;
-use crate::model::preferences::Preferences;
+use crate::model::preferences::{Preferences, PreferencesChange};
 use crate::service::preferences;
 
 pub async fn get(call: Call, _: Nothing) -> Result<Data<Preferences>> {
     preferences::of(&call.app, call.me()?).await.map(Data)
 }
 
-pub async fn put(call: Call, Json(body): Json<Preferences>) -> Result<Data<Preferences>> {
-    let new = body.checked()?;
-    preferences::set(&call.app, call.me()?, new).await.map(Data)
+pub async fn put(call: Call, Json(body): Json<PreferencesChange>) -> Result<Data<Preferences>> {
+    preferences::change(&call.app, call.me()?, body)
+        .await
+        .map(Data)
 }

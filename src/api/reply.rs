@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use warp::Reply;
 use warp::http::header::{self, HeaderName, HeaderValue};
 use warp::http::{Method, StatusCode};
-use warp::{Rejection, Reply};
 
-use super::endpoint::{Endpoint, Served, params};
+use super::endpoint::Served;
 use super::openapi::{Components, schema_ref};
 use super::request::Context;
+use super::router::NoRoute;
 use crate::app::App;
 use crate::error::{Error, FieldError, Noun};
 use crate::metrics::{RequestLabels, RouteLabel};
@@ -183,11 +184,6 @@ impl<T: Output> Output for WithHeader<T> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Empty {}
 
-/// A path that exists, for other methods.
-#[derive(Debug)]
-pub struct WrongMethod;
-impl warp::reject::Reject for WrongMethod {}
-
 /// An error on its way to [`finish`], which knows the request.
 #[derive(Clone)]
 struct Failure(Arc<Error>);
@@ -199,13 +195,18 @@ pub fn failure(error: Error) -> Response {
     response
 }
 
-/// Nobody took the request. The more telling reason first.
-pub async fn recover(rejection: Rejection) -> Result<Response, std::convert::Infallible> {
-    Ok(failure(if rejection.find::<WrongMethod>().is_some() {
-        Error::MethodNotAllowed
-    } else {
-        Error::NotFound(Noun::Route)
-    }))
+/// The answer where there is no route, that [`finish`] fills in.
+pub fn no_route(why: NoRoute) -> Response {
+    match why {
+        NoRoute::Path => failure(Error::NotFound(Noun::Route)),
+        NoRoute::Method(allow) => {
+            let mut response = failure(Error::MethodNotAllowed);
+            if let Ok(allow) = HeaderValue::from_str(&allow) {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+            response
+        }
+    }
 }
 
 /// The shape of every failure.
@@ -238,7 +239,7 @@ pub fn status(error: &Error) -> StatusCode {
     }
 }
 
-fn render(error: &Error, context: &Context, table: &[Endpoint]) -> Response {
+fn render(error: &Error, context: &Context, unfinished: Response) -> Response {
     let problem = Problem {
         success: false,
         code: error.code(),
@@ -249,6 +250,7 @@ fn render(error: &Error, context: &Context, table: &[Endpoint]) -> Response {
     let json = warp::reply::json(&problem);
     let mut response = warp::reply::with_status(json, status(error)).into_response();
     let headers = response.headers_mut();
+    headers.extend(unfinished.headers().clone());
     match error {
         Error::Unauthorized(_) => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -256,45 +258,21 @@ fn render(error: &Error, context: &Context, table: &[Endpoint]) -> Response {
         Error::TooMany(after) | Error::Unavailable(_, after) => {
             headers.insert(header::RETRY_AFTER, after.as_secs().max(1).into());
         }
-        Error::MethodNotAllowed => {
-            if let Ok(allow) = HeaderValue::from_str(&allowed(table, &context.path)) {
-                headers.insert(header::ALLOW, allow);
-            }
-        }
         _ => {}
     }
     response
-}
-
-/// The methods of a path (RFC 9110 section 10.2.1).
-fn allowed(table: &[Endpoint], path: &str) -> String {
-    if path == super::ws::PATTERN {
-        return Method::GET.to_string();
-    }
-    if path.trim_end_matches('/') == super::socketio::PATTERN {
-        return "GET, POST".into();
-    }
-    let mut methods = Vec::new();
-    for endpoint in table.iter().filter(|e| params(e.pattern, path).is_some()) {
-        methods.push(endpoint.method.clone());
-        if endpoint.method == Method::GET {
-            methods.push(Method::HEAD);
-        }
-    }
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    names.join(", ")
 }
 
 /// Routes whose time to an answer is what administrators see as latency.
 const SENDING: [&str; 2] = ["/api/messages", "/api/notifications"];
 
 /// Renders a failure, adds the headers that every answer has, and writes the log line and the figures.
-pub fn finish(app: &App, table: &[Endpoint], context: Context, response: Response) -> Response {
+pub fn finish(app: &App, context: Context, response: Response) -> Response {
     let served = response.extensions().get::<Served>().cloned();
     let failed = response.extensions().get::<Failure>().cloned();
     let mut response = match (&failed, context.preflight(app)) {
         (Some(_), Some(preflight)) => preflight,
-        (Some(Failure(error)), None) => render(error, &context, table),
+        (Some(Failure(error)), None) => render(error, &context, response),
         (None, _) => response,
     };
     context.add_headers(app, response.headers_mut());

@@ -1,14 +1,15 @@
-//! What is taken from a request before its route is known, and the headers that every answer gets for it.
+//! A request before its route is known, and the headers that every answer gets for it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use hyper::upgrade::OnUpgrade;
 use warp::Filter;
 use warp::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use warp::http::{Method, StatusCode};
@@ -19,6 +20,7 @@ use super::input::MAX_BODY;
 use super::reply::Response;
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::limits::seats::Seat;
 
 /// The address that a request came from; the server puts it into the request's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -26,32 +28,89 @@ pub struct Peer(pub SocketAddr);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Where the client sees the server: at the root of its host, or below the path of `server.public_url`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    Root,
+    Path,
+}
+
+impl Base {
+    pub fn path(self, app: &App) -> &str {
+        match self {
+            Base::Root => "",
+            Base::Path => app.config.server.base(),
+        }
+    }
+}
+
+/// A request, whatever it is for.
+pub struct Request {
+    pub method: Method,
+    pub path: FullPath,
+    pub base: Base,
+    pub headers: HeaderMap,
+    /// As it stands in the URL; empty where there is none.
+    pub query: String,
+    pub upgrade: Option<OnUpgrade>,
+    pub peer: Option<Peer>,
+    pub seat: Option<Arc<Seat>>,
+    /// Not read yet.
+    pub body: BodyStream,
+}
+
+/// Takes every request whole.
+pub fn request() -> impl Filter<Extract = (Request,), Error = warp::Rejection> + Clone {
+    warp::method()
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(raw_query())
+        .and(warp::ext::optional())
+        .and(warp::ext::optional())
+        .and(warp::ext::optional())
+        .and(warp::body::stream().map(boxed))
+        .map(
+            |method, path, headers, query, upgrade, peer, seat, body| Request {
+                method,
+                path,
+                base: Base::Root,
+                headers,
+                query,
+                upgrade,
+                peer,
+                seat,
+                body,
+            },
+        )
+}
+
 /// What [`super::reply::finish`] needs to know of a request.
 pub struct Context {
     pub request_id: String,
     pub method: Method,
-    pub path: String,
     pub started: Instant,
     origin: Option<HeaderValue>,
-    preflight: bool,
+    /// The headers that a preflight asks for, where the request is one.
+    preflight: Option<HeaderValue>,
 }
 
-/// Takes the context of every request.
-pub fn context() -> impl Filter<Extract = (Context,), Error = Infallible> + Clone {
-    warp::method()
-        .and(warp::path::full())
-        .and(warp::header::headers_cloned())
-        .map(
-            |method: Method, path: FullPath, headers: HeaderMap| Context {
-                request_id: request_id(&headers),
-                preflight: method == Method::OPTIONS
-                    && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
-                method,
-                path: path.as_str().to_owned(),
-                started: Instant::now(),
-                origin: headers.get(header::ORIGIN).cloned(),
-            },
-        )
+impl Context {
+    pub fn new(request: &Request) -> Self {
+        let Request {
+            method, headers, ..
+        } = request;
+        let preflight = method == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let none = HeaderValue::from_static("");
+        let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        Context {
+            request_id: request_id(headers),
+            preflight: preflight.then(|| asked.cloned().unwrap_or(none)),
+            method: method.clone(),
+            started: Instant::now(),
+            origin: headers.get(header::ORIGIN).cloned(),
+        }
+    }
 }
 
 /// The proxy's id where it gave a sane one, else one of ours.
@@ -104,9 +163,7 @@ impl Context {
 
     /// The answer to a CORS preflight (Fetch standard, section 3.2), where this is one of an allowed origin.
     pub fn preflight(&self, app: &App) -> Option<Response> {
-        if !self.preflight {
-            return None;
-        }
+        let asked = self.preflight.clone()?;
         self.allowed_origin(app)?;
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -114,16 +171,15 @@ impl Context {
         for (name, value) in [
             (
                 header::ACCESS_CONTROL_ALLOW_METHODS,
-                "GET, POST, PUT, DELETE",
-            ),
-            (
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "authorization, content-type, x-connection-id, x-request-id",
+                "GET, POST, PUT, PATCH, DELETE",
             ),
             (header::ACCESS_CONTROL_MAX_AGE, "7200"),
+            (header::VARY, "access-control-request-headers"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
+        // A listed origin's page may send what headers it likes: those that mean nothing here are not read.
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
         Some(response)
     }
 
@@ -164,18 +220,12 @@ impl Context {
     }
 }
 
-/// The query as it stands in the URL; empty where there is none.
-pub fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
     warp::query::raw().or(warp::any().map(String::new)).unify()
 }
 
 /// A body that has not been read.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
-
-/// Takes the body without reading it. A route that does must not reject any more.
-pub fn body() -> impl Filter<Extract = (BodyStream,), Error = warp::Rejection> + Copy {
-    warp::body::stream().map(boxed)
-}
 
 fn boxed<B: Buf + 'static>(
     stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,

@@ -12,7 +12,7 @@ use crate::service::auth::{self, Issued};
 
 /// Sets the cookie beside the answer. The token itself stays out of it: scripts need not have it.
 fn answer(call: &Call, session: Issued) -> Result<WithHeader<Data<SessionView>>> {
-    let cookie = cookie::set(&call.app, &call.headers, &session)?;
+    let cookie = cookie::set(&call.app, call.base, &call.headers, &session)?;
     let view = SessionView::without_token(&call.app, session);
     Ok(WithHeader(header::SET_COOKIE, Some(cookie), Data(view)))
 }
@@ -23,7 +23,7 @@ pub async fn start(
 ) -> Result<WithHeader<WithHeader<Data<SessionView>>>> {
     cookie::check_own_origin(&call.app, &call.headers)?;
     let logged_in = auth::login(&call.app, credentials(&call, body)?).await?;
-    let device = cookie::set_device(&call.app, &call.headers, &logged_in.device)?;
+    let device = cookie::set_device(&call.app, call.base, &call.headers, &logged_in.device)?;
     let session = answer(&call, logged_in.issued)?;
     Ok(WithHeader(header::SET_COOKIE, Some(device), session))
 }
@@ -35,11 +35,11 @@ pub async fn renew(call: Call, _: Nothing) -> Result<WithHeader<Data<SessionView
 
 pub async fn end(call: Call, _: Nothing) -> Result<WithHeader<Data<Empty>>> {
     cookie::check_own_origin(&call.app, &call.headers)?;
-    if let Ok(token) = cookie::session(&call.app, &call.headers)
+    if let Ok(token) = cookie::session(&call.app, call.base, &call.headers)
         && let Ok(identity) = auth::identity(&call.app, token).await
     {
         auth::log_out(&call.app, &identity).await?;
     }
-    let cookie = cookie::clear(&call.app, &call.headers)?;
+    let cookie = cookie::clear(&call.app, call.base, &call.headers)?;
     Ok(WithHeader(header::SET_COOKIE, Some(cookie), Data(Empty {})))
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use hyper::upgrade::OnUpgrade;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
+use warp::Reply as _;
 use warp::http::{HeaderMap, Method, StatusCode, header};
-use warp::{Filter, Reply as _};
 
-use super::call::{admit_stranger, direct_address};
+use super::call::{admit_stranger, bearer, direct_address};
+use super::cookie;
 use super::endpoint::Served;
-use super::reply::{Response, WrongMethod, failure};
-use super::request::{BodyStream, Peer, body_time, read_stream};
+use super::reply::{Response, failure};
+use super::request::{Request, body_time, read_stream};
+use super::router::Serve;
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
-use super::{Route, request};
 use crate::app::App;
 use crate::error::Error;
 use crate::limits::rates::{Kind, Stranger};
@@ -23,17 +23,6 @@ use crate::realtime::polling::{Gone, Link, Sessions, Upgrading};
 use crate::realtime::socketio;
 
 pub const PATTERN: &str = "/socket.io";
-
-/// All that a request says.
-struct Request {
-    method: Method,
-    headers: HeaderMap,
-    query: Query,
-    upgrade: Option<OnUpgrade>,
-    peer: Option<Peer>,
-    seat: Option<Arc<Seat>>,
-    body: BodyStream,
-}
 
 #[derive(Default)]
 struct Query {
@@ -75,48 +64,19 @@ impl From<Gone> for Refusal {
 type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 /// Serves long-polling and takes WebSockets.
-pub fn route(app: &App) -> Route {
+pub fn serve(app: &App) -> Serve {
     let app = app.clone();
     let sessions = Sessions::default();
-    warp::path("socket.io")
-        .and(warp::path::end())
-        .and(warp::method())
-        .and_then(|method| async move {
-            match method {
-                // A preflight: `finish` answers it.
-                Method::OPTIONS => Err(warp::reject::custom(WrongMethod)),
-                method => Ok(method),
-            }
+    Arc::new(move |request, _| {
+        let (app, sessions) = (app.clone(), sessions.clone());
+        Box::pin(async move {
+            let served = answer(app, sessions, request).await;
+            let mut response = served.unwrap_or_else(refuse);
+            let (pattern, user) = (PATTERN, None);
+            response.extensions_mut().insert(Served { pattern, user });
+            response
         })
-        .and(warp::header::headers_cloned())
-        .and(request::raw_query())
-        .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::optional::<Peer>())
-        .and(warp::ext::optional::<Arc<Seat>>())
-        .and(request::body())
-        .then(
-            move |method, headers, query: String, upgrade, peer, seat, body| {
-                let request = Request {
-                    method,
-                    headers,
-                    query: Query::parse(&query),
-                    upgrade,
-                    peer,
-                    seat,
-                    body,
-                };
-                let (app, sessions) = (app.clone(), sessions.clone());
-                async move {
-                    let served = serve(app, sessions, request).await;
-                    let mut response = served.unwrap_or_else(refuse);
-                    let pattern = PATTERN;
-                    let user = None;
-                    response.extensions_mut().insert(Served { pattern, user });
-                    response
-                }
-            },
-        )
-        .boxed()
+    })
 }
 
 impl Query {
@@ -136,12 +96,19 @@ impl Query {
     }
 }
 
-async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Response> {
-    let query = &request.query;
+async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Response> {
+    let query = &Query::parse(&request.query);
     check_origin(&app, &request.headers).map_err(|_| Refused::Forbidden)?;
     match (query.transport.as_str(), query.revision.as_str()) {
         ("polling" | "websocket", "4") => {}
-        ("polling" | "websocket", _) => return Err(Refused::UnsupportedProtocolVersion.into()),
+        ("polling" | "websocket", revision) => {
+            let revision: String = revision.chars().take(8).collect();
+            tracing::info!(
+                revision,
+                "refused a Socket.IO client: only revision 4 of Engine.IO is spoken here"
+            );
+            return Err(Refused::UnsupportedProtocolVersion.into());
+        }
         _ => return Err(Refused::UnknownTransport.into()),
     }
     if query.sid.is_empty() {
@@ -155,10 +122,13 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
         }
         ("polling", "") => {
             let address = direct_address(&app, request.peer, &request.headers);
-            Ok(text(sessions.begin(&app, address)?))
+            let token = token(&app, &request);
+            Ok(text(sessions.begin(&app, address, token)?))
         }
-        ("polling", _) if request.method == Method::GET => poll(&sessions, request).await,
-        ("polling", _) if request.method == Method::POST => post(&app, &sessions, request).await,
+        ("polling", _) if request.method == Method::GET => poll(&sessions, query, request).await,
+        ("polling", _) if request.method == Method::POST => {
+            post(&app, &sessions, query, request).await
+        }
         ("websocket", "") => connect(app, request, None),
         ("websocket", sid) => {
             let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
@@ -169,22 +139,27 @@ async fn serve(app: App, sessions: Sessions, request: Request) -> Result<Respons
     }
 }
 
-async fn poll(sessions: &Sessions, request: Request) -> Result<Response> {
-    let link = sessions.find(&request.query.sid);
+async fn poll(sessions: &Sessions, query: &Query, request: Request) -> Result<Response> {
+    let link = sessions.find(&query.sid);
     let link = link.ok_or(Refused::UnknownSid)?;
     // A poll waits long: that of somebody who is known keeps its place.
     if link.joined() {
         request.seat.iter().for_each(|seat| seat.known());
     }
-    let answer = link.poll(&request.query.nonce).await;
+    let answer = link.poll(&query.nonce).await;
     if answer.is_err() {
         request.seat.iter().for_each(|seat| seat.unknown());
     }
     Ok(text(answer?))
 }
 
-async fn post(app: &App, sessions: &Sessions, mut request: Request) -> Result<Response> {
-    let sid = &request.query.sid;
+async fn post(
+    app: &App,
+    sessions: &Sessions,
+    query: &Query,
+    mut request: Request,
+) -> Result<Response> {
+    let sid = &query.sid;
     let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
     let brought = bring(app, &link, &mut request).await;
     if brought.is_err() {
@@ -212,13 +187,18 @@ fn is_binary(headers: &HeaderMap) -> bool {
 /// Takes the handshake of a WebSocket, which begins a session or takes one over.
 fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<Response> {
     let key = websocket_key(&request.headers).map_err(|_| Refused::BadRequest)?;
+    let token = token(&app, &request);
     let upgrade = request.upgrade.ok_or(Refused::BadRequest)?;
     let seat = request.seat;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
         match upgraded(upgrade).await {
-            Some(Stream::Tcp(stream, early)) => start(&app, stream, &early, upgrading, seat).await,
-            Some(Stream::Other(stream)) => start(&app, stream, &[], upgrading, seat).await,
+            Some(Stream::Tcp(stream, early)) => {
+                start(&app, stream, &early, upgrading, (seat, token)).await;
+            }
+            Some(Stream::Other(stream)) => {
+                start(&app, stream, &[], upgrading, (seat, token)).await;
+            }
             None => {}
         }
     });
@@ -230,14 +210,25 @@ async fn start<S>(
     stream: S,
     early: &[u8],
     upgrading: Option<Upgrading>,
-    seat: Option<Arc<Seat>>,
+    (seat, token): (Option<Arc<Seat>>, Option<String>),
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match upgrading {
         Some(upgrading) => upgrading.serve(app, stream, early, seat).await,
-        None => socketio::serve(app, stream, early, seat).await,
+        None => socketio::serve(app, stream, early, seat, token).await,
     }
+}
+
+/// The token of a handshake's headers: a client's own header, or the cookie of our own pages.
+fn token(app: &App, request: &Request) -> Option<String> {
+    let headers = &request.headers;
+    let by_cookie = || {
+        let token = cookie::session(app, request.base, headers).ok()?;
+        cookie::check_own_page(app, headers).ok().map(|()| token)
+    };
+    let token = bearer(headers).ok().or_else(by_cookie);
+    token.map(str::to_owned)
 }
 
 fn text(body: String) -> Response {

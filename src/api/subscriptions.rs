@@ -64,7 +64,6 @@ pub async fn subscribe(call: Call, Json(body): Json<Subscription>) -> Result<Cre
 
 /// The subscription that ends, with its secret, and the one that takes its place.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct RenewSubscription {
     #[schema(value_type = Subscription)]
     old: Object<Subscription>,
@@ -83,7 +82,6 @@ pub async fn renew(call: Call, Json(body): Json<RenewSubscription>) -> Result<Da
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Unsubscribe {
     endpoint: String,
 }
@@ -96,7 +94,6 @@ pub async fn unsubscribe(call: Call, Json(body): Json<Unsubscribe>) -> Result<Da
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 20, default = 20)]
     limit: Option<u32>,

@@ -1,5 +1,7 @@
 //! The handshake of a WebSocket (RFC 6455 section 4.2), whatever is spoken on it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -73,7 +75,8 @@ pub fn websocket_key(headers: &HeaderMap) -> Result<String> {
         return Err(Error::invalid("Sec-WebSocket-Version", "must be 13"));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY);
-    let key = key.and_then(|k| k.to_str().ok()).filter(|k| k.len() == 24);
+    let is_key = |key: &&str| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16);
+    let key = key.and_then(|k| k.to_str().ok()).filter(is_key);
     key.map(str::to_owned)
         .ok_or_else(|| Error::invalid("Sec-WebSocket-Key", "must be 16 bytes in base64"))
 }

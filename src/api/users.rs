@@ -8,17 +8,23 @@ use super::input::{Nothing, Query};
 use super::reply::Data;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
-use crate::model::page::{Limit, Page};
+use crate::model::page::{Asked, Limit, List, Page, Range};
 use crate::model::users::{Presence, UserView};
 use crate::service::{presence, users};
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct Search {
     /// A part of the name or the username; without it, everybody.
     search: Option<String>,
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
+    /// `paging.before` of the page before.
+    before: Option<String>,
+    /// From 1, within the first 1,000 people; not beside `before`.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// How many of the first 1,000 people to leave out; not beside `before` or `page`.
+    offset: Option<u32>,
 }
 
 /// What is searched for; empty for everybody.
@@ -35,10 +41,15 @@ pub fn searched(given: Option<String>) -> Result<String> {
 }
 
 pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Page<UserView>> {
-    let limit = Limit::parse(query.limit, 20, 100)?;
+    let asked = Asked {
+        limit: query.limit,
+        before: query.before.as_deref(),
+        page: query.page,
+        offset: query.offset,
+    };
+    let range = Range::parse(asked, 20, 100, List::Directory)?;
     let text = searched(query.search)?;
-    let found = users::search(&call.app, call.me()?, &text, limit.get() + 1).await?;
-    Ok(Page::only(found, limit.get()))
+    users::search(&call.app, call.me()?, &text, range).await
 }
 
 pub async fn one(call: Call, _: Nothing) -> Result<Data<UserView>> {
@@ -52,7 +63,7 @@ pub async fn one(call: Call, _: Nothing) -> Result<Data<UserView>> {
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[into_params(rename_all = "camelCase")]
 pub struct Of {
     /// At most 100 ids, separated by commas.

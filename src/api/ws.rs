@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
-use warp::Filter;
-use warp::http::{HeaderMap, Method, header};
+use warp::http::{HeaderMap, header};
 
-use super::Route;
 use super::call::{admit_stranger, bearer};
 use super::cookie;
 use super::endpoint::Served;
-use super::reply::{Response, WrongMethod, failure};
-use super::request::{self, Peer};
+use super::reply::{Response, failure};
+use super::request::{Base, Request};
+use super::router::Serve;
 use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::limits::rates::{Kind, Stranger};
-use crate::limits::seats::Seat;
 use crate::model::events::Cursor;
 use crate::realtime::ws::{self, Opening};
 use crate::service::auth::{self, Identity};
@@ -25,55 +23,43 @@ use crate::service::auth::{self, Identity};
 pub const PATTERN: &str = "/ws";
 
 /// Takes the handshake and starts the socket.
-pub fn route(app: &App) -> Route {
+pub fn serve(app: &App) -> Serve {
     let app = app.clone();
-    warp::path("ws")
-        .and(warp::path::end())
-        .and(warp::method())
-        .and_then(|method| async move {
-            match method {
-                Method::GET => Ok(()),
-                _ => Err(warp::reject::custom(WrongMethod)),
-            }
-        })
-        .untuple_one()
-        .and(warp::header::headers_cloned())
-        .and(request::raw_query())
-        .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::optional::<Peer>())
-        .and(warp::ext::optional::<Arc<Seat>>())
-        .then(move |headers, query, upgrade, peer, seat| {
-            handshake(app.clone(), headers, query, upgrade, (peer, seat))
-        })
-        .map(|outcome: Result<(Response, Option<String>)>| {
+    Arc::new(move |request, _| {
+        let app = app.clone();
+        Box::pin(async move {
+            let outcome = handshake(app, request).await;
             let (mut response, user) = outcome.unwrap_or_else(|error| (failure(error), None));
             let pattern = PATTERN;
             response.extensions_mut().insert(Served { pattern, user });
             response
         })
-        .boxed()
+    })
 }
 
-async fn handshake(
-    app: App,
-    headers: HeaderMap,
-    query: String,
-    upgrade: Option<OnUpgrade>,
-    (peer, seat): (Option<Peer>, Option<Arc<Seat>>),
-) -> Result<(Response, Option<String>)> {
+async fn handshake(app: App, request: Request) -> Result<(Response, Option<String>)> {
+    let Request {
+        base,
+        headers,
+        peer,
+        seat,
+        ..
+    } = request;
     let key = websocket_key(&headers)?;
     check_origin(&app, &headers)?;
     if app.stopping.is_cancelled() {
         return Err(Error::unavailable("The server is stopping."));
     }
     app.pressure.admit(Kind::Socket)?;
-    let since = since(&query)?;
-    let identity = identity(&app, &headers).await;
+    let since = since(&request.query)?;
+    let identity = identity(&app, base, &headers).await;
     if !matches!(identity, Ok(Some(_))) {
         admit_stranger(&app, peer, &headers, Stranger::Socket)?;
     }
     let identity = identity?;
-    let upgrade = upgrade.ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;
+    let upgrade = request
+        .upgrade
+        .ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;
     let user = identity.as_ref().map(|i| format!("user:{}", i.user.id()));
     let tasks = app.tasks.clone();
     let opening = Opening {
@@ -87,17 +73,17 @@ async fn handshake(
 }
 
 /// Whose socket it is, where the handshake says so.
-async fn identity(app: &App, headers: &HeaderMap) -> Result<Option<Identity>> {
+async fn identity(app: &App, base: Base, headers: &HeaderMap) -> Result<Option<Identity>> {
     match bearer(headers) {
         Ok(token) => auth::identity(app, token).await.map(Some),
         Err(error) if headers.contains_key(header::AUTHORIZATION) => Err(error),
-        Err(_) => by_cookie(app, headers).await,
+        Err(_) => by_cookie(app, base, headers).await,
     }
 }
 
 /// A page of our own has its session's cookie. Any other, of an allowed origin too, says who it is in its first frame.
-async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Option<Identity>> {
-    match cookie::session(app, headers) {
+async fn by_cookie(app: &App, base: Base, headers: &HeaderMap) -> Result<Option<Identity>> {
+    match cookie::session(app, base, headers) {
         Ok(token) if cookie::check_own_origin(app, headers).is_ok() => {
             auth::identity(app, token).await.map(Some)
         }

@@ -28,6 +28,19 @@ impl Config {
                 return fail(key, format!("{url:?} is not an http: or https: URL"));
             }
         }
+        let plain = |segment: &str| {
+            let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+            segment.bytes().all(is_plain) && !matches!(segment, "" | "." | "..")
+        };
+        let base = self.server.base();
+        if !base.split('/').skip(1).all(plain) {
+            let why = format!("{base:?} is not a path of letters, digits and any of - _ . ~");
+            return fail("server.public_url", why);
+        }
+        if base.split('/').nth(1) == Some("api") {
+            let why = "the path must not begin with /api: that is where the routes are".into();
+            return fail("server.public_url", why);
+        }
         let folder = &self.server.static_dir;
         if !folder.as_os_str().is_empty() && !folder.is_dir() {
             return fail(

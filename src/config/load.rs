@@ -40,10 +40,15 @@ impl Config {
             }
         }
         overlay(&mut table, environment, &mut sources)?;
-        let config = Config {
+        let mut config = Config {
             sources: sources.clone(),
             ..parse(&table)?
         };
+        if !sources.contains_key("push.message_link") {
+            // By itself it leads to our own page.
+            let link = &mut config.push.message_link;
+            *link = format!("{}{link}", config.server.base());
+        }
         config.checked().map_err(|ConfigError(why)| {
             let key = why.split(':').next().unwrap_or_default();
             if let Some(Source::Environment(name)) = sources.get(key) {

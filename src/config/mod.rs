@@ -36,6 +36,13 @@ impl Server {
         !self.tls_cert.as_os_str().is_empty()
     }
 
+    /// The path that everything is below, without a slash at its end: `/bell`, or nothing.
+    pub fn base(&self) -> &str {
+        let url = self.public_url.trim_end_matches('/');
+        let after = url.split_once("://").map_or("", |(_, rest)| rest);
+        after.find('/').map_or("", |at| &after[at..])
+    }
+
     /// Whether people reach the server by https, here or at a proxy in front.
     pub fn https(&self) -> bool {
         self.tls() || self.public_url.starts_with("https://")
@@ -49,6 +56,7 @@ pub struct Config {
     pub server: Server,
     pub database: Database,
     pub auth: Auth,
+    pub socketio: SocketIo,
     pub messages: Messages,
     pub notifications: Notifications,
     pub push: Push,
@@ -67,7 +75,8 @@ pub struct Config {
 pub struct Server {
     /// `ADDRESS:PORT`; port 0 picks a free one.
     pub listen: String,
-    /// Where people reach the server, for links. Empty: the listening address.
+    /// Where people reach the server, for links. Empty: the listening address. With a path, `https://school.example/bell`, everything
+    /// is served below that as well.
     pub public_url: String,
     /// Origins of other sites whose pages may call, for example `https://app.school.example`.
     pub cors_origins: Vec<String>,
@@ -187,6 +196,20 @@ impl Default for Auth {
             token_ttl: 7 * 24 * 3_600,
             session_ttl: 90 * 24 * 3_600,
         }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SocketIo {
+    /// Whether durable events end with a second argument, by which clients from 4.6 on resume. `false`: for handlers that take one
+    /// argument only, as in Python and Dart.
+    pub cursor: bool,
+}
+
+impl Default for SocketIo {
+    fn default() -> Self {
+        SocketIo { cursor: true }
     }
 }
 

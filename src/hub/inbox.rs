@@ -21,6 +21,8 @@ pub const HARD_LIMIT: usize = 256 << 10;
 pub struct Packet {
     pub json: String,
     pub seq: Option<Seq>,
+    /// See [`Event::is_resumable`].
+    pub resumable: bool,
     droppable: bool,
 }
 
@@ -29,6 +31,7 @@ impl Packet {
         Packet {
             json: event.to_json(),
             seq: event.seq(),
+            resumable: event.is_resumable(),
             droppable: event.droppable(),
         }
     }
@@ -207,6 +210,7 @@ mod tests {
         Arc::new(Packet {
             json: "x".repeat(size),
             seq: None,
+            resumable: false,
             droppable,
         })
     }

@@ -70,6 +70,8 @@ pub struct Metrics {
     pub write_failures: Counter<u64, AtomicU64>,
     pub reads_waiting: Count,
     refusals: Family<ReasonLabel, Counter>,
+    pub unknown_parameters: Counter<u64, AtomicU64>,
+    pub unknown_events: Counter<u64, AtomicU64>,
     /// When the last backup was made, in Unix seconds, and how often one failed.
     pub last_backup: Count,
     pub backup_failures: Counter<u64, AtomicU64>,
@@ -110,6 +112,8 @@ impl Metrics {
             write_failures: Counter::default(),
             reads_waiting: Count::default(),
             refusals: Family::default(),
+            unknown_parameters: Counter::default(),
+            unknown_events: Counter::default(),
             last_backup: Count::default(),
             backup_failures: Counter::default(),
             pushes: Family::default(),
@@ -195,6 +199,16 @@ impl Metrics {
             "refused",
             "Requests, logins and connections over a limit, by which limit",
             self.refusals.clone(),
+        );
+        r.register(
+            "unknown_parameters",
+            "Query parameters and body fields that no route knows, and that were ignored",
+            self.unknown_parameters.clone(),
+        );
+        r.register(
+            "unknown_events",
+            "Events of Socket.IO clients that the server does not know, and that were ignored",
+            self.unknown_events.clone(),
         );
         r.register_with_unit(
             "last_backup_timestamp",

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::figures::Now;
 use super::ids::{ConnectionId, Seq, UserId, UserKey};
@@ -78,6 +79,18 @@ impl Event {
         }
     }
 
+    /// Whether a client that has it may come back with its place in the sequence: `connected`, and what is replayed.
+    pub fn is_resumable(&self) -> bool {
+        matches!(
+            self,
+            Event::Connected(_)
+                | Event::NewMessage(_)
+                | Event::Notification(_)
+                | Event::MessageRead(_)
+                | Event::NotificationsRead(_)
+        )
+    }
+
     /// Whether a slow reader can do without it.
     pub fn droppable(&self) -> bool {
         matches!(
@@ -111,6 +124,27 @@ impl Cursor {
         let seq = seq.filter(|seq| *seq >= 0);
         seq.map(Cursor::from)
             .ok_or_else(|| Error::invalid("since", "must be an integer of 0 or more"))
+    }
+
+    /// A cursor of no history: whoever comes with it is told to fetch again.
+    pub fn unknown() -> Self {
+        Cursor {
+            epoch: Some("".into()),
+            seq: 0,
+        }
+    }
+
+    /// The cursor in whatever form a client has kept it: a number, its text, or `<epoch>:<seq>`. One that cannot be read is
+    /// [`Cursor::unknown`].
+    pub fn lenient(kept: &Value) -> Self {
+        let cursor = match kept {
+            Value::String(text) => match text.parse() {
+                Ok(seq) => Cursor::since(Some(seq)).ok(),
+                Err(_) => text.parse().ok(),
+            },
+            kept => Cursor::since(kept.as_i64()).ok(),
+        };
+        cursor.unwrap_or_else(Cursor::unknown)
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -74,6 +75,34 @@ impl FromStr for UserId {
     }
 }
 
+/// An id that a client sends: text, or a whole number that JavaScript can hold, as its decimal text. Not checked further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdText(pub String);
+
+impl<'de> Deserialize<'de> for IdText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrNumber;
+        impl Visitor<'_> for TextOrNumber {
+            type Value = IdText;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an id: text, or a whole number below 2^53")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<IdText, E> {
+                Ok(IdText(text.to_owned()))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<IdText, E> {
+                // From 2^53 on the client's JavaScript has rounded it: it may be somebody else's.
+                if number < 1 << 53 {
+                    Ok(IdText(number.to_string()))
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Unsigned(number), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(TextOrNumber)
+    }
+}
+
 /// The id of a message or a notification: a UUIDv7 (RFC 9562 section 5.7), stored as its 16 bytes.
 #[derive(
     Debug,
@@ -92,9 +121,18 @@ impl FromStr for UserId {
 #[schema(value_type = String, format = "uuid")]
 pub struct Id(Uuid);
 
+/// The name space of [`Id::named`].
+const NAMES: Uuid = Uuid::from_u128(0x6f1c_3f7e_92a4_4b0d_8e57_1d0b_a5c4_e2f3);
+
 impl Id {
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id of something that another system called `name`: always the same one (UUIDv5, RFC 9562 section 5.5).
+    pub fn named(kind: &str, name: &str) -> Self {
+        let name = format!("{kind}:{name}");
+        Self(Uuid::new_v5(&NAMES, name.as_bytes()))
     }
 
     pub fn from_bytes(bytes: [u8; 16]) -> Self {

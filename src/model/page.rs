@@ -1,4 +1,5 @@
-//! Paging: by position in an index, never by offset, so that rows added meanwhile neither repeat nor hide one.
+//! Paging: by position in an index, so that rows added meanwhile neither repeat nor hide one. Existing front ends number their
+//! pages: they may, within the newest rows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +19,8 @@ pub enum List {
     Audit = 5,
     Announcements = 6,
     Recipients = 7,
+    Directory = 8,
+    Found = 9,
 }
 
 /// A position in a list. Opaque to clients; the checksum turns a made-up one into an error instead of a wrong page.
@@ -131,7 +134,7 @@ impl<T> Page<T> {
 const PAGE_BYTES: usize = 256 << 10;
 
 /// How many of the items are enough for one page: at least one, if there is any.
-pub fn fitting<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> usize {
+fn fitting<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> usize {
     let mut sum = 0;
     let fits = items.iter().take_while(|item| {
         sum += bytes(item);
@@ -140,13 +143,94 @@ pub fn fitting<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> usize {
     fits.count().max(1)
 }
 
+/// Numbered pages, and offsets, reach this far: the database walks over all that is before them.
+const WINDOW: usize = 1_000;
+
+/// What of a list a query asks for, as it stands there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'q> {
+    pub limit: Option<u32>,
+    pub before: Option<&'q str>,
+    /// From 1.
+    pub page: Option<u32>,
+    pub offset: Option<u32>,
+}
+
+/// A part of a list: so many rows, after a cursor's or after so many of the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    limit: usize,
+    pub before: Option<Seq>,
+    skip: Option<usize>,
+}
+
+impl Range {
+    /// # Errors
+    /// [`Error::Invalid`] for a limit or a page of 0, a cursor that `list` did not give out, and for more than one of `before`,
+    /// `page` and `offset`.
+    pub fn parse(asked: Asked, default: usize, max: usize, list: List) -> Result<Self> {
+        let limit = Limit::parse(asked.limit, default, max)?.get();
+        let only_one = |field| Error::invalid(field, "must not stand beside before or page");
+        let skip = match (asked.page, asked.offset) {
+            (None, None) => None,
+            (Some(0), _) => return Err(Error::invalid("page", "must be 1 or more")),
+            (Some(page), None) => Some((page as usize - 1).saturating_mul(limit)),
+            (None, Some(offset)) => Some(offset as usize),
+            (Some(_), Some(_)) => return Err(only_one("offset")),
+        };
+        if skip.is_some() && asked.before.is_some() {
+            return Err(Error::invalid(
+                "before",
+                "must not stand beside page or offset",
+            ));
+        }
+        let left = WINDOW.saturating_sub(skip.unwrap_or(0));
+        Ok(Range {
+            limit: if skip.is_some() {
+                limit.min(left)
+            } else {
+                limit
+            },
+            before: Cursor::before(asked.before, list)?,
+            skip,
+        })
+    }
+
+    /// The most items of the page.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// As [`Range::limit`], of long items fewer: not of a numbered page, or the next one would leave out the rest.
+    pub fn limit_of<T>(&self, items: &[T], bytes: impl Fn(&T) -> usize) -> usize {
+        match self.skip {
+            Some(_) => self.limit,
+            None => self.limit.min(fitting(items, bytes)),
+        }
+    }
+
+    /// How many rows to ask the database for: one more than the page has, so as to know whether there is more. Past the window
+    /// there is none.
+    pub fn rows(&self) -> i64 {
+        let ends = self.skip.is_some_and(|skip| skip + self.limit >= WINDOW);
+        self.limit as i64 + i64::from(!ends)
+    }
+
+    /// How many rows to leave out before these.
+    pub fn skip(&self) -> i64 {
+        self.skip.map_or(0, |skip| skip.min(WINDOW) as i64)
+    }
+}
+
 /// How many items a list returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(usize);
 
 impl Limit {
+    /// More than `max` is `max`.
+    ///
     /// # Errors
-    /// [`Error::Invalid`] for anything but 1 to `max`.
+    /// [`Error::Invalid`] for 0.
     pub fn parse(given: Option<u32>, default: usize, max: usize) -> Result<Self> {
         Self::parse_as("limit", given, default, max)
     }
@@ -158,8 +242,8 @@ impl Limit {
     pub fn parse_as(field: &str, given: Option<u32>, default: usize, max: usize) -> Result<Self> {
         match given.map(|n| n as usize) {
             None => Ok(Limit(default)),
-            Some(n) if (1..=max).contains(&n) => Ok(Limit(n)),
-            Some(_) => Err(Error::invalid(field, format!("must be 1 to {max}"))),
+            Some(0) => Err(Error::invalid(field, "must be 1 or more")),
+            Some(n) => Ok(Limit(n.min(max))),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::notifications::{Type, Urgency};
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// A person's preferences. `Default` is what stands for those who never set any: everything, at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Preferences {
     /// Whether anything is pushed.
     pub enabled: bool,
@@ -34,9 +34,39 @@ impl Default for Preferences {
     }
 }
 
+/// Preferences that change; what is left out stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreferencesChange {
+    enabled: Option<bool>,
+    muted_types: Option<Vec<String>>,
+    /// `null`: none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<QuietHours>)]
+    quiet_hours: Option<Option<QuietHours>>,
+}
+
+/// A field that is there, be it `null`.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(de: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(de).map(Some)
+}
+
+impl PreferencesChange {
+    /// # Errors
+    /// [`Error::Invalid`] that names the field.
+    pub fn apply(self, to: Preferences) -> Result<Preferences> {
+        Preferences {
+            enabled: self.enabled.unwrap_or(to.enabled),
+            muted_types: self.muted_types.unwrap_or(to.muted_types),
+            quiet_hours: self.quiet_hours.unwrap_or(to.quiet_hours),
+        }
+        .checked()
+    }
+}
+
 /// Windows of the week in the person's own time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct QuietHours {
     /// A name of the IANA time zone database, for example `Europe/Berlin`.
     pub time_zone: String,
@@ -45,7 +75,7 @@ pub struct QuietHours {
 
 /// From one time of day to another, on the days on which it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Window {
     pub days: Vec<Day>,
     /// `HH:MM`.

@@ -123,7 +123,6 @@ impl Origin {
 
 /// A user as another issuer of tokens names them (RFC 7519 section 4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ExternalIdentity {
     /// `iss` of their tokens; empty where these have none.
     pub issuer: String,

@@ -47,8 +47,19 @@ pub trait Protocol {
     /// Writes an event.
     fn put(&mut self, packet: &Packet, out: &mut impl Out);
 
-    /// Writes what the peer must know before the connection ends.
-    fn farewell(&mut self, _code: CloseCode, _out: &mut impl Out) {}
+    /// Writes what the peer must know before the connection ends, and says how it is to end.
+    fn farewell(&mut self, _code: CloseCode, _out: &mut impl Out) -> Farewell {
+        Farewell::Said
+    }
+}
+
+/// How a connection that we end looks to its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// As one that the server has closed.
+    Said,
+    /// As a lost link, after which every client connects again.
+    Unsaid,
 }
 
 /// Why a connection ended.

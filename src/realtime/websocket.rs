@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::bucket::Bucket;
 use super::frame::{self, Decoder, Incoming};
 use super::heartbeat::Heartbeat;
-use super::{ABNORMAL, End, NORMAL, Out, Protocol};
+use super::{ABNORMAL, End, Farewell, NORMAL, Out, Protocol};
 use crate::app::App;
 use crate::hub::Packet;
 use crate::model::events::CloseCode;
@@ -119,13 +119,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Writes what is left and a close frame, where the peer is there to read them.
-    pub async fn close(mut self, end: &End) {
+    /// Writes what is left and, unless the link is to look lost, a close frame, where the peer is there to read them.
+    pub async fn close(mut self, end: &End, farewell: Farewell) {
         let out = &mut self.out.0;
-        match end {
-            End::Peer(code) => frame::put_close(out, *code, ""),
-            End::Code(code) => frame::put_close(out, *code as u16, code.reason()),
-            End::Drop(_) => return,
+        match (end, farewell) {
+            (End::Drop(_), _) => return,
+            (End::Code(_), Farewell::Unsaid) => {}
+            (End::Code(code), Farewell::Said) => {
+                frame::put_close(out, *code as u16, code.reason());
+            }
+            (End::Peer(code), _) => frame::put_close(out, *code, ""),
         }
         let goodbye = async {
             self.stream.write_all(out).await?;
@@ -316,12 +319,13 @@ where
             mut protocol,
             ..
         } = self;
-        if let End::Code(code) = *end {
-            protocol.farewell(code, &mut wire.out);
-        }
+        let farewell = match *end {
+            End::Code(code) => protocol.farewell(code, &mut wire.out),
+            End::Peer(_) | End::Drop(_) => Farewell::Said,
+        };
         // Out of the hub before the farewell: nothing more is queued for a socket that is closing.
         drop(protocol);
-        wire.close(end).await;
+        wire.close(end, farewell).await;
         app.metrics.closed(end.code());
         tracing::debug!(code = end.code(), "socket closed");
     }

@@ -45,7 +45,6 @@ struct Plain {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Frame<'a> {
     event: String,
     #[serde(borrow)]

@@ -298,7 +298,7 @@ pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink
         })
         .await?;
     Ok(PasswordLink {
-        path: format!("/password/#code={code}"),
+        path: format!("{}/password/#code={code}", app.config.server.base()),
         expires_at,
     })
 }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::Result;
 use crate::model::events::Effect;
-use crate::model::preferences::Preferences;
+use crate::model::preferences::{Preferences, PreferencesChange};
 use crate::model::users::User;
 use crate::store::{preferences, pushes};
 
@@ -13,11 +13,15 @@ pub async fn of(app: &App, me: &User) -> Result<Preferences> {
     app.store.read(move |c| preferences::of(c, key)).await
 }
 
-/// Replaces the caller's. What waits for the end of quiet hours is looked at again.
-pub async fn set(app: &App, me: &User, new: Preferences) -> Result<Preferences> {
+/// Changes the caller's. What waits for the end of quiet hours is looked at again.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::error::Error::Invalid) that names the field.
+pub async fn change(app: &App, me: &User, change: PreferencesChange) -> Result<Preferences> {
     let key = me.key;
     app.store
         .write(move |tx| {
+            let new = change.apply(preferences::of(tx, key)?)?;
             preferences::set(tx, key, &new)?;
             pushes::reconsider(tx, key, tx.now)?;
             Ok((new, vec![Effect::PushDue]))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::messages::Message;
+use crate::model::page::Range;
 use crate::model::search::Terms;
 use crate::model::users::User;
 use crate::store::search;
@@ -18,7 +19,7 @@ const BUDGET: Duration = Duration::from_millis(250);
 /// # Errors
 /// [`Error::Invalid`] on `q` when it holds no letter or digit, or is over 200 characters; [`Error::TooMany`] while others of
 /// the caller wait; [`Error::Unavailable`] for one that takes too long.
-pub async fn messages(app: &App, me: &User, text: &str, limit: usize) -> Result<Vec<Message>> {
+pub async fn messages(app: &App, me: &User, text: &str, range: Range) -> Result<Vec<Message>> {
     if text.len() > 200 && text.chars().count() > 200 {
         return Err(Error::invalid(
             "q",
@@ -31,6 +32,6 @@ pub async fn messages(app: &App, me: &User, text: &str, limit: usize) -> Result<
     let me = me.key;
     let _turn = app.limits.searching.turn(me).await?;
     app.store
-        .read_within(BUDGET, move |c| search::query(c, me, &terms, limit))
+        .read_within(BUDGET, move |c| search::query(c, me, &terms, range))
         .await
 }

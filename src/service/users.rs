@@ -7,6 +7,7 @@ use crate::auth::tokens::Profile;
 use crate::error::{Error, Noun, Result};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
+use crate::model::page::{List, Page, Range};
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, UserView};
 use crate::store::{WriteTx, accounts, subscriptions, users};
@@ -52,15 +53,19 @@ pub fn may_write(from: &User, to: &User) -> bool {
     from.key != to.key && !to.disabled
 }
 
-/// People to whom `me` may write, by a part of their name.
-pub async fn search(app: &App, me: &User, text: &str, limit: usize) -> Result<Vec<UserView>> {
+/// People to whom `me` may write, by a part of their name; `range` is of their keys.
+pub async fn search(app: &App, me: &User, text: &str, range: Range) -> Result<Page<UserView>> {
     let (key, words) = (me.key, text::words(text));
     let _turn = app.limits.searching.turn(key).await?;
     let found = app
         .store
-        .read_long(move |c| users::search(c, key, &words, limit))
+        .read_long(move |c| users::search(c, key, &words, range))
         .await?;
-    Ok(found.iter().map(|user| view(app, user)).collect())
+    let page = Page::newest_first(found, range.limit(), List::Directory, |user| user.key.0);
+    Ok(Page {
+        items: page.items.iter().map(|user| view(app, user)).collect(),
+        paging: page.paging,
+    })
 }
 
 /// A person as others see them now.

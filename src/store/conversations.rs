@@ -6,6 +6,7 @@ use super::{all, first, run, users};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::messages::Conversation;
+use crate::model::page::Range;
 use crate::model::time::Time;
 use crate::model::users::{User, UserView};
 
@@ -91,13 +92,8 @@ pub fn set_read(
     users::add_unread(connection, member, -newly_read, 0)
 }
 
-/// The user's conversations whose last message is older than `before`, newest first.
-pub fn list(
-    connection: &Connection,
-    me: &User,
-    before: Option<Seq>,
-    limit: i64,
-) -> Result<Vec<Conversation>> {
+/// Some of the user's conversations, newest first.
+pub fn list(connection: &Connection, me: &User, range: Range) -> Result<Vec<Conversation>> {
     let sql = format!(
         "SELECT me.unread_count, {message}, {partner}
          FROM conversation_members me
@@ -106,12 +102,13 @@ pub fn list(
          JOIN users p ON p.key = other.user_key
          JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq = me.last_seq
          WHERE me.user_key = ?1 AND me.last_seq < ?2
-         ORDER BY me.last_seq DESC LIMIT ?3",
+         ORDER BY me.last_seq DESC LIMIT ?3 OFFSET ?4",
         message = super::messages::COLUMNS,
         partner = users::columns("p"),
     );
-    let before = before.unwrap_or(Seq::MAX);
-    all(connection, &sql, params![me.key.0, before, limit], |row| {
+    let before = range.before.unwrap_or(Seq::MAX);
+    let params = params![me.key.0, before, range.rows(), range.skip()];
+    all(connection, &sql, params, |row| {
         let partner = users::user(row, 1 + super::messages::COLUMN_COUNT)?;
         let message = super::messages::between(row, 1, me, &partner)?;
         Ok(Conversation {

@@ -9,6 +9,7 @@ use super::{WriteTx, all, first, pushes, run, users};
 use crate::error::Result;
 use crate::model::ids::{Id, Seq, UserKey};
 use crate::model::messages::{ClientId, Content, Message, MessageRead};
+use crate::model::page::{Limit, Range};
 use crate::model::time::Time;
 use crate::model::users::{Person, User};
 
@@ -127,9 +128,8 @@ pub fn insert(
 /// Which part of a conversation to read.
 #[derive(Debug, Clone, Copy)]
 pub enum Window {
-    Newest,
-    Before(Seq),
-    After(Seq),
+    Before(Range),
+    After(Seq, Limit),
 }
 
 /// Messages of the two, newest first, except for [`Window::After`], which is oldest first.
@@ -138,21 +138,22 @@ pub fn history(
     me: &User,
     partner: &User,
     window: Window,
-    limit: i64,
 ) -> Result<Vec<Message>> {
     let Some(conversation) = conversations::of_pair(connection, me.key, partner.key)? else {
         return Ok(Vec::new());
     };
-    let (bound, order, seq) = match window {
-        Window::Newest => ("<", "DESC", Seq::MAX),
-        Window::Before(seq) => ("<", "DESC", seq),
-        Window::After(seq) => (">", "ASC", seq),
+    let (bound, order, seq, rows, skip) = match window {
+        Window::Before(range) => {
+            let before = range.before.unwrap_or(Seq::MAX);
+            ("<", "DESC", before, range.rows(), range.skip())
+        }
+        Window::After(seq, limit) => (">", "ASC", seq, limit.plus_one(), 0),
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM messages m
-         WHERE m.conversation_key = ?1 AND m.seq {bound} ?2 ORDER BY m.seq {order} LIMIT ?3"
+         WHERE m.conversation_key = ?1 AND m.seq {bound} ?2 ORDER BY m.seq {order} LIMIT ?3 OFFSET ?4"
     );
-    all(connection, &sql, [conversation.0, seq, limit], |row| {
+    all(connection, &sql, [conversation.0, seq, rows, skip], |row| {
         between(row, 0, me, partner)
     })
 }

@@ -11,6 +11,7 @@ use crate::model::ids::{Id, Seq, UserId, UserKey};
 use crate::model::notifications::{
     NewNotification, Notification, NotificationKey, Sender, Sent, Type,
 };
+use crate::model::page::Range;
 use crate::model::personal_data::Outgoing;
 use crate::model::time::Time;
 use crate::model::users::Role;
@@ -205,7 +206,6 @@ pub fn take_slice(tx: &WriteTx, key: NotificationKey, size: usize) -> Result<Vec
 /// Which notifications to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    pub before: Option<Seq>,
     pub unread: Option<bool>,
     pub kind: Option<Type>,
 }
@@ -215,24 +215,25 @@ pub fn list(
     connection: &Connection,
     me: UserKey,
     filter: &Filter,
-    limit: i64,
+    range: Range,
 ) -> Result<Vec<Notification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key {SENDER}
          WHERE r.user_key = :me AND r.seq < :before AND r.removed_at IS NULL
            AND (:unread IS NULL OR (r.read_at IS NULL) = :unread)
            AND (:type IS NULL OR n.type = :type)
-         ORDER BY r.seq DESC LIMIT :limit"
+         ORDER BY r.seq DESC LIMIT :limit OFFSET :skip"
     );
     all(
         connection,
         &sql,
         named_params! {
             ":me": me.0,
-            ":before": filter.before.unwrap_or(Seq::MAX),
+            ":before": range.before.unwrap_or(Seq::MAX),
             ":unread": filter.unread,
             ":type": filter.kind.as_ref().map(|kind| kind.as_str()),
-            ":limit": limit,
+            ":limit": range.rows(),
+            ":skip": range.skip(),
         },
         notification,
     )

@@ -17,6 +17,7 @@ use super::{WriteTx, all, backup, first, meta, open, run};
 use crate::error::{Error, Result};
 use crate::model::ids::{Seq, UserKey};
 use crate::model::messages::Message;
+use crate::model::page::Range;
 use crate::model::search::{Terms, index_text};
 
 /// Of [`SCHEMA`] and of how texts are cut into words ([`index_text`]). A file of another version is rebuilt.
@@ -62,7 +63,7 @@ pub fn query(
     connection: &Connection,
     me: UserKey,
     terms: &Terms,
-    limit: usize,
+    range: Range,
 ) -> Result<Vec<Message>> {
     // CROSS keeps the order: what the index finds is looked up, newest first, until there is enough.
     let tail = format!(
@@ -70,11 +71,12 @@ pub fn query(
          CROSS JOIN messages m ON m.seq = f.rowid
          CROSS JOIN conversation_members mine ON mine.conversation_key = m.conversation_key AND mine.user_key = ?3
          {PEOPLE}
-         WHERE f.message_search MATCH ?1 ORDER BY f.rowid DESC LIMIT ?2"
+         WHERE f.message_search MATCH ?1 AND f.rowid < ?4 ORDER BY f.rowid DESC LIMIT ?2 OFFSET ?5"
     );
     // `people` first: its list is the short one, and FTS5 lets it lead.
     let wanted = format!("people : u{} AND content : ({})", me.0, terms.as_fts5());
-    let params = params![wanted, limit as i64, me.0];
+    let before = range.before.unwrap_or(Seq::MAX);
+    let params = params![wanted, range.rows(), me.0, before, range.skip()];
     all(connection, &select_with_people(&tail), params, with_people)
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::{all, first, run};
 use crate::error::{Conflict, Error, Result};
 use crate::model::ids::{UserId, UserKey};
+use crate::model::page::Range;
 use crate::model::text::{case_key, fold};
 use crate::model::time::Time;
 use crate::model::users::{NewUser, Origin, Person, Role, Unread, User, Username};
@@ -109,15 +110,22 @@ pub fn search(
     connection: &Connection,
     me: UserKey,
     words: &[String],
-    limit: usize,
+    range: Range,
 ) -> Result<Vec<User>> {
     let sql = format!(
         "SELECT {} FROM users u
          WHERE u.disabled_at IS NULL AND u.key <> ?2 AND {HOLDS_WORDS}
-         ORDER BY u.folded, u.key LIMIT ?3",
+           AND (?3 IS NULL OR (u.folded, u.key) > (SELECT a.folded, a.key FROM users a WHERE a.key = ?3))
+         ORDER BY u.folded, u.key LIMIT ?4 OFFSET ?5",
         columns("u")
     );
-    let params = params![words_as_json(words), me.0, limit as i64];
+    let params = params![
+        words_as_json(words),
+        me.0,
+        range.before,
+        range.rows(),
+        range.skip()
+    ];
     all(connection, &sql, params, |row| user(row, 0))
 }
 

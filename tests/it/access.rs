@@ -1,6 +1,7 @@
 //! Who may call what, for every line of the URL table: a new route is covered by being there.
 
 use schoolbell::api::endpoint::Access::{self, *};
+use schoolbell::api::endpoint::Endpoint;
 use schoolbell::api::table;
 use schoolbell::model::users::Role;
 use serde_json::json;
@@ -102,6 +103,22 @@ fn every_route_has_the_rule_that_was_meant_for_it() {
         RULES.len(),
         "a rule is for a route that is not there"
     );
+}
+
+/// Every line of the table by every method and path that it is served at, with an id in the place of each parameter.
+fn spellings() -> Vec<(Endpoint, String, String)> {
+    let mut all = Vec::new();
+    for endpoint in table() {
+        for (method, pattern) in endpoint.spellings() {
+            let path = path_of(pattern, "x");
+            let mut paths = vec![path.clone(), format!("{path}/")];
+            paths.extend(path.strip_prefix("/api/").map(|p| format!("/api/v1/{p}")));
+            for path in paths {
+                all.push((endpoint.clone(), method.to_string(), path));
+            }
+        }
+    }
+    all
 }
 
 /// What stands for another's and for nobody's must look the same: neither says which it is.
@@ -226,9 +243,8 @@ async fn every_text_comes_back_as_it_was_sent() {
 #[tokio::test]
 async fn without_a_token_only_the_open_routes_answer() {
     let t = TestApp::new();
-    for endpoint in table() {
-        let path = path_of(endpoint.pattern, "x");
-        let answer = t.call(endpoint.method.as_str(), &path, "", None).await;
+    for (endpoint, method, path) in spellings() {
+        let answer = t.call(&method, &path, "", None).await;
         match endpoint.access {
             Access::Anyone => assert_ne!(answer.status, 401, "{path}"),
             Access::Local => drop(answer.refused(403, "remote_not_allowed")),
@@ -237,7 +253,7 @@ async fn without_a_token_only_the_open_routes_answer() {
             }
         }
         if !matches!(endpoint.access, Access::Anyone | Access::Local) {
-            let answer = t.call(endpoint.method.as_str(), &path, "x.y.z", None).await;
+            let answer = t.call(&method, &path, "x.y.z", None).await;
             answer.refused(401, "token_invalid");
         }
     }
@@ -248,7 +264,7 @@ async fn each_role_gets_through_where_the_table_says_so_and_nowhere_else() {
     let t = TestApp::new();
     for role in Role::ALL {
         let person = t.person(role.as_str(), role).await;
-        for endpoint in table() {
+        for (endpoint, method, path) in spellings() {
             // It would end the token that the next route needs; a cookie is for our own pages only.
             let own_rules = [
                 "/api/auth/logout",
@@ -258,10 +274,7 @@ async fn each_role_gets_through_where_the_table_says_so_and_nowhere_else() {
             if own_rules.contains(&endpoint.pattern) {
                 continue;
             }
-            let path = path_of(endpoint.pattern, "x");
-            let answer = t
-                .call(endpoint.method.as_str(), &path, &person.token, None)
-                .await;
+            let answer = t.call(&method, &path, &person.token, None).await;
             let sender = matches!(role, Role::Admin | Role::Staff | Role::Teacher);
             let may = match endpoint.access {
                 Access::Anyone | Access::Person => true,
@@ -280,13 +293,12 @@ async fn each_role_gets_through_where_the_table_says_so_and_nowhere_else() {
 async fn api_keys_get_through_where_the_table_says_so_and_nowhere_else() {
     let t = TestApp::new();
     let key = t.key().await;
-    for endpoint in table() {
+    for (endpoint, method, path) in spellings() {
         // A cookie is for our own pages only.
         if endpoint.pattern == "/api/auth/session" {
             continue;
         }
-        let path = path_of(endpoint.pattern, "x");
-        let answer = t.call(endpoint.method.as_str(), &path, &key, None).await;
+        let answer = t.call(&method, &path, &key, None).await;
         match endpoint.access {
             Access::Person | Access::Admin => drop(answer.refused(403, "api_key_not_allowed")),
             Access::Roster | Access::Reader => drop(answer.refused(403, "scope_missing")),
@@ -307,7 +319,7 @@ async fn cors_answers_the_configured_origins_with_credentials() {
             ("access-control-request-method", "POST"),
             (
                 "access-control-request-headers",
-                "authorization,content-type",
+                "authorization,content-type,x-app-version",
             ),
         ];
         let t = &t;
@@ -326,10 +338,13 @@ async fn cors_answers_the_configured_origins_with_credentials() {
         header(&allowed, "access-control-allow-credentials").as_deref(),
         Some("true")
     );
-    assert!(
-        header(&allowed, "access-control-allow-headers")
-            .unwrap()
-            .contains("authorization")
+    assert_eq!(
+        header(&allowed, "access-control-allow-headers").as_deref(),
+        Some("authorization,content-type,x-app-version")
+    );
+    assert_eq!(
+        header(&allowed, "access-control-allow-methods").as_deref(),
+        Some("GET, POST, PUT, PATCH, DELETE")
     );
     let other = preflight("https://evil.example").await;
     assert_eq!(header(&other, "access-control-allow-origin"), None);
@@ -365,11 +380,11 @@ async fn unknown_paths_and_methods_have_the_contracts_shape() {
     assert_eq!(answer.headers["allow"], "POST");
     answer.refused(405, "method_not_allowed");
     let answer = t.call("POST", "/ws", "", None).await;
-    assert_eq!(answer.headers["allow"], "GET");
+    assert_eq!(answer.headers["allow"], "GET, HEAD");
     let answer = t.call("GET", "/admin", "", None).await;
     assert_eq!(
         (answer.status, &answer.headers["location"]),
-        (308, &"/admin/".parse().unwrap())
+        (308, &"admin/".parse().unwrap())
     );
     let answer = t
         .call(
@@ -423,7 +438,7 @@ async fn the_start_page_says_what_this_is_and_files_do_not_leak() {
             .unwrap()
             .contains("default-src 'self'")
     );
-    assert!(page.text.contains("/api/openapi.json"));
+    assert!(page.text.contains("api/openapi.json"));
     assert_eq!(t.call("GET", "/own.txt", "", None).await.text, "ours");
     for path in [
         "/.secret",

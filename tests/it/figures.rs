@@ -63,5 +63,5 @@ async fn what_happens_is_counted_in_its_hour_and_outlives_the_process() {
     admin
         .get("/api/admin/overview?hours=9601")
         .await
-        .invalid("hours");
+        .expect(200);
 }

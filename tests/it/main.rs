@@ -12,6 +12,7 @@ mod bad_input;
 mod cases;
 mod check;
 mod commands;
+mod compat;
 mod crash;
 mod edges;
 mod faults;

@@ -40,7 +40,7 @@ async fn the_same_client_id_sends_once() {
     socket.expect_nothing().await;
     send(&bob, "ann", "mine").await.expect(201);
     let count = bob.get("/api/messages/unread-count").await.expect(200);
-    assert_eq!(count["data"], json!({ "count": 1 }));
+    assert_eq!(count["data"], json!({ "count": 1, "unreadCount": 1 }));
 }
 
 #[tokio::test]

@@ -45,10 +45,15 @@ async fn without_any_everything_is_pushed() {
         set
     );
     assert_eq!(bob.get(PATH).await.expect(200)["data"], set);
-    // Left out is the default.
+    // What is left out stays.
+    assert_eq!(bob.put_json(PATH, json!({})).await.expect(200)["data"], set);
+    let other = bob
+        .put_json(PATH, json!({ "enabled": true }))
+        .await
+        .expect(200);
     assert_eq!(
-        bob.put_json(PATH, json!({})).await.expect(200)["data"],
-        default
+        (&other["data"]["enabled"], &other["data"]["quietHours"]),
+        (&json!(true), &set["quietHours"])
     );
 }
 
@@ -104,7 +109,14 @@ async fn ending_quiet_hours_sends_what_waited() {
     ann.write(&bob, "by night").await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(service.take().is_empty());
-    bob.put_json(PATH, json!({})).await.expect(200);
+    bob.put_json(PATH, json!({ "mutedTypes": [] }))
+        .await
+        .expect(200);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(service.take().is_empty(), "what is left out stays");
+    bob.put_json(PATH, json!({ "quietHours": null }))
+        .await
+        .expect(200);
     assert_eq!(service.next().await.payload["message"], "by night");
 }
 

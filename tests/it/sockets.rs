@@ -346,17 +346,13 @@ async fn tokens_that_end_the_connection() {
         json!({ "token": null }),
         json!({ "token": "x" }),
         json!({ "token": "" }),
+        json!({ "tokens": "x" }),
     ] {
         let mut socket = t.socket().await;
         socket.send(json!({ "event": "auth", "data": data })).await;
         assert_eq!(socket.closed().await, 4500, "{data}");
     }
-    for data in [
-        json!(null),
-        json!([]),
-        json!({ "token": 5 }),
-        json!({ "tokens": "x" }),
-    ] {
+    for data in [json!(null), json!([]), json!({ "token": 5 })] {
         let mut socket = t.socket().await;
         socket.send(json!({ "event": "auth", "data": data })).await;
         assert_eq!(socket.closed().await, 4501, "{data}");

@@ -67,7 +67,7 @@ async fn a_database_of_version_1_is_taken_over_whole() {
     assert_eq!(history["data"][0]["content"], "from before");
     assert_eq!(
         bob.get("/api/messages/unread-count").await.expect(200)["data"],
-        json!({ "count": 1 })
+        json!({ "count": 1, "unreadCount": 1 })
     );
 
     // What is new works, and what is old is not pushed all of a sudden.

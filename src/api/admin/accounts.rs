@@ -17,7 +17,6 @@ use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, 
 use crate::service::accounts;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -56,7 +55,6 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Acc
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct NewAccountBody {
     /// The school's own; one is made where it is left out.
     id: Option<String>,
@@ -118,7 +116,6 @@ pub async fn one(call: Call, _: Nothing) -> Result<Data<Account>> {
 
 /// What is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AccountChangeBody {
     #[schema(max_length = 64)]
     username: Option<String>,
@@ -174,7 +171,6 @@ pub async fn password_link(call: Call, _: Nothing) -> Result<Created<PasswordLin
 
 /// The external identities that are linked to a user: tokens with these issuers and subjects act for them.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Identities {
     identities: Vec<ExternalIdentity>,
 }
@@ -200,7 +196,6 @@ pub async fn set_identities(call: Call, Json(body): Json<Identities>) -> Result<
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct UsePasswordLink {
     /// What stands behind `#code=` in the link.
     code: String,

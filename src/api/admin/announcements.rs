@@ -21,7 +21,7 @@ use crate::model::time::Time;
 use crate::service::announcements::{self, MadeAnnouncement};
 
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct AnnouncementBody {
     #[schema(max_length = 200)]
     title: String,
@@ -83,7 +83,6 @@ pub async fn audience(call: Call, Json(body): Json<AudienceBody>) -> Result<Data
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
@@ -109,7 +108,6 @@ pub async fn report(call: Call, _: Nothing) -> Result<Data<Report>> {
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct RecipientsQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
@@ -185,7 +183,7 @@ fn words(stage: &Stage) -> (&'static str, &'static str, String) {
 }
 
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ReminderBody {
     /// As the first one's, where it is left out.
     #[schema(max_length = 200)]

@@ -11,7 +11,6 @@ use crate::model::page::{Cursor, Limit, List, Page};
 use crate::store;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,

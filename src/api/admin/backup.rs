@@ -13,7 +13,6 @@ use crate::model::page::{Limit, Page};
 use crate::service::backup;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,

@@ -12,7 +12,6 @@ use crate::model::page::Limit;
 use crate::service::figures;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct Range {
     /// How far back.
     #[param(minimum = 1, maximum = 9600, default = 24)]

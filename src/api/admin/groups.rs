@@ -14,7 +14,6 @@ use crate::service::groups::{self, MembersChanged};
 use crate::store;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 5000, default = 5000)]
     limit: Option<u32>,
@@ -27,7 +26,6 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Gro
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct NewGroupBody {
     /// The school's own; one is made where it is left out.
     id: Option<String>,
@@ -59,7 +57,6 @@ pub async fn add(call: Call, Json(body): Json<NewGroupBody>) -> Result<Created<G
 
 /// What is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GroupChange {
     #[schema(max_length = 128)]
     name: Option<String>,
@@ -81,7 +78,6 @@ pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {
 
 /// Ids of people.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Members {
     #[serde(default)]
     add: Vec<String>,

@@ -13,7 +13,6 @@ use crate::service::keys;
 use crate::store;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
@@ -27,7 +26,6 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Api
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// Whose it is, for people to read.
     #[schema(max_length = 64)]

@@ -13,7 +13,7 @@ use crate::model::roster::{ImportPreview, Imported, ProgressView};
 use crate::service::roster::{self, Wishes};
 
 #[derive(Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[into_params(rename_all = "camelCase")]
 pub struct PreviewQuery {
     /// Shut out whoever logs in here and is not in the file, administrators aside.
@@ -37,7 +37,7 @@ pub async fn preview(
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[into_params(rename_all = "camelCase")]
 pub struct ImportQuery {
     /// As in the preview.

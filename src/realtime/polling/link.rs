@@ -52,11 +52,16 @@ impl Sessions {
     }
 
     /// Begins a session; returns the handshake's answer. Where too many have not said yet who they are, the oldest of them
-    /// goes. `address`: where it comes from, unless that is a proxy.
+    /// goes. `address`: where it comes from, unless that is a proxy; `token`: that of its headers.
     ///
     /// # Errors
     /// [`error::Error::Internal`] where the system has no random numbers.
-    pub fn begin(&self, app: &App, address: Option<IpAddr>) -> error::Result<String> {
+    pub fn begin(
+        &self,
+        app: &App,
+        address: Option<IpAddr>,
+        token: Option<String>,
+    ) -> error::Result<String> {
         let seat = app.limits.handshakes.take(address);
         let sid = engineio::new_sid()?;
         let open = engineio::open(&sid, &["websocket"]);
@@ -69,7 +74,7 @@ impl Sessions {
             probed: AtomicBool::new(false),
         });
         self.lock().insert(sid.clone(), link.clone());
-        let polling = Polling::new(app, link, seat);
+        let polling = Polling::new(app, link, seat, token);
         app.tasks.spawn(polling.serve(self.clone(), sid, commands));
         Ok(open)
     }

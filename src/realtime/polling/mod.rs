@@ -16,7 +16,7 @@ use super::engineio::{CLOSE, NOOP, SEPARATOR};
 use super::heartbeat::Heartbeat;
 use super::socketio::SocketIo;
 use super::websocket::LINGER;
-use super::{ABNORMAL, End, Out, Protocol};
+use super::{ABNORMAL, End, Farewell, Out, Protocol};
 use crate::app::App;
 use crate::hub::{HARD_LIMIT, Packet};
 use crate::limits::seats::Seat;
@@ -81,10 +81,10 @@ impl<E: Into<End>> From<E> for Leave {
 }
 
 impl Polling {
-    fn new(app: &App, link: Arc<Link>, seat: Option<Arc<Seat>>) -> Self {
+    fn new(app: &App, link: Arc<Link>, seat: Option<Arc<Seat>>, token: Option<String>) -> Self {
         Polling {
             app: app.clone(),
-            protocol: SocketIo::new(app.clone(), seat),
+            protocol: SocketIo::new(app.clone(), seat, token),
             heartbeat: Heartbeat::new(),
             bucket: Bucket::new(&app.config.limits),
             link,
@@ -141,16 +141,20 @@ impl Polling {
 
     /// Tells the client, by the poll that waits or those that come soon.
     async fn farewell(mut self, end: &End, commands: &mut mpsc::Receiver<Command>) {
-        if let End::Code(code) = end {
-            self.protocol.farewell(*code, &mut self.payload);
-        }
+        let farewell = match end {
+            End::Code(code) => self.protocol.farewell(*code, &mut self.payload),
+            End::Peer(_) => Farewell::Said,
+            End::Drop(_) => Farewell::Unsaid,
+        };
         // Who has not said who they are has nothing to miss.
         let lingers = self.protocol.session().joined() && matches!(end, End::Code(_));
         // Out of the hub first: nothing more is queued for a session that is ending.
         drop(self.protocol);
-        let close = match end {
-            End::Peer(_) => NOOP,
-            End::Code(_) | End::Drop(_) => CLOSE,
+        let close = match (end, farewell) {
+            (End::Peer(_), _) => NOOP,
+            (_, Farewell::Said) => CLOSE,
+            // The next request is one of an unknown session.
+            (_, Farewell::Unsaid) => "",
         };
         let until = Instant::now() + LINGER;
         // Not in one answer: a stock client takes a CLOSE at once and the events before it a moment later, as if they had

@@ -17,9 +17,9 @@ use crate::realtime::bucket::Bucket;
 use crate::realtime::engineio::{PROBE, PROBED, SEPARATOR, UPGRADE};
 use crate::realtime::frame::Incoming;
 use crate::realtime::heartbeat::Heartbeat;
-use crate::realtime::socketio::SocketIo;
+use crate::realtime::socketio::{self, SocketIo};
 use crate::realtime::websocket::{self, Wire};
-use crate::realtime::{ABNORMAL, End, Out};
+use crate::realtime::{ABNORMAL, End, Farewell, Out};
 
 /// How long a WebSocket may take to take a session over.
 const UPGRADE_TIME: Duration = Duration::from_secs(10);
@@ -59,7 +59,13 @@ impl Upgrading {
         drop(self);
         let mut carried = match probed {
             Ok(carried) => carried,
-            Err(end) => return wire.close(&end).await,
+            Err(end) => {
+                let farewell = match end {
+                    End::Code(code) => socketio::farewell(code),
+                    End::Peer(_) | End::Drop(_) => Farewell::Said,
+                };
+                return wire.close(&end, farewell).await;
+            }
         };
         carried.protocol.session().sit(seat);
         for packet in carried.unsent.0.split(SEPARATOR).filter(|p| !p.is_empty()) {

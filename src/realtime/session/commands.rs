@@ -7,7 +7,7 @@ use super::{Phase, Session, Step, close_code};
 use crate::error::{Error, Forbidden, Unauthorized};
 use crate::hub::Packet;
 use crate::model::events::{CloseCode, Cursor, Empty, Event, Refused};
-use crate::model::ids::UserId;
+use crate::model::ids::{IdText, UserId};
 use crate::model::object::Object;
 use crate::model::users::Role;
 use crate::service::{auth, presence};
@@ -19,6 +19,8 @@ pub enum Refusal {
     Close(CloseCode),
     /// The client is told, and the connection stays.
     Command(Error),
+    /// The server knows no such command, or no data of this shape with it: what `/ws` says to that.
+    Unknown(Error, Option<CloseCode>),
 }
 
 impl From<CloseCode> for Refusal {
@@ -37,23 +39,21 @@ impl Refusal {
     /// Tells the client by an `error` event, where the connection stays.
     pub fn into_step(self) -> Step {
         match self {
-            Refusal::Close(code) => Err(code),
-            Refusal::Command(error) => Ok(vec![refused(&error)]),
+            Refusal::Close(code) | Refusal::Unknown(_, Some(code)) => Err(code),
+            Refusal::Command(error) | Refusal::Unknown(error, None) => Ok(vec![refused(&error)]),
         }
     }
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AuthData {
     token: Option<String>,
     since: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TypingData {
-    to: String,
+    to: IdText,
     typing: bool,
 }
 
@@ -67,7 +67,7 @@ impl Session {
             ("ping", _) => Ok(vec![Packet::new(&Event::Pong(Empty {}))]),
             ("auth", _) => self.take_auth(data).await,
             (_, Phase::Waiting { .. }) => Err(Error::Unauthorized(Unauthorized::Missing).into()),
-            ("typing", _) => Ok(self.take_typing(data).await.map(|()| Vec::new())?),
+            ("typing", _) => self.take_typing(data).await.map(|()| Vec::new()),
             ("watch", Phase::Joined { identity, .. }) => {
                 if identity.user.role != Role::Admin {
                     return Err(Error::Forbidden(Forbidden::Role).into());
@@ -75,16 +75,21 @@ impl Session {
                 self.app.hub.watch(&self.inbox);
                 Ok(Vec::new())
             }
-            _ => Err(Error::invalid("event", "is none of auth, typing, ping and watch").into()),
+            _ => {
+                let why = "is none of auth, typing, ping and watch";
+                Err(Refusal::Unknown(Error::invalid("event", why), None))
+            }
         }
     }
 
     async fn take_auth(&mut self, data: &str) -> Result<Vec<Packet>, Refusal> {
-        let parsed = serde_json::from_str(data);
-        let Object(data): Object<AuthData> = parsed.map_err(|_| CloseCode::BadFrame)?;
-        let Some(token) = data.token else {
-            return Err(CloseCode::BadToken.into());
+        let unknown = |code| {
+            let why = "must be {\"token\": text, \"since\"?: integer}";
+            Refusal::Unknown(Error::invalid("data", why), Some(code))
         };
+        let parsed = serde_json::from_str(data);
+        let Object(data): Object<AuthData> = parsed.map_err(|_| unknown(CloseCode::BadFrame))?;
+        let token = data.token.ok_or_else(|| unknown(CloseCode::BadToken))?;
         if let Some(since) = data.since {
             self.come_from(Cursor::since(since.as_i64())?);
         }
@@ -94,14 +99,12 @@ impl Session {
         Ok(self.authenticate(identity).await?)
     }
 
-    async fn take_typing(&mut self, data: &str) -> Result<(), Error> {
+    async fn take_typing(&mut self, data: &str) -> Result<(), Refusal> {
         let Ok(Object(data)) = serde_json::from_str::<Object<TypingData>>(data) else {
-            return Err(Error::invalid(
-                "data",
-                "must be {\"to\": string, \"typing\": boolean}",
-            ));
+            let why = "must be {\"to\": id, \"typing\": boolean}";
+            return Err(Refusal::Unknown(Error::invalid("data", why), None));
         };
-        let to = UserId::parse_field("to", &data.to)?;
+        let to = UserId::parse_field("to", &data.to.0)?;
         if self.typing.admit(&to, data.typing, Instant::now()) {
             self.relay_typing(&to, data.typing).await?;
         }

@@ -1,7 +1,7 @@
 //! Socket.IO's main namespace over a [`Session`], on whichever transport of Engine.IO.
 //!
-//! A stock client resumes by itself: it keeps the last argument of each event where that is a string, and sends it back
-//! with the `pid` of the CONNECT reply. So every event ends with its [`Cursor`], and a client that is given its own `pid`
+//! A stock client resumes by itself: it keeps the last argument of an event where that is a string, and sends it back
+//! with the `pid` of the CONNECT reply. So durable events end with their [`Cursor`], and a client that is given its own `pid`
 //! again knows that it missed nothing.
 
 mod packet;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::engineio::{self, MESSAGE, PING};
 use super::session::{Refusal, Session, Step, close_code};
 use super::websocket::{self, Frames, OverWebSocket, Wire};
-use super::{End, NORMAL, Out, Protocol, Received};
+use super::{End, Farewell, NORMAL, Out, Protocol, Received};
 use crate::app::App;
 use crate::error::{Error, Unauthorized};
 use crate::hub;
@@ -30,12 +30,20 @@ use packet::{Body, Packet};
 
 /// Says no more than the original did: front ends compare it.
 const AUTHENTICATION_ERROR: &str = "Authentication error";
+/// Before a token, as in an `Authorization` header (RFC 6750 section 2.1).
+const SCHEME: &str = "Bearer ";
 /// The longest name of a namespace that is told that there is no such one, in bytes.
 const MAX_NAMESPACE: usize = 256;
 
-/// Starts to serve a connection that is a WebSocket from the start. `early`: bytes that came with the handshake.
-pub async fn serve<S>(app: &App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
-where
+/// Starts to serve a connection that is a WebSocket from the start. `early`: bytes that came with the handshake; `token`: that of
+/// its headers.
+pub async fn serve<S>(
+    app: &App,
+    stream: S,
+    early: &[u8],
+    seat: Option<Arc<Seat>>,
+    token: Option<String>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut wire = Wire::new(stream, early);
@@ -43,16 +51,21 @@ where
         Ok(sid) => wire.out.message(&[&engineio::open(&sid, &[])]),
         Err(error) => {
             tracing::error!(%error, "no session id");
-            return wire.close(&End::Code(CloseCode::Restarting)).await;
+            let end = End::Code(CloseCode::Restarting);
+            return wire.close(&end, Farewell::Unsaid).await;
         }
     }
-    websocket::serve(app, wire, SocketIo::new(app.clone(), seat), None);
+    websocket::serve(app, wire, SocketIo::new(app.clone(), seat, token), None);
 }
 
 /// One client on the main namespace.
 pub struct SocketIo {
     app: App,
     session: Session,
+    /// The token of the handshake, for a CONNECT without one.
+    token: Option<String>,
+    /// Whether events end with their cursor.
+    cursor: bool,
     /// What each ping that is not answered yet asked for, the oldest first: they carry nothing themselves.
     asked: VecDeque<Seq>,
 }
@@ -64,6 +77,7 @@ struct Auth {
     pid: Option<String>,
     offset: Option<Value>,
     since: Option<Value>,
+    cursor: Option<Value>,
 }
 
 /// The answer to CONNECT.
@@ -97,9 +111,11 @@ struct Acknowledged<'a> {
 }
 
 impl SocketIo {
-    pub(super) fn new(app: App, seat: Option<Arc<Seat>>) -> Self {
+    pub(super) fn new(app: App, seat: Option<Arc<Seat>>, token: Option<String>) -> Self {
         SocketIo {
             session: Session::new(app.clone(), seat),
+            token,
+            cursor: app.config.socketio.cursor,
             asked: VecDeque::new(),
             app,
         }
@@ -159,13 +175,10 @@ impl SocketIo {
             Err(error) => return Err(close_code(error)),
         };
         let user = identity.user.id().clone();
-        let pid = match self.cursor(&auth, &user) {
-            Ok((cursor, pid)) => {
-                cursor.into_iter().for_each(|c| self.session.come_from(c));
-                pid
-            }
-            Err(error) => return Ok(refuse(out, &error.public_message(), error.code())),
-        };
+        let (cursor, pid) = self.cursor(&auth, &user);
+        cursor.into_iter().for_each(|c| self.session.come_from(c));
+        let wanted = auth.cursor != Some(Value::Bool(false));
+        self.cursor = self.app.config.socketio.cursor && wanted;
         let events = match self.session.authenticate(identity).await {
             Err(CloseCode::TokenExpired) => {
                 let error = Error::Unauthorized(Unauthorized::Expired);
@@ -182,40 +195,33 @@ impl SocketIo {
         Ok(events)
     }
 
+    /// Whose connection it is, by the token of CONNECT, with or without its scheme, or by that of the handshake.
     async fn identify(&self, token: Option<&str>) -> Result<Identity, Error> {
+        let token = token.map(|token| match token.split_at_checked(SCHEME.len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest.trim(),
+            _ => token,
+        });
+        let token = token.filter(|token| !token.is_empty());
+        let token = token.or(self.token.as_deref());
         let token = token.ok_or(Error::Unauthorized(Unauthorized::Missing))?;
         auth::identity(&self.app, token).await
     }
 
     /// Where the client stopped, and its `pid` where that is this user's of this history.
-    fn cursor<'a>(
-        &self,
-        auth: &'a Auth,
-        user: &UserId,
-    ) -> Result<(Option<Cursor>, Option<&'a str>), Error> {
+    fn cursor<'a>(&self, auth: &'a Auth, user: &UserId) -> (Option<Cursor>, Option<&'a str>) {
         if let (Some(pid), Some(offset)) = (auth.pid.as_deref(), &auth.offset) {
             let offset = offset.as_str().and_then(|offset| offset.parse().ok());
             // An offset that is none of ours is of a history that is not ours either.
-            let cursor: Cursor = offset.unwrap_or(Cursor {
-                epoch: Some("".into()),
-                seq: 0,
-            });
+            let cursor: Cursor = offset.unwrap_or_else(Cursor::unknown);
             let epoch = cursor.epoch.as_deref().unwrap_or_default();
-            return Ok(match self.is_pid_of(pid, user, epoch) {
+            return match self.is_pid_of(pid, user, epoch) {
                 true => (Some(cursor), Some(pid)),
                 // Somebody else was on this page before: what they saw is no cursor of this user's.
                 false => (None, None),
-            });
+            };
         }
-        let since = match &auth.since {
-            None | Some(Value::Null) => return Ok((None, None)),
-            Some(Value::String(offset)) => match offset.parse() {
-                Ok(cursor) => cursor,
-                Err(()) => Cursor::since(None)?,
-            },
-            Some(since) => Cursor::since(since.as_i64())?,
-        };
-        Ok((Some(since), None))
+        let since = auth.since.as_ref().filter(|since| !since.is_null());
+        (since.map(Cursor::lenient), None)
     }
 
     /// A name for this user's stream: `<nonce>.<HMAC over it, the user and the epoch>`. It needs no memory of the server's
@@ -246,17 +252,51 @@ impl SocketIo {
         out: &mut impl Out,
     ) -> Step {
         let data = data.map_or("null", RawValue::get);
-        let taken = self.session.take(name, data).await;
+        let taken = self.session.take(name, data).await.map_err(stay);
         let Some(id) = ack else {
+            // Apps have events of their own, and show an `error` to people.
+            if let Err(Refusal::Unknown(error, _)) = &taken {
+                self.app.metrics.unknown_events.inc();
+                let name: String = name.chars().take(64).collect();
+                tracing::debug!(event = name, %error, "ignored an unknown event");
+                return Ok(Vec::new());
+            }
             return taken.or_else(Refusal::into_step);
         };
         let (acknowledged, events) = match taken {
             Ok(events) => (acknowledge(None), events),
-            Err(Refusal::Command(error)) => (acknowledge(Some(&error)), Vec::new()),
+            Err(Refusal::Command(error) | Refusal::Unknown(error, _)) => {
+                (acknowledge(Some(&error)), Vec::new())
+            }
             Err(Refusal::Close(code)) => return Err(code),
         };
         out.message(&[MESSAGE, "3", &id.to_string(), "[", &acknowledged, "]"]);
         Ok(events)
+    }
+}
+
+/// No event ends a connection, `auth` included: apps have events of the same name.
+fn stay(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Close(CloseCode::BadToken) => {
+            Refusal::Command(Error::Unauthorized(Unauthorized::BadToken))
+        }
+        Refusal::Close(CloseCode::TokenExpired) => {
+            Refusal::Command(Error::Unauthorized(Unauthorized::Expired))
+        }
+        Refusal::Close(CloseCode::Revoked) => {
+            Refusal::Command(Error::Unauthorized(Unauthorized::Revoked))
+        }
+        other => other,
+    }
+}
+
+/// Whoever may come back sees a lost link: some clients take a close frame, or Engine.IO's CLOSE, for the last word. A client that
+/// broke the protocol may: with its next event it will not break it again.
+pub(super) fn farewell(code: CloseCode) -> Farewell {
+    match code.come_back() || code == CloseCode::BadFrame {
+        true => Farewell::Unsaid,
+        false => Farewell::Said,
     }
 }
 
@@ -306,17 +346,21 @@ impl Protocol for SocketIo {
     fn put(&mut self, packet: &hub::Packet, out: &mut impl Out) {
         self.session.delivered(packet);
         let (name, data) = packet.parts();
-        let offset = self.session.position().to_string();
-        out.message(&[MESSAGE, "2[\"", name, "\",", data, ",\"", &offset, "\"]"]);
+        if packet.resumable && self.cursor {
+            let offset = self.session.position().to_string();
+            out.message(&[MESSAGE, "2[\"", name, "\",", data, ",\"", &offset, "\"]"]);
+        } else {
+            out.message(&[MESSAGE, "2[\"", name, "\",", data, "]"]);
+        }
     }
 
-    /// DISCONNECT, after which a client does not come back by itself, where it is not to. A client that broke the protocol
-    /// may: with its next event it will not break it again.
-    fn farewell(&mut self, code: CloseCode, out: &mut impl Out) {
-        let may_return = code.come_back() || code == CloseCode::BadFrame;
-        if self.session.joined() && !may_return {
+    /// DISCONNECT, after which a client does not come back by itself, where it is not to.
+    fn farewell(&mut self, code: CloseCode, out: &mut impl Out) -> Farewell {
+        let farewell = farewell(code);
+        if self.session.joined() && farewell == Farewell::Said {
             out.message(&[MESSAGE, "1"]);
         }
+        farewell
     }
 }
 

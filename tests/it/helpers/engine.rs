@@ -24,9 +24,17 @@ pub struct Poller {
 
 impl Poller {
     pub async fn open(address: &str) -> Self {
+        Self::open_with(address, &[]).await
+    }
+
+    /// With these headers at the handshake.
+    pub async fn open_with(address: &str, headers: &[(&str, &str)]) -> Self {
         let http = http();
         let url = format!("http://{address}/socket.io/?EIO=4&transport=polling");
-        let open = http.get(&url).send().await.unwrap().text().await.unwrap();
+        let request = headers
+            .iter()
+            .fold(http.get(&url), |r, (name, value)| r.header(*name, *value));
+        let open = request.send().await.unwrap().text().await.unwrap();
         let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
         assert_eq!(open["upgrades"], serde_json::json!(["websocket"]));
         let url = format!("{url}&sid={}", open["sid"].as_str().unwrap());
@@ -71,11 +79,21 @@ impl Poller {
     }
 
     /// The session is not there any more.
+    /// The session has ended as a lost link ends: the poll that waits is refused, and the next one too.
+    pub async fn expect_lost(&self, waiting: (u16, String)) {
+        let lost = r#"{"code":3,"message":"Bad request"}"#;
+        assert_eq!(waiting, (400, lost.into()));
+        self.expect_gone().await;
+    }
+
     pub async fn expect_gone(&self) {
         let gone = r#"{"code":1,"message":"Session ID unknown"}"#;
         assert_eq!(self.poll().await, (400, gone.into()));
     }
 }
+
+/// What [`Engine::next`] gives where the connection has ended without a close frame.
+pub const LOST: u16 = 1006;
 
 /// An Engine.IO WebSocket.
 pub struct Engine(
@@ -138,13 +156,15 @@ impl Engine {
             .expect("nothing came")
     }
 
-    /// The arguments of the next packet, which must be this event, and its offset.
+    /// The data of the next packet, which must be this event, and its offset; empty where it has none.
     pub async fn expect(&mut self, event: &str) -> (Value, String) {
         let text = self.next().await.unwrap();
         let arguments = text.strip_prefix("42").expect(&text);
-        let [name, data, offset]: [Value; 3] = serde_json::from_str(arguments).unwrap();
-        assert_eq!(name, event, "{text}");
-        (data, offset.as_str().unwrap().to_owned())
+        let arguments: Vec<Value> = serde_json::from_str(arguments).unwrap();
+        assert_eq!(arguments[0], event, "{text}");
+        assert!(arguments.len() <= 3, "{text}");
+        let offset = arguments.get(2).map(|offset| offset.as_str().unwrap());
+        (arguments[1].clone(), offset.unwrap_or_default().to_owned())
     }
 
     /// The code of the close that must come, whatever comes before it.

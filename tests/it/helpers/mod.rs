@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use warp::http::HeaderMap;
 
 pub use binary::{Server, Signal, add_user, binary};
-pub use engine::{Engine, Poller, packets};
+pub use engine::{Engine, LOST, Poller, packets};
 pub use push_service::{Device, PushService, Reply};
 pub use socket::{Came, Socket};
 
