@@ -46,6 +46,25 @@ pub(super) struct OwnClaims {
 /// The claims of another issuer's token: an odd optional one is no error.
 pub(super) type Claims = Map<String, Value>;
 
+/// What roles are called elsewhere, in lower case.
+pub fn role_names(config: &config::Auth) -> BTreeMap<String, Role> {
+    let mut roles: BTreeMap<String, Role> = BTreeMap::new();
+    for role in Role::ALL {
+        roles.insert(role.as_str().to_owned(), role);
+    }
+    for (names, role) in [
+        (&["pupil", "learner"][..], Role::Student),
+        (&["parent", "carer"], Role::Guardian),
+        (&["instructor", "faculty"], Role::Teacher),
+        (&["principal", "employee"], Role::Staff),
+    ] {
+        roles.extend(names.iter().map(|name| ((*name).to_owned(), role)));
+    }
+    let mapped = config.role_map.iter();
+    roles.extend(mapped.map(|(name, role)| (name.to_lowercase(), *role)));
+    roles
+}
+
 /// Which claims hold the user id and the role.
 pub(super) struct Reader {
     user: Vec<String>,
@@ -56,24 +75,10 @@ pub(super) struct Reader {
 
 impl Reader {
     pub fn new(config: &config::Auth) -> Self {
-        let mut roles: BTreeMap<String, Role> = BTreeMap::new();
-        for role in Role::ALL {
-            roles.insert(role.as_str().to_owned(), role);
-        }
-        for (names, role) in [
-            (&["pupil", "learner"][..], Role::Student),
-            (&["parent", "carer"], Role::Guardian),
-            (&["instructor", "faculty"], Role::Teacher),
-            (&["principal", "employee"], Role::Staff),
-        ] {
-            roles.extend(names.iter().map(|name| ((*name).to_owned(), role)));
-        }
-        let mapped = config.role_map.iter();
-        roles.extend(mapped.map(|(name, role)| (name.to_lowercase(), *role)));
         Reader {
             user: config.user_claims.clone(),
             role: config.role_claims.clone(),
-            roles,
+            roles: role_names(config),
             warned: Mutex::default(),
         }
     }

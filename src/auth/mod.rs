@@ -1,7 +1,7 @@
 //! Who is who: tokens, the keys that verify them, passwords. Nothing here reads the database.
 
 pub mod certificate;
-mod claims;
+pub mod claims;
 pub mod devices;
 pub mod jwks;
 pub mod keyfile;

@@ -17,6 +17,7 @@ macro_rules! complain {
 mod backup;
 mod check;
 mod demo;
+mod import;
 mod key;
 mod serve;
 mod user;
@@ -31,6 +32,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::{App, OpenError};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::log;
+use crate::service::import::Wishes;
 
 /// Real-time notifications and messaging for schools.
 #[derive(Debug, Parser)]
@@ -63,6 +65,16 @@ enum Command {
     },
     /// Put a backup in the place of the database, which is kept aside. The server must not run.
     Restore { file: PathBuf },
+    /// Take over people, messages and notifications of another system from a file of JSON lines. The server must not run.
+    Import {
+        file: PathBuf,
+        /// Write nothing, and say what would be written.
+        #[arg(long)]
+        dry_run: bool,
+        /// Leave out the lines that cannot be taken, and import the others.
+        #[arg(long)]
+        skip_bad: bool,
+    },
     /// Look at configuration, files and database, and say what to do.
     Check,
     /// Ask the server that runs whether it is well, for supervisors: exit code 0 or 1.
@@ -97,6 +109,11 @@ pub fn main() -> ExitCode {
         Command::Vapid(command) => vapid::run(&command),
         Command::Backup { file } => backup::run(&config, &file),
         Command::Restore { file } => backup::restore(&config, &file),
+        Command::Import {
+            file,
+            dry_run,
+            skip_bad,
+        } => import::run(&config, &file, Wishes { dry_run, skip_bad }),
         Command::Check => check::run(&config),
         Command::Health => check::health(&config),
         Command::Demo => demo::run(config),

@@ -102,6 +102,7 @@ pub enum Action {
     BackupFetched,
     BackupRemoved,
     BackupRestored,
+    DataImported,
     PersonExported,
     PersonErased,
 }
@@ -136,6 +137,7 @@ impl Action {
             Action::BackupFetched => "backup.fetch",
             Action::BackupRemoved => "backup.remove",
             Action::BackupRestored => "backup.restore",
+            Action::DataImported => "data.import",
             Action::PersonExported => "person.export",
             Action::PersonErased => "person.erase",
         }

@@ -12,6 +12,7 @@ pub mod events;
 pub mod figures;
 pub mod groups;
 pub mod ids;
+pub mod import;
 pub mod keys;
 pub mod messages;
 pub mod notifications;

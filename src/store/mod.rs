@@ -16,6 +16,7 @@ pub mod conversations;
 pub mod figures;
 pub mod groups;
 pub mod identities;
+pub mod import;
 mod indexer;
 mod job;
 pub mod keys;

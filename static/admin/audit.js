@@ -1,15 +1,15 @@
 // Who did what, when, from where. Nothing here can be edited.
-import { dateTime, t } from "/i18n/i18n.js";
-import { api, query } from "/ui/api.js";
-import { h } from "/ui/dom.js";
-import { field } from "/ui/form.js";
-import { pages, table } from "/ui/table.js";
+import { dateTime, t } from "../i18n/i18n.js";
+import { api, query } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { field } from "../ui/form.js";
+import { pages, table } from "../ui/table.js";
 
 const ACTIONS = [
   "setup", "login", "login.failed", "limit.reached", "person.add", "person.change", "person.disable", "person.enable", "person.logout", "password.link", "password.set", "person.identities",
   "roster.import", "roster.export", "group.add", "group.change", "group.remove", "group.members", "notification.send", "announcement.make",
   "announcement.cancel", "key.make", "key.revoke", "backup.make", "backup.fetch", "backup.remove",
-  "backup.restore", "person.export", "person.erase",
+  "backup.restore", "data.import", "person.export", "person.erase",
 ];
 
 /** Who is nobody with an account. */

@@ -474,6 +474,7 @@ export default {
   "audit.backup.fetch": "نُزّلت نسخة احتياطية",
   "audit.backup.remove": "أُزيلت نسخة احتياطية",
   "audit.backup.restore": "استُعيدت نسخة احتياطية",
+  "audit.data.import": "استُوردت بيانات نظام آخر",
   "audit.person.export": "سُلّمت البيانات",
   "audit.person.erase": "مُحي شخص",
 

@@ -474,6 +474,7 @@ export default {
   "audit.backup.fetch": "Sicherung heruntergeladen",
   "audit.backup.remove": "Sicherung entfernt",
   "audit.backup.restore": "Sicherung zurückgespielt",
+  "audit.data.import": "Daten eines anderen Systems übernommen",
   "audit.person.export": "Daten ausgegeben",
   "audit.person.erase": "Person gelöscht",
 

@@ -474,6 +474,7 @@ export default {
   "audit.backup.fetch": "Backup downloaded",
   "audit.backup.remove": "Backup removed",
   "audit.backup.restore": "Backup restored",
+  "audit.data.import": "Data of another system imported",
   "audit.person.export": "Data handed out",
   "audit.person.erase": "Person erased",
 

@@ -474,6 +474,7 @@ export default {
   "audit.backup.fetch": "Copia descargada",
   "audit.backup.remove": "Copia quitada",
   "audit.backup.restore": "Copia restaurada",
+  "audit.data.import": "Datos importados de otro sistema",
   "audit.person.export": "Datos entregados",
   "audit.person.erase": "Persona borrada",
 

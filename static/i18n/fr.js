@@ -474,6 +474,7 @@ export default {
   "audit.backup.fetch": "Sauvegarde téléchargée",
   "audit.backup.remove": "Sauvegarde supprimée",
   "audit.backup.restore": "Sauvegarde restaurée",
+  "audit.data.import": "Données d’un autre système importées",
   "audit.person.export": "Données remises",
   "audit.person.erase": "Personne effacée",
 

@@ -17,6 +17,7 @@ mod crash;
 mod edges;
 mod faults;
 mod figures;
+mod import;
 mod layers;
 mod limits;
 mod log_faults;

@@ -1,0 +1,297 @@
+//! `schoolbell import`: what another system had, taken over as it was.
+
+use std::path::Path;
+use std::process::Output;
+
+use schoolbell::model::ids::UserId;
+use schoolbell::service::users;
+use serde_json::{Value, json};
+
+use crate::helpers::{Person, Server, Signal, TestApp, binary};
+
+fn import(folder: &Path, lines: &[Value], arguments: &[&str]) -> Output {
+    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    std::fs::write(folder.join("old.ndjson"), text.join("\n")).unwrap();
+    binary(folder)
+        .args(["import", "old.ndjson"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn said(output: &Output, code: i32) -> String {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}
+
+/// The database of `folder`, with a server of the test's own on it.
+fn opened(folder: &Path) -> TestApp {
+    let path = folder.join("data/schoolbell.db");
+    TestApp::with(|config| config.database.path = path)
+}
+
+async fn log_in(t: &TestApp, id: &str) -> Person {
+    let found = users::find(&t.app, &UserId::parse(id).unwrap()).await;
+    t.log_in(found.unwrap().unwrap())
+}
+
+fn person(id: Value, name: &str, role: &str) -> Value {
+    json!({ "record": "user", "id": id, "name": name, "role": role })
+}
+
+fn message(id: Value, from: &str, to: &str, at: &str, read_at: Value) -> Value {
+    json!({ "record": "message", "id": id, "senderId": from, "receiverId": to, "content": format!("message {id}"),
+            "createdAt": at, "readAt": read_at })
+}
+
+const UUID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+
+/// Not in the order of time, and the people last.
+fn school() -> Vec<Value> {
+    vec![
+        message(json!(3), "7", "ms-lee", "2025-03-03T10:00:00Z", json!(null)),
+        message(
+            json!(1),
+            "ms-lee",
+            "7",
+            "2025-03-01T10:00:00Z",
+            json!("2025-03-01T11:00:00Z"),
+        ),
+        message(
+            json!(UUID),
+            "ms-lee",
+            "7",
+            "2025-03-02T10:00:00Z",
+            json!("2025-03-02T12:00:00Z"),
+        ),
+        message(json!(4), "ms-lee", "7", "2025-03-04T10:00:00Z", json!(null)),
+        json!({ "record": "notification", "id": 1, "userId": 7, "type": "GRADE_POSTED", "title": "Graded",
+                "message": "See it", "link": "/a/1", "createdAt": 1_740_992_400_000_i64, "read": 1 }),
+        json!({ "record": "notification", "id": 2, "userId": "7", "type": "info", "title": "Trip", "message": "Bring a coat",
+                "createdAt": "2025-03-05T09:00:00.000Z", "read": false }),
+        person(json!(7), "Amy Pond", "PUPIL"),
+        json!({ "record": "user", "id": "ms-lee", "name": "Ms Lee", "role": "INSTRUCTOR", "username": "lee",
+                "email": "lee@school.example", "createdAt": "2024-09-01T00:00:00Z" }),
+        json!({ "record": "user", "id": "gone", "name": "Gone", "role": "parent", "disabled": true }),
+    ]
+}
+
+#[tokio::test]
+async fn a_school_moves_with_its_times_its_ids_and_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let dry = said(&import(folder.path(), &school(), &["--dry-run"]), 0);
+    assert!(
+        dry.contains("messages       4 new, 0 here already"),
+        "{dry}"
+    );
+    assert!(dry.contains("nothing was written"), "{dry}");
+    let done = said(&import(folder.path(), &school(), &[]), 0);
+    assert!(
+        done.contains("users          3 new, 0 here already"),
+        "{done}"
+    );
+    assert!(done.contains("notifications  2 new"), "{done}");
+    let again = said(&import(folder.path(), &school(), &[]), 0);
+    for line in [
+        "users          0 new, 3",
+        "messages       0 new, 4",
+        "notifications  0 new, 2",
+    ] {
+        assert!(again.contains(line), "{again}");
+    }
+
+    let t = opened(folder.path());
+    let amy = log_in(&t, "7").await;
+    let lee = log_in(&t, "ms-lee").await;
+    let me = amy.get("/api/auth/me").await.expect(200);
+    assert_eq!(me["data"]["role"], "student");
+    assert_eq!(
+        me["data"]["unread"],
+        json!({ "messages": 1, "notifications": 1 })
+    );
+    let history = amy
+        .get("/api/messages/conversation/ms-lee")
+        .await
+        .expect(200);
+    let seen: Vec<_> = history["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| {
+            let text = |key: &str| m[key].as_str().unwrap_or("-").to_owned();
+            (
+                text("senderId"),
+                text("content"),
+                text("createdAt"),
+                text("readAt"),
+            )
+        })
+        .collect();
+    let expected = [
+        (
+            "ms-lee",
+            "message 1",
+            "2025-03-01T10:00:00.000Z",
+            "2025-03-01T11:00:00.000Z",
+        ),
+        (
+            "ms-lee",
+            &format!("message \"{UUID}\""),
+            "2025-03-02T10:00:00.000Z",
+            "2025-03-02T12:00:00.000Z",
+        ),
+        ("7", "message 3", "2025-03-03T10:00:00.000Z", "-"),
+        ("ms-lee", "message 4", "2025-03-04T10:00:00.000Z", "-"),
+    ]
+    .map(|(from, content, at, read)| (from.into(), content.into(), at.into(), read.into()));
+    assert_eq!(seen, expected);
+    assert_eq!(history["data"][1]["id"], UUID);
+    let list = lee.get("/api/messages/conversations").await.expect(200);
+    assert_eq!(list["data"][0]["unreadCount"], 1);
+    assert_eq!(list["data"][0]["lastMessage"]["content"], "message 4");
+    let list = amy.get("/api/notifications").await.expect(200);
+    assert_eq!(list["data"][0]["title"], "Trip");
+    assert_eq!(
+        (&list["data"][1]["link"], &list["data"][1]["readAt"]),
+        (&json!("/a/1"), &json!("2025-03-03T09:00:00.000Z"))
+    );
+    // It goes on from there, and is found.
+    amy.put("/api/messages/read/ms-lee").await.expect(200);
+    amy.write(&lee, "and now here").await;
+    let list = lee.get("/api/messages/conversations").await.expect(200);
+    assert_eq!(list["data"][0]["unreadCount"], 2);
+    let found = amy.get("/api/messages/search?q=message").await.expect(200);
+    assert_eq!(found["data"].as_array().unwrap().len(), 4);
+    let gone = users::find(&t.app, &UserId::parse("gone").unwrap()).await;
+    assert!(gone.unwrap().unwrap().disabled);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_named_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = school();
+    lines.push(message(
+        json!(9),
+        "nobody",
+        "7",
+        "2025-03-01T10:00:00Z",
+        json!(null),
+    ));
+    lines.push(message(
+        json!(10),
+        "7",
+        "7",
+        "2025-03-01T10:00:00Z",
+        json!(null),
+    ));
+    lines.push(message(json!(11), "7", "ms-lee", "yesterday", json!(null)));
+    lines.push(person(json!("x"), "X", "wizard"));
+    lines.push(json!({ "record": "message", "isRead": true }));
+    lines.push(
+        json!({ "record": "user", "id": "y", "name": "Y", "role": "student", "username": "LEE" }),
+    );
+    lines.push(json!(5));
+    for arguments in [&[][..], &["--dry-run"]] {
+        let refused = said(&import(folder.path(), &lines, arguments), 1);
+        for line in [
+            "line 10: senderId is nobody, whom nobody knows",
+            "line 11: receiverId is the sender",
+            "line 12: ",
+            "line 13: role is not known: add it to auth.role_map",
+            "line 14: ",
+            "line 15: ",
+            "line 16: ",
+            "7 lines cannot be taken",
+        ] {
+            assert!(refused.contains(line), "{line}: {refused}");
+        }
+    }
+    {
+        let t = opened(folder.path());
+        let amy = users::find(&t.app, &UserId::parse("7").unwrap()).await;
+        assert!(amy.unwrap().is_none());
+    }
+    let done = said(&import(folder.path(), &lines, &["--skip-bad"]), 0);
+    assert!(
+        done.contains("messages       4 new") && done.contains("7 lines left out"),
+        "{done}"
+    );
+}
+
+#[tokio::test]
+async fn a_conversation_that_went_on_here_takes_nothing_older() {
+    let folder = tempfile::tempdir().unwrap();
+    said(&import(folder.path(), &school(), &[]), 0);
+    {
+        let t = opened(folder.path());
+        let (amy, lee) = (log_in(&t, "7").await, log_in(&t, "ms-lee").await);
+        lee.write(&amy, "written here").await;
+    }
+    let mut lines = school();
+    lines.push(message(
+        json!(20),
+        "7",
+        "ms-lee",
+        "2025-06-01T10:00:00Z",
+        json!(null),
+    ));
+    lines.push(message(
+        json!(21),
+        "gone",
+        "7",
+        "2025-06-01T10:00:00Z",
+        json!(null),
+    ));
+    let refused = said(&import(folder.path(), &lines, &[]), 1);
+    assert!(
+        refused.contains("line 10: createdAt is before the newest message"),
+        "{refused}"
+    );
+    assert!(refused.contains("1 line cannot be taken"), "{refused}");
+}
+
+#[tokio::test]
+async fn pages_that_were_open_fetch_again_and_nothing_is_pushed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (ann_id, ann) = server.person("ann").await;
+    let (bob_id, bob) = server.person("bob").await;
+    let body = json!({ "receiverId": ann_id, "content": "before" });
+    let seq = server.post("/api/messages", &bob, body).await["data"]["seq"].clone();
+    let lines = [message(
+        json!(1),
+        &ann_id,
+        &bob_id,
+        "2025-03-01T10:00:00Z",
+        json!(null),
+    )];
+    let refused = said(&import(folder.path(), &lines, &[]), 1);
+    assert!(
+        refused.contains("another schoolbell is running"),
+        "{refused}"
+    );
+    server.signal(Signal::TERM);
+    server.wait();
+    // What ann and bob have is newer; with somebody else they have nothing yet.
+    let lines = [
+        person(json!("cid"), "Cid", "student"),
+        message(
+            json!(1),
+            "cid",
+            &ann_id,
+            "2025-03-01T10:00:00Z",
+            json!(null),
+        ),
+    ];
+    said(&import(folder.path(), &lines, &[]), 0);
+    let server = Server::start(folder.path());
+    let (mut socket, connected) = server.join(&ann, seq.as_i64()).await;
+    assert_eq!(connected["unread"]["messages"], 2);
+    assert_eq!(socket.expect("resync").await["reason"], "unknown_cursor");
+}
