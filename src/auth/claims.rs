@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::tokens::{Profile, refused};
+use super::tokens::{Profile, Refused, refused};
 use crate::config;
 use crate::error::{Error, Result, Unauthorized};
 use crate::model::time::Time;
@@ -86,8 +86,8 @@ impl Reader {
     /// The subject: a number is taken as its digits, as databases that count their users sign them.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] where none of the claims is there, or the first is neither text nor a whole number.
-    pub fn subject(&self, claims: &Claims) -> Result<String> {
+    /// [`Refused`] where none of the claims is there, or the first is neither text nor a whole number.
+    pub fn subject(&self, claims: &Claims) -> Result<String, Refused> {
         let found = self.user.iter().find_map(|name| get(claims, name));
         match found {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
@@ -152,7 +152,7 @@ fn get<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
 }
 
 /// When it expires, and when it was issued, in seconds, where it says so.
-pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i64>)> {
+pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i64>), Refused> {
     let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
     // Seconds since the epoch. A float outside this range cannot come from a working clock.
     let sane = |t: f64| t.is_finite() && (0.0..1e12).contains(&t);

@@ -219,8 +219,8 @@ impl Tokens {
     /// Checks a token. Waits at most two seconds, for a JWKS, and only when its key is not known.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`].
-    pub async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>> {
+    /// [`Refused`].
+    pub async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>, Refused> {
         if let Some(known) = self.verified.get(token) {
             check_expiry(known.expires_at, now)?;
             return Ok(known);
@@ -247,7 +247,7 @@ impl Tokens {
     }
 
     /// One of ours.
-    fn own(&self, token: &str, now: Time) -> Result<Verified> {
+    fn own(&self, token: &str, now: Time) -> Result<Verified, Refused> {
         let claims: OwnClaims = decode_with(token, Algorithm::HS256, &self.own)
             .ok_or_else(|| refused("signature does not fit our own key"))?;
         let expires_at = Time(claims.exp.saturating_mul(1000));
@@ -279,7 +279,7 @@ impl Tokens {
         alg: Algorithm,
         kid: Option<&str>,
         now: Time,
-    ) -> Result<Verified> {
+    ) -> Result<Verified, Refused> {
         if !self.allowed.contains(&alg) {
             return Err(refused(format!(
                 "alg {alg:?} is not allowed by auth.algorithms"
@@ -311,7 +311,7 @@ impl Tokens {
         token: &str,
         alg: Algorithm,
         kid: Option<&str>,
-    ) -> Result<Claims> {
+    ) -> Result<Claims, Refused> {
         if let Some((own_alg, key)) = &self.public
             && *own_alg == alg
             && let Some(claims) = decode_with(token, alg, key)
@@ -341,7 +341,7 @@ impl Tokens {
     }
 
     /// What is asked of other issuers' tokens beside the signature.
-    fn check_issuer(&self, claims: &Claims) -> Result<()> {
+    fn check_issuer(&self, claims: &Claims) -> Result<(), Refused> {
         let none = Value::Null;
         let claim = |name| claims.get(name).unwrap_or(&none);
         if !self.issuer.is_empty() && claim("iss") != self.issuer.as_str() {
@@ -364,10 +364,43 @@ fn mac(text: &str, key: &EncodingKey) -> String {
     jsonwebtoken::crypto::sign(text.as_bytes(), key, Algorithm::HS256).unwrap_or_default()
 }
 
-/// Why a token is refused stands in the log, for whoever connects an app; the caller is told that it does not hold.
-pub(super) fn refused(why: impl AsRef<str>) -> Error {
-    tracing::info!(why = why.as_ref(), "token refused");
-    Error::Unauthorized(Unauthorized::BadToken)
+/// Why a token is refused. Whoever connects an app reads it in the log; the caller is told that the token does not hold.
+#[derive(Debug)]
+pub enum Refused {
+    Because(String),
+    /// For a reason that the caller is told as well, or for none of the token's.
+    Error(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Error(error)
+    }
+}
+
+impl Refused {
+    /// For whoever has the token.
+    pub fn why(&self) -> String {
+        match self {
+            Refused::Because(why) => why.clone(),
+            Refused::Error(error) => error.public_message().into_owned(),
+        }
+    }
+
+    /// What the caller is told; the reason goes to the log.
+    pub fn noted(self) -> Error {
+        match self {
+            Refused::Because(why) => {
+                tracing::info!(why, "token refused");
+                Error::Unauthorized(Unauthorized::BadToken)
+            }
+            Refused::Error(error) => error,
+        }
+    }
+}
+
+pub(super) fn refused(why: impl Into<String>) -> Refused {
+    Refused::Because(why.into())
 }
 
 /// Signature only: times are checked against our own clock, the rest by rules of our own.

@@ -1,13 +1,28 @@
 //! `schoolbell check` and `schoolbell health`.
 
-use super::{Failure, runtime};
+use super::{Failure, runtime, with_app};
 use crate::config::Config;
 use crate::service::check;
 
-pub fn run(config: &Config) -> Result<(), Failure> {
+/// `token`: a file with one, or `-` for standard input; then nothing else is looked at.
+pub fn run(config: Config, token: Option<&str>) -> Result<(), Failure> {
+    let Some(token) = token else {
+        say!("ok    configuration: every key is known and in range");
+        return report(runtime()?.block_on(check::run(&config)));
+    };
+    let token = match token {
+        "-" => std::io::read_to_string(std::io::stdin())?,
+        file => std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?,
+    };
+    let finding = with_app(config, async |app| {
+        Ok(check::token::look(&app, &token).await)
+    })?;
+    report(vec![finding])
+}
+
+fn report(findings: Vec<check::Finding>) -> Result<(), Failure> {
     let mut failed = 0;
-    say!("ok    configuration: every key is known and in range");
-    for finding in runtime()?.block_on(check::run(config)) {
+    for finding in findings {
         match finding.outcome {
             Ok(text) => say!("ok    {}: {text}", finding.what),
             Err(text) => {

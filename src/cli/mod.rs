@@ -76,7 +76,11 @@ enum Command {
         skip_bad: bool,
     },
     /// Look at configuration, files and database, and say what to do.
-    Check,
+    Check {
+        /// Look at a token instead, and say who it is here: a file that holds one, or `-` for standard input.
+        #[arg(long, value_name = "FILE")]
+        token: Option<String>,
+    },
     /// Ask the server that runs whether it is well, for supervisors: exit code 0 or 1.
     Health,
     /// Fill an empty database with a small school to look at.
@@ -114,7 +118,7 @@ pub fn main() -> ExitCode {
             dry_run,
             skip_bad,
         } => import::run(&config, &file, Wishes { dry_run, skip_bad }),
-        Command::Check => check::run(&config),
+        Command::Check { token } => check::run(config, token.as_deref()),
         Command::Health => check::health(&config),
         Command::Demo => demo::run(config),
     };

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::auth::devices::{self, DeviceCookie};
 use crate::auth::passwords;
-use crate::auth::tokens::{Issue, Session, SessionBy, Verified};
-use crate::config::LinkBy;
+use crate::auth::tokens::Session;
 use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::limits::Guess;
 use crate::limits::fair_queue::Turn;
@@ -20,6 +19,8 @@ use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
 use crate::store::{audit, sessions, users};
 
+pub use super::identity::{Identity, identity};
+
 /// Of a name that nobody has, so much is remembered, in characters.
 const LONGEST_LOGIN: usize = 128;
 
@@ -28,22 +29,6 @@ const LONGEST_LOGIN: usize = 128;
 pub enum Actor {
     Person(Identity),
     Key(Arc<ApiKey>),
-}
-
-/// A person, by a token that holds.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    pub user: Arc<User>,
-    pub expires_at: Time,
-    /// The session of the token, if it is one of ours; else what one for it would be begun by.
-    pub session: std::result::Result<Session, SessionBy>,
-}
-
-impl Identity {
-    /// The id of the session, where there is one.
-    pub fn session_id(&self) -> Option<Arc<str>> {
-        self.session.as_ref().ok().map(|session| session.id.clone())
-    }
 }
 
 impl Actor {
@@ -78,130 +63,6 @@ pub async fn actor(app: &App, token: &str) -> Result<Actor> {
         return super::keys::authenticate(app, token).await.map(Actor::Key);
     }
     identity(app, token).await.map(Actor::Person)
-}
-
-/// The person of a JWT.
-///
-/// # Errors
-/// [`Error::Unauthorized`], also for who is disabled or has logged out everywhere since.
-pub async fn identity(app: &App, token: &str) -> Result<Identity> {
-    let verified = app.auth.tokens.verify(token, app.now()).await?;
-    match &verified.issue {
-        Issue::Own { version, session } => own_identity(app, &verified, *version, session).await,
-        Issue::Foreign { iat, issuer } => foreign_identity(app, &verified, *iat, issuer).await,
-    }
-}
-
-async fn own_identity(
-    app: &App,
-    verified: &Verified,
-    version: i64,
-    session: &Session,
-) -> Result<Identity> {
-    let unknown = Error::Unauthorized(Unauthorized::UnknownUser);
-    let Some(id) = &verified.id else {
-        return Err(unknown);
-    };
-    let user = super::users::find(app, id).await?.ok_or(unknown)?;
-    check_enabled(&user)?;
-    let ended = app.directory.has_ended(&app.store, &session.id).await?;
-    if version != user.token_version || ended {
-        return Err(Error::Unauthorized(Unauthorized::Revoked));
-    }
-    check_may_act(app, &user, session.by)?;
-    Ok(Identity {
-        user,
-        expires_at: verified.expires_at,
-        session: Ok(session.clone()),
-    })
-}
-
-async fn foreign_identity(
-    app: &App,
-    verified: &Verified,
-    iat: Option<i64>,
-    issuer: &str,
-) -> Result<Identity> {
-    let linked = app
-        .directory
-        .linked(&app.store, issuer, &verified.subject)
-        .await?;
-    let by = match &linked {
-        Some(_) => SessionBy::LinkedApp,
-        None => SessionBy::App,
-    };
-    let unknown = Error::Unauthorized(Unauthorized::UnknownUser);
-    let Some(id) = linked.as_ref().or(verified.id.as_ref()) else {
-        tracing::info!("token refused: its subject cannot be an id here, and is linked to nobody");
-        return Err(Error::Unauthorized(Unauthorized::BadToken));
-    };
-    let provision = app.config.auth.auto_provision;
-    let user = match super::users::find(app, id).await? {
-        Some(user) => user,
-        None if provision && is_newer_than_erasure(app, id, iat).await? => {
-            super::users::provision(app, id, &verified.profile).await?
-        }
-        None => return Err(unknown),
-    };
-    check_enabled(&user)?;
-    // `iat` counts whole seconds: one of the same second may be older, so it is refused.
-    let current =
-        user.tokens_after.0 == 0 || iat.is_some_and(|issued| issued > user.tokens_after.seconds());
-    if !current {
-        return Err(Error::Unauthorized(Unauthorized::Revoked));
-    }
-    check_may_act(app, &user, by)?;
-    let user = if provision {
-        super::users::refresh(app, user, &verified.profile, iat).await?
-    } else {
-        user
-    };
-    Ok(Identity {
-        user,
-        expires_at: verified.expires_at,
-        session: Err(by),
-    })
-}
-
-/// Whom a token of the school's own app may act for: whoever such a token made; whoever was imported and never had a password, or a
-/// link to set one; whoever an administrator linked to it; and, with `auth.link_by = "id"`, anybody of that id. An administrator
-/// only where linked, or made one by a claim that is trusted.
-///
-/// # Errors
-/// [`Unauthorized::NotLinked`].
-fn check_may_act(app: &App, user: &User, by: SessionBy) -> Result<()> {
-    let config = &app.config.auth;
-    let may = match (by, user.role) {
-        (SessionBy::Login | SessionBy::LinkedApp, _) => true,
-        (SessionBy::App, Role::Admin) => config.trust_admin_claim && !user.role_set,
-        (SessionBy::App, _) => {
-            user.origin == Origin::Token
-                || user.origin == Origin::Import && !user.had_login
-                || config.link_by == LinkBy::Id
-        }
-    };
-    if may {
-        return Ok(());
-    }
-    tracing::info!(
-        user = %user.id(), role = %user.role,
-        "token refused: this person was not made by such a token; link them with \
-         PUT /api/admin/people/ID/identities, or set auth.link_by"
-    );
-    Err(Error::Unauthorized(Unauthorized::NotLinked))
-}
-
-/// Whether another issuer's token may make the account: one from before its owner's data was erased may not.
-async fn is_newer_than_erasure(app: &App, id: &UserId, issued: Option<i64>) -> Result<bool> {
-    let erased = super::personal_data::erased_at(app, id).await?;
-    Ok(erased.is_none_or(|erased| issued.is_some_and(|issued| issued > erased.seconds())))
-}
-
-fn check_enabled(user: &User) -> Result<()> {
-    if user.disabled {
-        return Err(Error::Unauthorized(Unauthorized::Disabled));
-    }
-    Ok(())
 }
 
 /// A token of ours and whose it is.

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod figures;
 pub mod groups;
 pub mod health;
+pub mod identity;
 pub mod import;
 pub mod keys;
 pub mod limits;

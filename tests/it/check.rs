@@ -1,9 +1,14 @@
 //! `schoolbell check`: each thing that can be wrong is named, with what to do.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
-use crate::helpers::{Server, Signal, add_user, binary};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+use crate::helpers::{SECRET, Server, Signal, add_user, binary};
 
 /// The findings, and the exit code.
 fn check(folder: &Path, environment: &[(&str, &str)]) -> (String, i32) {
@@ -203,4 +208,85 @@ async fn what_is_wrong_is_named() {
         line(&text, "database").contains("schoolbell restore"),
         "{text}"
     );
+}
+
+/// What `check` says of a token that comes by standard input, and the exit code.
+fn explain(folder: &Path, token: &str, environment: &[(&str, &str)]) -> (String, i32) {
+    let mut child = binary(folder)
+        .args(["check", "--token", "-"])
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{token}").unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (text, output.status.code().unwrap())
+}
+
+#[tokio::test]
+async fn a_token_is_explained_to_whoever_connects_an_app() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (ann, own) = server.person("ann").await;
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    let sign = |claims: Value, secret: &str| {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
+    };
+    let claims = |more: Value| {
+        let mut claims = json!({ "exp": now + 3_600 });
+        let more = more.as_object().unwrap().clone();
+        claims.as_object_mut().unwrap().extend(more);
+        claims
+    };
+    let of = |more: Value| sign(claims(more), SECRET);
+    let provision = [("SCHOOLBELL_AUTH__AUTO_PROVISION", "true")];
+    let none = &[][..];
+    for (token, environment, says, code) in [
+        (own.clone(), none, format!("ok    token: of our own, is {ann} (ann), student, until 20"), 0),
+        (format!("Bearer {own}"), none, "ok    token: of our own".into(), 0),
+        (
+            of(json!({ "id": 7, "name": "Amy", "role": "INSTRUCTOR", "iss": "app" })),
+            &provision[..],
+            "ok    token: of app, makes 7 (Amy), teacher, until 20".into(),
+            0,
+        ),
+        (
+            of(json!({ "id": 7, "role": "wizard" })),
+            &provision,
+            "makes 7 (7), student, for none of the claims role, roles, userType holds a role that is known".into(),
+            0,
+        ),
+        (
+            of(json!({ "id": 7, "role": "admin" })),
+            &provision,
+            "student, for auth.trust_admin_claim is off".into(),
+            0,
+        ),
+        (of(json!({ "id": 7 })), none, "auth.auto_provision".into(), 1),
+        (of(json!({ "userId": ann })), none, "set auth.link_by".into(), 1),
+        (of(json!({ "uid": 7 })), none, "none of the claims userId, sub, id, _id, user_id, user.id is there".into(), 1),
+        (sign(claims(json!({ "id": 7 })), "another secret, as long"), none, "signature does not fit auth.jwt_secret".into(), 1),
+        (sign(json!({ "id": 7 }), SECRET), none, "no exp".into(), 1),
+        (sign(json!({ "id": 7, "exp": 5 }), SECRET), none, "expired".into(), 1),
+        ("sb_x".into(), none, "this is an API key".into(), 1),
+        ("x".into(), none, "it is no JWT".into(), 1),
+        (String::new(), none, "it is empty or too long".into(), 1),
+    ] {
+        let (text, exit) = explain(folder.path(), &token, environment);
+        assert_eq!(exit, code, "{text}");
+        assert!(text.contains(&says), "{says}: {text}");
+        assert!(token.is_empty() || !text.contains(&token), "never the token");
+    }
+    // Looking makes nobody.
+    let found = server.get("/api/users?search=Amy", &own).await;
+    assert_eq!(found["data"], json!([]));
 }

@@ -295,3 +295,45 @@ async fn pages_that_were_open_fetch_again_and_nothing_is_pushed() {
     assert_eq!(connected["unread"]["messages"], 2);
     assert_eq!(socket.expect("resync").await["reason"], "unknown_cursor");
 }
+
+/// The recipe of the docs for a Prisma database on SQLite, on tables as Prisma makes them.
+#[test]
+fn the_recipe_for_prisma_on_sqlite_makes_such_a_file() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/moving-from-node.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let recipe = docs.split("sqlite3 prisma/dev.db").nth(1).unwrap();
+    let recipe = recipe.split("<<'SQL'\n").nth(1).unwrap();
+    let recipe = recipe.split("\nSQL\n").next().unwrap();
+    let old = rusqlite::Connection::open_in_memory().unwrap();
+    old.execute_batch(
+        r#"CREATE TABLE "User" ("id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "email" TEXT NOT NULL, "name" TEXT NOT NULL,
+                                "role" TEXT NOT NULL DEFAULT 'STUDENT', "createdAt" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP);
+           CREATE TABLE "Message" ("id" TEXT NOT NULL PRIMARY KEY, "senderId" INTEGER NOT NULL, "receiverId" INTEGER NOT NULL,
+                                   "content" TEXT NOT NULL, "isRead" BOOLEAN NOT NULL DEFAULT false, "readAt" DATETIME,
+                                   "createdAt" DATETIME NOT NULL);
+           CREATE TABLE "Notification" ("id" TEXT NOT NULL PRIMARY KEY, "userId" INTEGER NOT NULL, "type" TEXT NOT NULL,
+                                        "title" TEXT NOT NULL, "message" TEXT NOT NULL, "link" TEXT,
+                                        "isRead" BOOLEAN NOT NULL DEFAULT false, "createdAt" DATETIME NOT NULL);
+           INSERT INTO "User" VALUES (1, 'a@school.example', 'Amy "the" Pond', 'STUDENT', 1725177600000),
+                                     (2, 'l@school.example', 'Ms Lee', 'TEACHER', 1725177600000);
+           INSERT INTO "Message" VALUES ('clx1', 1, 2, 'two
+lines', true, 1741000000000, 1740992400000), ('clx2', 2, 1, 'an answer', false, NULL, 1740992500000);
+           INSERT INTO "Notification" VALUES ('cly1', 1, 'GRADE', 'Graded', 'See it', NULL, false, 1740992400000);"#,
+    )
+    .unwrap();
+    let mut lines = Vec::new();
+    for select in recipe.split(';').filter(|one| !one.trim().is_empty()) {
+        let mut select = old.prepare(select).unwrap();
+        let rows = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        lines.extend(rows.map(|row| serde_json::from_str(&row.unwrap()).unwrap()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let done = said(&import(folder.path(), &lines, &[]), 0);
+    for line in [
+        "users          2 new",
+        "messages       2 new",
+        "notifications  1 new",
+    ] {
+        assert!(done.contains(line), "{done}");
+    }
+}

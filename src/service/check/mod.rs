@@ -2,6 +2,7 @@
 
 mod files;
 mod live;
+pub mod token;
 
 pub use live::ask;
 

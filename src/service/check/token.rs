@@ -1,0 +1,78 @@
+//! What this server makes of a token, for whoever connects an app.
+
+use super::{Finding, finding};
+use crate::app::App;
+use crate::auth::tokens::{Issue, Verified};
+use crate::error::{Error, Unauthorized};
+use crate::model::keys::ApiKeySecret;
+use crate::model::users::{Role, User};
+use crate::service::identity::{self, Standing};
+
+/// Looks at a token and changes nothing: who it would be, or why it is nobody.
+pub async fn look(app: &App, token: &str) -> Finding {
+    finding("token", outcome(app, token.trim()).await)
+}
+
+async fn outcome(app: &App, token: &str) -> super::Outcome {
+    if token.starts_with(ApiKeySecret::PREFIX) {
+        return Err("this is an API key: `schoolbell key list` says what it may do".into());
+    }
+    let scheme = "Bearer ";
+    let token = match token.split_at_checked(scheme.len()) {
+        Some((given, rest)) if given.eq_ignore_ascii_case(scheme) => rest,
+        _ => token,
+    };
+    match identity::examine(app, token).await {
+        Ok((verified, standing)) => Ok(says(app, &verified, &standing)),
+        Err(refused) => Err(advice(app, &refused)),
+    }
+}
+
+fn says(app: &App, verified: &Verified, standing: &Standing) -> String {
+    let until = verified.expires_at;
+    let issuer = match &verified.issue {
+        Issue::Own { .. } => "of our own".to_owned(),
+        Issue::Foreign { issuer, .. } if issuer.is_empty() => "of the app".to_owned(),
+        Issue::Foreign { issuer, .. } => format!("of {issuer}"),
+    };
+    let person = |user: &User| format!("{} ({}), {}", user.id(), user.person.name, user.role);
+    match standing {
+        Standing::Own(identity) | Standing::App(identity) => {
+            format!("{issuer}, is {}, until {until}", person(&identity.user))
+        }
+        Standing::New(id) => {
+            let profile = &verified.profile;
+            let role = match profile.role {
+                Some(Role::Admin) if !app.config.auth.trust_admin_claim => {
+                    "student, for auth.trust_admin_claim is off".to_owned()
+                }
+                Some(role) => role.to_string(),
+                None => format!(
+                    "student, for none of the claims {} holds a role that is known",
+                    app.config.auth.role_claims.join(", ")
+                ),
+            };
+            let name = profile.name.as_deref().unwrap_or(id.as_str());
+            format!("{issuer}, makes {id} ({name}), {role}, until {until}")
+        }
+    }
+}
+
+/// Why not, and what to do about it.
+fn advice(app: &App, refused: &crate::auth::tokens::Refused) -> String {
+    use crate::auth::tokens::Refused;
+    let why = refused.why();
+    let hint = match refused {
+        Refused::Error(Error::Unauthorized(Unauthorized::UnknownUser)) => {
+            match app.config.auth.auto_provision {
+                false => "; import the people, or set auth.auto_provision",
+                true => "; their data was erased after it was issued",
+            }
+        }
+        Refused::Error(Error::Unauthorized(Unauthorized::NotLinked)) => {
+            "; link them with PUT /api/admin/people/ID/identities, or set auth.link_by"
+        }
+        _ => "",
+    };
+    format!("{}{hint}", why.trim_end_matches('.'))
+}

@@ -1,0 +1,193 @@
+//! Who somebody is, by a token: one of ours, or of the school's own app.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::tokens::{Issue, Refused, Session, SessionBy, Verified};
+use crate::config::LinkBy;
+use crate::error::{Error, Result, Unauthorized};
+use crate::model::ids::UserId;
+use crate::model::time::Time;
+use crate::model::users::{Origin, Role, User};
+
+/// A person, by a token that holds.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub user: Arc<User>,
+    pub expires_at: Time,
+    /// The session of the token, if it is one of ours; else what one for it would be begun by.
+    pub session: std::result::Result<Session, SessionBy>,
+}
+
+impl Identity {
+    /// The id of the session, where there is one.
+    pub fn session_id(&self) -> Option<Arc<str>> {
+        self.session.as_ref().ok().map(|session| session.id.clone())
+    }
+}
+
+/// What a token stands for.
+#[derive(Debug)]
+pub enum Standing {
+    /// One of ours.
+    Own(Identity),
+    /// One of the school's app, for somebody who is here.
+    App(Identity),
+    /// One of the school's app, for somebody whom its first use makes.
+    New(UserId),
+}
+
+/// The person of a JWT. Makes or refreshes them, where tokens of the school's app may.
+///
+/// # Errors
+/// [`Error::Unauthorized`], also for who is disabled or has logged out everywhere since.
+pub async fn identity(app: &App, token: &str) -> Result<Identity> {
+    let (verified, standing) = examine(app, token).await.map_err(Refused::noted)?;
+    let Issue::Foreign { iat, .. } = &verified.issue else {
+        return match standing {
+            Standing::Own(identity) => Ok(identity),
+            Standing::App(_) | Standing::New(_) => {
+                Err(Error::Internal("a token of two issuers".into()))
+            }
+        };
+    };
+    let identity = match standing {
+        Standing::Own(identity) | Standing::App(identity) => identity,
+        Standing::New(id) => {
+            let user = super::users::provision(app, &id, &verified.profile).await?;
+            // Somebody else may have made them meanwhile.
+            acting(app, &verified, user, *iat, SessionBy::App).map_err(Refused::noted)?
+        }
+    };
+    if !app.config.auth.auto_provision {
+        return Ok(identity);
+    }
+    let user = super::users::refresh(app, identity.user, &verified.profile, *iat).await?;
+    Ok(Identity { user, ..identity })
+}
+
+/// What a token says and stands for; changes nothing.
+///
+/// # Errors
+/// [`Refused`].
+pub async fn examine(app: &App, token: &str) -> Result<(Arc<Verified>, Standing), Refused> {
+    let verified = app.auth.tokens.verify(token, app.now()).await?;
+    let standing = match &verified.issue {
+        Issue::Own { version, session } => own(app, &verified, *version, session).await?,
+        Issue::Foreign { iat, issuer } => foreign(app, &verified, *iat, issuer).await?,
+    };
+    Ok((verified, standing))
+}
+
+async fn own(
+    app: &App,
+    verified: &Verified,
+    version: i64,
+    session: &Session,
+) -> Result<Standing, Refused> {
+    let unknown = || Error::Unauthorized(Unauthorized::UnknownUser);
+    let id = verified.id.as_ref().ok_or_else(unknown)?;
+    let user = super::users::find(app, id).await?.ok_or_else(unknown)?;
+    check_enabled(&user)?;
+    let ended = app.directory.has_ended(&app.store, &session.id).await?;
+    if version != user.token_version || ended {
+        return Err(Error::Unauthorized(Unauthorized::Revoked).into());
+    }
+    check_may_act(app, &user, session.by)?;
+    Ok(Standing::Own(Identity {
+        user,
+        expires_at: verified.expires_at,
+        session: Ok(session.clone()),
+    }))
+}
+
+async fn foreign(
+    app: &App,
+    verified: &Verified,
+    iat: Option<i64>,
+    issuer: &str,
+) -> Result<Standing, Refused> {
+    let linked = app
+        .directory
+        .linked(&app.store, issuer, &verified.subject)
+        .await?;
+    let by = match &linked {
+        Some(_) => SessionBy::LinkedApp,
+        None => SessionBy::App,
+    };
+    let Some(id) = linked.as_ref().or(verified.id.as_ref()) else {
+        let why = "its subject cannot be an id here, and is linked to nobody";
+        return Err(Refused::Because(why.into()));
+    };
+    match super::users::find(app, id).await? {
+        Some(user) => acting(app, verified, user, iat, by).map(Standing::App),
+        None if app.config.auth.auto_provision && is_newer_than_erasure(app, id, iat).await? => {
+            Ok(Standing::New(id.clone()))
+        }
+        None => Err(Error::Unauthorized(Unauthorized::UnknownUser).into()),
+    }
+}
+
+/// Somebody for whom a token of the school's app acts.
+fn acting(
+    app: &App,
+    verified: &Verified,
+    user: Arc<User>,
+    iat: Option<i64>,
+    by: SessionBy,
+) -> Result<Identity, Refused> {
+    check_enabled(&user)?;
+    // `iat` counts whole seconds: one of the same second may be older, so it is refused.
+    let current =
+        user.tokens_after.0 == 0 || iat.is_some_and(|issued| issued > user.tokens_after.seconds());
+    if !current {
+        return Err(Error::Unauthorized(Unauthorized::Revoked).into());
+    }
+    check_may_act(app, &user, by)?;
+    Ok(Identity {
+        user,
+        expires_at: verified.expires_at,
+        session: Err(by),
+    })
+}
+
+/// Whom a token of the school's own app may act for: whoever such a token made; whoever was imported and never had a password, or a
+/// link to set one; whoever an administrator linked to it; and, with `auth.link_by = "id"`, anybody of that id. An administrator
+/// only where linked, or made one by a claim that is trusted.
+///
+/// # Errors
+/// [`Unauthorized::NotLinked`].
+fn check_may_act(app: &App, user: &User, by: SessionBy) -> Result<()> {
+    let config = &app.config.auth;
+    let may = match (by, user.role) {
+        (SessionBy::Login | SessionBy::LinkedApp, _) => true,
+        (SessionBy::App, Role::Admin) => config.trust_admin_claim && !user.role_set,
+        (SessionBy::App, _) => {
+            user.origin == Origin::Token
+                || user.origin == Origin::Import && !user.had_login
+                || config.link_by == LinkBy::Id
+        }
+    };
+    if may {
+        return Ok(());
+    }
+    tracing::info!(
+        user = %user.id(), role = %user.role,
+        "token refused: this person was not made by such a token; link them with \
+         PUT /api/admin/people/ID/identities, or set auth.link_by"
+    );
+    Err(Error::Unauthorized(Unauthorized::NotLinked))
+}
+
+/// Whether another issuer's token may make the account: one from before its owner's data was erased may not.
+async fn is_newer_than_erasure(app: &App, id: &UserId, issued: Option<i64>) -> Result<bool> {
+    let erased = super::personal_data::erased_at(app, id).await?;
+    Ok(erased.is_none_or(|erased| issued.is_some_and(|issued| issued > erased.seconds())))
+}
+
+fn check_enabled(user: &User) -> Result<()> {
+    if user.disabled {
+        return Err(Error::Unauthorized(Unauthorized::Disabled));
+    }
+    Ok(())
+}
