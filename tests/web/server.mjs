@@ -11,11 +11,12 @@ const BINARY = process.env.SCHOOLBELL ?? new URL("../../target/debug/schoolbell"
 export const PASSWORD = "blue heron on a kettle";
 const SECRET = "a secret that two back ends share";
 
-/** A JWT as the school's own back end signs it, with the claim `userId`. */
-export function signed(userId, name, seconds = 3_600, secret = SECRET) {
+/** A JWT as the school's own back end signs it: with the claim `userId`, or with these claims. */
+export function signed(user, name, seconds = 3_600, secret = SECRET) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const now = Math.floor(Date.now() / 1_000);
-  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ userId, name, iat: now, exp: now + seconds })}`;
+  const claims = typeof user === "object" ? user : { userId: user, name };
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ ...claims, iat: now, exp: now + seconds })}`;
   return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
 }
 
