@@ -152,6 +152,8 @@ export function connect(options?: Options): Schoolbell;
 export interface Server {
   url: string;
   token?: string;
+  /** The service worker's path, unless it is sw.js at the root of the page's host. */
+  worker?: string;
 }
 
 export type PushState = "unsupported" | "install" | "denied" | "off" | "on";

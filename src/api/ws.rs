@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
-use warp::http::{HeaderMap, header};
+use warp::http::{HeaderMap, HeaderValue, header};
 
 use super::call::{admit_stranger, bearer};
 use super::cookie;
@@ -29,7 +29,15 @@ pub fn serve(app: &App) -> Serve {
         let app = app.clone();
         Box::pin(async move {
             let outcome = handshake(app, request).await;
-            let (mut response, user) = outcome.unwrap_or_else(|error| (failure(error), None));
+            let (mut response, user) = outcome.unwrap_or_else(|error| {
+                let mut refused = failure(error);
+                // RFC 6455 section 4.4: which version a client may come back with.
+                let version = HeaderValue::from_static("13");
+                refused
+                    .headers_mut()
+                    .insert(header::SEC_WEBSOCKET_VERSION, version);
+                (refused, None)
+            });
             let pattern = PATTERN;
             response.extensions_mut().insert(Served { pattern, user });
             response

@@ -266,6 +266,27 @@ mod tests {
     }
 
     #[test]
+    fn a_public_url_with_a_path_is_a_base() {
+        for (url, base) in [
+            ("", ""),
+            ("https://school.example", ""),
+            ("https://school.example/", ""),
+            ("https://school.example/bell", "/bell"),
+            ("https://school.example:8443/a/b.c/", "/a/b.c"),
+        ] {
+            let config = load(&format!("[server]\npublic_url = \"{url}\"\n"), &[]).unwrap();
+            assert_eq!(config.server.base(), base, "{url}");
+            assert_eq!(
+                config.push.message_link,
+                format!("{base}/?chat={{userId}}"),
+                "our own page is there"
+            );
+        }
+        let own = "[server]\npublic_url = \"https://x/bell\"\n[push]\nmessage_link = \"/app\"\n";
+        assert_eq!(load(own, &[]).unwrap().push.message_link, "/app");
+    }
+
+    #[test]
     fn a_wrong_secret_is_not_printed() {
         let error = load("[auth]\njwt_secret = 12345678901234567\n", &[]).unwrap_err();
         assert!(error.contains("jwt_secret"), "{error}");

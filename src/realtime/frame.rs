@@ -29,6 +29,8 @@ pub enum Violation {
     NotMasked,
     #[error("unknown opcode")]
     Opcode,
+    #[error("the length takes more bytes than it needs")]
+    Length,
     #[error("binary messages are not taken")]
     Binary,
     #[error("a control frame is fragmented or too long")]
@@ -132,6 +134,15 @@ impl Decoder {
         };
         if opcode & 0x8 != 0 && (!fin || length > MAX_CONTROL as u64) {
             return Err(Violation::Control);
+        }
+        // RFC 6455 section 5.2: "the minimal number of bytes MUST be used".
+        let needed = match length {
+            0..126 => 2,
+            126..=65_535 => 4,
+            _ => 10,
+        };
+        if header != needed {
+            return Err(Violation::Length);
         }
         // Before waiting for the rest: nobody makes us hold more than this.
         if length > MAX_MESSAGE as u64 {
@@ -309,6 +320,14 @@ mod tests {
             (fragmented_ping, Violation::Control),
             (long_ping, Violation::Control),
             (unknown, Violation::Opcode),
+            (
+                [&[0x81, 0x80 | 126, 0, 5, 0, 0, 0, 0][..], b"hello"].concat(),
+                Violation::Length,
+            ),
+            (
+                vec![0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 1, 0],
+                Violation::Length,
+            ),
             (binary, Violation::Binary),
             (more(true, b"x"), Violation::Fragmentation),
             (

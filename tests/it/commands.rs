@@ -380,6 +380,26 @@ fn keys_that_cannot_be_used_are_bad_configuration() {
             "server.public_url",
         ),
         (
+            "SCHOOLBELL_SERVER__PUBLIC_URL",
+            "https://school.example/../bell",
+            "server.public_url",
+        ),
+        (
+            "SCHOOLBELL_SERVER__PUBLIC_URL",
+            "https://school.example/bell//x",
+            "server.public_url",
+        ),
+        (
+            "SCHOOLBELL_SERVER__PUBLIC_URL",
+            "https://school.example/bell?x=1",
+            "server.public_url",
+        ),
+        (
+            "SCHOOLBELL_SERVER__PUBLIC_URL",
+            "https://school.example/api/bell",
+            "server.public_url",
+        ),
+        (
             "SCHOOLBELL_SERVER__STATIC_DIR",
             "/nowhere",
             "server.static_dir",

@@ -129,3 +129,37 @@ fn the_schemas_have_the_contracts_fields() {
         assert_eq!(found, wanted, "{schema}");
     }
 }
+
+/// Other spellings are the same route: they stand in its description, and not as routes of their own.
+#[test]
+fn other_spellings_are_described_and_no_paths_of_their_own() {
+    let document = document();
+    let told = |path: &str, method: &str| {
+        let description = &document["paths"][path][method]["description"];
+        description.as_str().unwrap_or_default().to_owned()
+    };
+    let send = told("/api/messages", "post");
+    assert!(
+        send.contains("compat: the same as `POST /api/messages/send`"),
+        "{send}"
+    );
+    let read = told("/api/notifications/mark-all-read", "put");
+    assert!(
+        read.contains("`POST /api/notifications/read-all`"),
+        "{read}"
+    );
+    assert!(document["paths"]["/api/messages/send"].is_null());
+    let list = document["paths"]["/api/notifications"]["get"]["parameters"].as_array();
+    let of = |name: &str| {
+        let found = list.unwrap().iter().find(|p| p["name"] == name).unwrap();
+        found["description"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(of("limit").contains("`pageSize`"), "{}", of("limit"));
+    assert!(
+        of("unread").contains("the opposite of `isRead`"),
+        "{}",
+        of("unread")
+    );
+    let people = &document["paths"]["/api/admin/people"]["get"];
+    assert!(!people.to_string().contains("compat"), "{people}");
+}

@@ -87,11 +87,19 @@ async fn handshakes_that_are_refused() {
 
     t.raw("GET", "/ws", &[], b"").await.invalid("Upgrade");
     let upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")];
-    t.raw("GET", "/ws", &upgrade, b"")
-        .await
-        .invalid("Sec-WebSocket-Version");
+    let refused = t.raw("GET", "/ws", &upgrade, b"").await;
+    assert_eq!(refused.headers["sec-websocket-version"], "13");
+    refused.invalid("Sec-WebSocket-Version");
     let version = [&upgrade[..], &[("sec-websocket-version", "13")]].concat();
     t.raw("GET", "/ws", &version, b"")
+        .await
+        .invalid("Sec-WebSocket-Key");
+    let key = [
+        &version[..],
+        &[("sec-websocket-key", "!".repeat(24).leak())],
+    ]
+    .concat();
+    t.raw("GET", "/ws", &key, b"")
         .await
         .invalid("Sec-WebSocket-Key");
     t.raw("POST", "/ws", &[], b"")
