@@ -87,6 +87,11 @@ pub fn serve(app: &App, request: &Request, path: &str) -> Option<Response> {
         .flatten()
 }
 
+/// Whether a file or folder of this name is at the root of the pages.
+pub fn is_top_level(name: &str) -> bool {
+    EMBEDDED.get_entry(name).is_some()
+}
+
 fn find(app: &App, path: &str, asked: &HeaderMap) -> Option<Response> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     let mut name = decoded.trim_start_matches('/').to_owned();

@@ -10,25 +10,28 @@ pub const NAMES: [(&str, &str); 5] = [
     ("skip", "offset"),
     ("unreadOnly", "unread"),
 ];
-/// Names whose truth is the opposite of what it is here.
+/// Names that mean the opposite.
 pub const OPPOSITES: [(&str, &str); 2] = [("isRead", "unread"), ("read", "unread")];
 
 /// The query with the parameters under their documented names. Where two spellings contradict each other, both stay: the parameter
 /// is given twice then.
 pub fn query(raw: &str) -> Cow<'_, str> {
-    let mut pairs: Vec<(Cow<str>, Cow<str>)> = Vec::new();
-    let mut renamed = false;
+    let (mut pairs, mut renamed) = (Vec::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
-        let Some((here, value)) = rename(&name, &value) else {
-            pairs.push((name, value));
-            continue;
-        };
-        renamed = true;
-        let pair = value.map(|value| (here.into(), value.to_owned().into()));
-        pairs.extend(pair.filter(|pair| !pairs.contains(pair)));
+        match rename(&name, &value) {
+            None => pairs.push((name, value)),
+            Some((here, value)) => {
+                renamed.push(value.map(|value| (Cow::from(here), Cow::from(value.to_owned()))));
+            }
+        }
     }
-    if !renamed {
+    if renamed.is_empty() {
         return raw.into();
+    }
+    for pair in renamed.into_iter().flatten() {
+        if !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
     }
     let mut written = form_urlencoded::Serializer::new(String::new());
     written.extend_pairs(pairs).finish().into()
@@ -73,6 +76,8 @@ mod tests {
             ("read=true", "unread=false"),
             ("read=maybe", "unread=maybe"),
             ("limit=5&size=5", "limit=5"),
+            ("size=5&limit=5&x=1", "limit=5&x=1"),
+            ("size=5&pageSize=5", "limit=5"),
             ("limit=5&size=6", "limit=5&limit=6"),
             ("isRead=true&unreadOnly=true", "unread=false&unread=true"),
         ] {

@@ -129,6 +129,6 @@ pub fn set_device(
     };
     let DeviceCookie { name, value } = device;
     let path = base.path(app);
-    let text = format!("{name}={value}; Path={path}/api/auth; Max-Age={LIFETIME}; HttpOnly{site}");
+    let text = format!("{name}={value}; Path={path}/api; Max-Age={LIFETIME}; HttpOnly{site}");
     HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
 }

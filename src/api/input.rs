@@ -42,7 +42,7 @@ pub trait Input: Sized + Send {
     fn read(call: &mut Call) -> impl Future<Output = Result<Self>> + Send;
 }
 
-/// No input; a body is ignored.
+/// No input; a body is ignored, and a query is of parameters that are not known.
 pub struct Nothing;
 
 impl Input for Nothing {
@@ -50,7 +50,8 @@ impl Input for Nothing {
         InputSpec::Nothing
     }
 
-    async fn read(_: &mut Call) -> Result<Self> {
+    async fn read(call: &mut Call) -> Result<Self> {
+        settle_query(call)?;
         Ok(Nothing)
     }
 }
@@ -89,6 +90,15 @@ pub(super) fn parse_query<T: DeserializeOwned>(call: &Call) -> Result<T> {
     Ok(value)
 }
 
+/// Of a route without a query, every parameter is unknown.
+fn settle_query(call: &Call) -> Result<()> {
+    let mut unknown = Unknown::default();
+    for (name, _) in form_urlencoded::parse(call.query.as_bytes()) {
+        unknown.note(name.into_owned());
+    }
+    unknown.settle(call)
+}
+
 /// The value, and what it has no field for; else the error with the path of its place.
 fn deserialize<'de, T, D>(de: D) -> Result<(T, Unknown), (String, D::Error)>
 where
@@ -97,7 +107,7 @@ where
 {
     let (mut track, mut unknown) = (Track::new(), Unknown::default());
     let tracked = serde_path_to_error::Deserializer::new(de, &mut track);
-    let value = serde_ignored::deserialize(tracked, |path| unknown.note(&path));
+    let value = serde_ignored::deserialize(tracked, |path| unknown.note(path));
     match value {
         Ok(value) => Ok((value, unknown)),
         Err(error) => Err((track.path().to_string(), error)),
@@ -115,11 +125,11 @@ struct Unknown {
 impl Unknown {
     const NAMES: usize = 8;
 
-    fn note(&mut self, path: &serde_ignored::Path) {
+    fn note(&mut self, name: impl ToString) {
         self.count += 1;
         if self.names.len() < Self::NAMES {
-            // An optional field's own place shows as a question mark.
-            self.names.push(cut(path.to_string().replace(".?", "")));
+            // In a path, an optional field's own place shows as a question mark.
+            self.names.push(cut(name.to_string().replace(".?", "")));
         }
     }
 
@@ -142,6 +152,17 @@ impl Unknown {
     }
 }
 
+/// A number of the query that has a maximum: more digits than it can have are the most.
+pub(super) fn saturating<'de, D: Deserializer<'de>>(de: D) -> Result<Option<u32>, D::Error> {
+    let text = String::deserialize(de)?;
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) if digits => Ok(Some(u32::MAX)),
+        Err(error) => Err(serde::de::Error::custom(error)),
+    }
+}
+
 /// The largest file, in bytes.
 pub const MAX_FILE: usize = 16 << 20;
 
@@ -157,6 +178,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Json<T> {
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
+        settle_query(call)?;
         require_json(call)?;
         let bytes = read_body(call, MAX_BODY).await?;
         read_json(call, &bytes).map(Json)
@@ -175,6 +197,7 @@ impl<T: DeserializeOwned + Default + ToSchema + Send> Input for OptionalJson<T> 
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
+        settle_query(call)?;
         let bytes = read_body(call, MAX_BODY).await?;
         if bytes.is_empty() {
             return Ok(OptionalJson(T::default()));
@@ -316,7 +339,12 @@ fn wrong(message: &str) -> String {
         id if id.starts_with("an id: ") => id,
         "i64" | "u32" | "u64" | "usize" => "a whole number in range",
         _ if message.contains("`true` or `false`") => "true or false",
-        _ if message.contains("digit") || message.contains("number") => "a whole number in range",
+        _ if ["digit", "integer", "number"]
+            .iter()
+            .any(|word| message.contains(word)) =>
+        {
+            "a whole number in range"
+        }
         _ => return "has the wrong type".into(),
     };
     format!("must be {what}")

@@ -57,6 +57,7 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<M
 #[derive(Deserialize, IntoParams)]
 pub struct Paged {
     #[param(minimum = 1, maximum = 100, default = 50)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
@@ -94,6 +95,7 @@ pub async fn conversations(call: Call, Query(query): Query<Paged>) -> Result<Pag
 #[derive(Deserialize, IntoParams)]
 pub struct HistoryQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of another page: the messages before it.
     before: Option<String>,
@@ -197,6 +199,7 @@ pub struct SearchQuery {
     /// Words, of which each must begin a word of the message. At most 200 characters.
     q: String,
     #[param(minimum = 1, maximum = 50, default = 20)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

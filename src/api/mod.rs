@@ -151,6 +151,16 @@ pub fn mount(app: &App, table: Vec<Endpoint>) -> Route {
         .boxed()
 }
 
+/// Whether a path that everything is to be below is one where something is already.
+pub fn is_taken(base: &str) -> bool {
+    let first = base.split('/').nth(1).unwrap_or_default();
+    let routes = table();
+    let patterns = routes.iter().map(|endpoint| endpoint.pattern);
+    let mut patterns = patterns.chain([ws::PATTERN, socketio::PATTERN]);
+    let begins = |pattern: &str| pattern.split('/').nth(1) == Some(first);
+    !first.is_empty() && (patterns.any(begins) || assets::is_top_level(first))
+}
+
 async fn answer(app: &App, router: &Router, mut request: Request) -> Response {
     let context = Context::new(&request);
     let path = request.path.as_str().to_owned();
@@ -179,7 +189,8 @@ async fn serve(app: &App, router: &Router, request: Request, path: &str) -> Resp
 
 fn router(app: &App, table: Vec<Endpoint>) -> Router {
     let mut routes = Routes::default();
-    routes.add(Method::GET, ws::PATTERN, ws::serve(app));
+    // A handshake is a GET (RFC 6455 section 4.1).
+    routes.add_bare(Method::GET, ws::PATTERN, ws::serve(app));
     let socketio = socketio::serve(app);
     routes.add(Method::GET, socketio::PATTERN, socketio.clone());
     routes.add(Method::POST, socketio::PATTERN, socketio.clone());

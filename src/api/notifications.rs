@@ -132,6 +132,7 @@ pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Crea
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

@@ -37,6 +37,12 @@ impl Routes {
         }
     }
 
+    /// Without HEAD.
+    pub fn add_bare(&mut self, method: Method, pattern: &str, serve: Serve) {
+        let place = self.0.entry(pattern.to_owned()).or_default();
+        place.methods.push((method, serve));
+    }
+
     pub fn add_others(&mut self, pattern: &str, serve: Serve) {
         self.0.entry(pattern.to_owned()).or_default().others = Some(serve);
     }

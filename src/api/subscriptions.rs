@@ -96,6 +96,7 @@ pub async fn unsubscribe(call: Call, Json(body): Json<Unsubscribe>) -> Result<Da
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 20, default = 20)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
 }
 

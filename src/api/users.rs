@@ -17,6 +17,7 @@ pub struct Search {
     /// A part of the name or the username; without it, everybody.
     search: Option<String>,
     #[param(minimum = 1, maximum = 100, default = 20)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
@@ -69,6 +70,7 @@ pub struct Of {
     /// At most 100 ids, separated by commas.
     user_ids: String,
     #[param(minimum = 1, maximum = 100, default = 100)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
 }
 

@@ -91,7 +91,14 @@ impl Reader {
         let found = self.user.iter().find_map(|name| get(claims, name));
         match found {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-            Some(Value::Number(number)) if number.is_u64() => Ok(number.to_string()),
+            Some(Value::Number(number)) => match number.as_u64() {
+                Some(whole) if whole < 1 << 53 => Ok(whole.to_string()),
+                // JavaScript has rounded it: it may be somebody else's.
+                Some(_) => Err(refused(
+                    "the subject is a number of 2^53 or more: sign it as text",
+                )),
+                None => Err(refused("the subject is neither text nor a whole number")),
+            },
             Some(_) => Err(refused("the subject is neither text nor a whole number")),
             None => Err(refused(format!(
                 "none of the claims {} is there",

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, runtime};
+use crate::api;
 use crate::app::App;
 use crate::auth::certificate;
 use crate::config::{Config, ConfigError};
@@ -37,6 +38,12 @@ fn raise_file_limit() {
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
+    let base = config.server.base();
+    if api::is_taken(base) {
+        let why =
+            format!("server.public_url: something else is at {base} already: take another path");
+        return Err(ConfigError::new(why).into());
+    }
     // Before the database is made: a port that is taken leaves nothing behind.
     let listener = TcpListener::bind(&config.server.listen)
         .await

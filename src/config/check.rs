@@ -37,10 +37,6 @@ impl Config {
             let why = format!("{base:?} is not a path of letters, digits and any of - _ . ~");
             return fail("server.public_url", why);
         }
-        if base.split('/').nth(1) == Some("api") {
-            let why = "the path must not begin with /api: that is where the routes are".into();
-            return fail("server.public_url", why);
-        }
         let folder = &self.server.static_dir;
         if !folder.as_os_str().is_empty() && !folder.is_dir() {
             return fail(

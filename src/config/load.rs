@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::settings::Source;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Push};
 
 impl Config {
     /// Reads `file`, or `config.toml` of the working folder where there is one, then the environment.
@@ -44,8 +44,8 @@ impl Config {
             sources: sources.clone(),
             ..parse(&table)?
         };
-        if !sources.contains_key("push.message_link") {
-            // By itself it leads to our own page.
+        if config.push.message_link == Push::default().message_link {
+            // It leads to our own page.
             let link = &mut config.push.message_link;
             *link = format!("{}{link}", config.server.base());
         }

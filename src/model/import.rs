@@ -1,14 +1,19 @@
 //! What `schoolbell import` reads: one JSON object a line, of a person, a message or a notification.
 
-use serde::de::{self, Visitor};
+use serde::de::{self, DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
+use super::accounts::parse_email;
 use super::ids::{Id, IdText, UserId};
 use super::messages::Content;
 use super::notifications::{Link, NewNotification, Type};
 use super::time::Time;
 use super::users::{DisplayName, NewUser, Origin, Role, Username};
 use crate::error::{Error, Result};
+
+/// The longest address of a picture, in bytes.
+const AVATAR_MAX: usize = 2_048;
 
 /// A line of the file.
 #[derive(Debug, Deserialize)]
@@ -17,6 +22,24 @@ pub enum Line {
     User(UserLine),
     Message(MessageLine),
     Notification(NotificationLine),
+}
+
+impl Line {
+    /// Which field of a line cannot be read, if it is one of a known record: serde forgets it, as it looks for `record` first.
+    pub fn field_at_fault(text: &[u8]) -> Option<String> {
+        fn of<T: DeserializeOwned>(fields: Value) -> Option<String> {
+            let error = serde_path_to_error::deserialize::<_, T>(fields).err()?;
+            Some(error.path().to_string()).filter(|path| path != ".")
+        }
+        let mut fields: Map<String, Value> = serde_json::from_slice(text).ok()?;
+        let record = fields.remove("record")?;
+        match record.as_str()? {
+            "user" => of::<UserLine>(fields.into()),
+            "message" => of::<MessageLine>(fields.into()),
+            "notification" => of::<NotificationLine>(fields.into()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,8 +121,18 @@ impl UserLine {
             id: UserId::parse_field("id", &self.id.0)?,
             username: username.as_deref().map(Username::parse).transpose()?,
             name: DisplayName::parse(&self.name)?,
-            email: text(&self.email),
-            avatar: text(&self.avatar),
+            email: self
+                .email
+                .as_deref()
+                .map(parse_email)
+                .transpose()?
+                .flatten(),
+            avatar: match text(&self.avatar) {
+                Some(avatar) if avatar.len() > AVATAR_MAX => {
+                    return Err(Error::invalid("avatar", "is longer than 2048 bytes"));
+                }
+                avatar => avatar,
+            },
             role: role(&self.role)
                 .ok_or_else(|| Error::invalid("role", "is not known: add it to auth.role_map"))?,
             password_hash: None,

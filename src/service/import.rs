@@ -6,12 +6,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use crate::auth::claims;
+use crate::auth::tokens::Tokens;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::import::Line;
 use crate::model::time::Time;
 use crate::model::users::{NewUser, Role};
+use crate::service::personal_data::erased_macs;
 use crate::store::import::{Import, Outcome};
 use crate::store::open;
 
@@ -79,15 +81,29 @@ pub fn run(
     now: Time,
     progress: &mut dyn FnMut(u64, u64),
 ) -> std::result::Result<Report, Failure> {
-    let _lock = open::lock(&config.database.path)?;
-    let mut connection = open::prepare(&config.database)?;
+    let file = File::open(file)?;
+    let path = &config.database.path;
+    let _lock = match wishes.dry_run && !path.exists() {
+        true => None,
+        false => Some(open::lock(path)?),
+    };
+    let mut connection = match wishes.dry_run {
+        true => open::rehearse(path)?,
+        false => open::prepare(&config.database)?,
+    };
+    let import = Import::begin(&mut connection)?;
+    let tokens = match import.has_erased()? {
+        true => Some(Tokens::open(&config.auth, path).map_err(Error::Internal)?),
+        false => None,
+    };
     let mut run = Run {
-        file: File::open(file)?,
+        file,
+        tokens,
         config,
         now,
         roles: claims::role_names(&config.auth),
         report: Report::default(),
-        import: Import::begin(&mut connection)?,
+        import,
         people: HashMap::new(),
     };
     let total = run.file.metadata()?.len() * 2;
@@ -116,6 +132,8 @@ pub fn run(
 
 struct Run<'c> {
     file: File,
+    /// To know those again whose data was erased, where there are any.
+    tokens: Option<Tokens>,
     config: &'c Config,
     now: Time,
     roles: BTreeMap<String, Role>,
@@ -189,6 +207,11 @@ impl Run<'_> {
             self.report.users.known += 1;
             return Ok(());
         }
+        if let Some(tokens) = &self.tokens
+            && self.import.is_erased(&erased_macs(tokens, &new.id))?
+        {
+            return Err(bad_line("id is of somebody whose data was erased here"));
+        }
         let key = self.import.user(&new, disabled, created_at)?;
         self.people.insert(id.to_owned(), key);
         self.report.users.added += 1;
@@ -207,19 +230,27 @@ impl Run<'_> {
     }
 
     fn insert(&mut self, text: &[u8]) -> Result<()> {
-        let (outcome, tally) = match parse(text)? {
+        let (outcome, tally, newest) = match parse(text)? {
             Line::Message(line) => {
                 let old = line.parse(self.config.messages.max_length, self.now)?;
                 let sender = self.person("senderId", &old.sender)?;
                 let receiver = self.person("receiverId", &old.receiver)?;
                 let outcome = self.import.message(&old, sender, receiver)?;
-                (outcome, &mut self.report.messages)
+                (
+                    outcome,
+                    &mut self.report.messages,
+                    "message that this conversation",
+                )
             }
             Line::Notification(line) => {
                 let old = line.parse(self.now)?;
                 let user = self.person("userId", &old.user)?;
                 let outcome = self.import.notification(&old, user)?;
-                (outcome, &mut self.report.notifications)
+                (
+                    outcome,
+                    &mut self.report.notifications,
+                    "notification that this person",
+                )
             }
             Line::User(_) => return Ok(()),
         };
@@ -227,7 +258,7 @@ impl Run<'_> {
             Outcome::Added => tally.added += 1,
             Outcome::Known => tally.known += 1,
             Outcome::TooOld => {
-                let why = "is before the newest message that this conversation has here";
+                let why = format!("is before the newest {newest} has here");
                 return Err(Error::invalid("createdAt", why));
             }
         }
@@ -236,7 +267,12 @@ impl Run<'_> {
 
     fn person(&self, field: &str, id: &UserId) -> Result<UserKey> {
         let found = self.people.get(id.as_str()).copied();
-        found.ok_or_else(|| Error::invalid(field, format!("is {id}, whom nobody knows")))
+        found.ok_or_else(|| {
+            Error::invalid(
+                field,
+                format!("is {id}, who is neither here nor in the file"),
+            )
+        })
     }
 
     /// Notes a line that cannot be taken.
@@ -245,7 +281,11 @@ impl Run<'_> {
     /// An error that is not the line's.
     fn refused(&mut self, line: u64, error: Error) -> std::result::Result<(), Failure> {
         match error {
-            Error::Invalid(_) | Error::Malformed(_) | Error::Conflict(_) => {
+            Error::Malformed(why) => {
+                self.bad(line, &why);
+                Ok(())
+            }
+            Error::Invalid(_) | Error::Conflict(_) => {
                 self.bad(line, &error.public_message());
                 Ok(())
             }
@@ -262,7 +302,24 @@ impl Run<'_> {
 }
 
 /// # Errors
-/// [`Error::Malformed`] that says what serde says.
+/// [`bad_line`], which names the field.
 fn parse(text: &[u8]) -> Result<Line> {
-    serde_json::from_slice(text).map_err(|error| Error::Malformed(error.to_string()))
+    serde_json::from_slice(text).map_err(|error| {
+        let said = error.to_string();
+        // The line is the file's, not that of its own text.
+        let why = said.split(" at line ").next().unwrap_or(&said);
+        if !error.is_data() {
+            return bad_line(&format!("is no JSON: {why}"));
+        }
+        match Line::field_at_fault(text) {
+            Some(field) if !why.contains(&format!("`{field}`")) => {
+                bad_line(&format!("{field}: {why}"))
+            }
+            _ => bad_line(why),
+        }
+    })
+}
+
+fn bad_line(why: &str) -> Error {
+    Error::Malformed(why.into())
 }

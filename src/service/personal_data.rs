@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::slices;
 use crate::app::App;
+use crate::auth::tokens::Tokens;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
@@ -259,7 +260,7 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         Messages::Keep => "messages kept without a name".to_owned(),
         Messages::Remove => format!("{removed} messages removed"),
     };
-    let [mac, _] = erased_macs(app, user.id());
+    let [mac, _] = erased_macs(&app.auth.tokens, user.id());
     app.store
         .write(move |tx| {
             personal_data::erase(tx, &user, &alias, NOBODY)?;
@@ -275,15 +276,14 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
 }
 
 /// By which an erased id is known again, and nobody else can tell which it was: ours, and that of versions before.
-fn erased_macs(app: &App, id: &UserId) -> [String; 2] {
+pub(super) fn erased_macs(tokens: &Tokens, id: &UserId) -> [String; 2] {
     let text = format!("erased {id}");
-    let tokens = &app.auth.tokens;
     [tokens.mac(&text), tokens.mac_of_before(&text)]
 }
 
 /// When somebody of this id was erased, if anybody was. A token of before that makes no new account.
 pub async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
-    let macs = erased_macs(app, id);
+    let macs = erased_macs(&app.auth.tokens, id);
     app.store
         .read(move |c| {
             let found = macs.map(|mac| personal_data::erased_at(c, &mac));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
 
 use super::conversations::{self, ConversationKey};
-use super::{all, audit, first, meta, run, users};
+use super::{all, audit, first, meta, personal_data, run, users};
 use crate::error::Result;
 use crate::model::audit::{Action, By};
 use crate::model::ids::{Id, Seq, UserKey};
@@ -23,16 +23,42 @@ pub enum Outcome {
     Added,
     /// It had been imported before.
     Known,
-    /// The conversation already has newer messages.
+    /// The conversation already has newer messages, or the person newer notifications.
     TooOld,
+}
+
+/// Where rows begin that are in the order of time: the first, and after them those of each import, which are older than what was
+/// there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beginning {
+    /// After this seq and this notification.
+    pub seq: Seq,
+    pub notification: i64,
+}
+
+/// All of them, the oldest first.
+pub fn beginnings(connection: &Connection) -> Result<Vec<Beginning>> {
+    let sql = "SELECT CAST(substr(name, 8) AS INTEGER), CAST(value AS INTEGER) FROM meta
+               WHERE name >= 'import.' AND name < 'import/' ORDER BY 1";
+    let mut beginnings = vec![Beginning::default()];
+    beginnings.extend(all(connection, sql, [], |row| {
+        Ok(Beginning {
+            seq: row.get(0)?,
+            notification: row.get(1)?,
+        })
+    })?);
+    Ok(beginnings)
 }
 
 /// One import: all of it is written, or nothing.
 pub struct Import<'c> {
     tx: Transaction<'c>,
+    begin: Beginning,
     /// The last seq that was given out.
     seq: Seq,
     conversations: HashMap<(UserKey, UserKey), Conversation>,
+    /// When the newest notification that each person had before was sent.
+    notified: HashMap<UserKey, Option<Time>>,
     unread: HashMap<UserKey, Unread>,
     added: u64,
 }
@@ -64,10 +90,17 @@ struct Unread {
 impl<'c> Import<'c> {
     pub fn begin(connection: &'c mut Connection) -> Result<Self> {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Ok(Import {
+        let sql = "SELECT key FROM notifications ORDER BY key DESC LIMIT 1";
+        let begin = Beginning {
             seq: meta::seq(&tx)?,
+            notification: first(&tx, sql, [], |row| row.get(0))?.unwrap_or(0),
+        };
+        Ok(Import {
+            seq: begin.seq,
+            begin,
             tx,
             conversations: HashMap::new(),
+            notified: HashMap::new(),
             unread: HashMap::new(),
             added: 0,
         })
@@ -80,6 +113,22 @@ impl<'c> Import<'c> {
             all(&self.tx, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let people = people.into_iter();
         Ok(people.map(|(id, key)| (id, UserKey(key))).collect())
+    }
+
+    /// Whether anybody's data was ever erased.
+    pub fn has_erased(&self) -> Result<bool> {
+        let sql = "SELECT 1 FROM erased LIMIT 1";
+        Ok(first(&self.tx, sql, [], |_| Ok(()))?.is_some())
+    }
+
+    /// Whether the data of whoever these stand for was erased.
+    pub fn is_erased(&self, macs: &[String]) -> Result<bool> {
+        for mac in macs {
+            if personal_data::erased_at(&self.tx, mac)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// # Errors
@@ -167,6 +216,12 @@ impl<'c> Import<'c> {
         if self.has("SELECT 1 FROM notifications WHERE id = ?1", old.id)? {
             return Ok(Outcome::Known);
         }
+        if self
+            .newest_notification(user)?
+            .is_some_and(|at| at > old.created_at)
+        {
+            return Ok(Outcome::TooOld);
+        }
         self.seq += 1;
         self.added += 1;
         run(
@@ -196,6 +251,19 @@ impl<'c> Import<'c> {
         Ok(Outcome::Added)
     }
 
+    fn newest_notification(&mut self, user: UserKey) -> Result<Option<Time>> {
+        if let Some(known) = self.notified.get(&user) {
+            return Ok(*known);
+        }
+        let sql = "SELECT n.created_at FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key
+                   WHERE r.user_key = ?1 AND r.seq <= ?2 ORDER BY r.seq DESC LIMIT 1";
+        let newest = first(&self.tx, sql, [user.0, self.begin.seq], |row| {
+            row.get(0).map(Time)
+        })?;
+        self.notified.insert(user, newest);
+        Ok(newest)
+    }
+
     fn has(&self, sql: &str, id: Id) -> Result<bool> {
         Ok(first(&self.tx, sql, [id.as_bytes()], |_| Ok(()))?.is_some())
     }
@@ -217,6 +285,14 @@ impl<'c> Import<'c> {
             [self.seq],
         )?;
         run(&self.tx, "UPDATE unread SET delivered_seq = ?1", [self.seq])?;
+        run(
+            &self.tx,
+            "INSERT INTO meta (name, value) VALUES (?1, ?2)",
+            [
+                format!("import.{}", self.begin.seq),
+                self.begin.notification.to_string(),
+            ],
+        )?;
         meta::begin_epoch(&self.tx, self.seq)?;
         let by = By::command_line();
         audit::note_at(&self.tx, now, &by, Action::DataImported, "", detail)?;

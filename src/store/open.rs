@@ -152,6 +152,28 @@ pub fn probe(path: &Path) -> Result<i32, OpenError> {
     Ok(version)
 }
 
+/// A connection for a rehearsal that is never committed: nothing is made, and nothing is migrated.
+///
+/// # Errors
+/// [`OpenError`], also for a schema of before.
+pub fn rehearse(path: &Path) -> Result<Connection, OpenError> {
+    let fail = |e| OpenError::sqlite(path, e);
+    if !path.exists() {
+        let mut connection = Connection::open_in_memory().map_err(fail)?;
+        tune(&mut connection).map_err(fail)?;
+        migrate::up(&mut connection, path, 0)?;
+        return Ok(connection);
+    }
+    if inspect(path)? < migrate::latest() {
+        let why = "its schema is older than this program: start the server once, which brings it up to date";
+        return Err(OpenError::new(path, why));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    tune(&mut connection).map_err(fail)?;
+    Ok(connection)
+}
+
 /// The schema's version, read without touching the file.
 pub(super) fn inspect(path: &Path) -> Result<i32, OpenError> {
     let fail = |e| OpenError::sqlite(path, e);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{WriteTx, all, first, run, search, users};
+use super::{WriteTx, all, first, import, run, search, users};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::time::Time;
@@ -43,14 +43,19 @@ impl Slice {
 /// Removes some of the oldest messages, as far as they are from before `before`; returns how many.
 pub fn messages(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
     // By seq, which is the order of time: a database without old messages is not searched for them.
-    let sql =
-        "SELECT conversation_key, seq, sender_key, created_at FROM messages ORDER BY seq LIMIT ?1";
-    let oldest: Vec<(Old, i64)> = all(tx, sql, [slice.rows as i64], |row| {
-        Ok((Old::read(row)?, row.get(3)?))
-    })?;
-    let old = oldest.into_iter().take_while(|(_, at)| *at < before.0);
-    let old: Vec<Old> = old.map(|(message, _)| message).collect();
-    remove(tx, &old, slice)
+    let sql = "SELECT conversation_key, seq, sender_key, created_at FROM messages
+               WHERE seq > ?2 ORDER BY seq LIMIT ?1";
+    for begin in import::beginnings(tx)? {
+        let oldest: Vec<(Old, i64)> = all(tx, sql, [slice.rows as i64, begin.seq], |row| {
+            Ok((Old::read(row)?, row.get(3)?))
+        })?;
+        let old = oldest.into_iter().take_while(|(_, at)| *at < before.0);
+        let old: Vec<Old> = old.map(|(message, _)| message).collect();
+        if !old.is_empty() {
+            return remove(tx, &old, slice);
+        }
+    }
+    Ok(0)
 }
 
 /// The keys of a user's conversations, in ascending order.
@@ -176,9 +181,7 @@ fn settle(tx: &WriteTx, conversation: i64) -> Result<()> {
 /// Removes recipients of the oldest notification from before `before`, and it itself after the last; returns how much that was,
 /// 0 when there is none so old.
 pub fn notifications(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
-    let sql = "SELECT key, created_at FROM notifications ORDER BY key LIMIT 1";
-    let oldest: Option<(i64, i64)> = first(tx, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let Some((key, _)) = oldest.filter(|(_, at)| *at < before.0) else {
+    let Some(key) = oldest_notification(tx, before)? else {
         return Ok(0);
     };
     let unfinished = "SELECT 1 FROM notification_deliveries WHERE notification_key = ?1";
@@ -212,6 +215,20 @@ pub fn notifications(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> 
         run(tx, "DELETE FROM notifications WHERE key = ?1", [key])?;
     }
     Ok(recipients.len().max(1))
+}
+
+/// The oldest notification, if it is from before `before`.
+fn oldest_notification(tx: &WriteTx, before: Time) -> Result<Option<i64>> {
+    let sql = "SELECT key, created_at FROM notifications WHERE key > ?1 ORDER BY key LIMIT 1";
+    for begin in import::beginnings(tx)? {
+        let oldest: Option<(i64, i64)> = first(tx, sql, [begin.notification], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        if let Some((key, _)) = oldest.filter(|(_, at)| *at < before.0) {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
 }
 
 /// Removes what was announced by this notification, if anything was.

@@ -131,13 +131,13 @@ async fn limits_and_cursors_of_every_list() {
         };
         if has("limit") {
             lists += 1;
-            for bad in ["0", "-1", "x", "", "1.5", "99999999999999999999"] {
+            for bad in ["0", "-1", "x", "", "1.5"] {
                 admin
                     .get(&format!("{path}?{base}limit={bad}"))
                     .await
                     .invalid("limit");
             }
-            for good in ["1", "1000000"] {
+            for good in ["1", "1000000", "99999999999999999999"] {
                 admin
                     .get(&format!("{path}?{base}limit={good}"))
                     .await

@@ -395,11 +395,6 @@ fn keys_that_cannot_be_used_are_bad_configuration() {
             "server.public_url",
         ),
         (
-            "SCHOOLBELL_SERVER__PUBLIC_URL",
-            "https://school.example/api/bell",
-            "server.public_url",
-        ),
-        (
             "SCHOOLBELL_SERVER__STATIC_DIR",
             "/nowhere",
             "server.static_dir",
@@ -421,6 +416,46 @@ fn keys_that_cannot_be_used_are_bad_configuration() {
         assert!(text.contains(part), "{name}: {text}");
     }
     assert!(!folder.path().join("data/schoolbell.db").exists());
+}
+
+/// What is below a path must not hide what is at the root.
+#[test]
+fn a_base_that_is_taken_is_bad_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for base in [
+        "api/bell",
+        "ws",
+        "socket.io",
+        "health",
+        "admin",
+        "app/x",
+        "sw.js",
+    ] {
+        let output = binary(folder.path())
+            .env(
+                "SCHOOLBELL_SERVER__PUBLIC_URL",
+                format!("https://school.example/{base}"),
+            )
+            .output();
+        let text = ended(&output.unwrap(), 2);
+        assert!(
+            text.contains("is at /") && text.contains("already"),
+            "{base}: {text}"
+        );
+    }
+}
+
+/// The file that people install says every default: it must not change one.
+#[test]
+fn the_shipped_file_leaves_the_base_of_links_alone() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml");
+    let url = (
+        "SCHOOLBELL_SERVER__PUBLIC_URL",
+        "https://school.example/bell",
+    );
+    let environment = [(url.0.to_owned(), url.1.to_owned())];
+    let config = schoolbell::Config::load(Some(file.as_ref()), environment.into_iter()).unwrap();
+    assert_eq!(config.push.message_link, "/bell/?chat={userId}");
 }
 
 #[test]

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use crate::helpers::{Person, Server, Signal, TestApp, binary};
 
 fn import(folder: &Path, lines: &[Value], arguments: &[&str]) -> Output {
-    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let malformed = |line: &Value| match line.to_string() {
+        line if line.contains("MALFORMED") => "{\"record\": ".to_owned(),
+        line => line,
+    };
+    let text: Vec<String> = lines.iter().map(malformed).collect();
     std::fs::write(folder.join("old.ndjson"), text.join("\n")).unwrap();
     binary(folder)
         .args(["import", "old.ndjson"])
@@ -197,17 +201,23 @@ async fn what_cannot_be_taken_is_named_and_nothing_is_written() {
         json!({ "record": "user", "id": "y", "name": "Y", "role": "student", "username": "LEE" }),
     );
     lines.push(json!(5));
+    lines.push(
+        json!({ "record": "user", "id": "z", "name": "Z", "role": "student", "email": "nothing" }),
+    );
+    lines.push(json!("MALFORMED"));
     for arguments in [&[][..], &["--dry-run"]] {
         let refused = said(&import(folder.path(), &lines, arguments), 1);
         for line in [
-            "line 10: senderId is nobody, whom nobody knows",
+            "line 10: senderId is nobody, who is neither here nor in the file",
             "line 11: receiverId is the sender",
-            "line 12: ",
+            "line 12: createdAt: invalid value: string \"yesterday\", expected a time such as 2026-11-22T09:30:00Z",
             "line 13: role is not known: add it to auth.role_map",
-            "line 14: ",
+            "line 14: unknown field `isRead`",
             "line 15: ",
             "line 16: ",
-            "7 lines cannot be taken",
+            "line 17: email is not an e-mail address",
+            "line 18: is no JSON",
+            "9 lines cannot be taken",
         ] {
             assert!(refused.contains(line), "{line}: {refused}");
         }
@@ -219,7 +229,7 @@ async fn what_cannot_be_taken_is_named_and_nothing_is_written() {
     }
     let done = said(&import(folder.path(), &lines, &["--skip-bad"]), 0);
     assert!(
-        done.contains("messages       4 new") && done.contains("7 lines left out"),
+        done.contains("messages       4 new") && done.contains("9 lines left out"),
         "{done}"
     );
 }
@@ -254,6 +264,81 @@ async fn a_conversation_that_went_on_here_takes_nothing_older() {
         "{refused}"
     );
     assert!(refused.contains("1 line cannot be taken"), "{refused}");
+}
+
+/// What is imported has newer numbers than what was there, and older times.
+#[tokio::test]
+async fn retention_finds_what_was_imported_beside_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let t = opened(folder.path());
+        let (ann, bob) = t.pair().await;
+        ann.write(&bob, "from here").await;
+        let key = t.key().await;
+        let body = json!({ "userId": "bob", "type": "x", "title": "from here", "message": "m" });
+        t.call("POST", "/api/notifications", &key, Some(body))
+            .await
+            .expect(201);
+    }
+    said(&import(folder.path(), &school(), &[]), 0);
+    let path = folder.path().join("data/schoolbell.db");
+    let t = TestApp::with(|config| {
+        config.database.path = path;
+        config.retention.messages = 90;
+        config.retention.notifications = 90;
+    });
+    schoolbell::service::retention::purge(&t.app).await.unwrap();
+    let amy = log_in(&t, "7").await;
+    let bob = log_in(&t, "bob").await;
+    for path in ["/api/messages/conversations", "/api/notifications"] {
+        assert_eq!(amy.get(path).await.expect(200)["data"], json!([]), "{path}");
+        let kept = bob.get(path).await.expect(200);
+        assert_eq!(kept["data"].as_array().unwrap().len(), 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_erased_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    said(&import(folder.path(), &school(), &[]), 0);
+    let erased = binary(folder.path())
+        .args(["user", "erase", "7", "--messages", "remove"])
+        .output()
+        .unwrap();
+    assert!(erased.status.success(), "{erased:?}");
+    let refused = said(&import(folder.path(), &school(), &[]), 1);
+    assert!(
+        refused.contains("line 7: id is of somebody whose data was erased here"),
+        "{refused}"
+    );
+    assert!(refused.contains("line 1: senderId is 7"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_rehearsal_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    said(&import(folder.path(), &school(), &["--dry-run"]), 0);
+    let missing = binary(folder.path())
+        .args(["import", "nothing.ndjson"])
+        .output()
+        .unwrap();
+    assert!(said(&missing, 1).contains("nothing.ndjson: No such file"));
+    assert!(!folder.path().join("data").exists());
+}
+
+#[tokio::test]
+async fn notifications_come_after_those_that_are_here() {
+    let folder = tempfile::tempdir().unwrap();
+    said(&import(folder.path(), &school(), &[]), 0);
+    let older = json!({ "record": "notification", "id": 9, "userId": 7, "type": "x", "title": "T", "message": "M",
+                        "createdAt": "2024-01-01T00:00:00Z" });
+    let refused = said(&import(folder.path(), &[older], &[]), 1);
+    assert!(
+        refused.contains(
+            "line 1: createdAt is before the newest notification that this person has here"
+        ),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

@@ -177,6 +177,17 @@ async fn the_token_comes_in_several_forms() {
             assert!(joined.starts_with("40{"), "{headers:?} {connect}: {joined}");
         }
     }
+    // Of a listed page neither: it has tokens of its own.
+    let listed = TestApp::with(|c| c.server.cors_origins = vec!["https://app.example".into()]);
+    let ann_there = listed.student("ann").await;
+    let cookie_there = format!("schoolbell_session={}", ann_there.token);
+    let headers = [
+        ("cookie", cookie_there.as_str()),
+        ("origin", "https://app.example"),
+    ];
+    let poller = Poller::open_with(&listed.address, &headers).await;
+    poller.post("40").await;
+    assert!(poller.poll().await.1.starts_with("44{"));
     // Of another page a cookie says nothing, and what CONNECT says itself counts.
     let site = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-site")];
     for (headers, connect) in [(&site[..], "40"), (&header[..], r#"40{"token":"x"}"#)] {

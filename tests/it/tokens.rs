@@ -677,6 +677,30 @@ async fn claims_and_roles_as_apps_write_them() {
     ] {
         assert_eq!(role(claims).await, (id.to_owned(), json!(expected)));
     }
+    // The first claim that is there counts, also where it is none that can be a subject.
+    for id in [
+        json!({}),
+        json!([]),
+        json!(true),
+        json!(1.5),
+        json!(-1),
+        json!(""),
+        json!(9_007_199_254_740_992_u64),
+    ] {
+        let mut claims = json!({ "exp": START.seconds() + 60, "user_id": "good" });
+        claims["id"] = id.clone();
+        let answer = me(&t, &hs256(&claims, SECRET)).await;
+        answer.refused(401, "token_invalid");
+    }
+    me(
+        &t,
+        &hs256(
+            &json!({ "exp": START.seconds() + 60, "id": null, "user_id": "good" }),
+            SECRET,
+        ),
+    )
+    .await
+    .expect(200);
     // Refreshed like the name; staff is taken when somebody is made, not later.
     assert_eq!(
         role(json!({ "id": 7, "role": "student" })).await.1,

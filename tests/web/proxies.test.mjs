@@ -140,6 +140,8 @@ for (const [name, start] of Object.entries(PROXIES)) {
       await until(`connected by ${transports}`, () => one.socket.connected);
     }
     assert.deepEqual(await get("/api/courses/7", ann), { app: "/api/courses/7" });
+    assert.equal((await get("/api/v1/notifications", ann)).success, true);
+    assert.deepEqual(await get("/api/v1/courses/7", ann), { app: "/api/v1/courses/7" });
     const sent = await fetch(`${url}/api/messages/send`, {
       method: "POST",
       headers: { authorization: `Bearer ${bob}`, "content-type": "application/json" },

@@ -85,6 +85,7 @@ pub async fn audience(call: Call, Json(body): Json<AudienceBody>) -> Result<Data
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
@@ -110,6 +111,7 @@ pub async fn report(call: Call, _: Nothing) -> Result<Data<Report>> {
 #[derive(Deserialize, IntoParams)]
 pub struct RecipientsQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

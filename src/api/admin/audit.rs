@@ -13,6 +13,7 @@ use crate::store;
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

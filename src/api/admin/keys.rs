@@ -15,6 +15,7 @@ use crate::store;
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
+    #[serde(default, deserialize_with = "crate::api::input::saturating")]
     limit: Option<u32>,
 }
 

@@ -90,7 +90,8 @@ impl Session {
         let parsed = serde_json::from_str(data);
         let Object(data): Object<AuthData> = parsed.map_err(|_| unknown(CloseCode::BadFrame))?;
         let token = data.token.ok_or_else(|| unknown(CloseCode::BadToken))?;
-        if let Some(since) = data.since {
+        // Where a client comes from matters when it comes, and not with a newer token.
+        if let Some(since) = data.since.filter(|_| !self.joined()) {
             self.come_from(Cursor::since(since.as_i64())?);
         }
         let identity = auth::identity(&self.app, &token)
