@@ -454,7 +454,7 @@ fn the_shipped_file_leaves_the_base_of_links_alone() {
         "https://school.example/bell",
     );
     let environment = [(url.0.to_owned(), url.1.to_owned())];
-    let config = schoolbell::Config::load(Some(file.as_ref()), environment.into_iter()).unwrap();
+    let config = schoolbell::Config::load(Some(file.as_ref()), environment).unwrap();
     assert_eq!(config.push.message_link, "/bell/?chat={userId}");
 }
 
