@@ -19,6 +19,8 @@ const LONGEST_DELAY = 30_000;
 // A browser does not show the server's pings to a page. After this much silence the page asks, and waits this long.
 const SILENCE = 30_000;
 const PATIENCE = 10_000;
+// The page tells how far it has got, at most so often.
+const ACK_EVERY = 1_000;
 
 /** An answer of the server's that is no success: `code` is stable, `status` is HTTP's. */
 export class SchoolbellError extends Error {
@@ -51,6 +53,13 @@ class Schoolbell {
   #watching = false;
   #echo;
   #onReturn = () => this.#hurry();
+  // A page that was left may lie in the browser's cache, where nobody sees what comes.
+  #onLeave = () => this.#leave();
+  #onShow = () => this.#comeBack();
+  #left = false;
+  // Up to where the page has acknowledged, and when it does so next.
+  #acknowledged;
+  #acknowledging;
 
   constructor({ url = "", token, since, echo = false }) {
     this.#url = new URL(url || "/", globalThis.location?.origin).href.replace(/\/$/, "");
@@ -67,6 +76,8 @@ class Schoolbell {
     this.unread = undefined;
     this.upTo = undefined;
     globalThis.addEventListener?.("online", this.#onReturn);
+    globalThis.addEventListener?.("pagehide", this.#onLeave);
+    globalThis.addEventListener?.("pageshow", this.#onShow);
     globalThis.document?.addEventListener("visibilitychange", this.#onReturn);
     this.#open();
   }
@@ -151,12 +162,12 @@ class Schoolbell {
       if (this.#byCookie && error.status === 401) return this.#end({ code: LOGGED_OUT, reason: error.message });
       return this.#retry();
     }
-    if (this.state === "closed") return;
+    if (this.state === "closed" || this.#left) return;
     const since = this.#byCookie && this.seq !== undefined ? `?since=${this.seq}` : "";
     const socket = new WebSocket(`${this.#url.replace(/^http/, "ws")}/ws${since}`);
     this.#socket = socket;
     const ours = () => socket === this.#socket;
-    if (!this.#byCookie) socket.onopen = () => ours() && this.#send("auth", { token, since: this.seq });
+    if (!this.#byCookie) socket.onopen = () => ours() && this.#send("auth", { token, since: this.seq, acks: true });
     socket.onmessage = ({ data }) => ours() && this.#receive(JSON.parse(data));
     socket.onclose = (event) => ours() && this.#closed(event);
     // Connecting is a question too.
@@ -175,6 +186,7 @@ class Schoolbell {
       this.#failures = 0;
       this.#connectionId = data.connectionId;
       Object.assign(this, { userId: data.userId, unread: data.unread, upTo: data.upTo });
+      if (this.#byCookie) this.#send("auth", { acks: true });
       if (this.#watching) this.#send("watch");
       this.#setState("open");
     }
@@ -182,7 +194,36 @@ class Schoolbell {
     // Events come in order. After a `resync` the old cursor is void, also where it was the higher one.
     if (event === "resync") this.seq = data.seq;
     else if (Number.isInteger(data.seq) && !(data.seq < this.seq)) this.seq = data.seq;
+    if (event === "ack_request") return this.#acknowledge();
     if (event !== "pong") this.#tell(event, data);
+    if (Number.isInteger(data.seq) && !this.#acknowledging) this.#acknowledge();
+  }
+
+  // Tells that the page has got everything up to `seq`: at once, and again after a while if more has come.
+  #acknowledge() {
+    this.#acknowledged = this.seq;
+    this.#send("ack", { seq: this.seq });
+    clearTimeout(this.#acknowledging);
+    this.#acknowledging = setTimeout(() => {
+      this.#acknowledging = undefined;
+      if (this.#acknowledged !== this.seq) this.#acknowledge();
+    }, ACK_EVERY);
+  }
+
+  #leave() {
+    const socket = this.#socket;
+    clearTimeout(this.#timer);
+    clearInterval(this.#watch);
+    this.#timer = this.#socket = this.#connectionId = undefined;
+    this.#left = true;
+    socket?.close(1000);
+  }
+
+  #comeBack() {
+    if (!this.#left || this.state === "closed") return;
+    this.#left = false;
+    this.#setState("connecting");
+    this.#open();
   }
 
   #tell(name, data) {
@@ -224,7 +265,7 @@ class Schoolbell {
 
   // The network or the user is back: no need to wait on.
   #hurry() {
-    if (globalThis.document?.visibilityState === "hidden") return;
+    if (this.#left || globalThis.document?.visibilityState === "hidden") return;
     if (this.#timer) this.#open();
     else this.#ask();
   }
@@ -251,7 +292,10 @@ class Schoolbell {
     if (this.state === "closed") return;
     clearTimeout(this.#timer);
     clearInterval(this.#watch);
+    clearTimeout(this.#acknowledging);
     globalThis.removeEventListener?.("online", this.#onReturn);
+    globalThis.removeEventListener?.("pagehide", this.#onLeave);
+    globalThis.removeEventListener?.("pageshow", this.#onShow);
     globalThis.document?.removeEventListener("visibilitychange", this.#onReturn);
     const socket = this.#socket;
     this.#socket = undefined;

@@ -61,6 +61,8 @@ pub enum Event {
     Presence(Presence),
     Resync(Resync),
     Error(Refused),
+    /// To clients that acknowledge: has the page seen this far?
+    AckRequest(Request),
     /// To administrators who watch.
     Overview(Box<Now>),
     Pong(Empty),
@@ -207,6 +209,12 @@ pub struct Typing {
 #[derive(Debug, Clone, Serialize)]
 pub struct Resync {
     pub reason: &'static str,
+    pub seq: Seq,
+}
+
+/// Asks a client for an acknowledgement.
+#[derive(Debug, Clone, Serialize)]
+pub struct Request {
     pub seq: Seq,
 }
 

@@ -53,7 +53,7 @@ pub trait OverWebSocket: Protocol {
     fn put_ping(&mut self, out: &mut Frames);
 
     /// The peer has answered a ping frame.
-    fn pong(&mut self, payload: &[u8]);
+    fn pong(&mut self);
 }
 
 /// Frames to be written.
@@ -287,7 +287,7 @@ where
                     frame::put_pong(&mut self.wire.out.0, &payload);
                     self.wire.flush().await?;
                 }
-                Incoming::Pong(payload) => self.protocol.pong(&payload),
+                Incoming::Pong(_) => self.protocol.pong(),
                 Incoming::Close(code) => return Err(End::Peer(code.unwrap_or(NORMAL))),
             }
         }

@@ -12,7 +12,6 @@ use crate::app::App;
 use crate::hub::Packet;
 use crate::limits::seats::Seat;
 use crate::model::events::{CloseCode, Cursor};
-use crate::model::ids::Seq;
 use crate::model::object::Object;
 use crate::service::auth::Identity;
 
@@ -73,14 +72,11 @@ impl Protocol for Plain {
 impl OverWebSocket for Plain {
     const TRANSPORT: &'static str = "ws";
 
-    /// A ping that carries the seq up to which everything was written: its pong has it back.
     fn put_ping(&mut self, out: &mut Frames) {
-        out.ping(&self.session.ask().to_be_bytes());
+        out.ping(&[]);
     }
 
-    fn pong(&mut self, payload: &[u8]) {
-        if let Ok(seq) = payload.try_into() {
-            self.session.confirmed(Seq::from_be_bytes(seq));
-        }
+    fn pong(&mut self) {
+        self.session.pong();
     }
 }

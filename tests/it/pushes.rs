@@ -6,7 +6,7 @@ use schoolbell::model::users::Role;
 use schoolbell::service;
 use serde_json::{Value, json};
 
-use crate::helpers::{Device, Person, PushService, Reply, TestApp};
+use crate::helpers::{Device, Person, PushService, Reply, Socket, TestApp};
 
 const NEVER_LONG: Duration = Duration::from_millis(300);
 
@@ -280,24 +280,83 @@ async fn who_comes_back_within_the_minute_gets_no_push() {
     no_push(&service).await;
 }
 
+/// A page that acknowledges what it gets.
+async fn acknowledging(person: &Person) -> Socket {
+    let (mut socket, _) = person.connect().await;
+    let data = json!({ "token": person.token, "acks": true });
+    socket.send(json!({ "event": "auth", "data": data })).await;
+    socket
+}
+
+async fn acknowledge(socket: &mut Socket, seq: &Value) {
+    socket
+        .send(json!({ "event": "ack", "data": { "seq": seq } }))
+        .await;
+}
+
 #[tokio::test]
-async fn what_a_pong_has_confirmed_is_not_pushed_when_the_link_ends() {
+async fn what_a_page_has_acknowledged_is_not_pushed_when_the_link_ends() {
     let (t, service, ann, bob, _) = setting().await;
-    let (mut socket, _) = bob.connect().await;
-    let message = ann.write(&bob, "hello").await;
+    let mut socket = acknowledging(&bob).await;
+    let first = ann.write(&bob, "hello").await;
     socket.expect("new_message").await;
-    // Five seconds after an event the server asks whether it came; reading answers.
+    acknowledge(&mut socket, &first["seq"]).await;
+    ann.write(&bob, "and more").await;
+    socket.expect("new_message").await;
+    // It is asked for what it has not acknowledged.
     timers(Duration::from_secs(6)).await;
-    let read = tokio::time::timeout(Duration::from_secs(1), socket.next()).await;
-    assert!(read.is_err(), "nothing but a ping came");
-    let seq = message["seq"].as_i64().unwrap();
-    let reach = t.app.hub.promise(bob.user.key, seq);
-    assert_eq!(reach, schoolbell::hub::Reach::Connected);
+    let asked = socket.expect("ack_request").await;
+    acknowledge(&mut socket, &asked["seq"]).await;
+    // More than was written is no more than that.
+    acknowledge(&mut socket, &json!(99_999)).await;
+    socket.expect_nothing().await;
+    let last = ann.write(&bob, "the last").await;
+    socket.expect("new_message").await;
+    assert!(last["seq"].as_i64() < Some(99_999));
     drop(socket);
     gone(&t, &bob).await;
     timers(Duration::from_secs(21)).await;
     timers(Duration::from_secs(41)).await;
+    assert_eq!(service.next().await.payload["message"], "the last");
+    t.drained().await;
     no_push(&service).await;
+}
+
+/// A browser answers pings for a page that it has frozen.
+#[tokio::test]
+async fn a_pong_is_no_page() {
+    let (t, service, ann, bob, _) = setting().await;
+    let (mut socket, _) = bob.connect().await;
+    ann.write(&bob, "hello").await;
+    socket.expect("new_message").await;
+    timers(Duration::from_secs(26)).await;
+    let read = tokio::time::timeout(Duration::from_secs(1), socket.next()).await;
+    assert!(read.is_err(), "nothing but a ping came, and was answered");
+    drop(socket);
+    gone(&t, &bob).await;
+    timers(Duration::from_secs(21)).await;
+    timers(Duration::from_secs(41)).await;
+    assert_eq!(service.next().await.payload["message"], "hello");
+}
+
+#[tokio::test]
+async fn a_page_that_acknowledges_no_more_is_not_there() {
+    let (t, service, ann, bob, _) = setting().await;
+    let mut socket = acknowledging(&bob).await;
+    socket.expect_nothing().await;
+    ann.write(&bob, "to a frozen page").await;
+    socket.expect("new_message").await;
+    timers(Duration::from_secs(6)).await;
+    socket.expect("ack_request").await;
+    // Its browser answers pings all the same.
+    timers(Duration::from_secs(20)).await;
+    let read = tokio::time::timeout(Duration::from_millis(200), socket.next()).await;
+    assert!(read.is_err());
+    timers(Duration::from_secs(20)).await;
+    gone(&t, &bob).await;
+    timers(Duration::from_secs(21)).await;
+    timers(Duration::from_secs(41)).await;
+    assert_eq!(service.next().await.payload["message"], "to a frozen page");
 }
 
 /// What a stop or a crash of the server has cut: committed, left to a socket, confirmed by nobody.
@@ -306,12 +365,12 @@ async fn what_was_not_confirmed_before_a_restart_is_pushed_after_it() {
     let (t, service, ann, bob, _) = setting().await;
     let carol = t.student("carol").await;
     t.subscribe(&service, &carol, "carols").await;
-    let (mut socket, _) = bob.connect().await;
+    let mut socket = acknowledging(&bob).await;
     let (_carols, _) = carol.connect().await;
-    ann.write(&bob, "confirmed").await;
+    let confirmed = ann.write(&bob, "confirmed").await;
     socket.expect("new_message").await;
-    timers(Duration::from_secs(6)).await;
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.next()).await;
+    acknowledge(&mut socket, &confirmed["seq"]).await;
+    socket.expect_nothing().await;
     service::pushes::save_confirmed(&t.app).await.unwrap();
     ann.write(&bob, "not confirmed").await;
     ann.write(&carol, "she is back already").await;

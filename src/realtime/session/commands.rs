@@ -1,13 +1,13 @@
-//! What a client may say once the framing is off: `auth`, `typing`, `ping`, and `watch` of administrators.
+//! What a client may say once the framing is off: `auth`, `ack`, `typing`, `ping`, and `watch` of administrators.
 
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Phase, Session, Step, close_code};
+use super::{Phase, Session, Shows, Step, close_code};
 use crate::error::{Error, Forbidden, Unauthorized};
 use crate::hub::Packet;
 use crate::model::events::{CloseCode, Cursor, Empty, Event, Refused};
-use crate::model::ids::{IdText, UserId};
+use crate::model::ids::{IdText, Seq, UserId};
 use crate::model::object::Object;
 use crate::model::users::Role;
 use crate::service::{auth, presence};
@@ -46,9 +46,20 @@ impl Refusal {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct AuthData {
     token: Option<String>,
     since: Option<serde_json::Value>,
+    /// Whether this client acknowledges.
+    #[serde(default)]
+    acks: bool,
+    /// Whose page it is.
+    user_id: Option<IdText>,
+}
+
+#[derive(Deserialize)]
+struct AckData {
+    seq: Seq,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +74,12 @@ impl Session {
     /// # Errors
     /// [`Refusal`], for what is none as well.
     pub async fn take(&mut self, command: &str, data: &str) -> Result<Vec<Packet>, Refusal> {
+        if command == "ack" {
+            return self.take_ack(data).map(|()| Vec::new());
+        }
+        if let Some(seq) = self.written.frame(None) {
+            self.confirmed(seq);
+        }
         match (command, &self.phase) {
             ("ping", _) => Ok(vec![Packet::new(&Event::Pong(Empty {}))]),
             ("auth", _) => self.take_auth(data).await,
@@ -76,7 +93,7 @@ impl Session {
                 Ok(Vec::new())
             }
             _ => {
-                let why = "is none of auth, typing, ping and watch";
+                let why = "is none of auth, ack, typing, ping and watch";
                 Err(Refusal::Unknown(Error::invalid("event", why), None))
             }
         }
@@ -89,7 +106,18 @@ impl Session {
         };
         let parsed = serde_json::from_str(data);
         let Object(data): Object<AuthData> = parsed.map_err(|_| unknown(CloseCode::BadFrame))?;
-        let token = data.token.ok_or_else(|| unknown(CloseCode::BadToken))?;
+        let token = match data.token {
+            Some(token) => token,
+            // The page of somebody whom the handshake's cookie named. Over Socket.IO, apps have an `auth` of their own.
+            None if self.joined()
+                && !self.written.by_heartbeat()
+                && (data.acks || data.user_id.is_some()) =>
+            {
+                self.take_page(data.acks, data.user_id)?;
+                return Ok(Vec::new());
+            }
+            None => return Err(unknown(CloseCode::BadToken)),
+        };
         // Where a client comes from matters when it comes, and not with a newer token.
         if let Some(since) = data.since.filter(|_| !self.joined()) {
             self.come_from(Cursor::since(since.as_i64())?);
@@ -97,7 +125,32 @@ impl Session {
         let identity = auth::identity(&self.app, &token)
             .await
             .map_err(close_code)?;
-        Ok(self.authenticate(identity).await?)
+        let packets = self.authenticate(identity).await?;
+        self.take_page(data.acks, data.user_id)?;
+        Ok(packets)
+    }
+
+    /// What a page says of itself. Another person's has no business on this connection.
+    fn take_page(&mut self, acks: bool, user_id: Option<IdText>) -> Result<(), CloseCode> {
+        if let (Some(IdText(id)), Phase::Joined { identity, .. }) = (user_id, &self.phase)
+            && identity.user.id().as_str() != id
+        {
+            return Err(CloseCode::BadToken);
+        }
+        if acks {
+            self.written.shown_by(Shows::Frames);
+        }
+        Ok(())
+    }
+
+    fn take_ack(&mut self, data: &str) -> Result<(), Refusal> {
+        let Ok(Object(AckData { seq })) = serde_json::from_str(data) else {
+            let why = "must be {\"seq\": integer}";
+            return Err(Refusal::Unknown(Error::invalid("data", why), None));
+        };
+        let confirmed = self.written.frame(Some(seq));
+        confirmed.into_iter().for_each(|seq| self.confirmed(seq));
+        Ok(())
     }
 
     async fn take_typing(&mut self, data: &str) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@
 //! meanwhile with a seq after the snapshot's.
 
 mod commands;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::error::{Error, Unauthorized};
 use crate::hub::{Drained, Inbox, Packet};
 use crate::limits::rates::Kind;
 use crate::limits::seats::Seat;
-use crate::model::events::{CloseCode, Connected, Cursor, Event, Resync};
+use crate::model::events::{CloseCode, Connected, Cursor, Event, Request, Resync};
 use crate::model::ids::{Seq, UserKey};
 use crate::service::auth::Identity;
 use crate::service::users;
@@ -26,13 +27,13 @@ use crate::store::replay::{self, Missed, Snapshot};
 
 /// How long a socket may be silent about who it is.
 const AUTH_TIME: Duration = Duration::from_secs(10);
-/// How soon after an event the peer is asked whether it came.
-const ASK_AFTER: Duration = Duration::from_secs(5);
 
 /// What to do after a frame or a tick: events to send, or the end.
 pub type Step = Result<Vec<Packet>, CloseCode>;
 
 pub use commands::Refusal;
+pub use written::Shows;
+use written::Written;
 
 /// A socket's state.
 pub struct Session {
@@ -43,10 +44,7 @@ pub struct Session {
     since: Option<Cursor>,
     phase: Phase,
     typing: TypingGate,
-    /// The highest seq that was written to this socket; what is before the first stands in `connected`.
-    sent: Seq,
-    /// Since when something was written of which nobody has asked yet whether it came.
-    unasked: Option<Instant>,
+    written: Written,
 }
 
 enum Phase {
@@ -75,8 +73,7 @@ impl Session {
                 until: Instant::now() + AUTH_TIME,
             },
             typing: TypingGate::default(),
-            sent: 0,
-            unasked: None,
+            written: Written::default(),
             app,
         }
     }
@@ -121,8 +118,13 @@ impl Session {
         };
         Cursor {
             epoch,
-            seq: self.sent,
+            seq: self.written.sent(),
         }
+    }
+
+    /// What shows that the client has got what was written to it.
+    pub fn shown_by(&mut self, shows: Shows) {
+        self.written.shown_by(shows);
     }
 
     /// Resolves when the server stops, or gives the place to another, while it is not known yet who this is; the hub tells
@@ -144,7 +146,12 @@ impl Session {
             Phase::Waiting { until } => *until,
             Phase::Joined { expires, .. } => *expires,
         };
-        self.typing.deadline().map_or(own, |typing| own.min(typing))
+        let due = [
+            self.typing.deadline(),
+            self.written.request_at(),
+            self.written.silent_at(),
+        ];
+        due.into_iter().flatten().fold(own, Instant::min)
     }
 
     /// Does what is due.
@@ -157,7 +164,15 @@ impl Session {
             }
             _ => {}
         }
-        Ok(self.relay_due_typing(now).await)
+        if self.written.silent_at().is_some_and(|at| at <= now) {
+            return Err(CloseCode::Silent);
+        }
+        let mut packets = self.relay_due_typing(now).await;
+        if self.written.request_at().is_some_and(|at| at <= now) {
+            let seq = self.written.ask();
+            packets.push(Packet::new(&Event::AckRequest(Request { seq })));
+        }
+        Ok(packets)
     }
 
     /// Somebody whose token holds is on the line: they join, or, having joined, go on with a newer token.
@@ -292,7 +307,8 @@ impl Session {
         let cursor = self.since.as_ref().filter(|_| complete);
         let seq = cursor.map_or(snapshot.seq, |cursor| cursor.seq);
         (*seen, *epoch) = (snapshot.seq, snapshot.epoch.into());
-        (*resumed, self.sent) = (cursor.is_some(), seq);
+        *resumed = cursor.is_some();
+        self.written.begin_at(seq);
         let connected = Event::Connected(Connected {
             user_id: identity.user.id().clone(),
             connection_id: self.inbox.id().to_string(),
@@ -325,26 +341,32 @@ impl Session {
     pub fn delivered(&mut self, packet: &Packet) {
         self.app.metrics.events_delivered.inc();
         if let Some(seq) = packet.seq {
-            self.sent = self.sent.max(seq);
-            self.unasked.get_or_insert_with(Instant::now);
+            self.written.note(seq, Instant::now());
         }
     }
 
-    /// When the peer is to be asked whether what was written has come.
+    /// When the peer is to be asked by the heartbeat, out of turn, whether what was written has come.
     pub fn ask_at(&self) -> Option<Instant> {
-        self.unasked.map(|since| since + ASK_AFTER)
+        self.written.ask_at()
     }
 
     /// The question: whoever answers with it has seen everything that was written so far.
     pub fn ask(&mut self) -> Seq {
-        self.unasked = None;
-        self.sent
+        self.written.ask()
     }
 
-    /// The peer has answered with `seq`.
+    /// The peer has answered a ping of the protocol.
+    pub fn pong(&mut self) {
+        if let Some(seq) = self.written.pong(Instant::now()) {
+            self.confirmed(seq);
+        }
+    }
+
+    /// The peer has got everything up to `seq`, as far as that was written.
     pub fn confirmed(&self, seq: Seq) {
         if let Phase::Joined { identity, .. } = &self.phase {
-            self.app.hub.confirm(identity.user.key, seq.min(self.sent));
+            let seq = seq.min(self.written.sent());
+            self.app.hub.confirm(identity.user.key, seq);
         }
     }
 }

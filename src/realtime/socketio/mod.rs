@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::engineio::{self, MESSAGE, PING};
-use super::session::{Refusal, Session, Step, close_code};
+use super::session::{Refusal, Session, Shows, Step, close_code};
 use super::websocket::{self, Frames, OverWebSocket, Wire};
 use super::{End, Farewell, NORMAL, Out, Protocol, Received};
 use crate::app::App;
@@ -112,8 +112,10 @@ struct Acknowledged<'a> {
 
 impl SocketIo {
     pub(super) fn new(app: App, seat: Option<Arc<Seat>>, token: Option<String>) -> Self {
+        let mut session = Session::new(app.clone(), seat);
+        session.shown_by(Shows::Heartbeat);
         SocketIo {
-            session: Session::new(app.clone(), seat),
+            session,
             token,
             cursor: app.config.socketio.cursor,
             asked: VecDeque::new(),
@@ -151,6 +153,7 @@ impl SocketIo {
             Body::Connect(_) => Err(CloseCode::BadFrame),
             Body::Disconnect => {
                 self.session = self.session.anew();
+                self.session.shown_by(Shows::Heartbeat);
                 // The pongs that are still to come are of pings before.
                 self.asked.iter_mut().for_each(|seq| *seq = 0);
                 Ok(Vec::new())
@@ -375,5 +378,5 @@ impl OverWebSocket for SocketIo {
         self.ask(out);
     }
 
-    fn pong(&mut self, _payload: &[u8]) {}
+    fn pong(&mut self) {}
 }
