@@ -1,5 +1,7 @@
 //! Pushes: what waits to be sent, what came of it, and what an admin is shown of that.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -61,6 +63,8 @@ pub struct DuePush {
     /// Seconds, from `created_at`.
     pub ttl: u32,
     pub created_at: Time,
+    /// When the device subscribed.
+    pub subscribed_at: Time,
     pub due_at: Time,
     /// How often it was sent in vain.
     pub tries: u32,
@@ -118,6 +122,10 @@ pub enum Settlement {
     Retry(Time, Failure),
     /// The service takes nothing before this time; the push itself is as good as before.
     Throttled(Time, Failure),
+    /// The service wants fewer pushes to this device, and none for this long, if it says.
+    DeviceThrottled(Option<Duration>, Failure),
+    /// The service knows the device by another key than ours.
+    OtherKey(Failure),
     /// The service does not take our key or contact, until this time at least.
     Refused(Time, Failure),
     /// It will never be taken.

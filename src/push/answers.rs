@@ -37,6 +37,8 @@ pub struct Circumstances<'a> {
     pub tries: u32,
     /// Whether the service has lately taken a push signed in the same way: then a refusal is about this subscription.
     pub trusted: bool,
+    /// Whether the device subscribed less than a minute ago.
+    pub is_new: bool,
     /// 0 to 1, to spread the next tries.
     pub jitter: f64,
 }
@@ -53,27 +55,39 @@ pub fn settle(answer: Result<Answer, String>, at: Circumstances) -> Settlement {
     };
     match answer.status {
         200..=299 => Settlement::Sent,
+        // Services have been seen to know a new subscription a moment late.
+        404 | 410 if at.is_new && at.tries == 0 => at.retry(answer.retry_after, failure),
         404 | 410 => Settlement::Gone,
-        429 => at.throttled(answer.retry_after, failure),
-        // Microsoft's way of saying 429; elsewhere it means that the push can never be taken.
-        406 if at.host.ends_with(".notify.windows.com") => {
+        // Microsoft says when it means all of our pushes; RFC 8030 leaves open whom a 429 is about.
+        406 | 429 if at.is_microsoft() && failure.text.contains("appthrottled") => {
             at.throttled(answer.retry_after, failure)
         }
-        401 | 403 if at.trusted || is_other_key(&failure.text) => {
-            at.retry(answer.retry_after, failure)
-        }
+        429 => Settlement::DeviceThrottled(asked(answer.retry_after), failure),
+        // Microsoft's way of saying 429; elsewhere it means that the push can never be taken.
+        406 if at.is_microsoft() => Settlement::DeviceThrottled(asked(answer.retry_after), failure),
+        400 | 401 | 403 if is_other_key(&failure.text) => Settlement::OtherKey(failure),
+        401 | 403 if at.trusted => at.retry(answer.retry_after, failure),
         401 | 403 => Settlement::Refused(at.after(REFUSAL), failure),
         408 | 500..=599 => at.retry(answer.retry_after, failure),
         _ => Settlement::Dead(failure),
     }
 }
 
+/// What a service asks for, within what it may.
+fn asked(wait: Option<Duration>) -> Option<Duration> {
+    wait.map(|wait| wait.min(LONGEST_THROTTLE))
+}
+
 impl Circumstances<'_> {
+    fn is_microsoft(&self) -> bool {
+        self.host.ends_with(".notify.windows.com")
+    }
+
     fn after(&self, wait: Duration) -> Time {
         Time(self.now.0 + wait.as_millis() as i64)
     }
 
-    fn throttled(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
+    pub fn throttled(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
         let wait = asked
             .unwrap_or(THROTTLE)
             .clamp(Duration::from_secs(1), LONGEST_THROTTLE);
@@ -93,7 +107,14 @@ impl Circumstances<'_> {
 
 /// Whether a service says that the subscription was made for another key than ours: then it is not us whom it refuses.
 fn is_other_key(text: &str) -> bool {
-    text.contains("VapidPkHashMismatch") || text.contains("do not correspond")
+    // Apple's, Google's and Mozilla's words.
+    [
+        "VapidPkHashMismatch",
+        "do not correspond",
+        "public key mismatch",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 /// What a failure means, and what an administrator can do about it.
@@ -112,7 +133,7 @@ pub fn advice(host: &str, failure: &Failure) -> String {
                 "{who} refuses the contact address: set push.subject to a real mailto: or https: address. If it is one, check this server's clock."
             )
         }
-        Some(401 | 403) if is_other_key(text) => {
+        Some(400 | 401 | 403) if is_other_key(text) => {
             format!(
                 "{who} knows the subscription by another key: the VAPID keys were changed. The device subscribes again when its person next opens the app."
             )
@@ -145,6 +166,7 @@ mod tests {
             now: NOW,
             tries,
             trusted: false,
+            is_new: false,
             jitter: 0.0,
         }
     }
@@ -178,15 +200,14 @@ mod tests {
             (answer(202, None), Sent),
             (answer(404, None), Gone),
             (answer(410, None), Gone),
-            (answer(429, None), Throttled(in_seconds(60), failure(429))),
+            (answer(429, None), DeviceThrottled(None, failure(429))),
             (
                 answer(429, Some(120)),
-                Throttled(in_seconds(120), failure(429)),
+                DeviceThrottled(Some(Duration::from_secs(120)), failure(429)),
             ),
-            (answer(429, Some(0)), Throttled(in_seconds(1), failure(429))),
             (
                 answer(429, Some(1 << 40)),
-                Throttled(in_seconds(3_600), failure(429)),
+                DeviceThrottled(Some(LONGEST_THROTTLE), failure(429)),
             ),
             (answer(401, None), Refused(in_seconds(300), failure(401))),
             (answer(403, None), Refused(in_seconds(300), failure(403))),
@@ -212,8 +233,55 @@ mod tests {
 
     #[test]
     fn microsoft_says_406_for_too_many() {
-        let settled = settle(answer(406, Some(30)), at("db5p.notify.windows.com", 0));
-        assert_eq!(settled, Settlement::Throttled(in_seconds(30), failure(406)));
+        let edge = at("db5p.notify.windows.com", 0);
+        let asked = Some(Duration::from_secs(30));
+        assert_eq!(
+            settle(answer(406, Some(30)), edge),
+            Settlement::DeviceThrottled(asked, failure(406))
+        );
+        // And when it means every device of ours.
+        let all = Ok(Answer {
+            status: 406,
+            retry_after: Some(Duration::from_secs(900)),
+            text: "appthrottled".into(),
+        });
+        assert!(
+            matches!(settle(all, edge), Settlement::Throttled(until, _) if until == in_seconds(900))
+        );
+    }
+
+    #[test]
+    fn a_subscription_for_another_key_is_stopped_and_no_one_else() {
+        for (status, text) in [
+            (400, "{\"reason\":\"VapidPkHashMismatch\"}"),
+            (401, "VAPID public key mismatch"),
+            (
+                403,
+                "the VAPID credentials in the authorization header do not correspond to the credentials used to create the subscriptions.",
+            ),
+        ] {
+            let answer = Ok(Answer {
+                status,
+                retry_after: None,
+                text: text.into(),
+            });
+            let settled = settle(answer, at(FCM, 0));
+            assert!(matches!(settled, Settlement::OtherKey(_)), "{settled:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_subscription_that_is_gone_is_tried_once_more() {
+        let new = Circumstances {
+            is_new: true,
+            ..at(FCM, 0)
+        };
+        assert_eq!(
+            settle(answer(410, None), new),
+            Settlement::Retry(in_seconds(5), failure(410))
+        );
+        let again = Circumstances { tries: 1, ..new };
+        assert_eq!(settle(answer(410, None), again), Settlement::Gone);
     }
 
     #[test]

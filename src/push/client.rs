@@ -87,6 +87,16 @@ pub async fn answer(mut response: Response, now: Time) -> Answer {
         .headers()
         .get("retry-after")
         .and_then(|value| retry_after(value.to_str().ok()?, now));
+    // Microsoft says why in headers, and nothing in the body.
+    let said = [
+        "x-wns-status",
+        "x-wns-notificationstatus",
+        "x-wns-error-description",
+    ]
+    .iter()
+    .filter_map(|name| response.headers().get(*name)?.to_str().ok())
+    .collect::<Vec<_>>()
+    .join("; ");
     let mut body = Vec::new();
     while body.len() < READ
         && let Ok(Some(chunk)) = response.chunk().await
@@ -94,10 +104,14 @@ pub async fn answer(mut response: Response, now: Time) -> Answer {
         let room = READ - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
+    let body = printable(&String::from_utf8_lossy(&body));
     Answer {
         status,
         retry_after,
-        text: printable(&String::from_utf8_lossy(&body)),
+        text: match body.is_empty() {
+            true => printable(&said),
+            false => body,
+        },
     }
 }
 

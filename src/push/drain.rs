@@ -25,6 +25,9 @@ const PER_SERVICE: usize = 16;
 const IN_ALL: usize = 64;
 /// Pushes that are read at a time for one service: few, so that what is read or muted meanwhile is hardly ever sent.
 const READ: usize = PER_SERVICE;
+/// So many devices of a service that are throttled within this time are all of ours.
+const SEVERAL: usize = 3;
+const SEVERAL_WITHIN: Duration = Duration::from_secs(60);
 /// The furthest ahead that a pause may end.
 const LONGEST_PAUSE: Duration = answers::LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
@@ -43,9 +46,11 @@ pub async fn work(app: App) {
         Ok(sender) => Arc::new(sender),
         Err(error) => return tracing::error!(error, "nothing can be pushed"),
     };
-    let resumed = app
-        .store
-        .write(|tx| Ok((push_services::resume_refused(tx)?, Vec::new())));
+    let vapid = app.vapid.clone();
+    let resumed = app.store.write(move |tx| {
+        push_services::resume_refused(tx, &vapid.public)?;
+        Ok(((), Vec::new()))
+    });
     if let Err(error) = resumed.await {
         tracing::warn!(%error, "paused push services stay paused");
     }
@@ -70,6 +75,8 @@ struct Drain {
     busy: HashSet<SubscriptionKey>,
     /// Services that are to be left alone, of which the database may not know yet.
     paused: HashMap<ServiceKey, Pause>,
+    /// The devices that each service has lately throttled, and when.
+    throttled: HashMap<ServiceKey, HashMap<SubscriptionKey, Instant>>,
     done: Vec<Settled>,
     settling: Option<JoinHandle<(Vec<Settled>, Result<()>)>>,
     /// Services of which not all that is due was read.
@@ -91,6 +98,7 @@ impl Drain {
             in_flight: HashMap::new(),
             busy: HashSet::new(),
             paused: HashMap::new(),
+            throttled: HashMap::new(),
             done: Vec::new(),
             settling: None,
             more: HashSet::new(),
@@ -213,6 +221,7 @@ impl Drain {
             if let Some(in_flight) = self.in_flight.get_mut(&settled.service) {
                 *in_flight -= 1;
             }
+            let settled = self.judge(settled);
             match &settled.settlement {
                 Settlement::Throttled(until, _) => self.pause(settled.service, *until, false),
                 Settlement::Refused(until, _) => self.pause(settled.service, *until, true),
@@ -227,6 +236,28 @@ impl Drain {
             }
             self.count(&settled);
             self.done.push(settled);
+        }
+    }
+
+    /// A service that throttles several devices within a minute means us: then it is left alone as a whole.
+    fn judge(&mut self, settled: Settled) -> Settled {
+        let Settlement::DeviceThrottled(asked, failure) = settled.settlement else {
+            return settled;
+        };
+        let now = Instant::now();
+        let throttled = self.throttled.entry(settled.service).or_default();
+        throttled.retain(|_, since| now.duration_since(*since) < SEVERAL_WITHIN);
+        throttled.insert(settled.key.subscription, now);
+        let settlement = if throttled.len() < SEVERAL {
+            Settlement::DeviceThrottled(asked, failure)
+        } else {
+            let wait = asked.unwrap_or(answers::THROTTLE);
+            let until = Time(self.app.now().0 + wait.as_millis() as i64);
+            Settlement::Throttled(until, failure)
+        };
+        Settled {
+            settlement,
+            ..settled
         }
     }
 
@@ -283,7 +314,8 @@ impl Drain {
             Settlement::Sent => "sent",
             Settlement::Gone => "gone",
             Settlement::Retry(..) => "retried",
-            Settlement::Throttled(..) => "throttled",
+            Settlement::Throttled(..) | Settlement::DeviceThrottled(..) => "throttled",
+            Settlement::OtherKey(_) => "other_key",
             Settlement::Refused(..) => "refused",
             Settlement::Dead(_) => "dead",
             Settlement::Expired => "expired",

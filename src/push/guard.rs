@@ -15,6 +15,8 @@ use crate::model::text::is_host_name;
 const KNOWN: &[(&str, &str)] = &[
     ("fcm.googleapis.com", "Google (Chrome, Android)"),
     ("android.googleapis.com", "Google (Chrome, Android)"),
+    // Builds without Google's branding: Chromium of Linux distributions, Chrome's early channels.
+    ("jmt17.google.com", "Google (Chromium)"),
     (".push.services.mozilla.com", "Mozilla (Firefox)"),
     (".push.apple.com", "Apple (Safari, iPhone)"),
     (".notify.windows.com", "Microsoft (Edge)"),
@@ -80,9 +82,9 @@ pub fn check(config: &config::Push, endpoint: &Endpoint) -> Result<()> {
     if allowed.any(|pattern| is_of(host, pattern)) {
         Ok(())
     } else {
-        refuse(
-            "is not of a push service that is known here; an administrator can add its host to push.endpoint_hosts",
-        )
+        refuse(&format!(
+            "is of {host}, which is no push service that is known here; an administrator can add it to push.endpoint_hosts"
+        ))
     }
 }
 
@@ -136,6 +138,7 @@ mod tests {
     fn browsers_push_services_are_known() {
         for good in [
             "https://fcm.googleapis.com/fcm/send/abc:def",
+            "https://jmt17.google.com/fcm/send/abc",
             "https://updates.push.services.mozilla.com/wpush/v2/abc",
             "https://web.push.apple.com/QAbc",
             "https://wns2-par02p.notify.windows.com/w/?token=abc%3d",

@@ -16,6 +16,8 @@ use crate::model::pushes::{DuePush, Failure, ServiceKey, Settlement, Subject};
 use crate::model::subscriptions::Endpoint;
 use crate::model::time::{Clock, Time};
 
+/// How long a subscription is new, in milliseconds.
+const NEW: i64 = 60_000;
 /// For how long a push that was taken shows that a service accepts our key and contact, in seconds.
 const TRUST: i64 = 3_600;
 
@@ -76,6 +78,7 @@ impl Sender {
                 now,
                 tries: push.tries,
                 trusted: self.trusts_us(push.service, now),
+                is_new: now.0 - push.subscribed_at.0 < NEW,
                 jitter: jitter(),
             },
         );
@@ -143,6 +146,11 @@ impl Sender {
             .body(payload.content);
         if let Some(urgency) = message.urgency {
             request = request.header("urgency", urgency.to_string());
+        }
+        // Microsoft takes no push that it may not keep, unless it is told so.
+        let host = endpoint.url().host_str().unwrap_or_default();
+        if message.ttl == 0 && guard::owner(host) == "Microsoft" {
+            request = request.header("x-wns-cache-policy", "no-cache");
         }
         for (name, value) in payload.crypto_headers {
             request = request.header(name, value);

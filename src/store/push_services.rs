@@ -1,6 +1,7 @@
 //! What came of pushes: by push service, by subscription, and the dead letters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
@@ -10,6 +11,9 @@ use crate::model::ids::UserId;
 use crate::model::pushes::{Failure, ServiceKey, Settled, Settlement, SubscriptionStates};
 use crate::model::time::Time;
 
+/// How long a device whose service wants fewer pushes is left alone at first, and at most.
+const THROTTLE: Duration = Duration::from_secs(60);
+const LONGEST_THROTTLE: Duration = Duration::from_secs(3_600);
 /// How old the time of the last success may become before it is written again, in milliseconds: most pushes write nothing
 /// to their subscription.
 const SUCCESS_AGE: i64 = 60_000;
@@ -42,6 +46,16 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
                 pause(tx, one.service, *until, "throttled")?;
                 // Others first: it may be this one's own fault.
                 put_off(tx, one, *until, 0)?;
+            }
+            Settlement::DeviceThrottled(asked, failure) => {
+                failed(tx, one, failure)?;
+                pause_device(tx, one, *asked)?;
+            }
+            Settlement::OtherKey(failure) => {
+                failed(tx, one, failure)?;
+                stages::set_failed(tx, &one.key, one.service, "refused")?;
+                bury(tx, one, 1, failure)?;
+                stop_device(tx, one)?;
             }
             Settlement::Refused(until, failure) => {
                 failed(tx, one, failure)?;
@@ -111,10 +125,34 @@ fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
 fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
     finish(tx, one)?;
     stages::set_pushed(tx, &one.key)?;
-    let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL
+    let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL, throttled = 0, paused_until = NULL
                WHERE key = ?1 AND (failing_since IS NOT NULL OR coalesce(last_success_at, 0) <= ?2 - ?3)";
     let params = [one.key.subscription.0, tx.now.0, SUCCESS_AGE];
     run(tx, sql, params).map(drop)
+}
+
+/// Puts off everything for the device: as long as its service asks for, and each time in a row for twice as long as the time before.
+fn pause_device(tx: &WriteTx, one: &Settled, asked: Option<Duration>) -> Result<()> {
+    let [user, _, subscription] = row(one);
+    let sql = "UPDATE push_subscriptions SET throttled = throttled + 1 WHERE key = ?1 RETURNING throttled";
+    let times: Option<i64> = first(tx, sql, [subscription], |row| row.get(0))?;
+    let doubled = THROTTLE.saturating_mul(1 << (times.unwrap_or(1).clamp(1, 8) - 1));
+    let wait = doubled.max(asked.unwrap_or_default()).min(LONGEST_THROTTLE);
+    let until = tx.now.0 + wait.as_millis() as i64;
+    let sql = "UPDATE push_subscriptions SET paused_until = ?2 WHERE key = ?1";
+    run(tx, sql, [subscription, until])?;
+    let sql = "UPDATE push_outbox SET due_at = max(due_at, ?3)
+               WHERE user_key = ?1 AND subscription_key = ?2 AND due_at IS NOT NULL";
+    run(tx, sql, [user, subscription, until]).map(drop)
+}
+
+/// Pushes nothing more to the device, of what waits neither.
+fn stop_device(tx: &WriteTx, one: &Settled) -> Result<()> {
+    let [user, _, subscription] = row(one);
+    let sql = "UPDATE push_subscriptions SET stopped_at = ?2 WHERE key = ?1";
+    run(tx, sql, [subscription, tx.now.0])?;
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND subscription_key = ?2 AND due_at IS NOT NULL";
+    run(tx, sql, [user, subscription]).map(drop)
 }
 
 /// The rows that wait for the subscription go with it.
@@ -159,8 +197,18 @@ fn bury(tx: &WriteTx, one: &Settled, tried: i64, failure: &Failure) -> Result<()
     finish(tx, one)
 }
 
-/// After a restart: a key or a contact that was refused may have been mended.
-pub fn resume_refused(connection: &Connection) -> Result<()> {
+/// After a restart: a key or a contact that was refused may have been mended. With another key, devices that knew another one than
+/// the last may know this one.
+pub fn resume_refused(connection: &Connection, public_key: &str) -> Result<()> {
+    let sql = "INSERT INTO meta (name, value) VALUES ('vapid_public_key', ?1)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+    if run(connection, sql, [public_key])? > 0 {
+        run(
+            connection,
+            "UPDATE push_subscriptions SET stopped_at = NULL",
+            [],
+        )?;
+    }
     let sql = "UPDATE push_services SET paused_until = NULL, paused_for = NULL WHERE paused_for = 'refused'";
     run(connection, sql, []).map(drop)
 }

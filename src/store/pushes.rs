@@ -24,6 +24,12 @@ const INSERT: &str =
     "INSERT INTO push_outbox (subscription_key, service_key, user_key, kind, object_key, seq,
                                                urgency, ttl, created_at, due_at)";
 
+/// When a push is due that is queued at `now`: at once, unless the device's service wants none yet. No pause is longer than an hour:
+/// one that seems so was made by a clock that has been set since.
+fn due_at(now: &str) -> String {
+    format!("max({now}, iif(s.paused_until <= {now} + 3600000, s.paused_until, 0))")
+}
+
 /// Puts one push for each of the user's subscriptions into the outbox, due now, and returns how many those are.
 /// `covered`: nothing before this seq is in doubt.
 pub fn queue(
@@ -58,9 +64,10 @@ fn trim(tx: &WriteTx, user: UserKey) -> Result<()> {
 fn queue_message(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
     let sql = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?3,
-                         m.created_at, ?4
+                         m.created_at, {DUE}
          FROM push_subscriptions s JOIN messages m ON m.seq = ?2
-         WHERE s.user_key = ?1"
+         WHERE s.user_key = ?1 AND s.stopped_at IS NULL",
+        DUE = due_at("?4")
     );
     run(tx, &sql, [user.0, seq, MESSAGE_TTL.into(), tx.now.0])
 }
@@ -72,9 +79,10 @@ fn queue_notification(
     seq: Seq,
 ) -> Result<usize> {
     let sql = format!(
-        "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, ?2, n.urgency, n.ttl, n.created_at, ?4
+        "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, ?2, n.urgency, n.ttl, n.created_at, {DUE}
          FROM push_subscriptions s JOIN notifications n ON n.key = ?3
-         WHERE s.user_key = ?1"
+         WHERE s.user_key = ?1 AND s.stopped_at IS NULL",
+        DUE = due_at("?4")
     );
     run(tx, &sql, [user.0, seq, key.0, tx.now.0])
 }
@@ -95,14 +103,15 @@ fn queue_test(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
 pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Result<usize> {
     let messages = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?4,
-                         m.created_at, ?5
+                         m.created_at, {DUE}
          FROM push_subscriptions s
          CROSS JOIN conversation_members c ON c.user_key = s.user_key AND c.unread_count > 0
          CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key
               AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3 AND m.created_at + ?4 * 1000 > ?5
-         WHERE s.user_key = ?1 AND c.last_seq > max(?2, s.covered_seq)
+         WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND c.last_seq > max(?2, s.covered_seq)
          ORDER BY m.seq DESC LIMIT ?6
-         ON CONFLICT DO NOTHING"
+         ON CONFLICT DO NOTHING",
+        DUE = due_at("?5")
     );
     // As many as each of all their subscriptions may have.
     let limit = MAX_WAITING * super::subscriptions::MAX;
@@ -110,14 +119,15 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
     let queued = run(tx, &messages, params)?;
     let notifications = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, r.seq, n.urgency, n.ttl, n.created_at,
-                         ?4
+                         {DUE}
          FROM push_subscriptions s
          CROSS JOIN notification_recipients r ON r.user_key = s.user_key AND r.read_at IS NULL
               AND r.seq > max(?2, s.covered_seq) AND r.seq <= ?3
          CROSS JOIN notifications n ON n.key = r.notification_key AND n.created_at + n.ttl * 1000 > ?4
-         WHERE s.user_key = ?1
+         WHERE s.user_key = ?1 AND s.stopped_at IS NULL
          ORDER BY r.seq DESC LIMIT ?5
-         ON CONFLICT DO NOTHING"
+         ON CONFLICT DO NOTHING",
+        DUE = due_at("?4")
     );
     let queued = queued + run(tx, &notifications, [user.0, after, up_to, tx.now.0, limit])?;
     trim(tx, user)?;
@@ -237,7 +247,7 @@ fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
     let sql =
         "SELECT o.user_key, o.seq, o.subscription_key, o.service_key, s.endpoint, s.p256dh, s.auth,
                       o.urgency, o.ttl, o.created_at, o.tries, v.value, o.kind,
-                      m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at
+                      m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at, s.created_at
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key
@@ -267,6 +277,7 @@ fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
         ttl: row.get(8)?,
         created_at: Time(row.get(9)?),
         due_at: Time(row.get(22)?),
+        subscribed_at: Time(row.get(23)?),
         tries: row.get(10)?,
         preferences: preferences.and_then(preferences::parse),
         subject: subject(row)?,

@@ -24,7 +24,7 @@ pub fn put(tx: &WriteTx, owner: UserKey, new: &NewSubscription) -> Result<Device
                                          created_at, posted_at, covered_seq, renewable)
          VALUES (:id, :user, :service, :endpoint, :p256dh, :auth, :browser, :expires_at, :now, :now, :seq, :renewable)
          ON CONFLICT (endpoint) DO UPDATE SET renewable = renewable OR auth <> excluded.auth, p256dh = excluded.p256dh, auth = excluded.auth,
-             browser = excluded.browser, expires_at = excluded.expires_at, posted_at = excluded.posted_at",
+             browser = excluded.browser, expires_at = excluded.expires_at, posted_at = excluded.posted_at, stopped_at = NULL",
         named_params! {
             ":id": Id::generate().as_bytes(),
             ":user": owner.0,

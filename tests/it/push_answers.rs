@@ -61,6 +61,15 @@ async fn taken_is_done() {
 async fn gone_deletes_the_subscription_and_what_waits_for_it() {
     for status in [404, 410] {
         let (t, service, ann, bob) = setting().await;
+        // A new subscription is not believed to be gone at once: services learn of it a moment late.
+        service.answer([Reply::Status(status)]);
+        ann.write(&bob, "too early").await;
+        service.next().await;
+        settled(&t, "failed", 1).await;
+        assert_eq!(devices(&bob).await, 1, "{status}");
+        t.pass(Duration::from_secs(61));
+        assert_eq!(service.next().await.payload["message"], "too early");
+        t.drained().await;
         service.answer([Reply::Status(status)]);
         ann.write(&bob, "hi").await;
         ann.write(&bob, "again").await;
@@ -87,7 +96,7 @@ async fn nothing_else_deletes_a_subscription() {
 }
 
 #[tokio::test]
-async fn too_many_pauses_the_service_for_as_long_as_it_says() {
+async fn a_device_that_is_throttled_waits_alone_and_for_as_long_as_is_asked() {
     for (reply, wait) in [
         (Reply::With(429, "retry-after", "120".into()), 120),
         (
@@ -97,22 +106,107 @@ async fn too_many_pauses_the_service_for_as_long_as_it_says() {
         (Reply::Status(429), 60),
     ] {
         let (t, service, ann, bob) = setting().await;
-        service.answer([reply]);
+        t.subscribe(&service, &ann, "anns").await;
+        service.answer_device("phone", reply);
         ann.write(&bob, "first").await;
         service.next().await;
         settled(&t, "failed", 1).await;
-        // Another person, the same service.
-        t.subscribe(&service, &ann, "anns").await;
-        bob.write(&ann, "second").await;
-        quiet(&service).await;
+        // What comes meanwhile waits with it; another person of the same service is told at once.
+        ann.write(&bob, "second").await;
+        for n in 0..9 {
+            bob.write(&ann, &n.to_string()).await;
+            let pushed = service.next().await;
+            assert_eq!(
+                (&pushed.device[..], &pushed.payload["message"]),
+                ("anns", &json!(n.to_string()))
+            );
+        }
+        assert_eq!(figures(&t).await["pausedUntil"], Value::Null);
         t.pass(Duration::from_secs(wait - 1));
         quiet(&service).await;
-        assert_ne!(figures(&t).await["pausedUntil"], Value::Null);
+        // Again: then for twice as long.
+        service.answer_device("phone", Reply::Status(429));
         t.pass(Duration::from_secs(1));
+        service.next().await;
+        settled(&t, "failed", 2).await;
+        t.pass(Duration::from_secs(119));
+        quiet(&service).await;
+        service.answer_device("phone", Reply::Status(201));
+        t.pass(Duration::from_secs(1));
+        assert_eq!(service.next().await.payload["message"], "first");
+        assert_eq!(service.next().await.payload["message"], "second");
+        t.drained().await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_throttles_several_devices_is_left_alone() {
+    let (t, service, ann, bob) = setting().await;
+    for name in ["tablet", "laptop"] {
+        t.subscribe(&service, &bob, name).await;
+    }
+    for name in ["phone", "tablet", "laptop"] {
+        service.answer_device(name, Reply::Status(429));
+    }
+    ann.write(&bob, "to three").await;
+    for _ in 0..3 {
+        service.next().await;
+    }
+    settled(&t, "failed", 3).await;
+    assert_ne!(figures(&t).await["pausedUntil"], Value::Null);
+    t.subscribe(&service, &ann, "anns").await;
+    bob.write(&ann, "later").await;
+    quiet(&service).await;
+    for name in ["phone", "tablet", "laptop"] {
+        service.answer_device(name, Reply::Status(201));
+    }
+    t.pass(Duration::from_secs(61));
+    let mut got = Vec::new();
+    for _ in 0..4 {
+        got.push(service.next().await.device);
+    }
+    got.sort();
+    assert_eq!(got, ["anns", "laptop", "phone", "tablet"]);
+    t.drained().await;
+}
+
+/// The keys were changed: Mozilla says so with 401, Apple with 400.
+#[tokio::test]
+async fn a_device_that_knows_another_key_is_left_alone_until_it_subscribes_anew() {
+    let (t, service, ann, bob) = setting().await;
+    for text in [
+        "VAPID public key mismatch",
+        r#"{"reason":"VapidPkHashMismatch"}"#,
+    ] {
+        let stale = format!("stale-{}", text.len());
+        let device = t.subscribe(&service, &ann, &stale).await;
+        service.answer_device(&stale, Reply::Saying(401, text));
+        bob.write(&ann, "refused").await;
         service.next().await;
         service.next().await;
         t.drained().await;
+        // Nobody else waits, and it costs nothing more.
         assert_eq!(figures(&t).await["pausedUntil"], Value::Null);
+        bob.write(&ann, "not tried").await;
+        ann.write(&bob, "taken").await;
+        assert_eq!(service.next().await.device, "phone");
+        quiet(&service).await;
+        // With a key that it knows it goes on.
+        service.answer_device(&stale, Reply::Status(201));
+        ann.post("/api/notifications/subscribe", device.json())
+            .await
+            .expect(201);
+        bob.write(&ann, "anew").await;
+        assert_eq!(service.next().await.payload["message"], "anew");
+        let body = json!({ "endpoint": device.json()["endpoint"] });
+        t.call(
+            "DELETE",
+            "/api/notifications/subscribe",
+            &ann.token,
+            Some(body),
+        )
+        .await
+        .expect(200);
     }
 }
 
