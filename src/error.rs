@@ -103,6 +103,8 @@ pub enum Conflict {
     Sent,
     /// People have changed since an import was previewed.
     Stale,
+    /// A subscription of a device that its person has removed.
+    DeviceRemoved,
 }
 
 /// Every stable `code` that an answer or an `error` event can carry.
@@ -141,6 +143,7 @@ pub const CODES: &[&str] = &[
     "idempotency_conflict",
     "not_empty",
     "identity_taken",
+    "device_removed",
     "already_sent",
     "preview_stale",
     "method_not_allowed",
@@ -344,6 +347,7 @@ impl Conflict {
             Self::Idempotency => "idempotency_conflict",
             Self::NotEmpty => "not_empty",
             Self::Identity => "identity_taken",
+            Self::DeviceRemoved => "device_removed",
             Self::Sent => "already_sent",
             Self::Stale => "preview_stale",
         }
@@ -356,6 +360,7 @@ impl Conflict {
             Self::GroupId => "A group with this id exists already.",
             Self::Idempotency => "This idempotencyKey was used for a different request.",
             Self::NotEmpty => "The database holds data already.",
+            Self::DeviceRemoved => "This device was removed: it must subscribe anew.",
             Self::Identity => "This identity is linked to somebody else.",
             Self::Sent => "This announcement is sent already.",
             Self::Stale => "People have changed since the preview: look at it again.",

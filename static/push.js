@@ -5,8 +5,17 @@
 //   await refreshPush(server);                   // at each start of the page
 //   await disablePush(server);                   // at logout, before the token is thrown away
 
-/** "unsupported", "install" (an iPhone's home screen first), "denied", "off" or "on". */
+/** An answer of the server's that is no success: `code` is stable, `status` is HTTP's. */
+export class SchoolbellError extends Error {
+  constructor({ code, message, details, requestId }, status) {
+    super(message);
+    Object.assign(this, { name: "SchoolbellError", code, details, requestId, status });
+  }
+}
+
+/** "insecure" (it takes https), "unsupported", "install" (an iPhone's home screen first), "denied", "off" or "on". */
 export async function pushState() {
+  if (!isSecureContext) return "insecure";
   if (!("serviceWorker" in navigator) || !("PushManager" in window)) {
     // An iPad calls itself a Mac, which has no touch screen.
     const ipad = navigator.platform === "MacIntel" && navigator.maxTouchPoints > 1;
@@ -18,13 +27,17 @@ export async function pushState() {
   return subscription && Notification.permission === "granted" ? "on" : "off";
 }
 
+/** Asks for permission. Must be called on a click, and takes as long as somebody thinks about it. Returns whether it is granted. */
+export async function askPermission() {
+  return Notification.permission === "granted" || (await Notification.requestPermission()) === "granted";
+}
+
 /** Asks for permission and subscribes. Must be called on a click. Returns the new state. */
 export async function enablePush(server) {
   const before = await pushState();
-  if (before === "unsupported" || before === "install") return before;
-  if ((await Notification.requestPermission()) !== "granted") return pushState();
-  await post(server, await subscribe(server));
-  return "on";
+  if (["insecure", "unsupported", "install"].includes(before)) return before;
+  if (await askPermission()) await post(server, await subscribe(server));
+  return pushState();
 }
 
 /** Sends the subscription again: the server may have lost it, it may have changed, or somebody else may be logged in. */
@@ -40,9 +53,16 @@ export async function disablePush(server) {
   if (!subscription) return;
   await caches.delete("schoolbell-push");
   const { endpoint } = subscription;
-  await subscription.unsubscribe();
-  // Without the server's help its next push finds nobody, and then it forgets the device too.
-  await call(server, "DELETE", "/api/notifications/subscribe", { endpoint });
+  // Each without the other: where the server is not told, its next push finds nobody, and then it forgets the device too; where the
+  // browser does not reach its push service, the server must forget it.
+  const done = await Promise.allSettled([call(server, "DELETE", "/api/notifications/subscribe", { endpoint }), subscription.unsubscribe()]);
+  const failed = done.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+/** The id of this device in its person's list; undefined while the server does not know it. */
+export async function deviceId() {
+  return (await (await (await caches.open("schoolbell-push")).match("/device"))?.json())?.id;
 }
 
 async function subscribe(server) {
@@ -51,11 +71,13 @@ async function subscribe(server) {
   await navigator.serviceWorker.register(worker);
   const { pushManager } = await navigator.serviceWorker.ready;
   const subscription = await pushManager.getSubscription();
+  let old;
   if (subscription && !sameKey(subscription.options.applicationServerKey, publicKey)) {
     // The server has other keys by now: nothing of theirs would reach this one.
+    old = subscription.toJSON();
     await subscription.unsubscribe();
   }
-  return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: publicKey });
+  return { old, fresh: await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: publicKey }) };
 }
 
 function sameKey(buffer, base64url) {
@@ -63,10 +85,19 @@ function sameKey(buffer, base64url) {
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "") === base64url;
 }
 
-async function post(server, subscription) {
+async function post(server, { old, fresh }) {
   const cache = await caches.open("schoolbell-push");
-  await cache.put("/subscription", new Response(JSON.stringify(subscription)));
-  await call(server, "POST", "/api/notifications/subscribe", subscription.toJSON());
+  await cache.put("/subscription", new Response(JSON.stringify(fresh)));
+  try {
+    // What waits for the old one goes to the new one. Somebody else may have had it.
+    if (old?.keys) await call(server, "PUT", "/api/notifications/subscribe", { old, new: fresh.toJSON() }).catch(() => {});
+    const device = await call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());
+    await cache.put("/device", new Response(JSON.stringify(device)));
+  } catch (error) {
+    // The browser must not say that it is on when the server has no such device.
+    if (error.status >= 400 && error.status < 500 && error.status !== 429) await fresh.unsubscribe();
+    throw error;
+  }
 }
 
 async function call(server, method, path, body) {
@@ -77,6 +108,6 @@ async function call(server, method, path, body) {
     body: body && JSON.stringify(body),
   });
   const answer = await response.json();
-  if (!answer.success) throw new Error(answer.message);
+  if (!answer.success) throw new SchoolbellError(answer, response.status);
   return answer.data;
 }

@@ -6,7 +6,8 @@
 //   bell.on("notification", (notification) => show(notification.title));
 //   bell.on("new_message", (message) => append(message));
 //   await bell.messages.send(teacher.id, "Thank you!");
-export { disablePush, enablePush, pushState, refreshPush } from "./push.js";
+import { SchoolbellError } from "./push.js";
+export { SchoolbellError, disablePush, enablePush, pushState, refreshPush } from "./push.js";
 
 // Close codes from here on say: do not come back.
 const FINAL = 4500;
@@ -21,14 +22,6 @@ const SILENCE = 30_000;
 const PATIENCE = 10_000;
 // The page tells how far it has got, at most so often.
 const ACK_EVERY = 1_000;
-
-/** An answer of the server's that is no success: `code` is stable, `status` is HTTP's. */
-export class SchoolbellError extends Error {
-  constructor({ code, message, details, requestId }, status) {
-    super(message);
-    Object.assign(this, { name: "SchoolbellError", code, details, requestId, status });
-  }
-}
 
 /**
  * Opens a connection. `token` is a string, or a function that gives one; it is asked again whenever one has expired. Without

@@ -1,7 +1,7 @@
 //! The devices that get pushes.
 
 use crate::app::App;
-use crate::error::{Error, Noun, Result, Unauthorized};
+use crate::error::{Conflict, Error, Noun, Result, Unauthorized};
 use crate::model::events::Effect;
 use crate::model::ids::{Id, UserKey};
 use crate::model::subscriptions::{Device, NewSubscription, PushKeys};
@@ -12,7 +12,7 @@ use crate::store::{push_services, subscriptions, users};
 /// Stores the caller's browser. One that belonged to somebody else is the caller's from now on.
 ///
 /// # Errors
-/// [`Error::Invalid`] on `endpoint` when pushes may not go there; [`Error::TooMany`] for more new push services than one person's
+/// [`Conflict::DeviceRemoved`]; [`Error::Invalid`] on `endpoint` when pushes may not go there; [`Error::TooMany`] for more new push services than one person's
 /// browsers can have.
 pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
     guard::check(&app.config.push, &new.endpoint)?;
@@ -20,6 +20,9 @@ pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
     let limits = app.clone();
     app.store
         .write(move |tx| {
+            if subscriptions::is_removed(tx, new.endpoint.as_str())? {
+                return Err(Error::Conflict(Conflict::DeviceRemoved));
+            }
             if !push_services::is_known(tx, &new.endpoint.origin())? {
                 limits.limits.rates.push_service(owner)?;
             }

@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, named_params, params};
 
+use sha2::{Digest as _, Sha256};
+
 use super::{WriteTx, all, first, run};
 use crate::error::Result;
 use crate::model::ids::{Id, UserKey};
@@ -121,9 +123,25 @@ pub fn owner(connection: &Connection, endpoint: &str) -> Result<Option<Owner>> {
 }
 
 /// Whether there was one of the person's own to delete.
-pub fn delete(connection: &Connection, me: UserKey, id: Id) -> Result<bool> {
-    let sql = "DELETE FROM push_subscriptions WHERE user_key = ?1 AND id = ?2";
-    Ok(run(connection, sql, params![me.0, id.as_bytes()])? > 0)
+pub fn delete(tx: &WriteTx, me: UserKey, id: Id) -> Result<bool> {
+    let sql = "DELETE FROM push_subscriptions WHERE user_key = ?1 AND id = ?2 RETURNING endpoint";
+    let endpoint: Option<String> = first(tx, sql, params![me.0, id.as_bytes()], |row| row.get(0))?;
+    let Some(endpoint) = endpoint else {
+        return Ok(false);
+    };
+    let sql = "INSERT INTO removed_endpoints (hash, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    run(tx, sql, params![hash(&endpoint), tx.now.0])?;
+    Ok(true)
+}
+
+/// Whether its person has removed the device with this endpoint.
+pub fn is_removed(connection: &Connection, endpoint: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM removed_endpoints WHERE hash = ?1";
+    Ok(first(connection, sql, [hash(endpoint)], |_| Ok(()))?.is_some())
+}
+
+fn hash(endpoint: &str) -> [u8; 32] {
+    Sha256::digest(endpoint).into()
 }
 
 /// As [`delete`], by endpoint.

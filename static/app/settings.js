@@ -1,5 +1,5 @@
 // A person's own settings: notifications on this device, quiet hours, language, password, logging out.
-import { disablePush, enablePush, pushState } from "../push.js";
+import { askPermission, deviceId, disablePush, enablePush, pushState } from "../push.js";
 import { SchoolbellError } from "../schoolbell.js";
 import { date, errorText, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
@@ -36,17 +36,22 @@ function device() {
   const devices = h("ul", { class: "rows" });
 
   async function render(said) {
-    const state = await pushState();
+    const [all, own, browser] = await Promise.all([api("GET", "/api/notifications/subscriptions"), deviceId(), pushState()]);
+    // On is what the server knows, too.
+    const state = browser === "on" && !all.some(({ id }) => id === own) ? "off" : browser;
     status.textContent = typeof said === "string" ? said : t(`push.${state}`);
     enable.hidden = state !== "off";
     disable.hidden = test.hidden = state !== "on";
-    const all = await api("GET", "/api/notifications/subscriptions");
     devices.replaceChildren(...(all.length ? all.map(line) : [h("li", { class: "quiet" }, t("push.none"))]));
   }
 
   function line(one) {
     const text = t("push.device", { browser: one.browser, date: date(one.createdAt) });
-    const remove = change(() => api("DELETE", `/api/notifications/subscriptions/${one.id}`));
+    const remove = change(async () => {
+      const own = one.id === (await deviceId());
+      await api("DELETE", `/api/notifications/subscriptions/${one.id}`);
+      if (own) await disablePush(server);
+    });
     return h("li", {}, text, h("button", { type: "button", class: "quiet", "aria-label": `${t("action.remove")}: ${text}`, onclick: remove }, t("action.remove")));
   }
 
@@ -59,10 +64,12 @@ function device() {
       try {
         said = await run();
       } catch (error) {
-        said = errorText(error);
+        said = { text: errorText(error), work: error.work };
       }
       currentTarget.disabled = false;
-      await render(said).catch((error) => (status.textContent = errorText(error)));
+      // What came too late may yet come.
+      said?.work?.then(() => render(), () => {});
+      await render(said?.text ?? said).catch((error) => (status.textContent = errorText(error)));
     };
   }
 
@@ -79,7 +86,8 @@ function device() {
 }
 
 async function turnOn() {
-  await late(enablePush(server));
+  // Nobody is hurried over the question.
+  if (await askPermission()) await late(enablePush(server));
 }
 
 /** Returns what to say. */
@@ -89,7 +97,8 @@ async function trial() {
 }
 
 function late(work) {
-  const end = new Promise((_, reject) => setTimeout(reject, PATIENCE, Object.assign(new Error(t("push.late")), { code: "late" })));
+  const error = Object.assign(new Error(t("push.late")), { code: "late", work });
+  const end = new Promise((_, reject) => setTimeout(reject, PATIENCE, error));
   return Promise.race([work, end]);
 }
 

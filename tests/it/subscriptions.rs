@@ -416,3 +416,39 @@ async fn an_endpoint_is_looked_at_again_before_each_push() {
     );
     assert!(service.take().is_empty());
 }
+
+/// Or a page that is opened there, with a session that still holds, brings it back.
+#[tokio::test]
+async fn a_device_that_was_removed_stays_removed() {
+    let (t, service) = TestApp::with_push().await;
+    let (ann, bob) = t.pair().await;
+    let device = t.subscribe(&service, &bob, "at-home").await;
+    let list = bob
+        .get("/api/notifications/subscriptions")
+        .await
+        .expect(200);
+    let id = list["data"][0]["id"].as_str().unwrap();
+    bob.delete(&format!("/api/notifications/subscriptions/{id}"))
+        .await
+        .expect(200);
+    for person in [&bob, &ann] {
+        person
+            .post("/api/notifications/subscribe", device.json())
+            .await
+            .refused(409, "device_removed");
+    }
+    // One that a page has ended itself may come again.
+    let device = t.subscribe(&service, &bob, "laptop").await;
+    let body = json!({ "endpoint": device.json()["endpoint"] });
+    t.call(
+        "DELETE",
+        "/api/notifications/subscribe",
+        &bob.token,
+        Some(body),
+    )
+    .await
+    .expect(200);
+    bob.post("/api/notifications/subscribe", device.json())
+        .await
+        .expect(201);
+}

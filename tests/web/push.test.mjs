@@ -181,6 +181,81 @@ test("somebody turns notifications on, tests them, comes back, and logs out", as
   assert.equal(await page.evaluate(() => sessionStorage.getItem("subscription")), null);
 });
 
+test("a device that its person removes is off, and stays so", async () => {
+  const erna = await server.person("erna");
+  const devices = () => server.call("GET", "/api/notifications/subscriptions", erna.token);
+  await ownSubscription(service.device("ernas"));
+  await page.goto(`${server.url}/#settings`);
+  await page.getByLabel("Username").fill("erna");
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Turn on", exact: true }).click();
+  await page.getByText("Notifications are on:").waitFor();
+  await page.getByRole("button", { name: /^Remove: / }).click();
+  await page.getByText("Notifications are off on this device.").waitFor();
+  await page.reload();
+  await page.getByText("Notifications are off on this device.").waitFor();
+  assert.equal((await devices()).length, 0);
+
+  // Removed from elsewhere: the browser has its subscription still, and the next start of the page undoes it.
+  await page.evaluate(() => sessionStorage.clear());
+  await ownSubscription(service.device("ernas-second"));
+  await page.reload();
+  await page.getByRole("button", { name: "Turn on", exact: true }).click();
+  await page.getByText("Notifications are on:").waitFor();
+  const [{ id }] = await devices();
+  await server.call("DELETE", `/api/notifications/subscriptions/${id}`, erna.token);
+  await page.reload();
+  await page.getByText("Notifications are off on this device.").waitFor();
+  await until("it is undone", () => page.evaluate(() => sessionStorage.getItem("subscription") === null));
+  assert.equal((await devices()).length, 0);
+});
+
+/** How many sockets are open. */
+const sockets = async () => Number(/schoolbell_connections\{transport="ws"\} (\d+)/.exec(await server.metrics())?.[1] ?? 0);
+
+/** Somebody on the people's page, with a phone elsewhere. */
+async function onThePage(name) {
+  const person = await server.person(name);
+  await server.call("POST", "/api/notifications/subscribe", person.token, service.device(name));
+  const before = await sockets();
+  await page.goto(server.url);
+  await page.getByLabel("Username").fill(name);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await until("the page's socket", async () => (await sockets()) === before + 1);
+  return { person, before };
+}
+
+test("whoever leaves the page in the same tab is gone at once, and comes back with it", async () => {
+  await page.context().clearCookies();
+  const { person, before } = await onThePage("frida");
+  // Another site: Chromium keeps ours in its back/forward cache, and answers pings for it.
+  await page.goto(`${server.url.replace("127.0.0.1", "localhost")}/health`);
+  await until("the socket is gone", async () => (await sockets()) === before, 3);
+  await server.call("POST", "/api/messages", ann.token, { receiverId: person.id, content: "while you were away" });
+  assert.equal((await service.next()).json.message, "while you were away");
+  await page.goBack();
+  await page.getByText("while you were away").first().waitFor();
+  assert.equal(await sockets(), before + 1);
+});
+
+test("a frozen page is not there, and what it was sent is pushed", async () => {
+  await page.context().clearCookies();
+  const { person, before } = await onThePage("gerd");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Page.setWebLifecycleState", { state: "frozen" });
+  const key = server.key("office");
+  const sent = { userId: person.id, type: "x", title: "School closes at noon", message: "m" };
+  await server.call("POST", "/api/notifications", key, sent);
+  const began = Date.now();
+  await until("the socket is cut", async () => (await sockets()) === before, 60);
+  assert.ok(Date.now() - began > 40_000, "its page has time to answer");
+  const pushed = await service.next();
+  assert.equal(pushed.json.title, "School closes at noon");
+  assert.ok(Date.now() - began < 120_000);
+});
+
 test("a browser that changes its subscription by itself stays the same person's", async () => {
   await openPage();
   const [old, fresh] = [service.device("before"), service.device("after")];
