@@ -39,7 +39,7 @@
 //! - What was answered is on disk (`synchronous = full`).
 //! - Durable events have one sequence. A client that comes back with the highest `seq` it saw gets every later one,
 //!   once, in order.
-//! - Online is not reached: what was left to a socket that never confirmed it is pushed when its owner stays away.
+//! - Online is not reached: what was left to a socket whose page never confirmed it is pushed when its owner stays away. A pong is no page.
 //! - Nobody waits for the search index: it is in a separate file, can be rebuilt from the messages, and each hit is checked to be
 //!   in one of the caller's conversations.
 //! - Nobody waits for a push service, and a push is sent with no transaction open.
