@@ -105,6 +105,8 @@ pub enum Conflict {
     Stale,
     /// A subscription of a device that its person has removed.
     DeviceRemoved,
+    /// A page of somebody whose cookie is another's by now.
+    OtherPerson,
 }
 
 /// Every stable `code` that an answer or an `error` event can carry.
@@ -144,6 +146,7 @@ pub const CODES: &[&str] = &[
     "not_empty",
     "identity_taken",
     "device_removed",
+    "other_person",
     "already_sent",
     "preview_stale",
     "method_not_allowed",
@@ -348,6 +351,7 @@ impl Conflict {
             Self::NotEmpty => "not_empty",
             Self::Identity => "identity_taken",
             Self::DeviceRemoved => "device_removed",
+            Self::OtherPerson => "other_person",
             Self::Sent => "already_sent",
             Self::Stale => "preview_stale",
         }
@@ -361,6 +365,7 @@ impl Conflict {
             Self::Idempotency => "This idempotencyKey was used for a different request.",
             Self::NotEmpty => "The database holds data already.",
             Self::DeviceRemoved => "This device was removed: it must subscribe anew.",
+            Self::OtherPerson => "Somebody else has logged in with this browser.",
             Self::Identity => "This identity is linked to somebody else.",
             Self::Sent => "This announcement is sent already.",
             Self::Stale => "People have changed since the preview: look at it again.",

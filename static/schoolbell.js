@@ -152,7 +152,7 @@ class Schoolbell {
       // A browser does not tell why a socket was refused: whoever comes by cookie asks whether that is still good.
       if (this.#byCookie && this.#failures > 0) await this.#call("GET", "/api/auth/me");
     } catch (error) {
-      if (this.#byCookie && error.status === 401) return this.#end({ code: LOGGED_OUT, reason: error.message });
+      if (this.#byCookie && [401, 409].includes(error.status)) return this.#end({ code: LOGGED_OUT, reason: error.message });
       return this.#retry();
     }
     if (this.state === "closed" || this.#left) return;
@@ -176,10 +176,12 @@ class Schoolbell {
     this.#heard = Date.now();
     this.#asked = 0;
     if (event === "connected") {
+      // Another tab has logged somebody else in: what is theirs is not for this page.
+      if (this.#byCookie && this.userId !== undefined && this.userId !== data.userId) return this.#end({ code: LOGGED_OUT, reason: "another person" });
       this.#failures = 0;
       this.#connectionId = data.connectionId;
       Object.assign(this, { userId: data.userId, unread: data.unread, upTo: data.upTo });
-      if (this.#byCookie) this.#send("auth", { acks: true });
+      if (this.#byCookie) this.#send("auth", { acks: true, userId: this.userId });
       if (this.#watching) this.#send("watch");
       this.#setState("open");
     }
@@ -298,7 +300,9 @@ class Schoolbell {
   }
 
   async #call(method, path, body) {
-    const headers = this.#byCookie ? {} : { authorization: `Bearer ${await this.#currentToken()}` };
+    const headers = {};
+    if (!this.#byCookie) headers.authorization = `Bearer ${await this.#currentToken()}`;
+    else if (this.userId) headers["x-schoolbell-user"] = this.userId;
     if (body) headers["content-type"] = "application/json";
     // What this page does itself it need not be told.
     if (this.#connectionId && !this.#echo) headers["x-connection-id"] = this.#connectionId;

@@ -13,12 +13,12 @@ use super::input::MAX_BODY;
 use super::request::{Base, BodyStream, Peer, Request};
 use crate::app::App;
 use crate::config::Server;
-use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
+use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::rates::{Kind, Stranger};
 use crate::limits::seats::Seat;
 use crate::limits::turns::Turn;
 use crate::model::audit::By;
-use crate::model::ids::{ConnectionId, UserKey};
+use crate::model::ids::{ConnectionId, UserId, UserKey};
 use crate::model::keys::{ApiKeySecret, Scope};
 use crate::model::users::{Role, User};
 use crate::service::auth::{self, Actor, Identity};
@@ -132,7 +132,9 @@ impl Call {
                 } else {
                     cookie::check_own_origin(app, headers)?;
                 }
-                auth::identity(app, token).await.map(Actor::Person)
+                let identity = auth::identity(app, token).await?;
+                check_page(headers, identity.user.id())?;
+                Ok(Actor::Person(identity))
             }
             Err(error) => Err(error),
         }
@@ -250,6 +252,19 @@ impl Call {
     pub fn connection(&self) -> Option<ConnectionId> {
         let value = self.headers.get("x-connection-id")?;
         value.to_str().ok()?.parse().ok()
+    }
+}
+
+/// A page says whose it is: two tabs of one browser share the cookie, and one may be another person's.
+///
+/// # Errors
+/// [`Conflict::OtherPerson`].
+fn check_page(headers: &HeaderMap, id: &UserId) -> Result<()> {
+    match headers.get("x-schoolbell-user") {
+        Some(page) if page.as_bytes() != id.as_str().as_bytes() => {
+            Err(Error::Conflict(Conflict::OtherPerson))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 // The dashboard: who is in, what was sent, who got it, and what failed. Each view is a module of its own.
 import { connect } from "../schoolbell.js";
 import { errorText, loadPage, t } from "../i18n/i18n.js";
-import { api, session } from "../ui/api.js";
+import { api, belongTo, session } from "../ui/api.js";
 import { at } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
 import { ICONS, h, icon } from "../ui/dom.js";
@@ -46,6 +46,7 @@ async function start() {
 async function enter(hash) {
   try {
     me = (await api("PUT", "/api/auth/session")).user;
+    belongTo(me.id);
   } catch (error) {
     if (error.status === 401) return askToLogIn(t("admin.login"));
     say(t("error.offline"));

@@ -2,7 +2,7 @@
 import "../elements.js";
 import { refreshPush } from "../push.js";
 import { loadPage, t } from "../i18n/i18n.js";
-import { api, session } from "../ui/api.js";
+import { api, belongTo, session } from "../ui/api.js";
 import { at, server } from "../ui/base.js";
 import { say } from "../ui/dialog.js";
 import { ICONS, h, icon } from "../ui/dom.js";
@@ -41,6 +41,7 @@ function askToLogIn(text = t("login.text")) {
 function enter(user) {
   if (draft && draft.userId !== user.id) draft = undefined;
   me = user;
+  belongTo(user.id);
   refreshPush(server).catch(() => {});
   const chat = h("schoolbell-chat", { partner: draft?.partnerId ?? new URLSearchParams(location.search).get("chat") });
   const bell = h("schoolbell-bell");

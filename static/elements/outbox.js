@@ -59,7 +59,8 @@ export class Outbox {
         this.drop(entry);
         this.#changed(entry, message);
       } catch (error) {
-        const later = !error.status || error.status === 429 || error.status >= 500 || error.status === 401;
+        // Nor does it go as somebody else, who has logged in in another tab.
+        const later = !error.status || [401, 429].includes(error.status) || error.status >= 500 || error.code === "other_person";
         if (later) {
           setTimeout(() => this.#bell.state === "open" && this.flush(), RETRY);
           break;

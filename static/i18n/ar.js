@@ -16,6 +16,7 @@ export default {
   "login.password": "كلمة المرور",
   "login.submit": "تسجيل الدخول",
   logout: "تسجيل الخروج",
+  "logout.unsent": "لم يُرسل بعد كل ما كتبته: {n} رسائل. إذا سجّلت الخروج الآن فستُفقد.",
   "logout.everywhere": "تسجيل الخروج من جميع الأجهزة",
   "admin.link": "لوحة الإدارة",
 
@@ -123,6 +124,7 @@ export default {
   "error.username_taken": "اسم المستخدم هذا مأخوذ.",
   "error.user_id_taken": "يوجد شخص بهذا المعرّف.",
   "error.not_linked": "لا يحق لهذا الرمز أن يعمل باسم هذا الشخص: على المسؤول أن يربط بينهما.",
+  "error.other_person": "سجّل شخص آخر الدخول بهذا المتصفح.",
   "error.device_removed": "أُزيل هذا الجهاز: شغّل الإشعارات من جديد.",
   "error.identity_taken": "هذه الهوية مرتبطة بشخص آخر.",
   "error.needs_administrator": "سيُعطَّل أكثر من خُمس الأشخاص: على المسؤول أن يفعل ذلك هنا.",

@@ -16,6 +16,7 @@ export default {
   "login.password": "Passwort",
   "login.submit": "Anmelden",
   logout: "Abmelden",
+  "logout.unsent": "Noch nicht alles, was du geschrieben hast, ist gesendet: {n} Nachrichten. Wenn du dich jetzt abmeldest, gehen sie verloren.",
   "logout.everywhere": "Auf allen Geräten abmelden",
   "admin.link": "Verwaltung",
 
@@ -123,6 +124,7 @@ export default {
   "error.username_taken": "Dieser Benutzername ist vergeben.",
   "error.user_id_taken": "Jemand mit dieser Kennung ist schon da.",
   "error.not_linked": "Dieses Token darf nicht für diese Person handeln: Jemand aus der Verwaltung muss beide verknüpfen.",
+  "error.other_person": "Mit diesem Browser hat sich jemand anderes angemeldet.",
   "error.device_removed": "Dieses Gerät wurde entfernt: schalte die Mitteilungen neu ein.",
   "error.identity_taken": "Diese Identität gehört schon zu jemand anderem.",
   "error.needs_administrator": "Mehr als ein Fünftel der Personen würde gesperrt: Das muss jemand aus der Verwaltung hier tun.",

@@ -16,6 +16,7 @@ export default {
   "login.password": "Password",
   "login.submit": "Log in",
   logout: "Log out",
+  "logout.unsent": "What you wrote was not all sent yet: {n} messages. If you log out now they are thrown away.",
   "logout.everywhere": "Log out on all devices",
   "admin.link": "Dashboard",
 
@@ -123,6 +124,7 @@ export default {
   "error.username_taken": "This username is taken.",
   "error.user_id_taken": "Somebody with this id exists already.",
   "error.not_linked": "This token may not act for this person: an administrator must link them.",
+  "error.other_person": "Somebody else has logged in with this browser.",
   "error.device_removed": "This device was removed: turn notifications on again.",
   "error.identity_taken": "This identity is linked to somebody else.",
   "error.needs_administrator": "More than a fifth of the people would be shut out: an administrator must do that here.",

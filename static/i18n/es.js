@@ -16,6 +16,7 @@ export default {
   "login.password": "Contraseña",
   "login.submit": "Iniciar sesión",
   logout: "Cerrar sesión",
+  "logout.unsent": "Aún no se ha enviado todo lo que escribiste: {n} mensajes. Si cierras la sesión ahora, se pierden.",
   "logout.everywhere": "Cerrar sesión en todos los dispositivos",
   "admin.link": "Panel",
 
@@ -123,6 +124,7 @@ export default {
   "error.username_taken": "Este nombre de usuario ya está en uso.",
   "error.user_id_taken": "Ya hay alguien con este identificador.",
   "error.not_linked": "Este token no puede actuar por esta persona: la administración debe enlazarlos.",
+  "error.other_person": "Otra persona ha iniciado sesión con este navegador.",
   "error.device_removed": "Este dispositivo se quitó: vuelve a activar los avisos.",
   "error.identity_taken": "Esta identidad ya está enlazada con otra persona.",
   "error.needs_administrator": "Se desactivaría a más de una quinta parte de las personas: debe hacerlo la administración aquí.",

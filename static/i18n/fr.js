@@ -16,6 +16,7 @@ export default {
   "login.password": "Mot de passe",
   "login.submit": "Se connecter",
   logout: "Se déconnecter",
+  "logout.unsent": "Tout ce que vous avez écrit n'est pas encore envoyé : {n} messages. Si vous vous déconnectez maintenant, ils sont perdus.",
   "logout.everywhere": "Se déconnecter de tous les appareils",
   "admin.link": "Tableau de bord",
 
@@ -123,6 +124,7 @@ export default {
   "error.username_taken": "Cet identifiant est pris.",
   "error.user_id_taken": "Quelqu'un a déjà cet id.",
   "error.not_linked": "Ce jeton ne peut pas agir pour cette personne : l’administration doit les relier.",
+  "error.other_person": "Quelqu'un d'autre s'est connecté avec ce navigateur.",
   "error.device_removed": "Cet appareil a été retiré : réactivez les notifications.",
   "error.identity_taken": "Cette identité est déjà reliée à quelqu’un d’autre.",
   "error.needs_administrator": "Plus d’un cinquième des personnes seraient désactivées : l’administration doit le faire ici.",

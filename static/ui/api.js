@@ -5,10 +5,28 @@ import { at } from "./base.js";
 /** Told when the session is over, so that the page can ask to log in. */
 export const session = new EventTarget();
 
+// Whose page this is, and the browser's other tabs, which share the cookie.
+let personId;
+const tabs = new BroadcastChannel("schoolbell-session");
+tabs.onmessage = ({ data }) => {
+  if (personId !== undefined && data.personId !== personId) end();
+};
+
+/** From now on this page is somebody's; `undefined`: nobody's. The other tabs are told, and those of somebody else end. */
+export function belongTo(id) {
+  personId = id;
+  tabs.postMessage({ personId: id });
+}
+
+function end() {
+  personId = undefined;
+  session.dispatchEvent(new Event("over"));
+}
+
 /** An answer's data, with `paging` where it is a list. Throws a SchoolbellError, or a TypeError without a connection. */
 export async function api(method, path, body) {
   const file = body instanceof Blob || body instanceof FormData;
-  const response = await fetch(at(path), { method, headers: { ...type(body) }, body: file ? body : body && JSON.stringify(body) });
+  const response = await fetch(at(path), { method, headers: { ...type(body), ...(personId && { "x-schoolbell-user": personId }) }, body: file ? body : body && JSON.stringify(body) });
   const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
   if (answer.success) {
     if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
@@ -16,7 +34,7 @@ export async function api(method, path, body) {
   }
   const error = new SchoolbellError(answer, response.status);
   const logIn = ["credentials_invalid", "setup_code_invalid", "password_link_invalid"].includes(error.code);
-  if (response.status === 401 && !logIn) session.dispatchEvent(new Event("over"));
+  if ((response.status === 401 && !logIn) || error.code === "other_person") end();
   throw error;
 }
 

@@ -1,8 +1,9 @@
 // Logging in, on the server's own pages.
 import { disablePush } from "../push.js";
 import { LANGUAGES, choose, current, t } from "../i18n/i18n.js";
-import { api } from "./api.js";
+import { api, belongTo } from "./api.js";
 import { at, server } from "./base.js";
+import { confirm } from "./dialog.js";
 import { h } from "./dom.js";
 import { form } from "./form.js";
 
@@ -14,15 +15,29 @@ export function login({ title, text, done }) {
       { name: "password", label: t("login.password"), kind: "password", autocomplete: "current-password", required: true },
     ],
     submit: t("login.submit"),
-    send: async (values) => done((await api("POST", "/api/auth/session", values)).user),
+    send: async (values) => {
+      const { user } = await api("POST", "/api/auth/session", values);
+      belongTo(user.id);
+      return done(user);
+    },
   });
   return h("section", { class: "card narrow" }, h("h1", {}, title), text && h("p", {}, text), element, languageChoice());
 }
 
 /** Ends the session of this browser, and its pushes: the next person at this computer must not be this one. */
 export async function logout() {
+  const unsent = Object.keys(localStorage).filter((key) => key.startsWith("schoolbell-outbox:"));
+  if (unsent.length) return confirm(t("logout"), t("logout.unsent", { n: unsent.length }), t("logout"), leave);
+  return leave();
+}
+
+/** What was written is thrown away with the rest: it is not for the next person's eyes. */
+async function leave() {
   await disablePush(server).catch(() => {});
   await api("DELETE", "/api/auth/session");
+  const own = Object.keys(localStorage).filter((key) => key.startsWith("schoolbell-outbox:"));
+  own.forEach((key) => localStorage.removeItem(key));
+  belongTo(undefined);
   location.assign(at("/"));
 }
 

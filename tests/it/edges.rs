@@ -549,3 +549,45 @@ async fn push_services_that_nobody_has_heard_of_are_few() {
         );
     }
 }
+
+/// Two tabs of one browser share the cookie, and one of them may show somebody else's page.
+#[tokio::test]
+async fn a_page_is_one_persons_whoever_the_cookie_is() {
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    let cookie = format!("schoolbell_session={}", bob.token);
+    let own = format!("http://{}", t.address);
+    let host = t.address.as_str();
+    let read = async |page: &str| {
+        let headers = [
+            ("cookie", cookie.as_str()),
+            ("host", host),
+            ("x-schoolbell-user", page),
+        ];
+        t.raw("GET", "/api/messages/conversations", &headers, b"")
+            .await
+    };
+    read("bob").await.expect(200);
+    read("ann").await.refused(409, "other_person");
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("host", host),
+        ("origin", own.as_str()),
+        ("content-type", "application/json"),
+        ("x-schoolbell-user", "ann"),
+    ];
+    let body = br#"{"receiverId":"ann","content":"as bob, from ann's page"}"#;
+    let sent = t.raw("POST", "/api/messages", &headers, body).await;
+    sent.refused(409, "other_person");
+    let list = ann.get("/api/messages/conversations").await.expect(200);
+    assert_eq!(list["data"], json!([]));
+    // Who brings a token says with it who they are.
+    let bearer = format!("Bearer {}", ann.token);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("x-schoolbell-user", "bob"),
+    ];
+    t.raw("GET", "/api/auth/me", &headers, b"")
+        .await
+        .expect(200);
+}

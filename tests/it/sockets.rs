@@ -586,3 +586,26 @@ async fn a_stop_tells_those_too_who_have_not_said_who_they_are() {
     t.stop();
     assert_eq!(socket.closed().await, 4000);
 }
+
+/// The page of somebody whose cookie is another's by now gets nothing of theirs.
+#[tokio::test]
+async fn a_socket_by_cookie_says_whose_page_it_is() {
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    let own = format!("http://{}", t.address);
+    let cookie = format!("schoolbell_session={}", ann.token);
+    let headers = [("origin", own.as_str()), ("cookie", cookie.as_str())];
+    let said = async |user: &str| {
+        let mut socket = Socket::connect(&t.address, "/ws", &headers).await.unwrap();
+        socket.expect("connected").await;
+        let data = json!({ "acks": true, "userId": user });
+        socket.send(json!({ "event": "auth", "data": data })).await;
+        socket.send(json!({ "event": "ping" })).await;
+        match socket.next().await {
+            Came::Event(event) => event["event"].clone(),
+            Came::Close(code) => json!(code),
+        }
+    };
+    assert_eq!(said("ann").await, "pong");
+    assert_eq!(said("bob").await, 4500);
+}
