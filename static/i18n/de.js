@@ -16,7 +16,7 @@ export default {
   "login.password": "Passwort",
   "login.submit": "Anmelden",
   logout: "Abmelden",
-  "logout.unsent": "Noch nicht alles, was du geschrieben hast, ist gesendet: {n} Nachrichten. Wenn du dich jetzt abmeldest, gehen sie verloren.",
+  "logout.unsent": "Noch ist nicht alles gesendet, was du geschrieben hast ({n}). Wenn du dich jetzt abmeldest, geht es verloren.",
   "logout.everywhere": "Auf allen Geräten abmelden",
   "admin.link": "Verwaltung",
 

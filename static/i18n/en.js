@@ -16,7 +16,7 @@ export default {
   "login.password": "Password",
   "login.submit": "Log in",
   logout: "Log out",
-  "logout.unsent": "What you wrote was not all sent yet: {n} messages. If you log out now they are thrown away.",
+  "logout.unsent": "Not everything that you wrote has been sent yet ({n}). If you log out now, it is thrown away.",
   "logout.everywhere": "Log out on all devices",
   "admin.link": "Dashboard",
 

@@ -16,7 +16,7 @@ export default {
   "login.password": "Contraseña",
   "login.submit": "Iniciar sesión",
   logout: "Cerrar sesión",
-  "logout.unsent": "Aún no se ha enviado todo lo que escribiste: {n} mensajes. Si cierras la sesión ahora, se pierden.",
+  "logout.unsent": "Aún no se ha enviado todo lo que escribiste ({n}). Si cierras la sesión ahora, se pierde.",
   "logout.everywhere": "Cerrar sesión en todos los dispositivos",
   "admin.link": "Panel",
 

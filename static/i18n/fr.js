@@ -16,7 +16,7 @@ export default {
   "login.password": "Mot de passe",
   "login.submit": "Se connecter",
   logout: "Se déconnecter",
-  "logout.unsent": "Tout ce que vous avez écrit n'est pas encore envoyé : {n} messages. Si vous vous déconnectez maintenant, ils sont perdus.",
+  "logout.unsent": "Tout ce que vous avez écrit n'est pas encore envoyé ({n}). Si vous vous déconnectez maintenant, c'est perdu.",
   "logout.everywhere": "Se déconnecter de tous les appareils",
   "admin.link": "Tableau de bord",
 
