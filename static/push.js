@@ -62,6 +62,8 @@ export async function disablePush(server) {
 
 /** The id of this device in its person's list; undefined while the server does not know it. */
 export async function deviceId() {
+  // Without https there is neither a cache nor a push.
+  if (!isSecureContext) return undefined;
   return (await (await (await caches.open("schoolbell-push")).match("/device"))?.json())?.id;
 }
 
