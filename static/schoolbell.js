@@ -308,6 +308,7 @@ class Schoolbell {
     if (this.#connectionId && !this.#echo) headers["x-connection-id"] = this.#connectionId;
     const response = await fetch(this.#url + path, { method, headers, body: body && JSON.stringify(body) });
     const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
+    if (answer.code === "other_person") this.#end({ code: LOGGED_OUT, reason: answer.message });
     if (!answer.success) throw new SchoolbellError(answer, response.status);
     // Where a list goes on, beside what it holds.
     if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });

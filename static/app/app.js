@@ -15,6 +15,8 @@ const SESSION_CODES = [4500, 4503];
 // What is said in passing stands beside it.
 const root = document.body.appendChild(h("div"));
 let me;
+// When the server has been told of this device.
+let refreshed;
 // What was being written when the session ended.
 let draft;
 
@@ -42,7 +44,7 @@ function enter(user) {
   if (draft && draft.userId !== user.id) draft = undefined;
   me = user;
   belongTo(user.id);
-  refreshPush(server).catch(() => {});
+  refreshed = refreshPush(server).catch(() => {});
   const chat = h("schoolbell-chat", { partner: draft?.partnerId ?? new URLSearchParams(location.search).get("chat") });
   const bell = h("schoolbell-bell");
   const main = h("main", {}, chat);
@@ -69,7 +71,7 @@ function show(main, chat) {
   const open = location.hash === "#settings";
   const shown = main.querySelector(".settings");
   chat.hidden = open;
-  if (open && !shown) main.append(settings(me));
+  if (open && !shown) main.append(settings(me, refreshed));
   if (!open) shown?.remove();
 }
 

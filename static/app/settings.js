@@ -13,13 +13,13 @@ import { languageChoice, logout } from "../ui/login.js";
 const PATIENCE = 30_000;
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-export function settings(me) {
+export function settings(me, refreshed) {
   const element = h(
     "section",
     { class: "settings", "aria-labelledby": "settings-title" },
     h("p", {}, h("a", { href: "#" }, t("settings.back"))),
     h("h1", { id: "settings-title", tabindex: "-1" }, t("settings.title")),
-    device(),
+    device(refreshed),
     quiet(),
     password(),
     h("section", { class: "card" }, h("h2", {}, t("settings.account")), h("p", {}, t("settings.who", { name: me.name })), languageChoice(), leave()),
@@ -28,7 +28,7 @@ export function settings(me) {
   return element;
 }
 
-function device() {
+function device(refreshed) {
   const status = h("p", { role: "status" });
   const enable = h("button", { type: "button", onclick: change(turnOn) }, t("push.enable"));
   const disable = h("button", { type: "button", class: "quiet", onclick: change(() => disablePush(server)) }, t("push.disable"));
@@ -73,7 +73,7 @@ function device() {
     };
   }
 
-  render().catch((error) => (status.textContent = errorText(error)));
+  refreshed.then(() => render()).catch((error) => (status.textContent = errorText(error)));
   return h(
     "section",
     { class: "card" },

@@ -30,6 +30,8 @@ export async function startServer(environment = {}) {
       SCHOOLBELL_LOG__LEVEL: "warn",
       SCHOOLBELL_PUSH__SUBJECT: "mailto:office@school.edu",
       JWT_SECRET: SECRET,
+      // The pages of a folder, to try a change without a build.
+      ...(process.env.PAGES && { SCHOOLBELL_SERVER__STATIC_DIR: process.env.PAGES }),
       ...environment,
     },
   };

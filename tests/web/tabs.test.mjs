@@ -78,10 +78,10 @@ test("somebody else who logs in in one tab gets nothing in the other one's page"
 
 test("what was written and not sent is not left for the next person", async () => {
   const { person, tabs } = await bothOf("xena");
+  const kept = () => tabs[0].evaluate((id) => Object.keys(localStorage).filter((key) => key.startsWith(`schoolbell-outbox:${id}`)).length, person.id);
   await browser.context.setOffline(true);
   await tabs[0].getByLabel("Write a message").fill("never sent");
   await tabs[0].getByLabel("Write a message").press("Enter");
-  const kept = () => tabs[0].evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("schoolbell-outbox:")).length);
   await until("it is kept", async () => (await kept()) === 1);
   // Somebody in the way of the server: what is written does not go, and the rest does.
   await tabs[0].route("**/api/messages", (route) => route.abort());
@@ -89,7 +89,7 @@ test("what was written and not sent is not left for the next person", async () =
   await tabs[0].evaluate(() => (location.hash = "#settings"));
   await tabs[0].getByRole("button", { name: "Log out", exact: true }).click();
   const dialog = tabs[0].getByRole("dialog");
-  await dialog.getByText("(1)").waitFor();
+  await dialog.getByText(/Not everything that you wrote has been sent/).waitFor();
   await dialog.getByRole("button", { name: "Log out", exact: true }).click();
   await isLoginForm(tabs[0]);
   assert.equal(await kept(), 0);
