@@ -137,7 +137,7 @@ impl Session {
         {
             return Err(CloseCode::BadToken);
         }
-        if acks {
+        if acks && !self.written.by_heartbeat() {
             self.written.shown_by(Shows::Frames);
         }
         Ok(())
