@@ -61,7 +61,7 @@ export default {
   "push.title": "Notifications on this device",
   "push.unsupported": "This browser cannot show notifications of web pages.",
   "push.install": "On an iPhone or iPad: tap Share, then “Add to Home Screen”, and open schoolbell from there.",
-  "push.insecure": "This page is not reached by https, and browsers show notifications for no other. Whoever looks after the server can turn https on.",
+  "push.insecure": "Notifications need https, and this page was opened without it. Whoever runs the server can turn it on.",
   "push.denied": "Notifications of this page are blocked. Allow them in the browser's settings for this site.",
   "push.off": "Notifications are off on this device.",
   "push.on": "Notifications are on: this device is told when something arrives and no page is open.",
