@@ -12,6 +12,7 @@ use super::endpoint::{Access, USER};
 use super::input::MAX_BODY;
 use super::request::{Base, BodyStream, Peer, Request};
 use crate::app::App;
+use crate::auth::bearer_token;
 use crate::config::Server;
 use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::rates::{Kind, Stranger};
@@ -47,7 +48,7 @@ pub struct Call {
 }
 
 impl Call {
-    pub(super) fn new(app: &App, request: Request, params: Vec<String>) -> Self {
+    pub(super) fn new(app: &App, request: Request, params: Vec<String>, strict: bool) -> Self {
         Call {
             app: app.clone(),
             method: request.method,
@@ -61,7 +62,7 @@ impl Call {
             turn: None,
             reading: None,
             params,
-            strict: true,
+            strict,
         }
     }
 
@@ -124,7 +125,7 @@ impl Call {
                 }
                 auth::actor(app, token).await
             }
-            // A browser sends the cookie by itself, whoever made it ask.
+            // A browser attaches the cookie to every request, also to one that another site's page makes.
             Err(_) if !headers.contains_key(header::AUTHORIZATION) => {
                 let token = cookie::session(app, self.base, headers)?;
                 if self.method.is_safe() {
@@ -325,10 +326,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
         .get(header::AUTHORIZATION)
         .ok_or(Error::Unauthorized(Unauthorized::Missing))?;
     let bad = Error::Unauthorized(Unauthorized::BadToken);
-    match value.to_str().ok().and_then(|text| text.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(bad),
-    }
+    value.to_str().ok().and_then(bearer_token).ok_or(bad)
 }
 
 /// Whether a `Host` header names this machine for itself.

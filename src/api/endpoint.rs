@@ -158,9 +158,10 @@ impl Endpoint {
 
     /// Answers a request of this route.
     pub fn serve(self, app: &App) -> Serve {
+        let strict = self.is_strict();
         let (this, app) = (Arc::new(self), app.clone());
         Arc::new(move |request, params| {
-            let (this, call) = (this.clone(), Call::new(&app, request, params));
+            let (this, call) = (this.clone(), Call::new(&app, request, params, strict));
             Box::pin(async move { this.answer(call).await })
         })
     }
@@ -170,8 +171,7 @@ impl Endpoint {
         STRICT.iter().any(|prefix| self.pattern.starts_with(prefix))
     }
 
-    async fn answer(&self, mut call: Call) -> Response {
-        call.strict = self.is_strict();
+    async fn answer(&self, call: Call) -> Response {
         let user = Arc::new(std::sync::OnceLock::new());
         let outcome = USER
             .scope(

@@ -69,7 +69,7 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/messages", Person, messages::send, "Send a message").compat(&[], &["/api/messages/send"]),
         get("/api/messages/conversations", Person, messages::conversations, "The caller's conversations, newest first"),
         get("/api/messages/conversation/{partnerId}", Person, messages::history, "Messages with somebody, oldest first"),
-        put("/api/messages/read/{partnerId}", Person, messages::read, "Mark what somebody wrote as read").compat(READ, &[]),
+        put("/api/messages/read/{partnerId}", Person, messages::read, "Mark a user's messages as read").compat(READ, &[]),
         get("/api/messages/unread-count", Person, messages::unread_count, "How many messages are unread"),
         get("/api/messages/search", Person, messages::search, "Messages that hold the words, newest first"),
         get("/api/notifications", Person, notifications::list, "The caller's notifications, newest first"),

@@ -63,7 +63,7 @@ impl Router {
     pub fn new(routes: Routes) -> Self {
         let mut router = matchit::Router::new();
         for (pattern, place) in routes.0 {
-            // Two patterns that contradict each other: nobody could call one of them.
+            // The pattern conflicts with one already added, so no request could reach it.
             if let Err(error) = router.insert(pattern, place) {
                 tracing::error!(%error, "a route cannot be served");
             }

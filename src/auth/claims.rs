@@ -93,7 +93,7 @@ impl Reader {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(Value::Number(number)) => match number.as_u64() {
                 Some(whole) if whole < 1 << 53 => Ok(whole.to_string()),
-                // JavaScript has rounded it: it may be somebody else's.
+                // JavaScript rounds such integers: the number may be another user's id.
                 Some(_) => Err(refused(
                     "the subject is a number of 2^53 or more: sign it as text",
                 )),

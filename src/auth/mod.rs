@@ -19,6 +19,14 @@ use passwords::Passwords;
 use setup::SetupCode;
 use tokens::Tokens;
 
+/// The token of an `Authorization` header's value, if its scheme is `Bearer` (RFC 6750 section 2.1).
+pub fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
+}
+
 /// What the process holds to tell people apart.
 pub struct Auth {
     pub tokens: Tokens,

@@ -364,7 +364,7 @@ fn mac(text: &str, key: &EncodingKey) -> String {
     jsonwebtoken::crypto::sign(text.as_bytes(), key, Algorithm::HS256).unwrap_or_default()
 }
 
-/// Why a token is refused. Whoever connects an app reads it in the log; the caller is told that the token does not hold.
+/// Why a token is refused. The reason goes to the log, for whoever sets up the app; the caller learns only that the token is invalid.
 #[derive(Debug)]
 pub enum Refused {
     Because(String),

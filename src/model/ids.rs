@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for IdText {
                 Ok(IdText(text.to_owned()))
             }
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<IdText, E> {
-                // From 2^53 on the client's JavaScript has rounded it: it may be somebody else's.
+                // From 2^53 on, JavaScript rounds integers: the number may be another user's id.
                 if number < 1 << 53 {
                     Ok(IdText(number.to_string()))
                 } else {

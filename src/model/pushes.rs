@@ -11,6 +11,10 @@ use super::preferences::Preferences;
 use super::subscriptions::{PushKeys, SubscriptionKey};
 use super::time::Time;
 
+/// How long a service or a device that asks for fewer pushes waits unless it names a time, and the longest time it may name.
+pub const THROTTLE: Duration = Duration::from_secs(60);
+pub const LONGEST_THROTTLE: Duration = Duration::from_secs(3_600);
+
 /// A push service's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey(pub i64);

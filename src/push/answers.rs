@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::pushes::{Failure, Settlement};
+use crate::model::pushes::{Failure, LONGEST_THROTTLE, Settlement, THROTTLE};
 use crate::model::time::Time;
 
 /// Tries before a push is given up.
@@ -13,9 +13,6 @@ pub const TRIES: u32 = 8;
 /// The first wait before another try; each is twice the one before, up to [`LONGEST_WAIT`].
 pub const FIRST_WAIT: Duration = Duration::from_secs(5);
 pub const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
-/// How long a service that has had too much is left alone unless it says, and the longest that it may say.
-pub const THROTTLE: Duration = Duration::from_secs(60);
-pub const LONGEST_THROTTLE: Duration = Duration::from_secs(3_600);
 /// How long a service that refuses our key or contact is left alone.
 pub const REFUSAL: Duration = Duration::from_secs(5 * 60);
 
@@ -78,6 +75,13 @@ fn asked(wait: Option<Duration>) -> Option<Duration> {
     wait.map(|wait| wait.min(LONGEST_THROTTLE))
 }
 
+/// How long a throttled service is left alone.
+pub fn rest(asked: Option<Duration>) -> Duration {
+    asked
+        .unwrap_or(THROTTLE)
+        .clamp(Duration::from_secs(1), LONGEST_THROTTLE)
+}
+
 impl Circumstances<'_> {
     fn is_microsoft(&self) -> bool {
         self.host.ends_with(".notify.windows.com")
@@ -87,11 +91,8 @@ impl Circumstances<'_> {
         Time(self.now.0 + wait.as_millis() as i64)
     }
 
-    pub fn throttled(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
-        let wait = asked
-            .unwrap_or(THROTTLE)
-            .clamp(Duration::from_secs(1), LONGEST_THROTTLE);
-        Settlement::Throttled(self.after(wait), failure)
+    fn throttled(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
+        Settlement::Throttled(self.after(rest(asked)), failure)
     }
 
     fn retry(&self, asked: Option<Duration>, failure: Failure) -> Settlement {

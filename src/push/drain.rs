@@ -15,7 +15,7 @@ use super::{answers, guard};
 use crate::app::App;
 use crate::error::Result;
 use crate::metrics::PushLabels;
-use crate::model::pushes::{DuePush, Failure, ServiceKey, Settled, Settlement};
+use crate::model::pushes::{DuePush, Failure, LONGEST_THROTTLE, ServiceKey, Settled, Settlement};
 use crate::model::subscriptions::SubscriptionKey;
 use crate::model::time::Time;
 use crate::store::{push_services, pushes};
@@ -29,7 +29,7 @@ const READ: usize = PER_SERVICE;
 const SEVERAL: usize = 3;
 const SEVERAL_WITHIN: Duration = Duration::from_secs(60);
 /// The furthest ahead that a pause may end.
-const LONGEST_PAUSE: Duration = answers::LONGEST_THROTTLE;
+const LONGEST_PAUSE: Duration = LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(60);
 /// What is written down at a time, and how often: messages that somebody waits for share the disk with it.
@@ -251,8 +251,7 @@ impl Drain {
         let settlement = if throttled.len() < SEVERAL {
             Settlement::DeviceThrottled(asked, failure)
         } else {
-            let wait = asked.unwrap_or(answers::THROTTLE);
-            let until = Time(self.app.now().0 + wait.as_millis() as i64);
+            let until = Time(self.app.now().0 + answers::rest(asked).as_millis() as i64);
             Settlement::Throttled(until, failure)
         };
         Settled {

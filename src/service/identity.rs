@@ -31,10 +31,13 @@ impl Identity {
 pub enum Standing {
     /// One of ours.
     Own(Identity),
-    /// One of the school's app, for somebody who is here.
-    App(Identity),
+    /// One of the school's app, for somebody who is here. `iat` as in the token, in seconds.
+    App {
+        identity: Identity,
+        iat: Option<i64>,
+    },
     /// One of the school's app, for somebody whom its first use makes.
-    New(UserId),
+    New { id: UserId, iat: Option<i64> },
 }
 
 /// The person of a JWT. Makes or refreshes them, where tokens of the school's app may.
@@ -43,26 +46,20 @@ pub enum Standing {
 /// [`Error::Unauthorized`], also for who is disabled or has logged out everywhere since.
 pub async fn identity(app: &App, token: &str) -> Result<Identity> {
     let (verified, standing) = examine(app, token).await.map_err(Refused::noted)?;
-    let Issue::Foreign { iat, .. } = &verified.issue else {
-        return match standing {
-            Standing::Own(identity) => Ok(identity),
-            Standing::App(_) | Standing::New(_) => {
-                Err(Error::Internal("a token of two issuers".into()))
-            }
-        };
-    };
-    let identity = match standing {
-        Standing::Own(identity) | Standing::App(identity) => identity,
-        Standing::New(id) => {
+    let (identity, iat) = match standing {
+        Standing::Own(identity) => return Ok(identity),
+        Standing::App { identity, iat } => (identity, iat),
+        Standing::New { id, iat } => {
             let user = super::users::provision(app, &id, &verified.profile).await?;
             // Somebody else may have made them meanwhile.
-            acting(app, &verified, user, *iat, SessionBy::App).map_err(Refused::noted)?
+            let made = acting(app, &verified, user, iat, SessionBy::App);
+            (made.map_err(Refused::noted)?, iat)
         }
     };
     if !app.config.auth.auto_provision {
         return Ok(identity);
     }
-    let user = super::users::refresh(app, identity.user, &verified.profile, *iat).await?;
+    let user = super::users::refresh(app, identity.user, &verified.profile, iat).await?;
     Ok(Identity { user, ..identity })
 }
 
@@ -120,9 +117,13 @@ async fn foreign(
         return Err(Refused::Because(why.into()));
     };
     match super::users::find(app, id).await? {
-        Some(user) => acting(app, verified, user, iat, by).map(Standing::App),
+        Some(user) => {
+            let identity = acting(app, verified, user, iat, by)?;
+            Ok(Standing::App { identity, iat })
+        }
         None if app.config.auth.auto_provision && is_newer_than_erasure(app, id, iat).await? => {
-            Ok(Standing::New(id.clone()))
+            let id = id.clone();
+            Ok(Standing::New { id, iat })
         }
         None => Err(Error::Unauthorized(Unauthorized::UnknownUser).into()),
     }

@@ -8,12 +8,11 @@ use rusqlite::{Connection, params};
 use super::{WriteTx, all, first, run, stages};
 use crate::error::Result;
 use crate::model::ids::UserId;
-use crate::model::pushes::{Failure, ServiceKey, Settled, Settlement, SubscriptionStates};
+use crate::model::pushes::{
+    Failure, LONGEST_THROTTLE, ServiceKey, Settled, Settlement, SubscriptionStates, THROTTLE,
+};
 use crate::model::time::Time;
 
-/// How long a device whose service wants fewer pushes is left alone at first, and at most.
-const THROTTLE: Duration = Duration::from_secs(60);
-const LONGEST_THROTTLE: Duration = Duration::from_secs(3_600);
 /// How old the time of the last success may become before it is written again, in milliseconds: most pushes write nothing
 /// to their subscription.
 const SUCCESS_AGE: i64 = 60_000;

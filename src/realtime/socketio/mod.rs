@@ -19,6 +19,7 @@ use super::session::{Refusal, Session, Shows, Step, close_code};
 use super::websocket::{self, Frames, OverWebSocket, Wire};
 use super::{End, Farewell, NORMAL, Out, Protocol, Received};
 use crate::app::App;
+use crate::auth::bearer_token;
 use crate::error::{Error, Unauthorized};
 use crate::hub;
 use crate::limits::seats::Seat;
@@ -30,8 +31,6 @@ use packet::{Body, Packet};
 
 /// Says no more than the original did: front ends compare it.
 const AUTHENTICATION_ERROR: &str = "Authentication error";
-/// Before a token, as in an `Authorization` header (RFC 6750 section 2.1).
-const SCHEME: &str = "Bearer ";
 /// The longest name of a namespace that is told that there is no such one, in bytes.
 const MAX_NAMESPACE: usize = 256;
 
@@ -200,10 +199,7 @@ impl SocketIo {
 
     /// Whose connection it is, by the token of CONNECT, with or without its scheme, or by that of the handshake.
     async fn identify(&self, token: Option<&str>) -> Result<Identity, Error> {
-        let token = token.map(|token| match token.split_at_checked(SCHEME.len()) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest.trim(),
-            _ => token,
-        });
+        let token = token.map(|token| bearer_token(token).unwrap_or(token));
         let token = token.filter(|token| !token.is_empty());
         let token = token.or(self.token.as_deref());
         let token = token.ok_or(Error::Unauthorized(Unauthorized::Missing))?;

@@ -2,6 +2,7 @@
 
 use super::{Finding, finding};
 use crate::app::App;
+use crate::auth::bearer_token;
 use crate::auth::tokens::{Issue, Verified};
 use crate::error::{Error, Unauthorized};
 use crate::model::keys::ApiKeySecret;
@@ -17,11 +18,7 @@ async fn outcome(app: &App, token: &str) -> super::Outcome {
     if token.starts_with(ApiKeySecret::PREFIX) {
         return Err("this is an API key: `schoolbell key list` says what it may do".into());
     }
-    let scheme = "Bearer ";
-    let token = match token.split_at_checked(scheme.len()) {
-        Some((given, rest)) if given.eq_ignore_ascii_case(scheme) => rest,
-        _ => token,
-    };
+    let token = bearer_token(token).unwrap_or(token);
     match identity::examine(app, token).await {
         Ok((verified, standing)) => Ok(says(app, &verified, &standing)),
         Err(refused) => Err(advice(app, &refused)),
@@ -37,10 +34,10 @@ fn says(app: &App, verified: &Verified, standing: &Standing) -> String {
     };
     let person = |user: &User| format!("{} ({}), {}", user.id(), user.person.name, user.role);
     match standing {
-        Standing::Own(identity) | Standing::App(identity) => {
+        Standing::Own(identity) | Standing::App { identity, .. } => {
             format!("{issuer}, is {}, until {until}", person(&identity.user))
         }
-        Standing::New(id) => {
+        Standing::New { id, .. } => {
             let profile = &verified.profile;
             let role = match profile.role {
                 Some(Role::Admin) if !app.config.auth.trust_admin_claim => {
