@@ -252,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn a_throttled_service_rests_between_a_second_and_an_hour() {
+        let asked = |seconds| rest(Some(Duration::from_secs(seconds)));
+        assert_eq!(rest(None), THROTTLE);
+        assert_eq!(asked(0), Duration::from_secs(1));
+        assert_eq!(asked(120), Duration::from_secs(120));
+        assert_eq!(asked(1_000_000), LONGEST_THROTTLE);
+    }
+
+    #[test]
     fn a_subscription_for_another_key_is_stopped_and_no_one_else() {
         for (status, text) in [
             (400, "{\"reason\":\"VapidPkHashMismatch\"}"),
