@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use schoolbell::auth::vapid::VapidKeys;
-use schoolbell::config;
+use schoolbell::config::Config;
 use schoolbell::model::ids::{Id, UserId};
+use schoolbell::model::language::Language;
 use schoolbell::model::notifications::Urgency;
 use schoolbell::model::pushes::Subject;
 use schoolbell::model::subscriptions::PushKeys;
@@ -117,7 +118,7 @@ pub fn keys() -> PushKeys {
 /// Messages encrypted and signed a second by one thread.
 pub fn encryption_rate() -> f64 {
     let signer = Signer::new(VapidKeys::generate(), "mailto:office@school.edu".into());
-    let config = config::Push::default();
+    let config = Config::default();
     let (keys, now) = (keys(), Time(1_800_000_000_000));
     let subject = Subject::Message {
         id: Id::generate(),
@@ -128,7 +129,7 @@ pub fn encryption_rate() -> f64 {
     let began = Instant::now();
     let mut count = 0;
     while began.elapsed() < Duration::from_secs(3) {
-        let payload = payload::encode(&config, &subject, count, payload::MAX);
+        let payload = payload::encode(&config, &subject, count, Language::default(), payload::MAX);
         let signature = signer.signature("https://push.example.org", now).unwrap();
         let endpoint = "https://push.example.org/a-subscription";
         message::build(endpoint, &keys, &payload, Urgency::Normal, 3_600, signature).unwrap();

@@ -85,6 +85,7 @@ pub fn table() -> Vec<Endpoint> {
         delete("/api/notifications/subscriptions/{id}", Person, subscriptions::remove, "Push to a device no more"),
         get("/api/notifications/preferences", Person, preferences::get, "What the caller wants pushed"),
         put("/api/notifications/preferences", Person, preferences::put, "Set what the caller wants pushed"),
+        get("/api/notifications/display", Person, preferences::display, "How a page in the background shows what arrives"),
         put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read").compat(READ, &[]),
         delete("/api/notifications/{id}", Person, notifications::remove, "Take a notification from the list"),
         post("/api/auth/session", Anyone, session::start, "Log in with a cookie, for the server's own pages"),

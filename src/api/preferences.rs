@@ -4,7 +4,7 @@ use super::call::Call;
 use super::input::{Json, Nothing};
 use super::reply::Data;
 use crate::error::Result;
-use crate::model::preferences::{Preferences, PreferencesChange};
+use crate::model::preferences::{Display, Preferences, PreferencesChange};
 use crate::service::preferences;
 
 pub async fn get(call: Call, _: Nothing) -> Result<Data<Preferences>> {
@@ -15,4 +15,8 @@ pub async fn put(call: Call, Json(body): Json<PreferencesChange>) -> Result<Data
     preferences::change(&call.app, call.me()?, body)
         .await
         .map(Data)
+}
+
+pub async fn display(call: Call, _: Nothing) -> Result<Data<Display>> {
+    preferences::display(&call.app, call.me()?).await.map(Data)
 }

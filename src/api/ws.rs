@@ -1,5 +1,6 @@
 //! The handshake of `GET /ws`. What follows is `realtime::ws`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -72,6 +73,7 @@ async fn handshake(app: App, request: Request) -> Result<(Response, Option<Strin
     let tasks = app.tasks.clone();
     let opening = Opening {
         since,
+        hidden: parameter(&request.query, "hidden").is_some_and(|value| value == "true"),
         identity,
         seat,
         early: Bytes::new(),
@@ -109,10 +111,14 @@ async fn start(app: App, upgrade: OnUpgrade, opening: Opening) {
     }
 }
 
-fn since(query: &str) -> Result<Option<Cursor>> {
+fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
-    let since = pairs.find(|(name, _)| name == "since");
-    since
-        .map(|(_, value)| Cursor::since(value.parse().ok()))
+    let pair = pairs.find(|(key, _)| key == name);
+    pair.map(|(_, value)| value)
+}
+
+fn since(query: &str) -> Result<Option<Cursor>> {
+    parameter(query, "since")
+        .map(|value| Cursor::since(value.parse().ok()))
         .transpose()
 }

@@ -253,6 +253,8 @@ pub struct Push {
     pub content: PushContent,
     /// Where the push of a chat message leads: a path or an `https:` URL, `{userId}` in it being the sender's id.
     pub message_link: String,
+    /// Seconds for which all pages of a user are hidden before other devices are pushed.
+    pub hidden_after_seconds: u32,
     /// Hosts of push services beside the known ones (Google, Mozilla, Apple, Microsoft), `*.` in front for all below.
     pub endpoint_hosts: Vec<String>,
     /// The proxy that pushes go through, `http://proxy.school.example:3128`. Empty: none, whatever the environment says.
@@ -282,6 +284,7 @@ impl Default for Push {
             subject: String::new(),
             content: PushContent::Full,
             message_link: "/?chat={userId}".into(),
+            hidden_after_seconds: 60,
             endpoint_hosts: Vec::new(),
             proxy: String::new(),
             allow_private_endpoints: false,

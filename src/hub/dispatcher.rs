@@ -135,7 +135,7 @@ mod tests {
         let hub = Arc::new(hub());
         let inbox = hub.inbox();
         let (ann, bob) = (UserKey(1), UserKey(2));
-        hub.register(ann, &UserId::parse("ann").unwrap(), inbox.clone(), 1);
+        hub.register(ann, &UserId::parse("ann").unwrap(), inbox.clone(), 1, false);
         let (_dispatcher, commits) = Dispatcher::start(hub.clone(), Pulse::default()).unwrap();
         // The commit's last event waits for this lock.
         let busy = hub.shard(bob);

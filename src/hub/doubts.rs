@@ -1,5 +1,6 @@
 //! Online is not reached: what was left to a socket counts once the socket has confirmed it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Entry, Hub, lock};
 use crate::metrics::tally::Count;
-use crate::model::ids::{Seq, UserKey};
+use crate::model::ids::{ConnectionId, Seq, UserKey};
 
 /// How long somebody who went without confirming has to come back before what they may have missed is pushed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,10 +18,31 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Reach {
     /// It is left to an open socket.
     Connected,
+    /// It is left to an open socket, but all pages have been hidden for long.
+    Hidden,
     /// There is none.
     Away,
     /// There is none, and what the last one was left is in doubt still.
     Doubtful,
+}
+
+/// What showed that a user got something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// Something that JavaScript, or an app, sent.
+    Page,
+    /// Nothing but pongs of the protocol, long after it was written.
+    Link,
+    /// A hidden page, which shows what arrives on its device: the one with this push subscription.
+    Device(Arc<str>),
+}
+
+/// How far a user has confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    pub user: UserKey,
+    pub by: By,
+    pub seq: Seq,
 }
 
 /// What somebody's sockets were left and did not confirm.
@@ -45,6 +67,16 @@ impl Entry {
             since,
         })
     }
+
+    pub(super) fn confirm(&mut self, seq: Seq, by: By) {
+        if by == By::Page && seq > self.confirmed_by_page {
+            self.confirmed_by_page = seq;
+        }
+        if seq > self.confirmed {
+            self.confirmed = seq;
+            self.risen = true;
+        }
+    }
 }
 
 impl Hub {
@@ -55,7 +87,11 @@ impl Hub {
         match shard.users.get_mut(&user) {
             Some(entry) if entry.connected() => {
                 entry.promised = entry.promised.max(seq);
-                Reach::Connected
+                if entry.unattended() {
+                    Reach::Hidden
+                } else {
+                    Reach::Connected
+                }
             }
             Some(entry) if entry.promised > entry.confirmed => Reach::Doubtful,
             None if shard.doubts.contains_key(&user) => Reach::Doubtful,
@@ -69,26 +105,39 @@ impl Hub {
         self.metrics.tally.add(what, 1);
     }
 
-    /// A socket of the user has shown that it got everything up to `seq`.
-    pub fn confirm(&self, user: UserKey, seq: Seq) {
+    /// A socket of the user has shown that it got everything up to `seq`. While its page is hidden nobody has seen that.
+    pub fn confirm(&self, user: UserKey, connection: ConnectionId, seq: Seq, by: By) {
         if let Some(entry) = self.shard(user).users.get_mut(&user)
-            && seq > entry.confirmed
+            && !entry.acknowledged_hidden(connection, seq)
         {
-            entry.confirmed = seq;
-            entry.risen = true;
+            entry.confirm(seq, by);
         }
     }
 
-    /// How far each user has confirmed, of those for whom that has changed since the last call.
-    pub fn take_confirmed(&self) -> Vec<(UserKey, Seq)> {
+    /// How far each user has confirmed, of those for whom that has changed since the last call. What the page has confirmed comes
+    /// before what only the link has.
+    pub fn take_confirmed(&self) -> Vec<Confirmation> {
         let mut confirmed = Vec::new();
         for shard in &self.shards {
             let shard = &mut *lock(shard);
-            let risen = shard.users.iter_mut().filter(|(_, entry)| entry.risen);
-            confirmed.extend(risen.map(|(user, entry)| {
-                entry.risen = false;
-                (*user, entry.confirmed)
-            }));
+            confirmed.append(&mut shard.shown);
+            for (user, entry) in &mut shard.users {
+                let mut taken = |by, seq| {
+                    let user = *user;
+                    confirmed.push(Confirmation { user, by, seq });
+                };
+                if std::mem::take(&mut entry.risen) {
+                    if entry.confirmed_by_page > 0 {
+                        taken(By::Page, entry.confirmed_by_page);
+                    }
+                    if entry.confirmed > entry.confirmed_by_page {
+                        taken(By::Link, entry.confirmed);
+                    }
+                }
+                for (by, seq) in entry.take_shown() {
+                    taken(by, seq);
+                }
+            }
         }
         confirmed
     }
@@ -105,6 +154,7 @@ impl Hub {
         for user in users {
             if let Some(entry) = self.shard(user).users.get_mut(&user) {
                 entry.risen = true;
+                entry.keep_shown();
             }
         }
     }
@@ -144,7 +194,7 @@ impl Hub {
 mod tests {
     use super::super::GRACE;
     use super::*;
-    use crate::model::ids::{ConnectionId, UserId};
+    use crate::model::ids::UserId;
 
     const USER: UserKey = UserKey(1);
 
@@ -157,7 +207,7 @@ mod tests {
     fn connect(hub: &Hub) -> ConnectionId {
         let inbox = hub.inbox();
         let id = inbox.id();
-        hub.register(USER, &UserId::parse("u").unwrap(), inbox, 9);
+        hub.register(USER, &UserId::parse("u").unwrap(), inbox, 9, false);
         id
     }
 
@@ -167,7 +217,7 @@ mod tests {
         assert_eq!(hub.promise(USER, 1), Reach::Away);
         let socket = connect(&hub);
         assert_eq!(hub.promise(USER, 2), Reach::Connected);
-        hub.confirm(USER, 2);
+        hub.confirm(USER, socket, 2, By::Page);
         assert_eq!(hub.promise(USER, 3), Reach::Connected);
         let left = Instant::now();
         hub.unregister(USER, socket);
@@ -195,7 +245,7 @@ mod tests {
         let hub = hub();
         let socket = connect(&hub);
         hub.promise(USER, 2);
-        hub.confirm(USER, 2);
+        hub.confirm(USER, socket, 2, By::Page);
         hub.unregister(USER, socket);
         assert_eq!(hub.promise(USER, 3), Reach::Away);
         hub.sweep(Instant::now() + GRACE);
@@ -213,19 +263,27 @@ mod tests {
         let hub = hub();
         let (laptop, phone) = (connect(&hub), connect(&hub));
         hub.promise(USER, 7);
-        hub.confirm(USER, 7);
+        hub.confirm(USER, phone, 7, By::Page);
         hub.unregister(USER, laptop);
         hub.unregister(USER, phone);
         assert_eq!(hub.promise(USER, 8), Reach::Away);
     }
 
     #[test]
-    fn what_was_confirmed_is_told_once() {
+    fn what_was_confirmed_is_told_once_and_by_what() {
         let hub = hub();
-        connect(&hub);
-        hub.confirm(USER, 7);
-        hub.confirm(USER, 6);
-        assert_eq!(hub.take_confirmed(), [(USER, 7)]);
+        let socket = connect(&hub);
+        hub.confirm(USER, socket, 7, By::Page);
+        hub.confirm(USER, socket, 6, By::Page);
+        let told = |by, seq| Confirmation {
+            user: USER,
+            by,
+            seq,
+        };
+        assert_eq!(hub.take_confirmed(), [told(By::Page, 7)]);
         assert!(hub.take_confirmed().is_empty());
+        hub.confirm(USER, socket, 9, By::Link);
+        let both = [told(By::Page, 7), told(By::Link, 9)];
+        assert_eq!(hub.take_confirmed(), both);
     }
 }

@@ -9,6 +9,7 @@
 mod dispatcher;
 mod doubts;
 mod inbox;
+mod visibility;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,9 +25,10 @@ use crate::model::events::{CloseCode, Event, Publication};
 use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
 
 use dispatcher::ToWake;
+use visibility::{Hidden, Notice};
 
 pub use dispatcher::Dispatcher;
-pub use doubts::{Doubt, PATIENCE, Reach};
+pub use doubts::{By, Confirmation, Doubt, PATIENCE, Reach};
 pub use inbox::{Drained, HARD_LIMIT, Inbox, Packet};
 
 /// How long after somebody's last socket has gone they still count as online.
@@ -52,6 +54,8 @@ struct Shard {
     users: HashMap<UserKey, Entry>,
     /// Of those who are not among `users` any more.
     doubts: HashMap<UserKey, Doubt>,
+    /// What pages that have gone showed in the background, until it is saved.
+    shown: Vec<Confirmation>,
 }
 
 struct Entry {
@@ -62,8 +66,12 @@ struct Entry {
     /// The highest seq that was left to these sockets, and the highest that one of them confirmed.
     promised: Seq,
     confirmed: Seq,
+    /// As far as a page itself has confirmed, and not just its link.
+    confirmed_by_page: Seq,
     /// Whether `confirmed` has risen since it was last asked for.
     risen: bool,
+    /// `None` while no page is in the background.
+    hidden: Option<Box<Hidden>>,
 }
 
 impl Entry {
@@ -103,7 +111,15 @@ impl Hub {
     }
 
     /// From now on what is published to the user is put into `inbox`. With `max` sockets open already the oldest goes.
-    pub fn register(&self, user: UserKey, id: &UserId, inbox: Arc<Inbox>, max: usize) {
+    /// `hidden`: the page is in the background.
+    pub fn register(
+        &self,
+        user: UserKey,
+        id: &UserId,
+        inbox: Arc<Inbox>,
+        max: usize,
+        hidden: bool,
+    ) {
         let mut locked = self.shard(user);
         let shard = &mut *locked;
         let doubt = shard.doubts.remove(&user);
@@ -117,13 +133,23 @@ impl Hub {
                 // Coming back is no confirmation yet.
                 promised: doubt.map_or(0, |doubt| doubt.up_to),
                 confirmed: doubt.map_or(0, |doubt| doubt.after),
+                confirmed_by_page: 0,
                 risen: false,
+                hidden: None,
             }
         });
         entry.left = None;
         let oldest = (entry.devices.len() >= max).then(|| entry.devices.remove(0));
+        let shown = oldest.as_ref().and_then(|inbox| entry.leave(inbox.id()));
+        if hidden {
+            entry.hide(inbox.id(), None);
+        }
         entry.devices.push(inbox);
+        let notice = entry.look();
+        let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
+        shard.shown.extend(shown);
         drop(locked);
+        notice.into_iter().for_each(Notice::send);
         if arrived {
             self.metrics.users_online.inc();
             // The receiver lives as long as the workers do; without them nobody needs to know.
@@ -136,13 +162,21 @@ impl Hub {
 
     /// Takes a socket out. Its user stays online for [`GRACE`].
     pub fn unregister(&self, user: UserKey, connection: ConnectionId) {
-        let mut shard = self.shard(user);
-        if let Some(entry) = shard.users.get_mut(&user) {
-            entry.devices.retain(|inbox| inbox.id() != connection);
-            if entry.devices.is_empty() && entry.left.is_none() {
-                entry.left = Some(Instant::now());
-            }
+        let mut locked = self.shard(user);
+        let shard = &mut *locked;
+        let Some(entry) = shard.users.get_mut(&user) else {
+            return;
+        };
+        entry.devices.retain(|inbox| inbox.id() != connection);
+        let shown = entry.leave(connection);
+        let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
+        shard.shown.extend(shown);
+        if entry.devices.is_empty() && entry.left.is_none() {
+            entry.left = Some(Instant::now());
         }
+        let notice = entry.look();
+        drop(locked);
+        notice.into_iter().for_each(Notice::send);
     }
 
     /// Removes those whose grace is over, and returns them.
@@ -313,7 +347,7 @@ mod tests {
         let user = UserKey(1);
         let inbox = hub.inbox();
         let id = inbox.id();
-        hub.register(user, &somebody(), inbox, 9);
+        hub.register(user, &somebody(), inbox, 9, false);
         hub.unregister(user, id);
         tokio::time::advance(GRACE - Duration::from_millis(1)).await;
         assert!(hub.sweep(Instant::now()).is_empty());
@@ -330,7 +364,7 @@ mod tests {
         for _ in 0..2 {
             let inbox = hub.inbox();
             let id = inbox.id();
-            hub.register(user, &somebody(), inbox, 9);
+            hub.register(user, &somebody(), inbox, 9, false);
             hub.unregister(user, id);
         }
         assert!(arrived.try_recv().is_ok());
@@ -343,7 +377,7 @@ mod tests {
         let user = UserKey(1);
         let inboxes: Vec<_> = (0..3).map(|_| hub.inbox()).collect();
         for inbox in &inboxes {
-            hub.register(user, &somebody(), inbox.clone(), 2);
+            hub.register(user, &somebody(), inbox.clone(), 2, false);
         }
         let close = Some(CloseCode::TooManyConnections);
         assert_eq!(inboxes[0].drain(usize::MAX).close, close);

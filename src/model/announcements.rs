@@ -65,7 +65,9 @@ pub struct Announcement {
 pub enum Stage {
     Read,
     /// A page of theirs, or an app, has it.
-    Live,
+    Live {
+        by: LiveBy,
+    },
     /// A push service has taken it for one of their devices.
     Pushed,
     /// On its way: a page or a push service is still to confirm it.
@@ -80,6 +82,25 @@ pub enum Stage {
     Nobody {
         why: Nobody,
     },
+}
+
+/// What "live" stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LiveBy {
+    /// The page, or the app, has confirmed it.
+    Page,
+    /// The link was alive for ten minutes after it; the page itself never confirms anything.
+    Link,
+}
+
+impl LiveBy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LiveBy::Page => "page",
+            LiveBy::Link => "link",
+        }
+    }
 }
 
 /// Why a push failed.
@@ -129,6 +150,8 @@ pub struct Facts {
     pub user: UserKey,
     pub read_at: Option<Time>,
     pub delivered_at: Option<Time>,
+    /// Whether the page confirmed that, and not just its link.
+    pub delivered_to_page: bool,
     pub pushed_at: Option<Time>,
     /// `gone`, `refused`, `expired`, `off`, `none`.
     pub failure: Option<String>,
@@ -153,7 +176,11 @@ impl Facts {
             return Stage::Read;
         }
         if self.delivered_at.is_some() {
-            return Stage::Live;
+            let by = match self.delivered_to_page {
+                true => LiveBy::Page,
+                false => LiveBy::Link,
+            };
+            return Stage::Live { by };
         }
         if self.pushed_at.is_some() {
             return Stage::Pushed;
@@ -212,7 +239,7 @@ impl StageCounts {
     pub fn add(&mut self, stage: &Stage) {
         *match stage {
             Stage::Read => &mut self.read,
-            Stage::Live => &mut self.live,
+            Stage::Live { .. } => &mut self.live,
             Stage::Pushed => &mut self.pushed,
             Stage::Waiting => &mut self.waiting,
             Stage::Failed { .. } => &mut self.failed,
@@ -240,7 +267,7 @@ impl StageFilter {
         match self {
             StageFilter::Read => matches!(stage, Stage::Read),
             StageFilter::Unread => !matches!(stage, Stage::Read),
-            StageFilter::Live => matches!(stage, Stage::Live),
+            StageFilter::Live => matches!(stage, Stage::Live { .. }),
             StageFilter::Pushed => matches!(stage, Stage::Pushed),
             StageFilter::Waiting => matches!(stage, Stage::Waiting),
             StageFilter::Failed => matches!(stage, Stage::Failed { .. }),

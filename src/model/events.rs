@@ -63,6 +63,8 @@ pub enum Event {
     Error(Refused),
     /// To clients that acknowledge: has the page seen this far?
     AckRequest(Request),
+    /// To hidden pages: does their user look at another page?
+    Looking(Looking),
     /// To administrators who watch.
     Overview(Box<Now>),
     Pong(Empty),
@@ -216,6 +218,12 @@ pub struct Resync {
 #[derive(Debug, Clone, Serialize)]
 pub struct Request {
     pub seq: Seq,
+}
+
+/// Whether somebody looks at a page of theirs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Looking {
+    pub looking: bool,
 }
 
 /// A frame that was refused. The connection stays.

@@ -14,6 +14,7 @@ pub mod groups;
 pub mod ids;
 pub mod import;
 pub mod keys;
+pub mod language;
 pub mod messages;
 pub mod notifications;
 pub mod object;

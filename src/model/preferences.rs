@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::language;
 use super::notifications::{Type, Urgency};
 use super::time::Time;
 use crate::error::{Error, Result};
@@ -22,6 +23,9 @@ pub struct Preferences {
     pub muted_types: Vec<String>,
     /// When all but what is urgent waits.
     pub quiet_hours: Option<QuietHours>,
+    /// In which language the server writes to the person, as a tag (BCP 47); null: English.
+    #[schema(example = "de")]
+    pub language: Option<String>,
 }
 
 impl Default for Preferences {
@@ -30,6 +34,7 @@ impl Default for Preferences {
             enabled: true,
             muted_types: Vec::new(),
             quiet_hours: None,
+            language: None,
         }
     }
 }
@@ -44,6 +49,10 @@ pub struct PreferencesChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<QuietHours>)]
     quiet_hours: Option<Option<QuietHours>>,
+    /// `null`: English.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    language: Option<Option<String>>,
 }
 
 /// A field that is there, be it `null`.
@@ -59,6 +68,7 @@ impl PreferencesChange {
             enabled: self.enabled.unwrap_or(to.enabled),
             muted_types: self.muted_types.unwrap_or(to.muted_types),
             quiet_hours: self.quiet_hours.unwrap_or(to.quiet_hours),
+            language: self.language.unwrap_or(to.language),
         }
         .checked()
     }
@@ -112,6 +122,30 @@ impl Day {
     }
 }
 
+/// How a page in the background shows what arrives, so that it does what a push would do.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Display {
+    /// Whether it shows anything now: not in quiet hours, and not for who wants no pushes.
+    pub shows: bool,
+    /// Types that it does not show; `message` stands for chat messages.
+    pub muted_types: Vec<String>,
+    /// Where a chat message leads; `{userId}` is its sender's id.
+    pub message_link: String,
+    /// What it says in place of every title and text; null: what arrived.
+    pub instead: Option<Instead>,
+}
+
+/// What is shown where the content is not to be.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Instead {
+    /// The title of a chat message.
+    pub message: &'static str,
+    /// The title of a notification.
+    pub notification: &'static str,
+    pub text: &'static str,
+}
+
 /// What preferences say of one push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
@@ -137,6 +171,9 @@ impl Preferences {
         }
         if let Some(quiet) = &self.quiet_hours {
             quiet.check()?;
+        }
+        if let Some(tag) = &self.language {
+            language::check_tag(tag)?;
         }
         Ok(self)
     }

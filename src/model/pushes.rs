@@ -53,6 +53,10 @@ pub enum Subject {
         message: String,
         link: Option<String>,
     },
+    /// That more has arrived than a device gets in an hour.
+    Summary {
+        count: u32,
+    },
     Test,
 }
 
@@ -75,6 +79,10 @@ pub struct DuePush {
     /// `None` when it has gone meanwhile.
     pub subject: Option<Subject>,
     pub preferences: Option<Preferences>,
+    /// When the device gets a summary of what it had no room for.
+    pub summary_at: Option<Time>,
+    /// How many pushes of this device the summary stands for; 0 while there is none to come.
+    pub waiting: u32,
 }
 
 impl DuePush {
@@ -136,6 +144,10 @@ pub enum Settlement {
     Dead(Failure),
     /// It is too late.
     Expired,
+    /// The push service has one push in place of all that waits for the device.
+    Summed,
+    /// The device has had its pushes of this hour: what waits for it becomes a summary at this time.
+    OverBudget(Time),
     /// Its person is not to be disturbed before this time.
     Later(Time),
     /// Its person does not want it, or it is about nothing any more.

@@ -226,7 +226,7 @@ impl Drain {
                 Settlement::Throttled(until, _) => self.pause(settled.service, *until, false),
                 Settlement::Refused(until, _) => self.pause(settled.service, *until, true),
                 // A service that takes one push does not refuse us.
-                Settlement::Sent => self
+                Settlement::Sent | Settlement::Summed => self
                     .paused
                     .retain(|service, pause| *service != settled.service || !pause.refused),
                 _ => {}
@@ -318,6 +318,8 @@ impl Drain {
             Settlement::Refused(..) => "refused",
             Settlement::Dead(_) => "dead",
             Settlement::Expired => "expired",
+            Settlement::Summed => "sent",
+            Settlement::OverBudget(_) => "over_budget",
             Settlement::Later(_) => "later",
             Settlement::Dropped => "dropped",
         };
@@ -325,7 +327,10 @@ impl Drain {
         self.app.metrics.pushes.get_or_create(&labels).inc();
         let asked = !matches!(
             settled.settlement,
-            Settlement::Expired | Settlement::Later(_) | Settlement::Dropped
+            Settlement::Expired
+                | Settlement::Later(_)
+                | Settlement::OverBudget(_)
+                | Settlement::Dropped
         );
         if asked {
             let url = url::Url::parse(&settled.endpoint);
@@ -335,7 +340,7 @@ impl Drain {
                     .and_then(|url| url.host_str())
                     .unwrap_or(""),
             );
-            let taken = settled.settlement == Settlement::Sent;
+            let taken = matches!(settled.settlement, Settlement::Sent | Settlement::Summed);
             self.app.metrics.tally.answered(owner, taken);
         }
         if let Settlement::Refused(_, failure) = &settled.settlement {

@@ -5,6 +5,7 @@
 //! which its tag folds, and loses none. One process has the database, so what is in flight is known in memory alone.
 
 pub mod answers;
+mod budget;
 pub mod client;
 pub mod contact;
 mod drain;

@@ -5,8 +5,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::config::{self, PushContent};
-use crate::model::ids::Seq;
+use crate::config::{Config, PushContent};
+use crate::model::ids::{Seq, UserId};
+use crate::model::language::Language;
 use crate::model::pushes::Subject;
 
 /// The largest payload, in bytes of UTF-8. Push services take 4,096 encrypted (RFC 8030 section 7.2).
@@ -50,13 +51,23 @@ struct Parts {
     link: String,
     kind: String,
     id: String,
+    /// What is pushed with the same one is one notification.
+    tag: String,
+    /// The link, with the site in front of it where that is known: Safari takes nothing else.
+    navigate: String,
     seq: Seq,
 }
 
 /// The payload, at most `max` bytes where links and ids leave that: the message is cut first, then the title, each
-/// between graphemes.
-pub fn encode(config: &config::Push, subject: &Subject, seq: Seq, max: usize) -> Vec<u8> {
-    let parts = parts(config, subject, seq);
+/// between graphemes where that leaves anything. What the server says itself is in `language`.
+pub fn encode(
+    config: &Config,
+    subject: &Subject,
+    seq: Seq,
+    language: Language,
+    max: usize,
+) -> Vec<u8> {
+    let parts = parts(config, subject, seq, language);
     let bare = parts.encode("", "", true).len();
     let declarative = bare + ROOM <= max;
     let whole = parts.encode(&parts.title, &parts.message, declarative);
@@ -78,13 +89,13 @@ impl Parts {
             kind: &self.kind,
             id: &self.id,
             seq: self.seq,
-            tag: &self.id,
+            tag: &self.tag,
             web_push: declarative.then_some(8030),
             notification: declarative.then_some(Declarative {
                 title,
                 body: message,
-                navigate: &self.link,
-                tag: &self.id,
+                navigate: &self.navigate,
+                tag: &self.tag,
             }),
         };
         // Nothing in it can fail to serialise.
@@ -92,15 +103,31 @@ impl Parts {
     }
 }
 
-fn parts(config: &config::Push, subject: &Subject, seq: Seq) -> Parts {
-    let hidden = config.content == PushContent::Hidden;
+fn parts(config: &Config, subject: &Subject, seq: Seq, language: Language) -> Parts {
+    let hidden = config.push.content == PushContent::Hidden;
     let shown = |title: &str, message: &str, instead: &str| {
         if hidden {
-            (instead.to_owned(), "Open the app to read it.".to_owned())
+            (
+                language.text(instead).to_owned(),
+                language.text("open").to_owned(),
+            )
         } else {
             (title.to_owned(), message.to_owned())
         }
     };
+    let parts =
+        |(title, message), link: String, kind: &str, id: String, tag: Option<String>| Parts {
+            navigate: absolute(&config.server.public_url, &link),
+            tag: tag.unwrap_or_else(|| id.clone()),
+            kind: kind.to_owned(),
+            title,
+            message,
+            link,
+            id,
+            seq,
+        };
+    let own = |message: String| ("schoolbell".to_owned(), message);
+    let home = || format!("{}/", config.server.base());
     match subject {
         Subject::Message {
             id,
@@ -108,16 +135,11 @@ fn parts(config: &config::Push, subject: &Subject, seq: Seq) -> Parts {
             sender_name,
             content,
         } => {
-            let (title, message) = shown(sender_name, content, "New message");
-            let sender = utf8_percent_encode(sender.as_str(), RESERVED).to_string();
-            Parts {
-                title,
-                message,
-                link: config.message_link.replace("{userId}", &sender),
-                kind: "message".into(),
-                id: id.to_string(),
-                seq,
-            }
+            let words = shown(sender_name, content, "message");
+            let link = message_link(config, sender);
+            // A conversation is one notification.
+            let tag = format!("message:{sender}");
+            parts(words, link, "message", id.to_string(), Some(tag))
         }
         Subject::Notification {
             id,
@@ -126,39 +148,53 @@ fn parts(config: &config::Push, subject: &Subject, seq: Seq) -> Parts {
             message,
             link,
         } => {
-            let (title, message) = shown(title, message, "New notification");
-            Parts {
-                title,
-                message,
-                link: link.clone().unwrap_or_else(|| "/".into()),
-                kind: kind.clone(),
-                id: id.to_string(),
-                seq,
-            }
+            let words = shown(title, message, "notification");
+            let link = link.clone().unwrap_or_else(home);
+            parts(words, link, kind, id.to_string(), None)
         }
-        Subject::Test => Parts {
-            title: "schoolbell".into(),
-            message: "Notifications work on this device.".into(),
-            link: "/".into(),
-            kind: "test".into(),
-            id: format!("test-{seq}"),
-            seq,
-        },
+        Subject::Summary { count } => {
+            let text = language.text("unread").replace("{n}", &count.to_string());
+            let words = (language.text("more").to_owned(), text);
+            let tag = Some("summary".to_owned());
+            parts(words, home(), "summary", format!("summary-{seq}"), tag)
+        }
+        Subject::Test => {
+            let words = own(language.text("works").to_owned());
+            parts(words, home(), "test", format!("test-{seq}"), None)
+        }
     }
 }
 
-/// The longest beginning of whole graphemes that fits with an ellipsis behind it; all of it, if that fits; else nothing.
+/// Where the notification of a chat message leads.
+fn message_link(config: &Config, sender: &UserId) -> String {
+    let sender = utf8_percent_encode(sender.as_str(), RESERVED).to_string();
+    config.push.message_link.replace("{userId}", &sender)
+}
+
+/// A path of the site at `public_url` as a URL; anything else as it is.
+fn absolute(public_url: &str, link: &str) -> String {
+    let site = url::Url::parse(public_url);
+    match site.and_then(|site| site.join(link)) {
+        Ok(url) => url.into(),
+        Err(_) => link.to_owned(),
+    }
+}
+
+/// The longest beginning of whole graphemes that fits with an ellipsis behind it, or of characters, where one grapheme alone is too
+/// long; all of it, if that fits.
 fn cut(text: &str, fits: impl Fn(&str) -> bool) -> String {
     if fits(text) {
         return text.to_owned();
     }
     let with_ellipsis = |end: usize| format!("{}…", &text[..end]);
-    let ends: Vec<usize> = text.grapheme_indices(true).map(|(at, _)| at).collect();
-    let fitting = ends.partition_point(|end| fits(&with_ellipsis(*end)));
-    match fitting {
-        0 | 1 => String::new(),
-        n => with_ellipsis(ends[n - 1]),
-    }
+    let graphemes: Vec<usize> = text.grapheme_indices(true).map(|(at, _)| at).collect();
+    let characters = || text.char_indices().map(|(at, _)| at).collect();
+    let longest = |ends: Vec<usize>| {
+        let fitting = ends.partition_point(|end| fits(&with_ellipsis(*end)));
+        ends[..fitting].last().copied().filter(|end| *end > 0)
+    };
+    let end = longest(graphemes).or_else(|| longest(characters()));
+    end.map_or_else(String::new, with_ellipsis)
 }
 
 #[cfg(test)]
@@ -179,7 +215,7 @@ mod tests {
     }
 
     fn decode(subject: &Subject, max: usize) -> Value {
-        let bytes = encode(&config::Push::default(), subject, 41, max);
+        let bytes = encode(&Config::default(), subject, 41, Language::default(), max);
         assert!(bytes.len() <= max, "{} bytes", bytes.len());
         serde_json::from_slice(&bytes).unwrap()
     }
@@ -198,23 +234,63 @@ mod tests {
         assert_eq!(payload["link"], "/?chat=ann%40school%3A1");
         assert_eq!(payload["type"], "message");
         assert_eq!(payload["seq"], 41);
-        assert_eq!(payload["tag"], payload["id"]);
+        assert_eq!(payload["tag"], "message:ann@school:1");
         assert_eq!(payload["web_push"], 8030);
         let declarative = &payload["notification"];
         assert_eq!(declarative["title"], "Ann");
         assert_eq!(declarative["body"], "Hello");
         assert_eq!(declarative["navigate"], payload["link"]);
-        assert_eq!(declarative["tag"], payload["id"]);
+        assert_eq!(declarative["tag"], payload["tag"]);
+    }
+
+    #[test]
+    fn a_declarative_push_navigates_to_a_url_where_the_site_is_known() {
+        let mut config = Config::default();
+        config.server.public_url = "https://school.example/bell".into();
+        for (link, url) in [
+            ("/bell/a?b", "https://school.example/bell/a?b"),
+            ("https://elsewhere.example/x", "https://elsewhere.example/x"),
+        ] {
+            let subject = notification("T", "M", Some(link));
+            let bytes = encode(&config, &subject, 1, Language::default(), MAX);
+            let payload: Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(payload["link"], link);
+            assert_eq!(payload["notification"]["navigate"], url);
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_itself_is_in_the_persons_language() {
+        let config = Config::default();
+        let german = Language::of(Some("de-AT"));
+        let text = |subject| {
+            let bytes = encode(&config, subject, 1, german, MAX);
+            serde_json::from_slice::<Value>(&bytes).unwrap()["message"].clone()
+        };
+        assert_eq!(text(&Subject::Test), german.text("works"));
+        assert!(
+            text(&Subject::Summary { count: 7 })
+                .as_str()
+                .unwrap()
+                .contains(": 7.")
+        );
+    }
+
+    #[test]
+    fn one_grapheme_that_is_too_long_is_cut_between_characters() {
+        let marks = format!("e{}", "\u{301}".repeat(3_999));
+        let payload = decode(&notification("T", &marks, None), MAX);
+        let message = payload["message"].as_str().unwrap();
+        assert!(message.len() > 500 && message.starts_with("e\u{301}"));
     }
 
     #[test]
     fn hidden_tells_nothing() {
-        let config = config::Push {
-            content: PushContent::Hidden,
-            ..Default::default()
-        };
+        let mut config = Config::default();
+        config.push.content = PushContent::Hidden;
         let subject = notification("Secret title", "Secret text", Some("/a"));
-        let text = String::from_utf8(encode(&config, &subject, 1, MAX)).unwrap();
+        let text =
+            String::from_utf8(encode(&config, &subject, 1, Language::default(), MAX)).unwrap();
         assert!(!text.contains("Secret"), "{text}");
         assert!(
             text.contains("New notification") && text.contains("\"/a\""),

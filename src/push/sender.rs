@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use web_push::WebPushMessage;
 
 use super::answers::{self, Answer, Circumstances};
+use super::budget::Budget;
 use super::client;
 use super::signer::Signer;
-use super::{contact, guard, message, payload};
+use super::{budget, contact, guard, message, payload};
 use crate::app::App;
-use crate::config;
+use crate::config::Config;
+use crate::model::language::Language;
+use crate::model::notifications::Urgency;
 use crate::model::preferences::Wish;
 use crate::model::pushes::{DuePush, Failure, ServiceKey, Settlement, Subject};
 use crate::model::subscriptions::Endpoint;
@@ -23,12 +26,13 @@ const TRUST: i64 = 3_600;
 
 /// What is shared by all pushes of the process.
 pub struct Sender {
-    config: config::Push,
+    config: Config,
     client: reqwest::Client,
     signer: Signer,
     clock: Arc<dyn Clock>,
     /// When each service last took a push.
     accepted: Mutex<HashMap<ServiceKey, Time>>,
+    budget: Mutex<Budget>,
 }
 
 impl Sender {
@@ -36,11 +40,12 @@ impl Sender {
     /// A sentence, when there is no HTTP client to be had.
     pub fn new(app: &App) -> Result<Self, String> {
         Ok(Sender {
-            config: app.config.push.clone(),
+            config: app.config.clone(),
             client: client::build(&app.config.push)?,
             signer: Signer::new(app.vapid.clone(), contact::subject(&app.config)),
             clock: app.clock.clone(),
             accepted: Mutex::default(),
+            budget: Mutex::default(),
         })
     }
 
@@ -58,9 +63,20 @@ impl Sender {
         if push.expires_at() <= now {
             return Settlement::Expired;
         }
+        let summary;
+        let subject = match self.portion(push, subject, now) {
+            Portion::One => subject,
+            Portion::Summary => {
+                summary = Subject::Summary {
+                    count: push.waiting,
+                };
+                &summary
+            }
+            Portion::Later(time) => return Settlement::OverBudget(time),
+        };
         // Checked when it came; the list of those who may be called may have changed since.
         let endpoint = Endpoint::parse(&push.endpoint)
-            .and_then(|endpoint| guard::check(&self.config, &endpoint).map(|()| endpoint));
+            .and_then(|endpoint| guard::check(&self.config.push, &endpoint).map(|()| endpoint));
         let endpoint = match endpoint {
             Ok(endpoint) => endpoint,
             Err(error) => return dead(error.to_string()),
@@ -82,10 +98,32 @@ impl Sender {
                 jitter: jitter(),
             },
         );
-        if settlement == Settlement::Sent {
-            self.accepted().insert(push.service, now);
+        if settlement != Settlement::Sent {
+            return settlement;
         }
-        settlement
+        self.accepted().insert(push.service, now);
+        match subject {
+            Subject::Summary { .. } => Settlement::Summed,
+            _ => Settlement::Sent,
+        }
+    }
+
+    /// What the device gets of its hour. What is urgent, and what its person asked for, always comes.
+    fn portion(&self, push: &DuePush, subject: &Subject, now: Time) -> Portion {
+        if push.urgency == Urgency::High || matches!(subject, Subject::Test) {
+            return Portion::One;
+        }
+        match push.summary_at {
+            Some(at) if at <= now && push.waiting > 1 => return Portion::Summary,
+            // One that is further away was made by a clock that has been set since.
+            Some(at) if at > now && at.0 - now.0 <= budget::HOUR => return Portion::Later(at),
+            _ => {}
+        }
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        match budget.take(push.key.subscription, now) {
+            Ok(()) => Portion::One,
+            Err(next) => Portion::Later(next),
+        }
     }
 
     /// The service's answer; a payload that is too large is made smaller once, a token that is refused is made anew once.
@@ -120,7 +158,9 @@ impl Sender {
         now: Time,
         max: usize,
     ) -> Result<WebPushMessage, String> {
-        let payload = payload::encode(&self.config, subject, push.key.seq, max);
+        let preferences = push.preferences.as_ref();
+        let language = Language::of(preferences.and_then(|p| p.language.as_deref()));
+        let payload = payload::encode(&self.config, subject, push.key.seq, language, max);
         let signature = self.signer.signature(&endpoint.origin(), now)?;
         let left = (push.expires_at().0 - now.0) / 1_000;
         let ttl = left.clamp(0, push.ttl.into()) as u32;
@@ -171,6 +211,14 @@ impl Sender {
     }
 }
 
+/// What a device gets.
+enum Portion {
+    One,
+    /// One push in place of all that waits.
+    Summary,
+    Later(Time),
+}
+
 /// What its person wants. Who asks for a test wants it.
 fn wish(push: &DuePush, subject: &Subject, now: Time) -> Wish {
     let Some(preferences) = &push.preferences else {
@@ -180,6 +228,7 @@ fn wish(push: &DuePush, subject: &Subject, now: Time) -> Wish {
         Subject::Test => Wish::Now,
         Subject::Message { .. } => preferences.wish("message", push.urgency, now),
         Subject::Notification { kind, .. } => preferences.wish(kind, push.urgency, now),
+        Subject::Summary { .. } => Wish::Now,
     }
 }
 

@@ -20,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// How a socket came: its cursor, and who it is where the handshake said so.
 pub struct Opening {
     pub since: Option<Cursor>,
+    /// Whether the page is in the background.
+    pub hidden: bool,
     pub identity: Option<Identity>,
     pub seat: Option<Arc<Seat>>,
     /// Bytes that came with the handshake.
@@ -34,6 +36,9 @@ where
     let mut session = Session::new(app.clone(), opening.seat);
     if let Some(since) = opening.since {
         session.come_from(since);
+    }
+    if opening.hidden {
+        session.begin_hidden();
     }
     let wire = Wire::new(stream, &opening.early);
     websocket::serve(app, wire, Plain { session }, opening.identity);

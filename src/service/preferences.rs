@@ -1,9 +1,12 @@
 //! What somebody wants pushed.
 
 use crate::app::App;
+use crate::config::PushContent;
 use crate::error::Result;
 use crate::model::events::Effect;
-use crate::model::preferences::{Preferences, PreferencesChange};
+use crate::model::language::Language;
+use crate::model::notifications::Urgency;
+use crate::model::preferences::{Display, Instead, Preferences, PreferencesChange, Wish};
 use crate::model::users::User;
 use crate::store::{preferences, pushes};
 
@@ -27,4 +30,23 @@ pub async fn change(app: &App, me: &User, change: PreferencesChange) -> Result<P
             Ok((new, vec![Effect::PushDue]))
         })
         .await
+}
+
+/// How the caller's pages show what arrives while they are in the background.
+pub async fn display(app: &App, me: &User) -> Result<Display> {
+    let preferences = of(app, me).await?;
+    let push = &app.config.push;
+    let language = Language::of(preferences.language.as_deref());
+    // No type has an empty name, so that none is muted by it.
+    let shows = preferences.wish("", Urgency::Normal, app.now()) == Wish::Now;
+    Ok(Display {
+        shows,
+        muted_types: preferences.muted_types,
+        message_link: push.message_link.clone(),
+        instead: (push.content == PushContent::Hidden).then(|| Instead {
+            message: language.text("message"),
+            notification: language.text("notification"),
+            text: language.text("open"),
+        }),
+    })
 }

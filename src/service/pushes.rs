@@ -7,7 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::app::App;
 use crate::error::Result;
-use crate::hub::{Doubt, Hub, PATIENCE, Reach};
+use crate::hub::{By, Confirmation, Doubt, Hub, PATIENCE, Reach};
 use crate::metrics::tally::Count;
 use crate::model::events::Effect;
 use crate::model::ids::{Seq, UserKey};
@@ -17,6 +17,7 @@ use crate::model::pushes::{
 use crate::model::users::User;
 use crate::push::{answers, contact, guard};
 use crate::store::push_services::{self, DeadRow, ServiceRow};
+use crate::store::pushes::Devices;
 use crate::store::{WriteTx, meta, pushes, stages, subscriptions};
 
 /// How often doubts are looked at, and how often what sockets confirmed is saved.
@@ -45,17 +46,25 @@ pub(super) fn queue(
     seq: Seq,
 ) -> Result<Option<Effect>> {
     let reach = hub.promise(to, seq);
-    let mut queued = 0;
-    if reach != Reach::Connected {
-        queued = pushes::queue(tx, to, what, seq, reach == Reach::Away)?;
+    let queued = match reach {
+        Reach::Connected => 0,
+        Reach::Hidden => {
+            let shown = hub.shown_on(to);
+            pushes::queue(tx, to, what, seq, Devices::Elsewhere(&shown))?
+        }
+        Reach::Away | Reach::Doubtful => pushes::queue(tx, to, what, seq, Devices::All)?,
+    };
+    if reach == Reach::Away && queued > 0 {
+        pushes::cover(tx, to, seq)?;
     }
-    let nobody = reach != Reach::Connected && queued == 0;
+    let at_a_page = matches!(reach, Reach::Connected | Reach::Hidden);
+    let nobody = !at_a_page && queued == 0;
     if nobody && matches!(what, Pushable::Notification(_)) {
         stages::set_nobody(tx, to, seq)?;
     }
-    hub.count(match (reach, queued) {
-        (Reach::Connected, _) => Count::Live,
-        (_, 0) => Count::Missed,
+    hub.count(match queued {
+        0 if at_a_page => Count::Live,
+        0 => Count::Missed,
         _ => Count::Pushed,
     });
     hub.count(match what {
@@ -71,7 +80,7 @@ pub async fn test(app: &App, me: &User) -> Result<usize> {
     app.limits.rates.test_push(me)?;
     app.store
         .write(move |tx| {
-            let queued = pushes::queue(tx, me, Pushable::Test, tx.next_seq(), false)?;
+            let queued = pushes::queue(tx, me, Pushable::Test, tx.next_seq(), Devices::All)?;
             Ok((queued, vec![Effect::PushDue]))
         })
         .await
@@ -102,11 +111,46 @@ pub async fn work(app: App) {
 }
 
 async fn queue_doubts(app: &App) -> Result<()> {
+    queue_unattended(app).await?;
     let doubts = app.hub.old_doubts(Instant::now());
     for slice in doubts.chunks(SLICE) {
         queue_unread(app, slice.to_vec(), Hub::stands).await?;
         // Not before: an event that comes meanwhile must not be taken for the end of the doubt.
         slice.iter().for_each(|doubt| app.hub.settle_doubt(doubt));
+    }
+    Ok(())
+}
+
+/// Puts what hidden pages alone have into the outbox, once nobody has looked at them for long.
+async fn queue_unattended(app: &App) -> Result<()> {
+    let after = Duration::from_secs(app.config.push.hidden_after_seconds.into());
+    let unseen = app.hub.take_unattended(Instant::now(), after);
+    let unseen: Vec<Doubt> = unseen
+        .into_iter()
+        .filter(|doubt| doubt.up_to > doubt.after)
+        .collect();
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    for slice in unseen.chunks(SLICE) {
+        let (doubts, hub) = (slice.to_vec(), app.hub.clone());
+        let write = app.store.write(move |tx| {
+            let mut queued = 0;
+            for doubt in doubts.iter().filter(|doubt| hub.is_unattended(doubt.user)) {
+                let shown = hub.shown_on(doubt.user);
+                let elsewhere = Devices::Elsewhere(&shown);
+                queued +=
+                    pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to, elsewhere)?;
+            }
+            let due = (queued > 0).then_some(Effect::PushDue);
+            Ok(((), due.into_iter().collect()))
+        });
+        if let Err(error) = write.await {
+            // All of them once more: what is in the outbox is not put there again.
+            app.hub
+                .keep_unattended(unseen.iter().map(|doubt| doubt.user));
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -122,7 +166,9 @@ async fn queue_unread(
         .write(move |tx| {
             let mut queued = 0;
             for doubt in doubts.iter().filter(|doubt| stands(&hub, doubt)) {
-                queued += pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to)?;
+                let (user, up_to) = (doubt.user, doubt.up_to);
+                queued += pushes::queue_unread(tx, user, doubt.after, up_to, Devices::All)?;
+                pushes::cover(tx, user, up_to)?;
             }
             let due = (queued > 0).then_some(Effect::PushDue);
             Ok(((), due.into_iter().collect()))
@@ -137,15 +183,19 @@ pub async fn save_confirmed(app: &App) -> Result<()> {
     while let Some(slice) = slices.next() {
         let written = slice.to_vec();
         let save = app.store.write(move |tx| {
-            for (user, seq) in written {
+            for Confirmation { user, by, seq } in written {
+                if let By::Device(endpoint) = &by {
+                    pushes::cover_device(tx, user, endpoint, seq)?;
+                    continue;
+                }
                 pushes::cover(tx, user, seq)?;
-                stages::set_delivered(tx, user, seq)?;
+                stages::set_delivered(tx, user, seq, by == By::Page)?;
             }
             Ok(((), Vec::new()))
         });
         if let Err(error) = save.await {
             let unsaved = slice.iter().chain(slices.flatten());
-            app.hub.keep_confirmed(unsaved.map(|(user, _)| *user));
+            app.hub.keep_confirmed(unsaved.map(|one| one.user));
             return Err(error);
         }
     }

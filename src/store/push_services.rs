@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::{WriteTx, all, first, run, stages};
 use crate::error::Result;
-use crate::model::ids::UserId;
+use crate::model::ids::{Seq, UserId};
 use crate::model::pushes::{
     Failure, LONGEST_THROTTLE, ServiceKey, Settled, Settlement, SubscriptionStates, THROTTLE,
 };
@@ -16,6 +16,10 @@ use crate::model::time::Time;
 /// How old the time of the last success may become before it is written again, in milliseconds: most pushes write nothing
 /// to their subscription.
 const SUCCESS_AGE: i64 = 60_000;
+
+/// The pushes to a device that a summary stands for, or will.
+const SUMMED: &str = "user_key = ?1 AND subscription_key = ?2 AND due_at IS NOT NULL
+                      AND urgency <> 'high' AND kind <> 'test'";
 
 /// Whether somebody has, or had, a device at this service.
 pub fn is_known(connection: &Connection, origin: &str) -> Result<bool> {
@@ -32,6 +36,11 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
                 delivered(tx, one)?;
                 *sent.entry(one.service).or_default() += 1;
             }
+            Settlement::Summed => {
+                sum_up(tx, one)?;
+                *sent.entry(one.service).or_default() += 1;
+            }
+            Settlement::OverBudget(at) => defer_device(tx, one, *at)?,
             Settlement::Gone => {
                 stages::set_failed(tx, &one.key, one.service, "gone")?;
                 gone(tx, one)?;
@@ -128,6 +137,31 @@ fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
                WHERE key = ?1 AND (failing_since IS NOT NULL OR coalesce(last_success_at, 0) <= ?2 - ?3)";
     let params = [one.key.subscription.0, tx.now.0, SUCCESS_AGE];
     run(tx, sql, params).map(drop)
+}
+
+/// What waits for a device becomes a summary at this time; what is urgent does not wait.
+fn defer_device(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
+    let [user, _, subscription] = row(one);
+    let sql = "UPDATE push_subscriptions SET summary_at = ?2 WHERE key = ?1";
+    run(tx, sql, [subscription, at.0])?;
+    let sql = format!("UPDATE push_outbox SET due_at = max(due_at, ?3) WHERE {SUMMED}");
+    run(tx, &sql, [user, subscription, at.0]).map(drop)
+}
+
+/// The device has a summary in place of all that waited for it.
+fn sum_up(tx: &WriteTx, one: &Settled) -> Result<()> {
+    let [user, _, subscription] = row(one);
+    let sql = format!("SELECT seq FROM push_outbox WHERE {SUMMED} AND due_at <= ?3");
+    let seqs: Vec<Seq> = all(tx, &sql, [user, subscription, tx.now.0], |row| row.get(0))?;
+    for seq in seqs {
+        let mut summed = one.clone();
+        summed.key.seq = seq;
+        finish(tx, &summed)?;
+        stages::set_pushed(tx, &summed.key)?;
+    }
+    delivered(tx, one)?;
+    let sql = "UPDATE push_subscriptions SET summary_at = NULL WHERE key = ?1";
+    run(tx, sql, [subscription]).map(drop)
 }
 
 /// Puts off everything for the device: as long as its service asks for, and each time in a row for twice as long as the time before.

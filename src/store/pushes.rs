@@ -1,8 +1,9 @@
 //! The outbox: one row for each push to one subscription that is still to be sent.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Row, named_params, params};
 
 use super::{WriteTx, all, first, preferences, run, users};
 use crate::error::Result;
@@ -30,25 +31,41 @@ fn due_at(now: &str) -> String {
     format!("max({now}, iif(s.paused_until <= {now} + 3600000, s.paused_until, 0))")
 }
 
-/// Puts one push for each of the user's subscriptions into the outbox, due now, and returns how many those are.
-/// `covered`: nothing before this seq is in doubt.
+/// Which of a user's devices are pushed.
+#[derive(Debug, Clone, Copy)]
+pub enum Devices<'a> {
+    All,
+    /// All but those with these endpoints: a page there shows what arrives.
+    Elsewhere(&'a [Arc<str>]),
+}
+
+impl Devices<'_> {
+    /// The endpoints that are left out, as a JSON array.
+    fn left_out(self) -> String {
+        let endpoints: Vec<&str> = match self {
+            Devices::All => return "[]".into(),
+            Devices::Elsewhere(endpoints) => endpoints.iter().map(|e| &**e).collect(),
+        };
+        // Texts alone can be written.
+        serde_json::to_string(&endpoints).unwrap_or_default()
+    }
+}
+
+/// Puts one push for each of the user's `devices` into the outbox, due now, and returns how many those are.
 pub fn queue(
     tx: &WriteTx,
     user: UserKey,
     what: Pushable,
     seq: Seq,
-    covered: bool,
+    devices: Devices,
 ) -> Result<usize> {
     let queued = match what {
-        Pushable::Message => queue_message(tx, user, seq)?,
-        Pushable::Notification(key) => queue_notification(tx, user, key, seq)?,
+        Pushable::Message => queue_message(tx, user, seq, devices)?,
+        Pushable::Notification(key) => queue_notification(tx, user, key, seq, devices)?,
         Pushable::Test => queue_test(tx, user, seq)?,
     };
     if queued > 0 {
         trim(tx, user)?;
-        if covered {
-            cover(tx, user, seq)?;
-        }
     }
     Ok(queued)
 }
@@ -61,15 +78,17 @@ fn trim(tx: &WriteTx, user: UserKey) -> Result<()> {
     run(tx, sql, [user.0, MAX_WAITING]).map(drop)
 }
 
-fn queue_message(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
+fn queue_message(tx: &WriteTx, user: UserKey, seq: Seq, devices: Devices) -> Result<usize> {
     let sql = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?3,
                          m.created_at, {DUE}
          FROM push_subscriptions s JOIN messages m ON m.seq = ?2
-         WHERE s.user_key = ?1 AND s.stopped_at IS NULL",
+         WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND s.endpoint NOT IN (SELECT value FROM json_each(?5))",
         DUE = due_at("?4")
     );
-    run(tx, &sql, [user.0, seq, MESSAGE_TTL.into(), tx.now.0])
+    let left_out = devices.left_out();
+    let params = params![user.0, seq, MESSAGE_TTL, tx.now.0, left_out];
+    run(tx, &sql, params)
 }
 
 fn queue_notification(
@@ -77,14 +96,16 @@ fn queue_notification(
     user: UserKey,
     key: NotificationKey,
     seq: Seq,
+    devices: Devices,
 ) -> Result<usize> {
     let sql = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, ?2, n.urgency, n.ttl, n.created_at, {DUE}
          FROM push_subscriptions s JOIN notifications n ON n.key = ?3
-         WHERE s.user_key = ?1 AND s.stopped_at IS NULL",
+         WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND s.endpoint NOT IN (SELECT value FROM json_each(?5))",
         DUE = due_at("?4")
     );
-    run(tx, &sql, [user.0, seq, key.0, tx.now.0])
+    let left_out = devices.left_out();
+    run(tx, &sql, params![user.0, seq, key.0, tx.now.0, left_out])
 }
 
 fn queue_test(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
@@ -98,9 +119,15 @@ fn queue_test(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<usize> {
     run(tx, &sql, [user.0, seq, tx.now.0])
 }
 
-/// Puts what the user got after `after`, up to `up_to`, and has not read into the outbox, unless it is or was there. After
-/// it nothing up to `up_to` is in doubt.
-pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Result<usize> {
+/// Puts what the user got after `after`, up to `up_to`, and has not read into the outbox for these devices, unless it is or was
+/// there.
+pub fn queue_unread(
+    tx: &WriteTx,
+    user: UserKey,
+    after: Seq,
+    up_to: Seq,
+    devices: Devices,
+) -> Result<usize> {
     let messages = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?4,
                          m.created_at, {DUE}
@@ -109,13 +136,15 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
          CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key
               AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3 AND m.created_at + ?4 * 1000 > ?5
          WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND c.last_seq > max(?2, s.covered_seq)
+               AND s.endpoint NOT IN (SELECT value FROM json_each(?7))
          ORDER BY m.seq DESC LIMIT ?6
          ON CONFLICT DO NOTHING",
         DUE = due_at("?5")
     );
     // As many as each of all their subscriptions may have.
     let limit = MAX_WAITING * super::subscriptions::MAX;
-    let params = [user.0, after, up_to, MESSAGE_TTL.into(), tx.now.0, limit];
+    let left_out = devices.left_out();
+    let params = params![user.0, after, up_to, MESSAGE_TTL, tx.now.0, limit, left_out];
     let queued = run(tx, &messages, params)?;
     let notifications = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, r.seq, n.urgency, n.ttl, n.created_at,
@@ -125,13 +154,14 @@ pub fn queue_unread(tx: &WriteTx, user: UserKey, after: Seq, up_to: Seq) -> Resu
               AND r.seq > max(?2, s.covered_seq) AND r.seq <= ?3
          CROSS JOIN notifications n ON n.key = r.notification_key AND n.created_at + n.ttl * 1000 > ?4
          WHERE s.user_key = ?1 AND s.stopped_at IS NULL
+               AND s.endpoint NOT IN (SELECT value FROM json_each(?6))
          ORDER BY r.seq DESC LIMIT ?5
          ON CONFLICT DO NOTHING",
         DUE = due_at("?4")
     );
-    let queued = queued + run(tx, &notifications, [user.0, after, up_to, tx.now.0, limit])?;
+    let params = params![user.0, after, up_to, tx.now.0, limit, left_out];
+    let queued = queued + run(tx, &notifications, params)?;
     trim(tx, user)?;
-    cover(tx, user, up_to)?;
     Ok(queued)
 }
 
@@ -142,6 +172,18 @@ pub fn cover(connection: &Connection, user: UserKey, seq: Seq) -> Result<()> {
     run(connection, sql, [user.0, seq])?;
     let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq <= ?2 AND due_at IS NULL";
     run(connection, sql, [user.0, seq]).map(drop)
+}
+
+/// A page on this device has shown what the user got up to this seq.
+pub fn cover_device(
+    connection: &Connection,
+    user: UserKey,
+    endpoint: &str,
+    seq: Seq,
+) -> Result<()> {
+    let sql = "UPDATE push_subscriptions SET covered_seq = ?3
+               WHERE endpoint = ?2 AND user_key = ?1 AND covered_seq < ?3";
+    run(connection, sql, params![user.0, endpoint, seq]).map(drop)
 }
 
 /// Everybody with a subscription.
@@ -247,7 +289,10 @@ fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
     let sql =
         "SELECT o.user_key, o.seq, o.subscription_key, o.service_key, s.endpoint, s.p256dh, s.auth,
                       o.urgency, o.ttl, o.created_at, o.tries, v.value, o.kind,
-                      m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at, s.created_at
+                      m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at, s.created_at,
+                      s.summary_at, iif(s.summary_at IS NULL, 0, (SELECT count(*) FROM push_outbox w
+                          WHERE w.user_key = o.user_key AND w.subscription_key = o.subscription_key
+                            AND w.due_at IS NOT NULL AND w.urgency <> 'high' AND w.kind <> 'test'))
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key
@@ -280,6 +325,8 @@ fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
         subscribed_at: Time(row.get(23)?),
         tries: row.get(10)?,
         preferences: preferences.and_then(preferences::parse),
+        summary_at: row.get::<_, Option<i64>>(24)?.map(Time),
+        waiting: row.get(25)?,
         subject: subject(row)?,
     })
 }

@@ -11,11 +11,11 @@ use crate::model::pushes::{PushKey, ServiceKey};
 use crate::model::time::Time;
 use crate::model::users::Role;
 
-/// What somebody got up to this seq was confirmed by one of their sockets.
-pub fn set_delivered(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<()> {
-    let sql = "UPDATE notification_recipients SET delivered_at = ?3
+/// What somebody got up to this seq was confirmed by one of their sockets; `by_page`: by more than its link.
+pub fn set_delivered(tx: &WriteTx, user: UserKey, seq: Seq, by_page: bool) -> Result<()> {
+    let sql = "UPDATE notification_recipients SET delivered_at = ?3, delivered_to_page = ?4
                WHERE user_key = ?1 AND seq > (SELECT delivered_seq FROM unread WHERE user_key = ?1) AND seq <= ?2";
-    run(tx, sql, [user.0, seq, tx.now.0])?;
+    run(tx, sql, params![user.0, seq, tx.now.0, by_page])?;
     let sql = "UPDATE unread SET delivered_seq = ?2 WHERE user_key = ?1 AND delivered_seq < ?2";
     run(tx, sql, [user.0, seq]).map(drop)
 }
@@ -51,7 +51,8 @@ const FACTS: &str = "r.user_key, r.read_at, r.delivered_at, r.pushed_at, r.failu
     EXISTS (SELECT 1 FROM push_outbox o WHERE o.user_key = r.user_key AND o.seq = r.seq AND o.due_at IS NOT NULL),
     (SELECT p.origin FROM push_outbox o JOIN push_services p ON p.key = o.service_key
      WHERE o.user_key = r.user_key AND o.seq = r.seq AND o.due_at IS NOT NULL AND p.paused_for = 'refused'
-       AND p.paused_until > ?2 LIMIT 1)";
+       AND p.paused_until > ?2 LIMIT 1),
+    r.delivered_to_page";
 
 /// Reads [`FACTS`].
 fn facts(row: &Row) -> rusqlite::Result<Facts> {
@@ -69,6 +70,7 @@ fn facts(row: &Row) -> rusqlite::Result<Facts> {
         has_device: row.get(6)?,
         waiting: row.get(7)?,
         refused_by: row.get(8)?,
+        delivered_to_page: row.get(9)?,
     })
 }
 
@@ -113,10 +115,10 @@ fn recipient(row: &Row, of: impl Fn(&Facts) -> Stage) -> rusqlite::Result<Recipi
     Ok(Recipient {
         stage: of(&facts),
         key: facts.user,
-        user_id: users::user_id(row, 9)?,
-        name: row.get(10)?,
-        role: Role::parse(row.get_ref(11)?.as_str()?).unwrap_or(Role::Student),
-        username: row.get(12)?,
+        user_id: users::user_id(row, 10)?,
+        name: row.get(11)?,
+        role: Role::parse(row.get_ref(12)?.as_str()?).unwrap_or(Role::Student),
+        username: row.get(13)?,
         read_at: facts.read_at,
         delivered_at: facts.delivered_at,
         pushed_at: facts.pushed_at,

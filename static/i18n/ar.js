@@ -58,6 +58,12 @@ export default {
   "settings.account": "الحساب",
   "settings.who": "سجّلت الدخول باسم {name}.",
 
+  "server.message": "رسالة جديدة",
+  "server.notification": "إشعار جديد",
+  "server.open": "افتح التطبيق لقراءته.",
+  "server.works": "تعمل الإشعارات على هذا الجهاز.",
+  "server.more": "وصل المزيد",
+  "server.unread": "لم يُعرض هنا: {n}. افتح التطبيق للقراءة.",
   "push.title": "الإشعارات على هذا الجهاز",
   "push.unsupported": "هذا المتصفح لا يعرض إشعارات صفحات الويب.",
   "push.install": "على iPhone أو iPad: المس «مشاركة» ثم «إضافة إلى الشاشة الرئيسية»، وافتح schoolbell من هناك.",
@@ -406,6 +412,8 @@ export default {
   "why.device_gone": "ذهب الجهاز: لم تعد {service} تعرفه.",
   "why.refused": "رفضت {service} الدفع",
   "why.expired": "فات الأوان: لم تستطع {service} إيصاله في وقته.",
+  "why.page": "أكدته الصفحة، {time}",
+  "why.link": "لم تؤكده الصفحة؛ بقي اتصالها قائمًا، {time}",
   "why.waiting": "لم يُؤكَّد بعد",
 
   "keys.text": "بالمفتاح ترسل برامج المدرسة الإشعارات أو تُدخل الأشخاص أو تقرأ التقارير.",

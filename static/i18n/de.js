@@ -58,6 +58,12 @@ export default {
   "settings.account": "Konto",
   "settings.who": "Du bist als {name} angemeldet.",
 
+  "server.message": "Neue Nachricht",
+  "server.notification": "Neue Mitteilung",
+  "server.open": "Öffne die App, um sie zu lesen.",
+  "server.works": "Mitteilungen funktionieren auf diesem Gerät.",
+  "server.more": "Es ist mehr angekommen",
+  "server.unread": "Hier nicht gezeigt: {n}. Öffne die App, um es zu lesen.",
   "push.title": "Mitteilungen auf diesem Gerät",
   "push.unsupported": "Dieser Browser kann keine Mitteilungen von Webseiten zeigen.",
   "push.install": "Auf iPhone oder iPad: Tippe auf „Teilen“, dann „Zum Home-Bildschirm“, und öffne schoolbell von dort.",
@@ -406,6 +412,8 @@ export default {
   "why.device_gone": "Das Gerät ist weg: {service} kennt es nicht mehr.",
   "why.refused": "Push abgelehnt von {service}",
   "why.expired": "Es war zu spät: {service} konnte ihn nicht rechtzeitig zustellen.",
+  "why.page": "Von der Seite bestätigt, {time}",
+  "why.link": "Nicht von der Seite bestätigt; ihre Verbindung blieb bestehen, {time}",
   "why.waiting": "Noch nicht bestätigt",
 
   "keys.text": "Mit einem Schlüssel senden eigene Programme der Schule Mitteilungen, bringen Personen herein oder lesen Berichte.",

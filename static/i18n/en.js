@@ -58,6 +58,12 @@ export default {
   "settings.account": "Account",
   "settings.who": "You are logged in as {name}.",
 
+  "server.message": "New message",
+  "server.notification": "New notification",
+  "server.open": "Open the app to read it.",
+  "server.works": "Notifications work on this device.",
+  "server.more": "More has arrived",
+  "server.unread": "Not shown here: {n}. Open the app to read it.",
   "push.title": "Notifications on this device",
   "push.unsupported": "This browser cannot show notifications of web pages.",
   "push.install": "On an iPhone or iPad: tap Share, then “Add to Home Screen”, and open schoolbell from there.",
@@ -406,6 +412,8 @@ export default {
   "why.device_gone": "The device is gone: {service} does not know it any more.",
   "why.refused": "Push refused by {service}",
   "why.expired": "It was too late: {service} could not deliver it in time.",
+  "why.page": "Confirmed by the page, {time}",
+  "why.link": "Not confirmed by the page; its connection stayed alive, {time}",
   "why.waiting": "Not confirmed yet",
 
   "keys.text": "With a key, the school's own programs send notifications, bring people in, or read reports.",

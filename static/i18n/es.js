@@ -58,6 +58,12 @@ export default {
   "settings.account": "Cuenta",
   "settings.who": "Has iniciado sesión como {name}.",
 
+  "server.message": "Mensaje nuevo",
+  "server.notification": "Notificación nueva",
+  "server.open": "Abre la aplicación para leerlo.",
+  "server.works": "Las notificaciones funcionan en este dispositivo.",
+  "server.more": "Ha llegado más",
+  "server.unread": "Sin mostrar aquí: {n}. Abre la aplicación para leerlo.",
   "push.title": "Avisos en este dispositivo",
   "push.unsupported": "Este navegador no puede mostrar avisos de páginas web.",
   "push.install": "En un iPhone o iPad: toca Compartir, luego «Añadir a pantalla de inicio», y abre schoolbell desde allí.",
@@ -406,6 +412,8 @@ export default {
   "why.device_gone": "El dispositivo ya no está: {service} no lo conoce.",
   "why.refused": "Push rechazado por {service}",
   "why.expired": "Era tarde: {service} no pudo entregarlo a tiempo.",
+  "why.page": "Confirmado por la página, {time}",
+  "why.link": "No confirmado por la página; su conexión siguió activa, {time}",
   "why.waiting": "Sin confirmar todavía",
 
   "keys.text": "Con una clave, los programas de la escuela envían avisos, dan de alta a personas o leen informes.",

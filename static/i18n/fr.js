@@ -58,6 +58,12 @@ export default {
   "settings.account": "Compte",
   "settings.who": "Vous êtes connecté en tant que {name}.",
 
+  "server.message": "Nouveau message",
+  "server.notification": "Nouvelle notification",
+  "server.open": "Ouvrez l'application pour le lire.",
+  "server.works": "Les notifications fonctionnent sur cet appareil.",
+  "server.more": "D'autres éléments sont arrivés",
+  "server.unread": "Non affichés ici : {n}. Ouvrez l'application pour les lire.",
   "push.title": "Notifications sur cet appareil",
   "push.unsupported": "Ce navigateur ne peut pas afficher les notifications de pages web.",
   "push.install": "Sur iPhone ou iPad : touchez Partager, puis « Sur l'écran d'accueil », et ouvrez schoolbell de là.",
@@ -406,6 +412,8 @@ export default {
   "why.device_gone": "L'appareil n'est plus là : {service} ne le connaît plus.",
   "why.refused": "Push refusé par {service}",
   "why.expired": "C'était trop tard : {service} n'a pas pu le remettre à temps.",
+  "why.page": "Confirmé par la page, {time}",
+  "why.link": "Non confirmé par la page ; sa connexion est restée active, {time}",
   "why.waiting": "Pas encore confirmé",
 
   "keys.text": "Avec une clé, les programmes de l'école envoient des notifications, ajoutent des personnes ou lisent des rapports.",

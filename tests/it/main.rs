@@ -47,3 +47,4 @@ mod tls;
 mod tokens;
 mod upgrades;
 mod users;
+mod visibility;

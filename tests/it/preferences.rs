@@ -36,10 +36,11 @@ fn nights() -> Value {
 async fn without_any_everything_is_pushed() {
     let t = TestApp::new();
     let bob = t.student("bob").await;
-    let default = json!({ "enabled": true, "mutedTypes": [], "quietHours": null });
+    let default =
+        json!({ "enabled": true, "mutedTypes": [], "quietHours": null, "language": null });
     assert_eq!(bob.get(PATH).await.expect(200)["data"], default);
-    let set =
-        json!({ "enabled": false, "mutedTypes": ["message", "club:news"], "quietHours": nights() });
+    let muted = ["message", "club:news"];
+    let set = json!({ "enabled": false, "mutedTypes": muted, "quietHours": nights(), "language": "pt-BR" });
     assert_eq!(
         bob.put_json(PATH, set.clone()).await.expect(200)["data"],
         set

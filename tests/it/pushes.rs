@@ -50,9 +50,9 @@ async fn a_message_reaches_the_phone_of_somebody_who_is_away() {
         push.payload,
         json!({
             "title": "ann of the school", "message": "See you at eight", "link": "/?chat=ann",
-            "type": "message", "id": id, "seq": message["seq"], "tag": id, "web_push": 8030,
+            "type": "message", "id": id, "seq": message["seq"], "tag": "message:ann", "web_push": 8030,
             "notification": {
-                "title": "ann of the school", "body": "See you at eight", "navigate": "/?chat=ann", "tag": id,
+                "title": "ann of the school", "body": "See you at eight", "navigate": "/?chat=ann", "tag": "message:ann",
             },
         })
     );
@@ -574,4 +574,37 @@ async fn admins_see_what_came_of_pushes() {
         !report.to_string().contains("/push/"),
         "an endpoint is a secret"
     );
+}
+
+/// Sixty in an hour; the rest is one push.
+#[tokio::test]
+async fn a_device_that_is_flooded_gets_a_summary() {
+    let (t, service, ann, bob, _) = setting().await;
+    let body = json!({ "language": "de" });
+    bob.put_json("/api/notifications/preferences", body).await;
+    for at in 0..65 {
+        ann.write(&bob, &format!("message {at}")).await;
+    }
+    for at in 0..60 {
+        let text = format!("message {at}");
+        assert_eq!(service.next().await.payload["message"], text.as_str());
+    }
+    t.waiting_for("five for later", |waiting| waiting == 5)
+        .await;
+    no_push(&service).await;
+    // What is urgent comes all the same.
+    notify(&t, graded(&bob)).await;
+    assert_eq!(service.next().await.payload["type"], "assignment.graded");
+    t.pass(Duration::from_secs(3_500));
+    no_push(&service).await;
+    t.pass(Duration::from_secs(101));
+    let push = service.next().await;
+    assert_eq!(push.payload["type"], "summary");
+    assert!(push.payload["message"].as_str().unwrap().contains(": 5."));
+    assert_eq!(push.payload["title"], "Es ist mehr angekommen");
+    t.drained().await;
+    no_push(&service).await;
+    // A new hour has begun.
+    ann.write(&bob, "later").await;
+    assert_eq!(service.next().await.payload["message"], "later");
 }

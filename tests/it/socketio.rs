@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schoolbell::hub::{By, Confirmation};
 use schoolbell::metrics::CodeLabel;
 use schoolbell::model::events::CloseCode;
 use schoolbell::model::users::Role;
@@ -521,7 +522,12 @@ async fn the_next_poll_and_a_pong_confirm_what_came() {
             t.app.hub.take_confirmed()
         }
     );
-    assert_eq!(confirmed, [(ann.user.key, seq)]);
+    let up_to = |seq| Confirmation {
+        user: ann.user.key,
+        by: By::Page,
+        seq,
+    };
+    assert_eq!(confirmed, [up_to(seq)]);
 
     let (mut engine, _) = Engine::join(&t.address, token(&ann)).await;
     engine.expect("connected").await;
@@ -533,7 +539,7 @@ async fn the_next_poll_and_a_pong_confirm_what_came() {
     engine.send("3").await;
     engine.send(r#"421["ping"]"#).await;
     engine.next().await.unwrap();
-    assert_eq!(t.app.hub.take_confirmed(), [(ann.user.key, seq)]);
+    assert_eq!(t.app.hub.take_confirmed(), [up_to(seq)]);
 }
 
 /// A session whose client has been served its first poll and never comes again.

@@ -434,6 +434,7 @@ async fn a_peer_that_answers_no_ping_is_dropped() {
         .unwrap();
     let opening = Opening {
         since: None,
+        hidden: false,
         seat: None,
         identity: Some(identity),
         early: Default::default(),

@@ -174,7 +174,7 @@ pub async fn recipients_csv(call: Call, _: Nothing) -> Result<Download> {
 fn words(stage: &Stage) -> (&'static str, &'static str, String) {
     match stage {
         Stage::Read => ("read", "", String::new()),
-        Stage::Live => ("live", "", String::new()),
+        Stage::Live { by } => ("live", by.as_str(), String::new()),
         Stage::Pushed => ("pushed", "", String::new()),
         Stage::Waiting => ("waiting", "", String::new()),
         Stage::Failed { why, service } => {

@@ -1,4 +1,5 @@
-//! What a client may say once the framing is off: `auth`, `ack`, `typing`, `ping`, and `watch` of administrators.
+//! What a client may say once the framing is off: `auth`, `ack`, `visibility`, `typing`, `ping`, and `watch` of
+//! administrators.
 
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -7,8 +8,9 @@ use super::{Phase, Session, Shows, Step, close_code};
 use crate::error::{Error, Forbidden, Unauthorized};
 use crate::hub::Packet;
 use crate::model::events::{CloseCode, Cursor, Empty, Event, Refused};
-use crate::model::ids::{IdText, Seq, UserId};
+use crate::model::ids::{IdText, Seq, UserId, UserKey};
 use crate::model::object::Object;
+use crate::model::subscriptions::Endpoint;
 use crate::model::users::Role;
 use crate::service::{auth, presence};
 
@@ -53,8 +55,18 @@ struct AuthData {
     /// Whether this client acknowledges.
     #[serde(default)]
     acks: bool,
+    /// Whether the page is in the background.
+    #[serde(default)]
+    hidden: bool,
     /// Whose page it is.
     user_id: Option<IdText>,
+}
+
+#[derive(Deserialize)]
+struct VisibilityData {
+    hidden: bool,
+    /// The push subscription of the page's device, if the page itself shows what arrives while it is hidden.
+    endpoint: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +97,10 @@ impl Session {
             ("auth", _) => self.take_auth(data).await,
             (_, Phase::Waiting { .. }) => Err(Error::Unauthorized(Unauthorized::Missing).into()),
             ("typing", _) => self.take_typing(data).await.map(|()| Vec::new()),
+            ("visibility", Phase::Joined { identity, .. }) => {
+                self.take_visibility(identity.user.key, data)?;
+                Ok(Vec::new())
+            }
             ("watch", Phase::Joined { identity, .. }) => {
                 if identity.user.role != Role::Admin {
                     return Err(Error::Forbidden(Forbidden::Role).into());
@@ -93,7 +109,7 @@ impl Session {
                 Ok(Vec::new())
             }
             _ => {
-                let why = "is none of auth, ack, typing, ping and watch";
+                let why = "is none of auth, ack, visibility, typing, ping and watch";
                 Err(Refusal::Unknown(Error::invalid("event", why), None))
             }
         }
@@ -121,6 +137,9 @@ impl Session {
         // Where a client comes from matters when it comes, and not with a newer token.
         if let Some(since) = data.since.filter(|_| !self.joined()) {
             self.come_from(Cursor::since(since.as_i64())?);
+        }
+        if data.hidden {
+            self.begin_hidden();
         }
         let identity = auth::identity(&self.app, &token)
             .await
@@ -150,6 +169,21 @@ impl Session {
         };
         let confirmed = self.written.frame(Some(seq));
         confirmed.into_iter().for_each(|seq| self.confirmed(seq));
+        Ok(())
+    }
+
+    fn take_visibility(&self, user: UserKey, data: &str) -> Result<(), Refusal> {
+        let Ok(Object(data)) = serde_json::from_str::<Object<VisibilityData>>(data) else {
+            let why = "must be {\"hidden\": boolean, \"endpoint\"?: text}";
+            return Err(Refusal::Unknown(Error::invalid("data", why), None));
+        };
+        let (hub, id) = (&self.app.hub, self.inbox.id());
+        if data.hidden {
+            let endpoint = data.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+            hub.hide(user, id, endpoint.map(|endpoint| endpoint.as_str().into()));
+        } else {
+            hub.show(user, id);
+        }
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::typing::TypingGate;
 use crate::app::App;
 use crate::error::{Error, Unauthorized};
-use crate::hub::{Drained, Inbox, Packet};
+use crate::hub::{By, Drained, Inbox, Packet};
 use crate::limits::rates::Kind;
 use crate::limits::seats::Seat;
 use crate::model::events::{CloseCode, Connected, Cursor, Event, Request, Resync};
@@ -42,6 +42,8 @@ pub struct Session {
     /// The connection's place, where it has one of its own.
     seat: Option<Arc<Seat>>,
     since: Option<Cursor>,
+    /// Whether the page says that it is in the background as it joins.
+    hidden: bool,
     phase: Phase,
     typing: TypingGate,
     written: Written,
@@ -69,6 +71,7 @@ impl Session {
             inbox: app.hub.inbox(),
             seat,
             since: None,
+            hidden: false,
             phase: Phase::Waiting {
                 until: Instant::now() + AUTH_TIME,
             },
@@ -95,6 +98,11 @@ impl Session {
     /// What came after this cursor is sent at joining.
     pub fn come_from(&mut self, cursor: Cursor) {
         self.since = Some(cursor);
+    }
+
+    /// The page that joins is in the background.
+    pub fn begin_hidden(&mut self) {
+        self.hidden = true;
     }
 
     pub fn inbox(&self) -> Arc<Inbox> {
@@ -223,9 +231,9 @@ impl Session {
         } else {
             usize::MAX
         };
-        self.app
-            .hub
-            .register(user.key, user.id(), self.inbox.clone(), max);
+        let inbox = self.inbox.clone();
+        let hub = &self.app.hub;
+        hub.register(user.key, user.id(), inbox, max, self.hidden);
         // From here on `Drop` takes the socket out of the hub again.
         self.phase = Phase::Joined {
             identity,
@@ -271,12 +279,13 @@ impl Session {
             return;
         };
         let replayed = packets.iter().filter_map(|packet| packet.seq).max();
+        let (hub, id) = (&self.app.hub, self.inbox.id());
         match (&self.since, replayed) {
             (Some(since), Some(last)) => {
-                self.app.hub.confirm(user, since.seq);
-                self.app.hub.promise(user, last);
+                hub.confirm(user, id, since.seq, By::Page);
+                hub.promise(user, last);
             }
-            _ => self.app.hub.confirm(user, *seen),
+            _ => hub.confirm(user, id, *seen, By::Page),
         }
     }
 
@@ -358,15 +367,20 @@ impl Session {
     /// The peer has answered a ping of the protocol.
     pub fn pong(&mut self) {
         if let Some(seq) = self.written.pong(Instant::now()) {
-            self.confirmed(seq);
+            self.confirm(seq, By::Link);
         }
     }
 
-    /// The peer has got everything up to `seq`, as far as that was written.
+    /// The page, or the app, has got everything up to `seq`, as far as that was written.
     pub fn confirmed(&self, seq: Seq) {
+        self.confirm(seq, By::Page);
+    }
+
+    fn confirm(&self, seq: Seq, by: By) {
         if let Phase::Joined { identity, .. } = &self.phase {
             let seq = seq.min(self.written.sent());
-            self.app.hub.confirm(identity.user.key, seq);
+            let hub = &self.app.hub;
+            hub.confirm(identity.user.key, self.inbox.id(), seq, by);
         }
     }
 }
