@@ -1,5 +1,6 @@
-// Pushes on this device. `server` is `{ url, token, worker }`: where schoolbell is ("" for the page's own origin), the token of
-// whoever is logged in, and, unless it is sw.js at the root of the page's host, the service worker.
+// Pushes on this device. `server` is `{ url, token, worker, person }`: where schoolbell is ("" for the page's own origin), the
+// token of whoever is logged in, the service worker, unless it is sw.js at the root of the page's host, and the id of who is logged
+// in: with it, a device that somebody else has turned on is turned off for them.
 //
 //   button.onclick = () => enablePush(server);   // on a click: browsers ask for permission only then
 //   await refreshPush(server);                   // at each start of the page
@@ -32,8 +33,17 @@ export async function askPermission() {
   return Notification.permission === "granted" || (await Notification.requestPermission()) === "granted";
 }
 
+// One after the other: who logs out while a page is still telling the server of its device must not be subscribed again.
+let last = Promise.resolve();
+function inTurn(work) {
+  last = last.then(work, work);
+  return last;
+}
+
 /** Asks for permission and subscribes. Must be called on a click. Returns the new state. */
-export async function enablePush(server) {
+export const enablePush = (server) => inTurn(() => enable(server));
+
+async function enable(server) {
   const before = await pushState();
   if (["insecure", "unsupported", "install"].includes(before)) return before;
   if (await askPermission()) await post(server, await subscribe(server));
@@ -41,17 +51,42 @@ export async function enablePush(server) {
 }
 
 /** Sends the subscription again: the server may have lost it, it may have changed, or somebody else may be logged in. */
-export async function refreshPush(server) {
-  if ((await pushState()) === "on") await post(server, await subscribe(server));
+export const refreshPush = (server) => inTurn(() => refresh(server));
+
+async function refresh(server) {
+  if ((await pushState()) !== "on") return pushState();
+  if (await isSomebodyElses(server)) await forget();
+  else await post(server, await subscribe(server));
   return pushState();
 }
 
+/** Nobody gets pushes on a computer where they did not ask for them, nor those of whoever used it before. */
+async function isSomebodyElses({ person }) {
+  const owner = await (await (await caches.open("schoolbell-push")).match("/owner"))?.text();
+  return Boolean(person && owner && owner !== person);
+}
+
+/** Ends the browser's subscription: its push service knows it no more, so that the server forgets it with the next push. */
+async function forget() {
+  const registration = await navigator.serviceWorker.getRegistration();
+  await clear(registration);
+  await (await registration?.pushManager.getSubscription())?.unsubscribe();
+}
+
+/** What was shown here, and what was kept of the device, is not for whoever comes next. */
+async function clear(registration) {
+  for (const notification of (await registration?.getNotifications()) ?? []) notification.close();
+  if (globalThis.caches) await caches.delete("schoolbell-push");
+}
+
 /** Ends the pushes to this device. */
-export async function disablePush(server) {
+export const disablePush = (server) => inTurn(() => disable(server));
+
+async function disable(server) {
   const registration = await navigator.serviceWorker?.getRegistration();
+  await clear(registration);
   const subscription = await registration?.pushManager.getSubscription();
   if (!subscription) return;
-  await caches.delete("schoolbell-push");
   const { endpoint } = subscription;
   // Each without the other: where the server is not told, its next push finds nobody, and then it forgets the device too; where the
   // browser does not reach its push service, the server must forget it.
@@ -95,6 +130,7 @@ async function post(server, { old, fresh }) {
     if (old?.keys) await call(server, "PUT", "/api/notifications/subscribe", { old, new: fresh.toJSON() }).catch(() => {});
     const device = await call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());
     await cache.put("/device", new Response(JSON.stringify(device)));
+    if (server.person) await cache.put("/owner", new Response(server.person));
   } catch (error) {
     // The browser must not say that it is on when the server has no such device.
     if (error.status >= 400 && error.status < 500 && error.status !== 429) await fresh.unsubscribe();

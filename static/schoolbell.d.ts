@@ -83,6 +83,8 @@ export interface Events {
   /** Too much was missed to send it again: fetch what the page shows. */
   resync: { reason: string; seq: number };
   error: { code: string; message: string };
+  /** To pages in the background: whether their person looks at another page, here or on another device. */
+  looking: { looking: boolean };
   /** To administrators who watch: see `Now` in the OpenAPI document. */
   overview: { at: string; online: number; people: number; pushesWaiting: number; hour: Record<string, unknown> };
   /** The connection's, not the server's. */
@@ -120,6 +122,8 @@ export interface Schoolbell {
   /** What is unread, as of the event `upTo`. */
   readonly unread: Unread | undefined;
   readonly upTo: number | undefined;
+  /** While this page is in the background: whether its person looks at another one. */
+  readonly looking: boolean | undefined;
   on<Name extends keyof Events>(name: Name, handler: (data: Events[Name]) => void): () => void;
   on(name: "*", handler: (name: keyof Events, data: unknown) => void): () => void;
   close(): void;
@@ -141,6 +145,10 @@ export interface Schoolbell {
     markAllRead(): Promise<{ updated: number }>;
     remove(id: string): Promise<object>;
   };
+  /** How a page in the background is to show what arrives. */
+  display(): Promise<Display>;
+  /** This page shows what arrives while it is in the background, on the device with this push subscription, if any. */
+  shows(endpoint: string | undefined): void;
   presence(userIds: string[]): Promise<List<Presence>>;
   people(search?: string): Promise<List<User>>;
   person(id: string): Promise<User>;
@@ -149,14 +157,27 @@ export interface Schoolbell {
 
 export function connect(options?: Options): Schoolbell;
 
+export interface Display {
+  /** Not in quiet hours, and not for who wants no pushes. */
+  shows: boolean;
+  /** `message` stands for chat messages. */
+  mutedTypes: string[];
+  /** Where a chat message leads; `{userId}` is its sender's id. */
+  messageLink: string;
+  /** What is said in place of every title and text; null: what arrived. */
+  instead: { message: string; notification: string; text: string } | null;
+}
+
 export interface Server {
   url: string;
   token?: string;
   /** The service worker's path, unless it is sw.js at the root of the page's host. */
   worker?: string;
+  /** Who is logged in: a device that somebody else has turned on is turned off for them. */
+  person?: string;
 }
 
-export type PushState = "unsupported" | "install" | "denied" | "off" | "on";
+export type PushState = "insecure" | "unsupported" | "install" | "denied" | "off" | "on";
 
 export function pushState(): Promise<PushState>;
 /** On a click: browsers ask for permission only then. */

@@ -50,6 +50,12 @@ class Schoolbell {
   #onLeave = () => this.#leave();
   #onShow = () => this.#comeBack();
   #left = false;
+  #onVisibility = () => {
+    this.#tellVisibility();
+    this.#hurry();
+  };
+  // This device's push subscription, while the page itself shows what arrives in the background.
+  #endpoint;
   // Up to where the page has acknowledged, and when it does so next.
   #acknowledged;
   #acknowledging;
@@ -68,10 +74,12 @@ class Schoolbell {
     /** What is unread, as of the event `upTo`. */
     this.unread = undefined;
     this.upTo = undefined;
+    /** While this page is in the background: whether its person looks at another one, here or on another device. */
+    this.looking = undefined;
     globalThis.addEventListener?.("online", this.#onReturn);
     globalThis.addEventListener?.("pagehide", this.#onLeave);
     globalThis.addEventListener?.("pageshow", this.#onShow);
-    globalThis.document?.addEventListener("visibilitychange", this.#onReturn);
+    globalThis.document?.addEventListener("visibilitychange", this.#onVisibility);
     this.#open();
   }
 
@@ -115,6 +123,17 @@ class Schoolbell {
     remove: (id) => this.#call("DELETE", `/api/notifications/${encodeURIComponent(id)}`),
   };
 
+  /** How a page in the background is to show what arrives. */
+  display() {
+    return this.#call("GET", "/api/notifications/display");
+  }
+
+  /** From now on this page shows what arrives while it is in the background, on the device with this push subscription, if any. */
+  shows(endpoint) {
+    this.#endpoint = endpoint;
+    this.#tellVisibility();
+  }
+
   /** Who is there: `[{ userId, online, lastSeenAt }]`. */
   presence(userIds) {
     return this.#call("GET", `/api/presence${query({ userIds: userIds.join(",") })}`);
@@ -156,11 +175,12 @@ class Schoolbell {
       return this.#retry();
     }
     if (this.state === "closed" || this.#left) return;
-    const since = this.#byCookie && this.seq !== undefined ? `?since=${this.seq}` : "";
-    const socket = new WebSocket(`${this.#url.replace(/^http/, "ws")}/ws${since}`);
+    const hidden = isHidden() || undefined;
+    const parameters = this.#byCookie ? query({ since: this.seq, hidden }) : "";
+    const socket = new WebSocket(`${this.#url.replace(/^http/, "ws")}/ws${parameters}`);
     this.#socket = socket;
     const ours = () => socket === this.#socket;
-    if (!this.#byCookie) socket.onopen = () => ours() && this.#send("auth", { token, since: this.seq, acks: true });
+    if (!this.#byCookie) socket.onopen = () => ours() && this.#send("auth", { token, since: this.seq, acks: true, hidden });
     socket.onmessage = ({ data }) => ours() && this.#receive(JSON.parse(data));
     socket.onclose = (event) => ours() && this.#closed(event);
     // Connecting is a question too.
@@ -184,14 +204,24 @@ class Schoolbell {
       if (this.#byCookie) this.#send("auth", { acks: true, userId: this.userId });
       if (this.#watching) this.#send("watch");
       this.#setState("open");
+      // It may have changed on the way.
+      this.#tellVisibility();
     }
     if (event === "unread") this.unread = data;
+    if (event === "looking") this.looking = data.looking;
     // Events come in order. After a `resync` the old cursor is void, also where it was the higher one.
     if (event === "resync") this.seq = data.seq;
     else if (Number.isInteger(data.seq) && !(data.seq < this.seq)) this.seq = data.seq;
     if (event === "ack_request") return this.#acknowledge();
     if (event !== "pong") this.#tell(event, data);
     if (Number.isInteger(data.seq) && !this.#acknowledging) this.#acknowledge();
+  }
+
+  // Nobody has seen what a page in the background has: the server then pushes to other devices.
+  #tellVisibility() {
+    if (this.state !== "open") return;
+    const hidden = isHidden();
+    this.#send("visibility", hidden ? { hidden, endpoint: this.#endpoint } : { hidden });
   }
 
   // Tells that the page has got everything up to `seq`: at once, and again after a while if more has come.
@@ -260,7 +290,7 @@ class Schoolbell {
 
   // The network or the user is back: no need to wait on.
   #hurry() {
-    if (this.#left || globalThis.document?.visibilityState === "hidden") return;
+    if (this.#left || isHidden()) return;
     if (this.#timer) this.#open();
     else this.#ask();
   }
@@ -291,7 +321,7 @@ class Schoolbell {
     globalThis.removeEventListener?.("online", this.#onReturn);
     globalThis.removeEventListener?.("pagehide", this.#onLeave);
     globalThis.removeEventListener?.("pageshow", this.#onShow);
-    globalThis.document?.removeEventListener("visibilitychange", this.#onReturn);
+    globalThis.document?.removeEventListener("visibilitychange", this.#onVisibility);
     const socket = this.#socket;
     this.#socket = undefined;
     this.#setState("closed");
@@ -314,6 +344,10 @@ class Schoolbell {
     if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
     return answer.data;
   }
+}
+
+function isHidden() {
+  return globalThis.document?.visibilityState === "hidden";
 }
 
 function query(parameters = {}) {

@@ -1,48 +1,109 @@
-// The service worker of schoolbell's own pages: shows what is pushed, and leads to it.
-// `sw.js?api=https://bell.school.example` for a page of another origin.
+// The service worker of schoolbell's own pages: shows what is pushed, and what a page in the background hands to it; leads to it
+// on a click. `sw.js?api=https://bell.school.example` for a page of another origin.
 const here = new URL(self.location.href);
 const server = here.searchParams.get("api") ?? new URL(".", here).href;
 const api = `${server.replace(/\/$/, "")}/api`;
+
+// Milliseconds.
+const MINUTE = 60_000;
+/** How long a page has to say that it leads somewhere itself: a click allows a window for some seconds only. */
+const PATIENCE = 500;
+/** Messages that a notification remembers, so that it counts each once. */
+const REMEMBERED = 200;
 
 // A new version does not wait for the last page to close: no page depends on the old one.
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
-self.addEventListener("push", (event) => event.waitUntil(show(event.data)));
+self.addEventListener("push", (event) => event.waitUntil(inTurn(() => show(read(event.data)))));
+self.addEventListener("message", (event) => {
+  const { schoolbell, push } = event.data ?? {};
+  // A page asks whether this worker shows what it hands over.
+  if (schoolbell === "hello") event.ports[0].postMessage(true);
+  if (schoolbell === "show") event.waitUntil(inTurn(() => show(push)));
+});
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(lead(event.notification.data?.link ?? "./"));
+  event.waitUntil(Promise.all([lead(event.notification.data?.link ?? "./"), badge()]));
 });
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
-// Every push shows something: browsers take the permission away from those who push in silence.
-async function show(data) {
-  let push = {};
-  try {
-    push = data?.json() ?? {};
-  } catch {
-    push = { message: data.text() };
-  }
-  await self.registration.showNotification(push.title || "schoolbell", {
-    body: push.message ?? "",
-    // The same thing pushed twice is one notification.
-    tag: push.tag ?? push.id,
-    icon: new URL("icons/icon-192.png", self.registration.scope).href,
-    data: { link: push.link ?? "./" },
-  });
+// Two that arrive together must count each other.
+let last = Promise.resolve();
+function inTurn(work) {
+  last = last.then(work, work);
+  return last;
 }
 
-// Brings the tab that shows the link to the front; else a tab of ours, which goes there; else opens one. A click allows
-// one of these, so there is no second try.
+function read(data) {
+  try {
+    return data?.json() ?? {};
+  } catch {
+    return { message: data.text() };
+  }
+}
+
+// Every push shows something: browsers take the permission away from those who push in silence. What has the same tag is one
+// notification: the messages of a conversation, and the same thing pushed twice.
+async function show(push) {
+  const tag = push.tag ?? push.id;
+  const [before] = tag ? await self.registration.getNotifications({ tag }) : [];
+  const known = before?.data ?? { ids: [], seq: 0 };
+  const ids = known.ids.includes(push.id) ? known.ids : [...known.ids, push.id].slice(-REMEMBERED);
+  // The newest text stays, whichever came last.
+  const old = before && known.seq > (push.seq ?? Infinity);
+  const { title, body, link } = old
+    ? { title: known.title, body: before.body, link: known.link }
+    : { title: push.title || "schoolbell", body: push.message ?? "", link: push.link ?? "./" };
+  const now = Date.now();
+  // The first within a minute rings; those after it change the text alone.
+  const rings = !before || (ids !== known.ids && now - known.rangAt >= MINUTE);
+  await self.registration.showNotification(ids.length > 1 ? `${title} (${ids.length})` : title, {
+    body,
+    tag,
+    renotify: Boolean(before && rings),
+    dir: "auto",
+    timestamp: now,
+    icon: icon("icon-192.png"),
+    badge: icon("badge-96.png"),
+    data: { link, title, ids, type: push.type, seq: Math.max(known.seq, push.seq ?? 0), rangAt: rings ? now : known.rangAt },
+  });
+  await badge();
+}
+
+const icon = (name) => new URL(`icons/${name}`, self.registration.scope).href;
+
+// How many things are shown, on the app's icon where there is one.
+async function badge() {
+  if (!self.navigator.setAppBadge) return;
+  const shown = await self.registration.getNotifications();
+  const count = shown.reduce((sum, { data }) => sum + (data?.ids?.length ?? 1), 0);
+  // It is an ornament.
+  await self.navigator.setAppBadge(count).catch(() => {});
+}
+
+// Brings the tab that shows the link to the front; else one that leads there itself, and loses nothing that is being written in
+// it; else opens one. A click allows one of these, so there is no second try.
 async function lead(link) {
   const url = new URL(link, self.registration.scope);
   const tabs = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   const there = tabs.find((tab) => tab.url === url.href);
   if (there) return there.focus();
-  // Only a tab that this worker controls can be led.
-  const [led] = await self.clients.matchAll({ type: "window" });
-  if (!led || url.origin !== self.location.origin) return self.clients.openWindow(url.href);
-  return (await led.focus()).navigate(url.href);
+  const led = await Promise.all(tabs.map((tab) => ask(tab, url.href)));
+  const leader = tabs.find((_, at) => led[at]);
+  if (!leader) return self.clients.openWindow(url.href);
+  leader.postMessage({ schoolbell: "open", link: url.href });
+  return leader.focus();
+}
+
+/** Whether a tab leads there itself. */
+function ask(tab, link) {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => resolve(data);
+    setTimeout(resolve, PATIENCE, false);
+    tab.postMessage({ schoolbell: "opens", link }, [port2]);
+  });
 }
 
 // The browser has ended a subscription by itself. Nobody may be logged in now: that we know the secret of the old one

@@ -1,7 +1,7 @@
 // The people's page: chat and bell, or the settings, or the form to log in.
 import "../elements.js";
 import { refreshPush } from "../push.js";
-import { loadPage, t } from "../i18n/i18n.js";
+import { loadPage, number, t } from "../i18n/i18n.js";
 import { api, belongTo, session } from "../ui/api.js";
 import { at, server } from "../ui/base.js";
 import { say } from "../ui/dialog.js";
@@ -17,6 +17,7 @@ const root = document.body.appendChild(h("div"));
 let me;
 // When the server has been told of this device.
 let refreshed;
+const TITLE = document.title;
 // What was being written when the session ended.
 let draft;
 
@@ -36,6 +37,7 @@ async function start() {
 
 function askToLogIn(text = t("login.text")) {
   me = undefined;
+  count({ messages: 0, notifications: 0 });
   root.replaceChildren(h("main", {}, login({ title: t("login.title"), text, done: enter })));
   document.querySelector("input")?.focus();
 }
@@ -44,7 +46,7 @@ function enter(user) {
   if (draft && draft.userId !== user.id) draft = undefined;
   me = user;
   belongTo(user.id);
-  refreshed = refreshPush(server).catch(() => {});
+  refreshed = refreshPush({ ...server, person: me.id }).catch(() => {});
   const chat = h("schoolbell-chat", { partner: draft?.partnerId ?? new URLSearchParams(location.search).get("chat") });
   const bell = h("schoolbell-bell");
   const main = h("main", {}, chat);
@@ -89,6 +91,33 @@ function restore(chat) {
   draft = undefined;
   chat.addEventListener("schoolbell-chat", () => queueMicrotask(() => (chat.window.text.value = text)), { once: true });
 }
+
+/** How much is unread, where a page in the background shows it: in the tab's title, and on the app's icon. */
+function count({ messages, notifications }) {
+  const total = messages + notifications;
+  document.title = total ? `(${number(total)}) ${TITLE}` : TITLE;
+  navigator.setAppBadge?.(total).catch(() => {});
+}
+
+/** Where a notification leads that was clicked, if that is on this page: the id of who wrote, or "" for the page itself. */
+function placeOf(link) {
+  const { origin, pathname, searchParams } = new URL(link);
+  return origin === location.origin && pathname === at("/") ? (searchParams.get("chat") ?? "") : undefined;
+}
+
+// A click on a notification leads here without loading the page again: what is being written stays.
+navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => {
+  if (data?.schoolbell === "opens") ports[0].postMessage(placeOf(data.link) !== undefined);
+  if (data?.schoolbell !== "open") return;
+  const partnerId = placeOf(data.link);
+  if (!me) history.replaceState(null, "", data.link);
+  else if (partnerId) {
+    location.hash = "";
+    document.querySelector("schoolbell-chat")?.open(partnerId);
+  }
+});
+
+document.addEventListener("schoolbell-unread", ({ detail }) => me && count(detail));
 
 function over() {
   if (!me) return;

@@ -1,7 +1,7 @@
 // A person's own settings: notifications on this device, quiet hours, language, password, logging out.
 import { askPermission, deviceId, disablePush, enablePush, pushState } from "../push.js";
 import { SchoolbellError } from "../schoolbell.js";
-import { date, errorText, t } from "../i18n/i18n.js";
+import { current, date, errorText, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
 import { server } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
@@ -19,18 +19,18 @@ export function settings(me, refreshed) {
     { class: "settings", "aria-labelledby": "settings-title" },
     h("p", {}, h("a", { href: "#" }, t("settings.back"))),
     h("h1", { id: "settings-title", tabindex: "-1" }, t("settings.title")),
-    device(refreshed),
+    device(me, refreshed),
     quiet(),
     password(),
-    h("section", { class: "card" }, h("h2", {}, t("settings.account")), h("p", {}, t("settings.who", { name: me.name })), languageChoice(), leave()),
+    h("section", { class: "card" }, h("h2", {}, t("settings.account")), h("p", {}, t("settings.who", { name: me.name })), languageChoice(keepLanguage), leave()),
   );
   queueMicrotask(() => element.querySelector("h1").focus());
   return element;
 }
 
-function device(refreshed) {
+function device(me, refreshed) {
   const status = h("p", { role: "status" });
-  const enable = h("button", { type: "button", onclick: change(turnOn) }, t("push.enable"));
+  const enable = h("button", { type: "button", onclick: change(() => turnOn(me)) }, t("push.enable"));
   const disable = h("button", { type: "button", class: "quiet", onclick: change(() => disablePush(server)) }, t("push.disable"));
   const test = h("button", { type: "button", onclick: change(trial) }, t("push.test"));
   const devices = h("ul", { class: "rows" });
@@ -85,10 +85,17 @@ function device(refreshed) {
   );
 }
 
-async function turnOn() {
+async function turnOn(me) {
   // Nobody is hurried over the question.
-  if (await askPermission()) await late(enablePush(server));
+  if (!(await askPermission())) return;
+  await late(enablePush({ ...server, person: me.id }));
+  // The server writes to this person in the language of their page, unless they chose another one.
+  const { language } = await api("GET", "/api/notifications/preferences");
+  if (!language) await keepLanguage(current());
 }
+
+/** What the server itself writes, in a push for instance, is in the page's language. */
+const keepLanguage = (language) => api("PUT", "/api/notifications/preferences", { language });
 
 /** Returns what to say. */
 async function trial() {

@@ -1,6 +1,7 @@
 // What both elements are built on: a connection that they share, a language, a style of their own.
 import { connect } from "../schoolbell.js";
 import { direction, load } from "../i18n/i18n.js";
+import { countUnread, showHidden } from "../notices.js";
 import { sheet } from "./style.js";
 
 // Connections by where they lead and who is on them.
@@ -12,7 +13,8 @@ function share(url, token) {
     found.users += 1;
     return found;
   }
-  const one = { url, token, users: 1, bell: connect({ url, token, echo: true }) };
+  const bell = connect({ url, token, echo: true });
+  const one = { url, token, users: 1, bell, end: showHidden(bell) };
   shared.set(one.bell, one);
   return one;
 }
@@ -21,6 +23,7 @@ function release(one) {
   one.users -= 1;
   if (one.users > 0) return;
   shared.delete(one.bell);
+  one.end();
   one.bell.close();
 }
 
@@ -69,7 +72,9 @@ export class SchoolbellElement extends HTMLElement {
     this.shadowRoot.host.dir = direction();
     this.#shared = share(this.url, this.token);
     this.bell = this.#shared.bell;
-    this.on("closed", (detail) => this.dispatchEvent(new CustomEvent("schoolbell-closed", { detail, bubbles: true, composed: true })));
+    const tell = (name, detail) => this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+    this.on("closed", (detail) => tell("schoolbell-closed", detail));
+    this.#ends.push(countUnread(this.bell, (unread) => tell("schoolbell-unread", unread)));
     this.start();
   }
 

@@ -41,10 +41,12 @@ async function leave() {
   location.assign(at("/"));
 }
 
-export function languageChoice() {
+/** A choice of languages; `chosen(tag)` may keep it elsewhere too, before the page loads again. */
+export function languageChoice(chosen = async () => {}) {
   const options = Object.entries(LANGUAGES).map(([tag, name]) => h("option", { value: tag, lang: tag, selected: tag === current() }, name));
-  const change = (event) => {
-    choose(event.target.value);
+  const change = async ({ target }) => {
+    choose(target.value);
+    await chosen(target.value).catch(() => {});
     location.reload();
   };
   return h("label", { class: "language" }, t("language"), h("select", { onchange: change }, ...options));

@@ -60,7 +60,8 @@ function open(device, headers, body, url) {
   return { text, json: JSON.parse(text) };
 }
 
-function checkToken(authorization, url) {
+/** What a push service asks of a push's token (RFC 8292), for the origin at `url`. */
+export function checkToken(authorization, url) {
   const [, token, key] = authorization.match(/^vapid t=([^,]+), ?k=(.+)$/);
   const [head, claims, signature] = token.split(".");
   const point = Buffer.from(key, "base64url");
