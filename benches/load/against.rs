@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::client::Live;
+use crate::client::{Http, Live};
 use crate::server::{Dialect, FAST, Program, Server, own};
 use crate::{SENDERS, percentile, traffic};
 
@@ -15,6 +15,8 @@ const Z: f64 = 1.96;
 
 struct Scale {
     rounds: usize,
+    /// Sockets of a fan-out.
+    crowd: usize,
     load: Duration,
     steady: Duration,
 }
@@ -31,11 +33,19 @@ struct Turn {
     rate: f64,
     cpu: f64,
     p99: f64,
+    /// Milliseconds until the last of the crowd has an announcement.
+    fan_out: f64,
+    /// Bytes of a connection that has had something.
+    connection: f64,
 }
+
+/// Announcements to a crowd, of which the median counts.
+const ANNOUNCEMENTS: usize = 5;
 
 pub async fn compare(other: &Path, smoke: bool) {
     let scale = Scale {
         rounds: if smoke { 2 } else { 20 },
+        crowd: if smoke { 50 } else { 1_000 },
         load: Duration::from_millis(if smoke { 200 } else { 2_000 }),
         steady: Duration::from_millis(if smoke { 200 } else { 2_000 }),
     };
@@ -52,8 +62,19 @@ pub async fn compare(other: &Path, smoke: bool) {
             (ours.turn(&scale).await, them)
         };
         println!(
-            "round {round:>2}: {:>6.0} and {:>6.0} messages/s, CPU {:.2} and {:.2} s per 100,000, p99 at 1,000/s {:.2} and {:.2} ms",
-            us.rate, them.rate, us.cpu, them.cpu, us.p99, them.p99
+            "round {round:>2}: {:>6.0} and {:>6.0} messages/s, CPU {:.2} and {:.2} s per 100,000, p99 at 1,000/s {:.2} and {:.2} ms, \
+             to {} sockets {:.1} and {:.1} ms, {:.0} and {:.0} bytes each",
+            us.rate,
+            them.rate,
+            us.cpu,
+            them.cpu,
+            us.p99,
+            them.p99,
+            scale.crowd,
+            us.fan_out,
+            them.fan_out,
+            us.connection,
+            them.connection,
         );
         rounds.push((us, them));
     }
@@ -72,6 +93,8 @@ pub async fn compare(other: &Path, smoke: bool) {
     show("messages/s, 64 senders", |turn| turn.rate);
     show("server CPU per message", |turn| turn.cpu);
     show("p99 at 1,000/s", |turn| turn.p99);
+    show("time of a fan-out", |turn| turn.fan_out);
+    show("memory of a connection", |turn| turn.connection);
 }
 
 /// With a database of its own making: another version may not know this one's schema.
@@ -79,9 +102,12 @@ pub fn program(binary: Option<&Path>) -> Program {
     let mut program = Program::schoolbell(Dialect::Ws, &[]);
     // What an older binary does not know it refuses: here nobody needs it.
     let makes_users = ("SCHOOLBELL_AUTH__AUTO_PROVISION", "true");
-    program.environment = own(&[&FAST[..4], &[makes_users]].concat());
+    let announces = ("SCHOOLBELL_NOTIFICATIONS__SENDERS", "student");
+    program.environment = own(&[&FAST[..4], &[makes_users, announces]].concat());
     if let Some(binary) = binary {
         program.binary = binary.canonicalize().unwrap();
+        // An older one knows nothing of it.
+        program.acks = false;
     }
     program
 }
@@ -122,11 +148,40 @@ impl Side {
         live.latencies.sort_unstable();
         let p99 = percentile(&live.latencies, 0.99);
         live.latencies.clear();
+        let (fan_out, connection) = self.crowd(scale.crowd).await;
         Turn {
             rate: sent as f64 / seconds,
             cpu,
             p99,
+            fan_out,
+            connection,
         }
+    }
+
+    /// How long an announcement takes to many sockets, and what each of these costs.
+    async fn crowd(&self, size: usize) -> (f64, f64) {
+        let (server, start) = (&self.server, self.start);
+        let first = SENDERS * 2;
+        // What the first connections need is not what each needs.
+        let mut warm = Live::connect_all(server, first..first + 50, start).await;
+        warm.close();
+        server.rest().await;
+        let before = server.memory_bytes();
+        let mut crowd = Live::connect_all(server, first..first + size, start).await;
+        let mut times = Vec::new();
+        for _ in 0..ANNOUNCEMENTS {
+            let mut http = Http::connect(&server.address).await;
+            let began = Instant::now();
+            http.announce(&server.sender).await;
+            crowd.settle(size).await;
+            times.push(crowd.last_arrival.duration_since(began).as_secs_f64() * 1e3);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        server.rest().await;
+        let memory = (server.memory_bytes() - before) as f64 / size as f64;
+        crowd.close();
+        times.sort_by(f64::total_cmp);
+        (times[ANNOUNCEMENTS / 2], memory)
     }
 }
 

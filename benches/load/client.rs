@@ -179,7 +179,9 @@ impl Live {
         for chunk in people.chunks(100) {
             let connecting = chunk.iter().map(|&i| connect(server, i));
             for (stream, early) in futures_util::future::join_all(connecting).await {
-                readers.push(tokio::spawn(read(stream, early, start, arrived.clone())));
+                let acks = server.program.acks.then(Acks::default);
+                let reading = read(stream, early, start, arrived.clone(), acks);
+                readers.push(tokio::spawn(reading));
             }
         }
         Live {
@@ -250,6 +252,10 @@ async fn connect(server: &Server, person: usize) -> (TcpStream, Vec<u8>) {
         while let Some((payload, after)) = frame(rest) {
             rest = after;
             if find(payload, b"connected\"").is_some() {
+                if server.program.acks {
+                    let auth = masked(r#"{"event":"auth","data":{"acks":true}}"#);
+                    stream.write_all(&auth).await.unwrap();
+                }
                 return (stream, rest.to_vec());
             }
         }
@@ -286,17 +292,68 @@ fn is_durable(payload: &[u8]) -> bool {
     event.is_some_and(|e| e.starts_with(b"new_message\"") || e.starts_with(b"notification\""))
 }
 
+/// A page acknowledges so often at most.
+const ACK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a page has acknowledged, and what it has not.
+#[derive(Default)]
+struct Acks {
+    pending: Option<u64>,
+    last: Option<Instant>,
+}
+
+impl Acks {
+    /// Takes note of an event.
+    fn got(&mut self, payload: &[u8]) {
+        let Some(at) = find(payload, b"\"seq\":") else {
+            return;
+        };
+        let digits = payload[at + 6..].iter().take_while(|b| b.is_ascii_digit());
+        let seq = digits.fold(0, |seq, digit| seq * 10 + u64::from(digit - b'0'));
+        self.pending = self.pending.max(Some(seq));
+        if find(payload, b"ack_request").is_some() {
+            self.last = None;
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.pending?;
+        Some(self.last.map_or_else(Instant::now, |last| last + ACK_EVERY))
+    }
+
+    /// The frame, if it is time for one.
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let now = Instant::now();
+        let seq = self
+            .pending
+            .filter(|_| self.due().is_some_and(|due| due <= now))?;
+        (self.pending, self.last) = (None, Some(now));
+        let frame = format!(r#"{{"event":"ack","data":{{"seq":{seq}}}}}"#);
+        Some(masked(&frame))
+    }
+}
+
 /// Counts the frames of durable events, and answers the pings of either protocol. A message says when it was sent; anything else took no time.
 async fn read(
     mut stream: TcpStream,
     mut buffer: Vec<u8>,
     start: Instant,
     arrived: mpsc::UnboundedSender<Arrival>,
+    mut acks: Option<Acks>,
 ) {
     loop {
-        match stream.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+        let due = acks.as_ref().and_then(Acks::due);
+        tokio::select! {
+            read = stream.read_buf(&mut buffer) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            },
+            () = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            } => {}
         }
         let at = Instant::now();
         let mut rest = &buffer[..];
@@ -310,6 +367,9 @@ async fn read(
             if payload == b"2" {
                 pongs.extend_from_slice(&masked("3"));
             }
+            if let Some(acks) = &mut acks {
+                acks.got(payload);
+            }
             if is_durable(payload) {
                 let now = at.duration_since(start).as_nanos() as u64;
                 let latency = sent_at(payload).map_or(0, |sent| now.saturating_sub(sent));
@@ -321,6 +381,9 @@ async fn read(
         }
         let done = buffer.len() - rest.len();
         buffer.drain(..done);
+        if let Some(ack) = acks.as_mut().and_then(Acks::take) {
+            pongs.extend_from_slice(&ack);
+        }
         if stream.write_all(&pongs).await.is_err() {
             return;
         }

@@ -34,6 +34,8 @@ pub const FAST: [(&str, &str); 8] = [
 #[derive(Clone)]
 pub struct Program {
     pub dialect: Dialect,
+    /// Whether live sockets acknowledge what they get, as `schoolbell.js` does.
+    pub acks: bool,
     /// The form of the Node server, unless it is schoolbell.
     pub node: Option<&'static str>,
     /// Of schoolbell: which binary.
@@ -54,6 +56,7 @@ impl Program {
     pub fn schoolbell(dialect: Dialect, environment: &[(&str, &str)]) -> Self {
         Program {
             dialect,
+            acks: dialect == Dialect::Ws,
             node: None,
             binary: env!("CARGO_BIN_EXE_schoolbell").into(),
             wrapper: Vec::new(),
@@ -65,6 +68,7 @@ impl Program {
     pub fn node(form: &'static str, synchronous: &str) -> Self {
         Program {
             dialect: Dialect::SocketIo,
+            acks: false,
             node: Some(form),
             binary: PathBuf::new(),
             wrapper: Vec::new(),

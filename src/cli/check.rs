@@ -29,6 +29,7 @@ fn report(findings: Vec<check::Finding>) -> Result<(), Failure> {
     let mut failed = 0;
     for finding in findings {
         match finding.outcome {
+            Ok(text) if finding.incomplete => say!("note  {}: {text}", finding.what),
             Ok(text) => say!("ok    {}: {text}", finding.what),
             Err(text) => {
                 failed += 1;

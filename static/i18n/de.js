@@ -70,7 +70,7 @@ export default {
   "push.insecure": "Diese Seite ist nicht über https erreichbar, und nur dafür zeigen Browser Mitteilungen. Wer den Server betreut, kann https einschalten.",
   "push.denied": "Mitteilungen dieser Seite sind blockiert. Erlaube sie in den Einstellungen des Browsers.",
   "push.off": "Mitteilungen sind auf diesem Gerät aus.",
-  "push.on": "Mitteilungen sind an: Dieses Gerät erfährt, wenn etwas ankommt und keine Seite offen ist.",
+  "push.on": "Mitteilungen sind an: Dieses Gerät erfährt, wenn etwas ankommt und du auf keine Seite schaust.",
   "push.enable": "Einschalten",
   "push.disable": "Ausschalten",
   "push.test": "Test senden",

@@ -70,7 +70,7 @@ export default {
   "push.insecure": "Notifications need https, and this page was opened without it. Whoever runs the server can turn it on.",
   "push.denied": "Notifications of this page are blocked. Allow them in the browser's settings for this site.",
   "push.off": "Notifications are off on this device.",
-  "push.on": "Notifications are on: this device is told when something arrives and no page is open.",
+  "push.on": "Notifications are on: this device is told when something arrives and you are not looking at a page.",
   "push.enable": "Turn on",
   "push.disable": "Turn off",
   "push.test": "Send a test",

@@ -70,7 +70,7 @@ export default {
   "push.insecure": "Cette page n'est pas ouverte par https, et les navigateurs ne montrent de notifications que pour https. La personne qui s'occupe du serveur peut l'activer.",
   "push.denied": "Les notifications de cette page sont bloquées. Autorisez-les dans les réglages du navigateur.",
   "push.off": "Les notifications sont désactivées sur cet appareil.",
-  "push.on": "Les notifications sont activées : cet appareil est prévenu quand quelque chose arrive et qu'aucune page n'est ouverte.",
+  "push.on": "Les notifications sont activées : cet appareil est prévenu quand quelque chose arrive et que vous ne regardez aucune page.",
   "push.enable": "Activer",
   "push.disable": "Désactiver",
   "push.test": "Envoyer un essai",

@@ -38,6 +38,7 @@ const RULES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/notifications/subscribe", Person),
     ("GET", "/api/notifications/subscriptions", Person),
     ("DELETE", "/api/notifications/subscriptions/{id}", Person),
+    ("GET", "/api/notifications/display", Person),
     ("GET", "/api/notifications/preferences", Person),
     ("PUT", "/api/notifications/preferences", Person),
     ("PUT", "/api/notifications/{id}/read", Person),

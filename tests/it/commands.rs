@@ -141,7 +141,7 @@ async fn commands_work_while_the_server_runs() {
         "{checked}"
     );
     assert!(
-        checked.contains("ok    push contact") && checked.contains("push.subject"),
+        checked.contains("note  push contact") && checked.contains("push.subject"),
         "{checked}"
     );
     let output = binary(folder.path())

@@ -21,6 +21,8 @@ pub struct Finding {
     pub what: &'static str,
     /// What is wrong and what to do about it; `Ok` says what is right.
     pub outcome: Outcome,
+    /// Nothing is wrong, but something does not work before more is configured.
+    pub incomplete: bool,
 }
 
 /// A sentence: what is right, or what is wrong and what to do.
@@ -49,7 +51,10 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         finding("space", files::space(path)),
         finding("keys", keys(config)),
         finding("tokens", tokens(config)),
-        finding("push contact", subject(config)),
+        Finding {
+            incomplete: config.push.subject.is_empty() && contact::problem(config).is_some(),
+            ..finding("push contact", subject(config))
+        },
     ];
     if config.server.tls() {
         findings.push(finding("certificate", tls(config, now)));
@@ -73,7 +78,11 @@ pub async fn run(config: &Config) -> Vec<Finding> {
 }
 
 fn finding(what: &'static str, outcome: Outcome) -> Finding {
-    Finding { what, outcome }
+    Finding {
+        what,
+        outcome,
+        incomplete: false,
+    }
 }
 
 /// Looks at the keys that are there; what is missing is made at the next start.
