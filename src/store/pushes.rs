@@ -216,9 +216,11 @@ pub fn forget_notifications(connection: &Connection, user: UserKey) -> Result<()
     run(connection, sql, [user.0]).map(drop)
 }
 
-/// What waits for the user is looked at again now: their preferences have changed.
+/// What waits for the user is looked at again now: their preferences have changed. Each change gives it another time, by which what
+/// was decided before the change is told from what is decided after it.
 pub fn reconsider(connection: &Connection, user: UserKey, now: Time) -> Result<()> {
-    let sql = "UPDATE push_outbox SET due_at = ?2 WHERE user_key = ?1 AND tries = 0 AND due_at IS NOT NULL";
+    let sql = "UPDATE push_outbox SET due_at = iif(due_at > ?2, ?2, due_at - 1)
+               WHERE user_key = ?1 AND tries = 0 AND due_at IS NOT NULL";
     run(connection, sql, [user.0, now.0]).map(drop)
 }
 

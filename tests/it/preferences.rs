@@ -119,6 +119,21 @@ async fn ending_quiet_hours_sends_what_waited() {
         .await
         .expect(200);
     assert_eq!(service.next().await.payload["message"], "by night");
+
+    // Two changes within a moment: what was decided after the first does not outlast the second.
+    for round in 0..20 {
+        let quiet = json!({ "quietHours": nights() });
+        bob.put_json(PATH, quiet).await.expect(200);
+        ann.write(&bob, &format!("round {round}")).await;
+        t.waiting_for("it to wait", |waiting| waiting == 1).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        for change in [json!({ "mutedTypes": [] }), json!({ "quietHours": null })] {
+            bob.put_json(PATH, change).await.expect(200);
+        }
+        let text = format!("round {round}");
+        assert_eq!(service.next().await.payload["message"], text.as_str());
+        t.drained().await;
+    }
 }
 
 #[tokio::test]
