@@ -14,6 +14,7 @@ const SESSION_CODES = [4500, 4503];
 
 // What is said in passing stands beside it.
 const root = document.body.appendChild(h("div"));
+const spoken = document.body.appendChild(h("span", { class: "spoken", role: "status" }));
 let me;
 // When the server has been told of this device.
 let refreshed;
@@ -115,6 +116,11 @@ navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => {
     location.hash = "";
     document.querySelector("schoolbell-chat")?.open(partnerId);
   }
+});
+
+// What arrives while the settings are open, over a chat that is not there to speak.
+document.addEventListener("schoolbell-message", ({ target, detail: { sender, content } }) => {
+  if (target.hidden) spoken.textContent = t("chat.arrived", { name: sender.name, text: content });
 });
 
 document.addEventListener("schoolbell-unread", ({ detail }) => me && count(detail));

@@ -24,7 +24,9 @@ export class SchoolbellChat extends SchoolbellElement {
     this.window = new ConversationWindow(bell, { outbox: () => this.#outbox, close: () => this.close() });
     this.offline = h("p", { class: "offline", role: "status", hidden: true });
     this.grid = h("div", { class: "chat" }, this.list.element, this.window.element);
-    this.shadowRoot.replaceChildren(this.offline, this.grid);
+    // The open conversation speaks for itself; this is for the others.
+    this.spoken = h("span", { class: "spoken", role: "status" });
+    this.shadowRoot.replaceChildren(this.offline, this.grid, this.spoken);
     this.on("connected", (connected) => this.#connected(connected));
     this.on("state", (state) => this.#state(state));
     this.on("closed", ({ code }) => code !== 1000 && this.#say(t("chat.closed")));
@@ -117,6 +119,8 @@ export class SchoolbellChat extends SchoolbellElement {
     const open = partner.id === this.window.partnerId;
     this.list.message(message, partner, !own && !(open && this.window.reading));
     if (open) this.window.arrived(message);
+    if (!own && !open) this.spoken.textContent = t("chat.arrived", { name: partner.name, text: message.content });
+    if (!own) this.dispatchEvent(new CustomEvent("schoolbell-message", { detail: message, bubbles: true, composed: true }));
     if (!own && !this.list.partner(partner.id)?.online) this.#presence(partner.id);
   }
 

@@ -50,6 +50,7 @@ export default {
   "chat.sending": "جارٍ الإرسال…",
   "chat.again": "أعد المحاولة",
   "chat.drop": "تجاهل",
+  "chat.arrived": "رسالة من {name}: {text}",
   "chat.offline": "لا اتصال. ما تكتبه يُرسل عند عودته.",
   "chat.closed": "انتهى الاتصال. أعد تحميل الصفحة للمتابعة.",
 

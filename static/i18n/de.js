@@ -50,6 +50,7 @@ export default {
   "chat.sending": "Wird gesendet …",
   "chat.again": "Noch einmal",
   "chat.drop": "Verwerfen",
+  "chat.arrived": "Nachricht von {name}: {text}",
   "chat.offline": "Keine Verbindung. Was du schreibst, wird gesendet, sobald sie wieder da ist.",
   "chat.closed": "Die Verbindung ist beendet. Lade die Seite neu, um weiterzumachen.",
 

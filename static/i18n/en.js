@@ -50,6 +50,7 @@ export default {
   "chat.sending": "Sending…",
   "chat.again": "Try again",
   "chat.drop": "Discard",
+  "chat.arrived": "Message from {name}: {text}",
   "chat.offline": "No connection. What you write is sent when it is back.",
   "chat.closed": "The connection has ended. Reload the page to go on.",
 

@@ -50,6 +50,7 @@ export default {
   "chat.sending": "Enviando…",
   "chat.again": "Reintentar",
   "chat.drop": "Descartar",
+  "chat.arrived": "Mensaje de {name}: {text}",
   "chat.offline": "Sin conexión. Lo que escribas se enviará cuando vuelva.",
   "chat.closed": "La conexión ha terminado. Recarga la página para seguir.",
 

@@ -50,6 +50,7 @@ export default {
   "chat.sending": "Envoi…",
   "chat.again": "Réessayer",
   "chat.drop": "Abandonner",
+  "chat.arrived": "Message de {name} : {text}",
   "chat.offline": "Pas de connexion. Ce que vous écrivez sera envoyé à son retour.",
   "chat.closed": "La connexion est terminée. Rechargez la page pour continuer.",
 

@@ -125,6 +125,29 @@ test("a draft stays with its conversation, and nobody behind the settings has re
   await until("it is read", async () => (await stored()).read);
 });
 
+test("a message in another conversation, or behind the settings, is spoken, and the title counts", async () => {
+  const [una, vic, wes] = [await server.person("una"), await server.person("vic"), await server.person("wes")];
+  const page = await pages.visit("una", `/?chat=${vic.id}`);
+  await text(page).waitFor();
+  const write = (from, content) => server.call("POST", "/api/messages", from.token, { receiverId: una.id, content });
+  const spoken = (words) => page.locator("[role=status]", { hasText: words }).waitFor({ state: "attached" });
+  await write(wes, "over here");
+  await spoken("Message from wes: over here");
+  await until("one unread", async () => (await page.title()) === "(1) schoolbell");
+  // What is in front of her is read.
+  await write(vic, "and here");
+  await bubbles(page).getByText("and here").waitFor();
+  await until("still one", async () => (await page.title()) === "(1) schoolbell");
+
+  await page.getByRole("link", { name: "Settings" }).click();
+  await write(vic, "are you there?");
+  await page.locator("body > [role=status]", { hasText: "Message from vic: are you there?" }).waitFor({ state: "attached" });
+  await until("two unread", async () => (await page.title()) === "(2) schoolbell");
+  await page.getByRole("link", { name: "Back to the messages" }).click();
+  await page.locator("schoolbell-chat .talk", { hasText: "wes" }).click();
+  await until("none", async () => (await page.title()) === "schoolbell");
+});
+
 test("what was missed is counted once", async () => {
   const tom = await server.person("tom");
   const page = await pages.visit("tom");
@@ -239,6 +262,9 @@ test("quiet hours, the password and the language are a person's own", async () =
   await page.getByLabel("Language").selectOption("de");
   await page.getByRole("heading", { name: "Einstellungen" }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
+  // It is also that of what the server writes itself.
+  const { token } = await server.call("POST", "/api/auth/login", "", { username: "ned", password: "another heron on a kettle" });
+  assert.equal((await server.call("GET", "/api/notifications/preferences", token)).language, "de");
 });
 
 test("all of it by keyboard", async () => {
