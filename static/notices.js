@@ -2,70 +2,143 @@
 // elsewhere, is taken away again.
 
 // Milliseconds.
-const HELLO = 1_000;
+/** How long the worker has to say that it has shown something. */
+const PATIENCE = 5_000;
 /** How often a page in the background asks whether quiet hours have begun or ended. */
 const AGAIN = 5 * 60_000;
 
-/** Shows what arrives on this connection while the page is in the background. Returns what ends it. */
+/**
+ * Shows what arrives on this connection while the page is in the background, on devices where its person has turned notifications on.
+ * The connection needs `echo`, so that what is read on this page is told to it. Returns what ends it.
+ */
 export function showHidden(bell) {
   if (!globalThis.isSecureContext || !navigator.serviceWorker) return () => {};
-  // How the server says that it is to be shown; undefined: not by this page.
-  let display;
-  let preparing = Promise.resolve();
-  let timer;
-  const isHidden = () => document.visibilityState === "hidden";
-
-  function prepare() {
-    clearTimeout(timer);
-    if (isHidden()) timer = setTimeout(prepare, AGAIN);
-    preparing = ready().catch(() => (display = undefined));
-  }
-
-  async function ready() {
-    if (!isHidden() || bell.state !== "open") return;
-    const registration = await showing();
-    display = registration && (await bell.display());
-    const subscription = display?.shows && (await registration.pushManager?.getSubscription());
-    // The server pushes to other devices, and not to this one.
-    bell.shows(subscription?.endpoint);
-  }
-
-  async function show(push) {
-    await preparing;
-    if (!isHidden() || bell.looking || !display?.shows || display.mutedTypes.includes(push.type)) return;
-    const { instead } = display;
-    const hidden = instead && { title: push.type === "message" ? instead.message : instead.notification, message: instead.text };
-    (await showing())?.active.postMessage({ schoolbell: "show", push: { ...push, ...hidden } });
-  }
-
-  const message = ({ id, seq, senderId, content, sender, read }) => {
-    if (senderId === bell.userId || read || !isHidden()) return;
-    const link = () => display?.messageLink.replace("{userId}", encodeURIComponent(senderId));
-    preparing.then(() => show({ title: sender.name, message: content, link: link(), type: "message", id, seq, tag: `message:${senderId}` }));
-  };
-  const notification = ({ id, seq, type, title, message: text, link, read }) => {
-    if (!read && isHidden()) show({ title, message: text, link: link ?? "./", type, id, seq, tag: id });
-  };
+  const hidden = new HiddenPage(bell);
   const ends = [
-    bell.on("connected", () => (prepare(), tidy(bell).catch(() => {}))),
-    bell.on("new_message", message),
-    bell.on("notification", notification),
+    bell.on("connected", () => {
+      hidden.prepare();
+      tidy(bell).catch(ignore);
+    }),
+    bell.on("new_message", (message) => hidden.arrived(message.seq, pushOf(message, bell.userId))),
+    bell.on("notification", (note) => hidden.arrived(note.seq, note.read ? undefined : { ...note, link: note.link ?? "./", tag: note.id })),
+    bell.on("looking", () => hidden.show()),
     bell.on("message_read", ({ readerId, partnerId, upTo }) => {
       // Ids rise with time.
-      if (readerId === bell.userId) close(({ tag, data }) => tag === `message:${partnerId}` && data.ids.at(-1) <= upTo);
+      if (readerId === bell.userId) hidden.read(({ tag, ids }) => tag === `message:${partnerId}` && ids.at(-1) <= upTo);
     }),
-    bell.on("notifications_read", ({ ids, all }) => close(({ data }) => isNotification(data) && (all || ids.includes(data.ids[0])))),
+    bell.on("notifications_read", ({ ids: read, all }) => hidden.read(({ type, ids }) => isNotification(type) && (all || read.includes(ids[0])))),
   ];
-  const changed = () => {
-    prepare();
-    if (!isHidden()) close(({ data }) => data?.type === "summary");
-  };
+  const changed = () => hidden.prepare();
   document.addEventListener("visibilitychange", changed);
   return () => {
-    clearTimeout(timer);
+    hidden.end();
     document.removeEventListener("visibilitychange", changed);
     for (const end of ends) end();
   };
+}
+
+/** A chat message as it would be pushed; undefined where there is nothing to show. */
+function pushOf({ id, seq, senderId, content, sender, read }, userId) {
+  if (senderId === userId || read) return undefined;
+  return { title: sender.name, message: content, type: "message", id, seq, senderId, tag: `message:${senderId}` };
+}
+
+class HiddenPage {
+  #bell;
+  #timer;
+  // How the server says that things are to be shown, and the registration whose worker shows them; undefined: not by this page.
+  #display;
+  #registration;
+  // What has arrived in the background and is not shown yet, and up to where everything is.
+  #waiting = [];
+  #shown;
+  #working = Promise.resolve();
+
+  constructor(bell) {
+    this.#bell = bell;
+  }
+
+  get #isHidden() {
+    return document.visibilityState === "hidden";
+  }
+
+  /** To be called when the page is hidden or in front again, and when the connection is new. */
+  prepare() {
+    clearTimeout(this.#timer);
+    if (this.#isHidden) this.#timer = setTimeout(() => this.prepare(), AGAIN);
+    else {
+      // Its person sees what is here.
+      this.#waiting = [];
+      close(({ type }) => type === "summary");
+    }
+    this.#then(() => this.#ask());
+  }
+
+  end() {
+    clearTimeout(this.#timer);
+  }
+
+  /** Something durable has arrived; `push` is undefined where it is not to be shown. */
+  arrived(seq, push) {
+    if (!this.#isHidden) return;
+    this.#waiting.push({ seq, push });
+    this.show();
+  }
+
+  /** What is read need not be shown, and no longer is. */
+  read(which) {
+    for (const one of this.#waiting) if (one.push && which({ ...one.push, ids: [one.push.id] })) one.push = undefined;
+    close(which);
+    this.show();
+  }
+
+  /** Shows what waits, unless its person looks at another page. */
+  show() {
+    this.#then(() => this.#show());
+  }
+
+  // One after the other.
+  #then(work) {
+    this.#working = this.#working.then(work).catch(() => this.#giveUp());
+  }
+
+  /** The server pushes to this device, as to the others. */
+  #giveUp() {
+    this.#display = undefined;
+    this.#bell.shows(undefined);
+  }
+
+  async #ask() {
+    if (!this.#isHidden || this.#bell.state !== "open") return;
+    const registration = await navigator.serviceWorker.getRegistration();
+    const subscription = await subscriptionOf(registration, this.#bell.userId);
+    const display = subscription && (await post(registration, { schoolbell: "hello" })) ? await this.#bell.display() : undefined;
+    if (!display?.shows) return this.#giveUp();
+    this.#display = display;
+    this.#registration = registration;
+    // The server pushes to other devices, and not to this one.
+    this.#bell.shows(subscription.endpoint);
+    if (this.#shown) this.#bell.shown(this.#shown);
+    await this.#show();
+  }
+
+  async #show() {
+    while (this.#waiting.length && this.#display && this.#isHidden && !this.#bell.looking) {
+      const { seq, push } = this.#waiting[0];
+      if (push && !this.#display.mutedTypes.includes(push.type)) await post(this.#registration, { schoolbell: "show", push: this.#worded(push) }, true);
+      this.#waiting.shift();
+      this.#shown = seq;
+      this.#bell.shown(seq);
+    }
+  }
+
+  /** With its link, and without its content where that is not to be shown. */
+  #worded({ senderId, ...push }) {
+    const { instead, messageLink } = this.#display;
+    const link = push.link ?? messageLink.replace("{userId}", encodeURIComponent(senderId));
+    const words = instead && { title: senderId ? instead.message : instead.notification, message: instead.text };
+    return { ...push, link, ...words };
+  }
 }
 
 /** Calls `tell` with `{ messages, notifications }`, what is unread, whenever that changes. Returns what ends it. */
@@ -84,48 +157,58 @@ export function countUnread(bell, tell) {
   return () => ends.forEach((end) => end());
 }
 
-/** The registration of a worker that shows what a page hands to it. */
-async function showing() {
-  if (Notification.permission !== "granted") return undefined;
-  const registration = await navigator.serviceWorker.getRegistration();
-  const worker = registration?.active;
-  if (!worker) return undefined;
+/** This device's push subscription, if it is this person's: nobody is shown anything who did not ask for it here. */
+async function subscriptionOf(registration, userId) {
+  const subscription = await registration?.pushManager?.getSubscription();
+  if (!subscription || Notification.permission !== "granted") return undefined;
+  const owner = await (await (await caches.open("schoolbell-push")).match("/owner"))?.text();
+  return owner === undefined || owner === userId ? subscription : undefined;
+}
+
+/** Says something to the worker, and returns whether it answers; with `must`, it is an error if it does not. */
+async function post(registration, message, must = false) {
   const answer = new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
-    port1.onmessage = ({ data }) => resolve(data);
-    setTimeout(resolve, HELLO, false);
-    worker.postMessage({ schoolbell: "hello" }, [port2]);
+    port1.onmessage = () => resolve(true);
+    setTimeout(resolve, PATIENCE, false);
+    registration.active?.postMessage(message, [port2]);
   });
-  return (await answer) ? registration : undefined;
+  const answered = await answer;
+  if (must && !answered) throw new Error("the service worker does not answer");
+  return answered;
 }
 
-/** Whether something shown is a notification, and no chat message. */
-const isNotification = (data) => data?.ids?.length > 0 && !["message", "summary", "test"].includes(data.type);
+const isNotification = (type) => !["message", "summary", "test"].includes(type);
+const ignore = () => {};
 
+/** What our worker shows; an app's own notifications are its own. */
 async function shown() {
-  return (await (await navigator.serviceWorker.getRegistration())?.getNotifications()) ?? [];
+  const all = (await (await navigator.serviceWorker.getRegistration())?.getNotifications?.()) ?? [];
+  return all.filter(({ data }) => data?.schoolbell);
 }
 
+/** Takes away what `which` says of `{ tag, type, ids, seq }`. */
 async function close(which) {
-  for (const notification of await shown()) if (which(notification)) notification.close();
+  try {
+    for (const notification of await shown()) if (which({ ...notification.data, tag: notification.tag })) notification.close();
+  } catch {
+    // What cannot be taken away goes with the next start of the page, or by its person's hand.
+  }
 }
 
 /** Takes away what was read while no page was open here. */
 async function tidy(bell) {
-  const all = await shown();
-  const unread = new Set();
-  const pages = [];
-  if (all.some(({ data }) => data?.type === "message")) {
+  if (document.visibilityState !== "hidden") await close(({ type }) => type === "summary");
+  const before = new Map((await shown()).map(({ tag, data }) => [tag, data]));
+  const has = (wanted) => [...before.values()].some(({ type }) => wanted(type));
+  const read = new Set();
+  if (has((type) => type === "message")) {
     const page = await bell.messages.conversations({ limit: 100 });
-    pages.push(page);
-    for (const { partner, unreadCount } of page) if (unreadCount > 0) unread.add(`message:${partner.id}`);
+    for (const { partner, unreadCount } of page) if (unreadCount === 0) read.add(`message:${partner.id}`);
   }
-  if (all.some(({ data }) => isNotification(data))) {
-    const page = await bell.notifications.list({ limit: 100, unread: true });
-    pages.push(page);
-    for (const { id } of page) unread.add(id);
+  if (has(isNotification)) {
+    for (const note of await bell.notifications.list({ limit: 100 })) if (note.read) read.add(note.id);
   }
-  // What the pages do not reach may be unread still.
-  if (pages.some(({ paging }) => paging?.hasMore)) return;
-  await close(({ tag, data }) => (data?.type === "message" || isNotification(data)) && !unread.has(tag));
+  // What has come meanwhile stays.
+  await close(({ tag, seq }) => read.has(tag) && before.get(tag)?.seq === seq);
 }

@@ -33,30 +33,27 @@ export async function askPermission() {
   return Notification.permission === "granted" || (await Notification.requestPermission()) === "granted";
 }
 
-// One after the other: who logs out while a page is still telling the server of its device must not be subscribed again.
-let last = Promise.resolve();
-function inTurn(work) {
-  last = last.then(work, work);
-  return last;
-}
+// Rises when pushes are ended: what was still about to subscribe then must not. A browser that does not reach its push service may be
+// about to for ever.
+let ended = 0;
+// What the server is being told of a device: it must not hear of it after the end.
+let telling = Promise.resolve();
 
 /** Asks for permission and subscribes. Must be called on a click. Returns the new state. */
-export const enablePush = (server) => inTurn(() => enable(server));
-
-async function enable(server) {
+export async function enablePush(server) {
+  const began = ended;
   const before = await pushState();
   if (["insecure", "unsupported", "install"].includes(before)) return before;
-  if (await askPermission()) await post(server, await subscribe(server));
+  if (await askPermission()) await post(server, await subscribe(server), began);
   return pushState();
 }
 
 /** Sends the subscription again: the server may have lost it, it may have changed, or somebody else may be logged in. */
-export const refreshPush = (server) => inTurn(() => refresh(server));
-
-async function refresh(server) {
+export async function refreshPush(server) {
+  const began = ended;
   if ((await pushState()) !== "on") return pushState();
   if (await isSomebodyElses(server)) await forget();
-  else await post(server, await subscribe(server));
+  else await post(server, await subscribe(server), began);
   return pushState();
 }
 
@@ -69,8 +66,8 @@ async function isSomebodyElses({ person }) {
 /** Ends the browser's subscription: its push service knows it no more, so that the server forgets it with the next push. */
 async function forget() {
   const registration = await navigator.serviceWorker.getRegistration();
-  await clear(registration);
   await (await registration?.pushManager.getSubscription())?.unsubscribe();
+  await clear(registration);
 }
 
 /** What was shown here, and what was kept of the device, is not for whoever comes next. */
@@ -80,12 +77,12 @@ async function clear(registration) {
 }
 
 /** Ends the pushes to this device. */
-export const disablePush = (server) => inTurn(() => disable(server));
-
-async function disable(server) {
+export async function disablePush(server) {
+  ended += 1;
   const registration = await navigator.serviceWorker?.getRegistration();
-  await clear(registration);
+  await clear(registration).catch(() => {});
   const subscription = await registration?.pushManager.getSubscription();
+  await telling.catch(() => {});
   if (!subscription) return;
   const { endpoint } = subscription;
   // Each without the other: where the server is not told, its next push finds nobody, and then it forgets the device too; where the
@@ -122,13 +119,16 @@ function sameKey(buffer, base64url) {
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "") === base64url;
 }
 
-async function post(server, { old, fresh }) {
+async function post(server, { old, fresh }, began) {
+  if (began !== ended) return void (await fresh.unsubscribe());
   const cache = await caches.open("schoolbell-push");
   await cache.put("/subscription", new Response(JSON.stringify(fresh)));
   try {
     // What waits for the old one goes to the new one. Somebody else may have had it.
     if (old?.keys) await call(server, "PUT", "/api/notifications/subscribe", { old, new: fresh.toJSON() }).catch(() => {});
-    const device = await call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());
+    telling = call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());
+    const device = await telling;
+    if (began !== ended) return;
     await cache.put("/device", new Response(JSON.stringify(device)));
     if (server.person) await cache.put("/owner", new Response(server.person));
   } catch (error) {

@@ -112,6 +112,8 @@ export interface Options {
   since?: number;
   /** Whether what this page does itself comes back as an event too, for other parts of it. */
   echo?: boolean;
+  /** Whether somebody in front of this page sees what arrives; true if left out. */
+  reads?: boolean;
 }
 
 export interface Schoolbell {
@@ -147,8 +149,13 @@ export interface Schoolbell {
   };
   /** How a page in the background is to show what arrives. */
   display(): Promise<Display>;
-  /** This page shows what arrives while it is in the background, on the device with this push subscription, if any. */
+  /**
+   * Until it is in front again, this page shows what arrives, on the device with this push subscription; the server leaves the device
+   * out. `undefined`: it does not.
+   */
   shows(endpoint: string | undefined): void;
+  /** While it is in the background, this page has shown everything up to this seq. */
+  shown(seq: number): void;
   presence(userIds: string[]): Promise<List<Presence>>;
   people(search?: string): Promise<List<User>>;
   person(id: string): Promise<User>;

@@ -45,12 +45,15 @@ class Schoolbell {
   #connectionId;
   #watching = false;
   #echo;
+  #reads;
   #onReturn = () => this.#hurry();
   // A page that was left may lie in the browser's cache, where nobody sees what comes.
   #onLeave = () => this.#leave();
   #onShow = () => this.#comeBack();
   #left = false;
   #onVisibility = () => {
+    if (this.#isHidden()) this.#acknowledge();
+    else this.looking = this.#endpoint = undefined;
     this.#tellVisibility();
     this.#hurry();
   };
@@ -60,11 +63,13 @@ class Schoolbell {
   #acknowledged;
   #acknowledging;
 
-  constructor({ url = "", token, since, echo = false }) {
+  constructor({ url = "", token, since, echo = false, reads = true }) {
     this.#url = new URL(url || "/", globalThis.location?.origin).href.replace(/\/$/, "");
     this.#token = token;
     // Whether what this page does itself comes back as an event too, for other parts of it.
     this.#echo = echo;
+    // Whether somebody in front of this page sees what arrives.
+    this.#reads = reads;
     /** "connecting", "open", or "closed": for good. */
     this.state = "connecting";
     /** The highest seq seen: keep it over a reload and give it as `since`. */
@@ -128,10 +133,18 @@ class Schoolbell {
     return this.#call("GET", "/api/notifications/display");
   }
 
-  /** From now on this page shows what arrives while it is in the background, on the device with this push subscription, if any. */
+  /**
+   * Until it is in front again, this page shows what arrives, on the device with this push subscription; the server leaves the device
+   * out. `undefined`: it does not.
+   */
   shows(endpoint) {
     this.#endpoint = endpoint;
     this.#tellVisibility();
+  }
+
+  /** While it is in the background, this page has shown everything up to this seq. */
+  shown(seq) {
+    this.#send("ack", { seq: this.seq, shown: seq });
   }
 
   /** Who is there: `[{ userId, online, lastSeenAt }]`. */
@@ -175,7 +188,7 @@ class Schoolbell {
       return this.#retry();
     }
     if (this.state === "closed" || this.#left) return;
-    const hidden = isHidden() || undefined;
+    const hidden = this.#isHidden() || undefined;
     const parameters = this.#byCookie ? query({ since: this.seq, hidden }) : "";
     const socket = new WebSocket(`${this.#url.replace(/^http/, "ws")}/ws${parameters}`);
     this.#socket = socket;
@@ -217,15 +230,20 @@ class Schoolbell {
     if (Number.isInteger(data.seq) && !this.#acknowledging) this.#acknowledge();
   }
 
+  #isHidden() {
+    return !this.#reads || globalThis.document?.visibilityState === "hidden";
+  }
+
   // Nobody has seen what a page in the background has: the server then pushes to other devices.
   #tellVisibility() {
     if (this.state !== "open") return;
-    const hidden = isHidden();
+    const hidden = this.#isHidden();
     this.#send("visibility", hidden ? { hidden, endpoint: this.#endpoint } : { hidden });
   }
 
   // Tells that the page has got everything up to `seq`: at once, and again after a while if more has come.
   #acknowledge() {
+    if (this.seq === undefined) return;
     this.#acknowledged = this.seq;
     this.#send("ack", { seq: this.seq });
     clearTimeout(this.#acknowledging);
@@ -290,7 +308,7 @@ class Schoolbell {
 
   // The network or the user is back: no need to wait on.
   #hurry() {
-    if (this.#left || isHidden()) return;
+    if (this.#left || globalThis.document?.visibilityState === "hidden") return;
     if (this.#timer) this.#open();
     else this.#ask();
   }
@@ -344,10 +362,6 @@ class Schoolbell {
     if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
     return answer.data;
   }
-}
-
-function isHidden() {
-  return globalThis.document?.visibilityState === "hidden";
 }
 
 function query(parameters = {}) {

@@ -18,21 +18,24 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 self.addEventListener("push", (event) => event.waitUntil(inTurn(() => show(read(event.data)))));
 self.addEventListener("message", (event) => {
   const { schoolbell, push } = event.data ?? {};
+  const done = () => event.ports[0]?.postMessage(true);
   // A page asks whether this worker shows what it hands over.
-  if (schoolbell === "hello") event.ports[0].postMessage(true);
-  if (schoolbell === "show") event.waitUntil(inTurn(() => show(push)));
+  if (schoolbell === "hello") done();
+  if (schoolbell === "show") event.waitUntil(inTurn(() => show(push)).then(done));
 });
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil(Promise.all([lead(event.notification.data?.link ?? "./"), badge()]));
 });
+self.addEventListener("notificationclose", (event) => event.waitUntil(badge()));
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
 // Two that arrive together must count each other.
 let last = Promise.resolve();
 function inTurn(work) {
-  last = last.then(work, work);
-  return last;
+  const done = last.then(work);
+  last = done.catch(() => {});
+  return done;
 }
 
 function read(data) {
@@ -48,10 +51,11 @@ function read(data) {
 async function show(push) {
   const tag = push.tag ?? push.id;
   const [before] = tag ? await self.registration.getNotifications({ tag }) : [];
-  const known = before?.data ?? { ids: [], seq: 0 };
+  // A summary is a number by itself.
+  const known = before?.data?.schoolbell && push.type !== "summary" ? before.data : { ids: [], seq: 0, rangAt: 0 };
   const ids = known.ids.includes(push.id) ? known.ids : [...known.ids, push.id].slice(-REMEMBERED);
   // The newest text stays, whichever came last.
-  const old = before && known.seq > (push.seq ?? Infinity);
+  const old = known.seq > (push.seq ?? Infinity);
   const { title, body, link } = old
     ? { title: known.title, body: before.body, link: known.link }
     : { title: push.title || "schoolbell", body: push.message ?? "", link: push.link ?? "./" };
@@ -66,34 +70,39 @@ async function show(push) {
     timestamp: now,
     icon: icon("icon-192.png"),
     badge: icon("badge-96.png"),
-    data: { link, title, ids, type: push.type, seq: Math.max(known.seq, push.seq ?? 0), rangAt: rings ? now : known.rangAt },
+    data: { schoolbell: true, link, title, ids, type: push.type, seq: Math.max(known.seq, push.seq ?? 0), rangAt: rings ? now : known.rangAt },
   });
   await badge();
 }
 
 const icon = (name) => new URL(`icons/${name}`, self.registration.scope).href;
 
-// How many things are shown, on the app's icon where there is one.
+// How many things are shown, on the app's icon where there is one. A page that is open has its own number there: what is unread.
 async function badge() {
-  if (!self.navigator.setAppBadge) return;
+  if (!self.navigator.setAppBadge || (await self.clients.matchAll({ type: "window" })).length) return;
   const shown = await self.registration.getNotifications();
   const count = shown.reduce((sum, { data }) => sum + (data?.ids?.length ?? 1), 0);
   // It is an ornament.
   await self.navigator.setAppBadge(count).catch(() => {});
 }
 
-// Brings the tab that shows the link to the front; else one that leads there itself, and loses nothing that is being written in
-// it; else opens one. A click allows one of these, so there is no second try.
+// Brings a tab to the front that leads there itself, and loses nothing that is being written in it; else the tab that shows the
+// link; else opens one. A click allows one of these, so there is no second try.
 async function lead(link) {
   const url = new URL(link, self.registration.scope);
   const tabs = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
-  const there = tabs.find((tab) => tab.url === url.href);
-  if (there) return there.focus();
-  const led = await Promise.all(tabs.map((tab) => ask(tab, url.href)));
-  const leader = tabs.find((_, at) => led[at]);
-  if (!leader) return self.clients.openWindow(url.href);
-  leader.postMessage({ schoolbell: "open", link: url.href });
-  return leader.focus();
+  const leader = await first(tabs, (tab) => ask(tab, url.href));
+  leader?.postMessage({ schoolbell: "open", link: url.href });
+  const tab = leader ?? tabs.find((tab) => tab.url === url.href);
+  return tab ? tab.focus() : self.clients.openWindow(url.href);
+}
+
+/** The first of them to say yes; undefined, if none does. */
+function first(tabs, question) {
+  return new Promise((resolve) => {
+    const answers = tabs.map(async (tab) => (await question(tab)) && resolve(tab));
+    Promise.all(answers).then(() => resolve(undefined));
+  });
 }
 
 /** Whether a tab leads there itself. */

@@ -55,6 +55,8 @@ pub struct Doubt {
     pub up_to: Seq,
     /// When the last socket went.
     pub since: Instant,
+    /// Since when the user had no page in front, if there was one in the background.
+    pub hidden_since: Option<Instant>,
 }
 
 impl Entry {
@@ -65,6 +67,7 @@ impl Entry {
             after: self.confirmed,
             up_to: self.promised,
             since,
+            hidden_since: self.hidden_since(),
         })
     }
 
@@ -149,12 +152,14 @@ impl Hub {
         entry.is_some_and(|entry| entry.confirmed > 0 || entry.promised > 0)
     }
 
-    /// These were not saved: [`Hub::take_confirmed`] tells them again.
-    pub fn keep_confirmed(&self, users: impl Iterator<Item = UserKey>) {
-        for user in users {
-            if let Some(entry) = self.shard(user).users.get_mut(&user) {
+    /// These were not saved: [`Hub::take_confirmed`] returns them again.
+    pub fn keep_confirmed(&self, unsaved: impl Iterator<Item = Confirmation>) {
+        for one in unsaved {
+            let shard = &mut *self.shard(one.user);
+            if matches!(one.by, By::Device(_)) {
+                shard.shown.push(one);
+            } else if let Some(entry) = shard.users.get_mut(&one.user) {
                 entry.risen = true;
-                entry.keep_shown();
             }
         }
     }
@@ -233,6 +238,7 @@ mod tests {
             after: 2,
             up_to: 3,
             since: left,
+            hidden_since: None,
         };
         assert_eq!(hub.old_doubts(left + PATIENCE), [doubt]);
         assert_eq!(hub.promise(USER, 6), Reach::Doubtful);

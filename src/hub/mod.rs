@@ -25,7 +25,7 @@ use crate::model::events::{CloseCode, Event, Publication};
 use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
 
 use dispatcher::ToWake;
-use visibility::{Hidden, Notice};
+use visibility::Hidden;
 
 pub use dispatcher::Dispatcher;
 pub use doubts::{By, Confirmation, Doubt, PATIENCE, Reach};
@@ -143,13 +143,14 @@ impl Hub {
         let shown = oldest.as_ref().and_then(|inbox| entry.leave(inbox.id()));
         if hidden {
             entry.hide(inbox.id(), None);
+            let before = doubt.and_then(|doubt| doubt.hidden_since);
+            entry.set_hidden_since(before.or(entry.hidden_since()));
         }
         entry.devices.push(inbox);
-        let notice = entry.look();
+        entry.visibility_changed();
         let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
         shard.shown.extend(shown);
         drop(locked);
-        notice.into_iter().for_each(Notice::send);
         if arrived {
             self.metrics.users_online.inc();
             // The receiver lives as long as the workers do; without them nobody needs to know.
@@ -174,9 +175,7 @@ impl Hub {
         if entry.devices.is_empty() && entry.left.is_none() {
             entry.left = Some(Instant::now());
         }
-        let notice = entry.look();
-        drop(locked);
-        notice.into_iter().for_each(Notice::send);
+        entry.visibility_changed();
     }
 
     /// Removes those whose grace is over, and returns them.

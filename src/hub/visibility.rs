@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::doubts::{By, Doubt};
-use super::{Entry, Hub, Inbox, lock};
+use super::{Entry, Hub, Packet, lock};
 use crate::model::events::{Event, Looking};
 use crate::model::ids::{ConnectionId, Seq, UserKey};
 
@@ -14,9 +14,9 @@ use crate::model::ids::{ConnectionId, Seq, UserKey};
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     pages: Vec<HiddenPage>,
-    /// Since when the user has no other page.
+    /// Since when the user has had no page in front; a lost connection does not end that.
     since: Option<Instant>,
-    /// That was so long ago that other devices are pushed at once.
+    /// Other devices have been pushed what was unseen, and are pushed at once from now on.
     unattended: bool,
     /// What the hidden pages were last told: whether the user looks at another page.
     told: Option<bool>,
@@ -27,33 +27,19 @@ struct HiddenPage {
     connection: ConnectionId,
     /// The push subscription of the page's device, if the page itself shows what arrives.
     endpoint: Option<Arc<str>>,
-    /// Up to where the page has acknowledged.
+    /// Up to where the page has got everything.
     acknowledged: Seq,
-    /// Whether `acknowledged` has risen since it was last saved.
-    risen: bool,
-}
-
-/// Hidden pages that are to be told whether their user looks at another page.
-#[must_use]
-pub(super) struct Notice {
-    to: Vec<Arc<Inbox>>,
-    looking: bool,
-}
-
-impl Notice {
-    pub(super) fn send(self) {
-        let looking = self.looking;
-        let packet = Arc::new(super::Packet::new(&Event::Looking(Looking { looking })));
-        self.to.iter().for_each(|inbox| inbox.push(packet.clone()));
-    }
+    /// Up to where it has shown everything, and whether that has risen since it was last saved.
+    shown: Seq,
+    unsaved: bool,
 }
 
 impl HiddenPage {
-    /// What the page has acknowledged since the last call, if it shows that itself.
+    /// What the page has shown since the last call.
     fn take_shown(&mut self) -> Option<(By, Seq)> {
-        let risen = std::mem::take(&mut self.risen);
-        let endpoint = self.endpoint.clone().filter(|_| risen)?;
-        Some((By::Device(endpoint), self.acknowledged))
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let endpoint = self.endpoint.clone().filter(|_| unsaved)?;
+        Some((By::Device(endpoint), self.shown))
     }
 }
 
@@ -68,17 +54,35 @@ impl Entry {
     /// Puts a page into the background.
     pub(super) fn hide(&mut self, connection: ConnectionId, endpoint: Option<Arc<str>>) {
         let hidden = self.hidden.get_or_insert_default();
-        match hidden.page(connection) {
-            Some(page) => page.endpoint = endpoint,
-            None => hidden.pages.push(HiddenPage {
-                connection,
-                endpoint,
-                acknowledged: 0,
-                risen: false,
-            }),
+        if let Some(page) = hidden.page(connection) {
+            if page.endpoint != endpoint {
+                page.endpoint = endpoint;
+                // What the device was to show itself is to be pushed to it.
+                hidden.unattended = false;
+            }
+            return;
         }
-        // This page knows nothing yet.
+        hidden.pages.push(HiddenPage {
+            connection,
+            endpoint,
+            acknowledged: 0,
+            shown: 0,
+            unsaved: false,
+        });
+        // The new page has been told nothing yet.
         hidden.told = None;
+    }
+
+    /// Since when the user has had no page in front.
+    pub(super) fn hidden_since(&self) -> Option<Instant> {
+        self.hidden.as_ref().and_then(|hidden| hidden.since)
+    }
+
+    /// It was so before the connection was lost.
+    pub(super) fn set_hidden_since(&mut self, since: Option<Instant>) {
+        if let Some(hidden) = &mut self.hidden {
+            hidden.since = since;
+        }
     }
 
     /// Takes a page out of the background.
@@ -91,84 +95,100 @@ impl Entry {
 
     /// A page has gone. Returns what it showed, as far as that is not saved yet.
     pub(super) fn leave(&mut self, connection: ConnectionId) -> Option<(By, Seq)> {
-        self.unhide(connection)?.take_shown()
+        let mut page = self.unhide(connection)?;
+        if page.endpoint.is_some() && page.shown < self.promised {
+            // Its device was left out, and did not show everything: it is pushed with the next round.
+            self.hidden
+                .iter_mut()
+                .for_each(|hidden| hidden.unattended = false);
+        }
+        page.take_shown()
     }
 
-    /// A hidden page's acknowledgement: nobody has seen it yet. `false` for a page that is not hidden.
+    /// A hidden page has got everything up to `seq`: nobody has seen it yet. `false` for a page that is not hidden.
     pub(super) fn acknowledged_hidden(&mut self, connection: ConnectionId, seq: Seq) -> bool {
         let hidden = self.hidden.as_mut();
         let Some(page) = hidden.and_then(|hidden| hidden.page(connection)) else {
             return false;
         };
-        if seq > page.acknowledged {
-            page.acknowledged = seq;
-            page.risen = page.endpoint.is_some();
-        }
+        page.acknowledged = page.acknowledged.max(seq);
         true
     }
 
-    /// To be called after each change of devices or of what is hidden.
-    pub(super) fn look(&mut self) -> Option<Notice> {
-        let hidden = self.hidden.as_mut()?;
-        if hidden.pages.is_empty() {
-            self.hidden = None;
-            return None;
-        }
+    /// To be called after each change of devices or of what is hidden. Tells the hidden pages whether the user looks at another one;
+    /// in the order of the changes, so while the shard is locked.
+    pub(super) fn visibility_changed(&mut self) {
+        let Some(hidden) = &mut self.hidden else {
+            return;
+        };
         let looking = hidden.pages.len() < self.devices.len();
+        if looking && hidden.pages.is_empty() {
+            self.hidden = None;
+            return;
+        }
         if looking {
             (hidden.since, hidden.unattended) = (None, false);
         } else {
             hidden.since.get_or_insert_with(Instant::now);
         }
         if hidden.told.replace(looking) == Some(looking) {
-            return None;
+            return;
         }
-        let is_hidden = |inbox: &&Arc<Inbox>| {
-            let mut pages = hidden.pages.iter();
-            pages.any(|page| page.connection == inbox.id())
-        };
-        let to = self.devices.iter().filter(is_hidden).cloned().collect();
-        Some(Notice { to, looking })
+        let packet = Arc::new(Packet::new(&Event::Looking(Looking { looking })));
+        for inbox in &self.devices {
+            if hidden.page(inbox.id()).is_some() {
+                inbox.push(packet.clone());
+            }
+        }
     }
 
     pub(super) fn unattended(&self) -> bool {
-        self.hidden.as_ref().is_some_and(|hidden| hidden.unattended)
+        let hidden = self.hidden.as_ref();
+        hidden.is_some_and(|hidden| hidden.unattended)
     }
 
-    /// The devices whose hidden pages have acknowledged more since the last call.
+    /// What the hidden pages have shown since the last call.
     pub(super) fn take_shown(&mut self) -> Vec<(By, Seq)> {
         let pages = self.hidden.iter_mut().flat_map(|hidden| &mut hidden.pages);
         pages.filter_map(HiddenPage::take_shown).collect()
-    }
-
-    /// These were not saved.
-    pub(super) fn keep_shown(&mut self) {
-        let pages = self.hidden.iter_mut().flat_map(|hidden| &mut hidden.pages);
-        pages.for_each(|page| page.risen = page.endpoint.is_some());
     }
 }
 
 impl Hub {
     /// A page has gone into the background; `endpoint` is its device's push subscription, if the page shows what arrives.
     pub fn hide(&self, user: UserKey, connection: ConnectionId, endpoint: Option<Arc<str>>) {
-        self.change(user, |entry| entry.hide(connection, endpoint));
+        self.change(user, connection, |entry| entry.hide(connection, endpoint));
     }
 
     /// A page is in front of its user again, who sees what it has.
     pub fn show(&self, user: UserKey, connection: ConnectionId) {
-        self.change(user, |entry| {
+        self.change(user, connection, |entry| {
             if let Some(page) = entry.unhide(connection) {
                 entry.confirm(page.acknowledged, By::Page);
             }
         });
     }
 
-    fn change(&self, user: UserKey, change: impl FnOnce(&mut Entry)) {
-        let notice = self.shard(user).users.get_mut(&user).and_then(|entry| {
+    /// A hidden page has shown everything up to `seq` on its device.
+    pub fn shown(&self, user: UserKey, connection: ConnectionId, seq: Seq) {
+        let mut shard = self.shard(user);
+        let entry = shard.users.get_mut(&user);
+        let hidden = entry.and_then(|entry| entry.hidden.as_mut());
+        if let Some(page) = hidden.and_then(|hidden| hidden.page(connection))
+            && seq > page.shown
+        {
+            (page.shown, page.unsaved) = (seq, true);
+        }
+    }
+
+    /// Changes what is known of an open socket's page.
+    fn change(&self, user: UserKey, connection: ConnectionId, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.shard(user).users.get_mut(&user)
+            && entry.devices.iter().any(|inbox| inbox.id() == connection)
+        {
             change(entry);
-            entry.look()
-        });
-        notice.into_iter().for_each(Notice::send);
+            entry.visibility_changed();
+        }
     }
 
     /// The users who have had nothing but hidden pages for `after`, with what these have that nobody has seen. Each is returned
@@ -176,7 +196,8 @@ impl Hub {
     pub fn take_unattended(&self, now: Instant, after: Duration) -> Vec<Doubt> {
         let mut unseen = Vec::new();
         for shard in &self.shards {
-            for (user, entry) in &mut lock(shard).users {
+            let users = &mut lock(shard).users;
+            for (user, entry) in users.iter_mut().filter(|(_, entry)| entry.connected()) {
                 let Some(hidden) = entry.hidden.as_mut().filter(|hidden| !hidden.unattended) else {
                     continue;
                 };
@@ -188,6 +209,7 @@ impl Hub {
                         after: entry.confirmed,
                         up_to: entry.promised,
                         since,
+                        hidden_since: Some(since),
                     });
                 }
             }
@@ -195,7 +217,7 @@ impl Hub {
         unseen
     }
 
-    /// These were not pushed: [`Hub::take_unattended`] returns them again.
+    /// What was unseen could not be queued: [`Hub::take_unattended`] returns these users again.
     pub fn keep_unattended(&self, users: impl Iterator<Item = UserKey>) {
         for user in users {
             let mut shard = self.shard(user);
@@ -224,7 +246,7 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Reach;
+    use super::super::{Inbox, Reach};
     use super::*;
     use crate::model::ids::UserId;
 
@@ -251,6 +273,7 @@ mod tests {
         hub.hide(USER, page.id(), Some("https://push/1".into()));
         assert_eq!(hub.promise(USER, 6), Reach::Connected);
         hub.confirm(USER, page.id(), 6, By::Page);
+        hub.shown(USER, page.id(), 6);
         let taken = hub.take_confirmed();
         let taken: Vec<_> = taken.iter().map(|one| (one.by.clone(), one.seq)).collect();
         let device = By::Device("https://push/1".into());
@@ -293,6 +316,37 @@ mod tests {
         assert!(!hub.is_unattended(USER));
         assert_eq!(told(&laptop).last(), Some(&looking(true)));
         assert!(told(&phone).is_empty(), "it is in front itself");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_goes_without_having_shown_everything_is_looked_at_again() {
+        let hub = crate::hub::tests::hub();
+        let (laptop, phone) = (connect(&hub, true), connect(&hub, true));
+        for (page, endpoint) in [(&laptop, "https://push/1"), (&phone, "https://push/2")] {
+            hub.hide(USER, page.id(), Some(endpoint.into()));
+        }
+        let later = Instant::now() + MINUTE;
+        assert_eq!(hub.take_unattended(later, MINUTE).len(), 1);
+        hub.promise(USER, 5);
+        hub.shown(USER, laptop.id(), 5);
+        hub.unregister(USER, phone.id());
+        assert_eq!(hub.shown_on(USER), ["https://push/1".into()]);
+        assert_eq!(hub.take_unattended(later, MINUTE).len(), 1, "again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_connection_does_not_begin_the_minute_anew() {
+        let hub = crate::hub::tests::hub();
+        let began = Instant::now();
+        for second in [0, 20, 65] {
+            tokio::time::advance(began + Duration::from_secs(second) - Instant::now()).await;
+            hub.sweep(Instant::now());
+            let page = connect(&hub, true);
+            hub.promise(USER, 5);
+            hub.unregister(USER, page.id());
+        }
+        connect(&hub, true);
+        assert_eq!(hub.take_unattended(Instant::now(), MINUTE).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

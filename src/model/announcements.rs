@@ -66,7 +66,9 @@ pub enum Stage {
     Read,
     /// A page of theirs, or an app, has it.
     Live {
-        by: LiveBy,
+        /// Left out where it is not known: what was delivered by an earlier version.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<LiveBy>,
     },
     /// A push service has taken it for one of their devices.
     Pushed,
@@ -90,7 +92,7 @@ pub enum Stage {
 pub enum LiveBy {
     /// The page, or the app, has confirmed it.
     Page,
-    /// The link was alive for ten minutes after it; the page itself never confirms anything.
+    /// The connection was alive for ten minutes after it; the page itself never confirms anything.
     Link,
 }
 
@@ -150,8 +152,8 @@ pub struct Facts {
     pub user: UserKey,
     pub read_at: Option<Time>,
     pub delivered_at: Option<Time>,
-    /// Whether the page confirmed that, and not just its link.
-    pub delivered_to_page: bool,
+    /// Whether the page confirmed that, and not just its connection.
+    pub delivered_to_page: Option<bool>,
     pub pushed_at: Option<Time>,
     /// `gone`, `refused`, `expired`, `off`, `none`.
     pub failure: Option<String>,
@@ -176,10 +178,10 @@ impl Facts {
             return Stage::Read;
         }
         if self.delivered_at.is_some() {
-            let by = match self.delivered_to_page {
+            let by = self.delivered_to_page.map(|to_page| match to_page {
                 true => LiveBy::Page,
                 false => LiveBy::Link,
-            };
+            });
             return Stage::Live { by };
         }
         if self.pushed_at.is_some() {

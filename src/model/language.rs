@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use crate::error::{Error, Result};
 
-/// The catalogues of the pages, the first of which stands in for languages that there is none of.
+/// The catalogues of the pages. The first is used for every language that has none.
 const CATALOGUES: [(&str, &str); 5] = [
     ("en", include_str!("../../static/i18n/en.js")),
     ("es", include_str!("../../static/i18n/es.js")),
@@ -13,8 +13,8 @@ const CATALOGUES: [(&str, &str); 5] = [
     ("de", include_str!("../../static/i18n/de.js")),
     ("ar", include_str!("../../static/i18n/ar.js")),
 ];
-/// What the server writes itself begins with this in the catalogues.
-const OURS: &str = "server.";
+/// The keys of what the server writes begin with this.
+const PREFIX: &str = "server.";
 
 type Words = HashMap<String, String>;
 
@@ -28,7 +28,7 @@ fn words(catalogue: &str) -> Words {
     let pairs = catalogue.lines().filter_map(|line| {
         let (key, text) = line.trim().trim_end_matches(',').split_once(": ")?;
         let key: String = serde_json::from_str(key).ok()?;
-        let key = key.strip_prefix(OURS)?.to_owned();
+        let key = key.strip_prefix(PREFIX)?.to_owned();
         Some((key, serde_json::from_str(text).ok()?))
     });
     pairs.collect()

@@ -49,6 +49,13 @@ impl Budget {
         hour.sent += 1;
         Ok(())
     }
+
+    /// The last push that was counted did not reach the push service.
+    pub fn give_back(&mut self, device: SubscriptionKey) {
+        if let Some(hour) = self.hours.get_mut(&device) {
+            hour.sent = hour.sent.saturating_sub(1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +73,8 @@ mod tests {
         let next = Time(began.0 + HOUR);
         assert_eq!(budget.take(phone, Time(next.0 - 1)), Err(next));
         assert_eq!(budget.take(laptop, began), Ok(()));
+        budget.give_back(phone);
+        assert_eq!(budget.take(phone, began), Ok(()));
         assert_eq!(budget.take(phone, next), Ok(()));
         assert_eq!(budget.hours.len(), 1, "the others' hours are forgotten");
         assert_eq!(budget.take(phone, Time(0)), Ok(()), "a clock set back");

@@ -99,6 +99,9 @@ impl Sender {
             },
         );
         if settlement != Settlement::Sent {
+            if counts(push, subject) {
+                self.budget().give_back(push.key.subscription);
+            }
             return settlement;
         }
         self.accepted().insert(push.service, now);
@@ -108,9 +111,9 @@ impl Sender {
         }
     }
 
-    /// What the device gets of its hour. What is urgent, and what its person asked for, always comes.
+    /// What the device gets of its hour.
     fn portion(&self, push: &DuePush, subject: &Subject, now: Time) -> Portion {
-        if push.urgency == Urgency::High || matches!(subject, Subject::Test) {
+        if !counts(push, subject) {
             return Portion::One;
         }
         match push.summary_at {
@@ -119,8 +122,7 @@ impl Sender {
             Some(at) if at > now && at.0 - now.0 <= budget::HOUR => return Portion::Later(at),
             _ => {}
         }
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        match budget.take(push.key.subscription, now) {
+        match self.budget().take(push.key.subscription, now) {
             Ok(()) => Portion::One,
             Err(next) => Portion::Later(next),
         }
@@ -206,9 +208,18 @@ impl Sender {
         accepted.is_some_and(|at| now.seconds() - at.seconds() < TRUST)
     }
 
+    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn accepted(&self) -> std::sync::MutexGuard<'_, HashMap<ServiceKey, Time>> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a push is counted: what is urgent, what its person asked for, and a summary always come.
+fn counts(push: &DuePush, subject: &Subject) -> bool {
+    push.urgency != Urgency::High && !matches!(subject, Subject::Test | Subject::Summary { .. })
 }
 
 /// What a device gets.

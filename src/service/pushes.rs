@@ -195,7 +195,7 @@ pub async fn save_confirmed(app: &App) -> Result<()> {
         });
         if let Err(error) = save.await {
             let unsaved = slice.iter().chain(slices.flatten());
-            app.hub.keep_confirmed(unsaved.map(|one| one.user));
+            app.hub.keep_confirmed(unsaved.cloned());
             return Err(error);
         }
     }
@@ -247,6 +247,7 @@ pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
             after: 0,
             up_to,
             since: Instant::now(),
+            hidden_since: None,
         })
         .collect();
     for slice in doubts.chunks(SLICE) {

@@ -133,8 +133,9 @@ fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
 fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
     finish(tx, one)?;
     stages::set_pushed(tx, &one.key)?;
-    let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL, throttled = 0, paused_until = NULL
-               WHERE key = ?1 AND (failing_since IS NOT NULL OR coalesce(last_success_at, 0) <= ?2 - ?3)";
+    let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL, throttled = 0, paused_until = NULL,
+                      summary_at = iif(summary_at <= ?2, NULL, summary_at)
+               WHERE key = ?1 AND (failing_since IS NOT NULL OR summary_at <= ?2 OR coalesce(last_success_at, 0) <= ?2 - ?3)";
     let params = [one.key.subscription.0, tx.now.0, SUCCESS_AGE];
     run(tx, sql, params).map(drop)
 }
@@ -151,17 +152,18 @@ fn defer_device(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
 /// The device has a summary in place of all that waited for it.
 fn sum_up(tx: &WriteTx, one: &Settled) -> Result<()> {
     let [user, _, subscription] = row(one);
-    let sql = format!("SELECT seq FROM push_outbox WHERE {SUMMED} AND due_at <= ?3");
-    let seqs: Vec<Seq> = all(tx, &sql, [user, subscription, tx.now.0], |row| row.get(0))?;
+    let sql = format!(
+        "SELECT seq FROM push_outbox WHERE {SUMMED}
+         AND due_at <= (SELECT summary_at FROM push_subscriptions WHERE key = ?2)"
+    );
+    let seqs: Vec<Seq> = all(tx, &sql, [user, subscription], |row| row.get(0))?;
     for seq in seqs {
         let mut summed = one.clone();
         summed.key.seq = seq;
         finish(tx, &summed)?;
         stages::set_pushed(tx, &summed.key)?;
     }
-    delivered(tx, one)?;
-    let sql = "UPDATE push_subscriptions SET summary_at = NULL WHERE key = ?1";
-    run(tx, sql, [subscription]).map(drop)
+    delivered(tx, one)
 }
 
 /// Puts off everything for the device: as long as its service asks for, and each time in a row for twice as long as the time before.

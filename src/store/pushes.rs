@@ -294,7 +294,7 @@ fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
                       m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at, s.created_at,
                       s.summary_at, iif(s.summary_at IS NULL, 0, (SELECT count(*) FROM push_outbox w
                           WHERE w.user_key = o.user_key AND w.subscription_key = o.subscription_key
-                            AND w.due_at IS NOT NULL AND w.urgency <> 'high' AND w.kind <> 'test'))
+                            AND w.due_at <= s.summary_at AND w.urgency <> 'high' AND w.kind <> 'test'))
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key

@@ -75,7 +75,8 @@ function askToLogIn(text) {
 const closeDialogs = () => document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
 
 function open() {
-  bell = connect({ url: at("/") });
+  // It shows figures, and no messages: who has only this page in front has seen none.
+  bell = connect({ url: at("/"), reads: false });
   bell.watch();
   bell.on("closed", ({ code }) => code !== 1000 && me && askToLogIn(t("login.over")));
   const offline = h("span", { class: "quiet", role: "status" });

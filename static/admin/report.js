@@ -102,7 +102,7 @@ function recipients(rows) {
 /** The reason for somebody not reached, the time for the others. */
 function why({ stage, by, why: reason, service, readAt, deliveredAt, pushedAt }) {
   if (stage === "failed" || stage === "nobody") return t(`why.${reason}`, { service: !service || service === "other" ? t("push.other") : service });
-  if (stage === "live") return t(`why.${by}`, { time: dateTime(deliveredAt) });
-  const time = { read: readAt, pushed: pushedAt }[stage];
+  if (by) return t(`why.${by}`, { time: dateTime(deliveredAt) });
+  const time = { read: readAt, live: deliveredAt, pushed: pushedAt }[stage];
   return time ? dateTime(time) : t("why.waiting");
 }

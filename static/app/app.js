@@ -39,6 +39,7 @@ async function start() {
 function askToLogIn(text = t("login.text")) {
   me = undefined;
   count({ messages: 0, notifications: 0 });
+  spoken.textContent = "";
   root.replaceChildren(h("main", {}, login({ title: t("login.title"), text, done: enter })));
   document.querySelector("input")?.focus();
 }

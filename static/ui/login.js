@@ -7,6 +7,9 @@ import { confirm } from "./dialog.js";
 import { h } from "./dom.js";
 import { form } from "./form.js";
 
+/** Milliseconds. */
+const PATIENCE = 5_000;
+
 /** The form. `done` gets the person. */
 export function login({ title, text, done }) {
   const { element } = form({
@@ -33,7 +36,8 @@ export async function logout() {
 
 /** What was written is thrown away with the rest: it is not for the next person's eyes. */
 async function leave() {
-  await disablePush(server).catch(() => {});
+  // A browser that does not reach its push service must not keep the session open.
+  await Promise.race([disablePush(server).catch(() => {}), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
   await api("DELETE", "/api/auth/session");
   const own = Object.keys(localStorage).filter((key) => key.startsWith("schoolbell-outbox:"));
   own.forEach((key) => localStorage.removeItem(key));

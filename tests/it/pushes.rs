@@ -601,10 +601,37 @@ async fn a_device_that_is_flooded_gets_a_summary() {
     let push = service.next().await;
     assert_eq!(push.payload["type"], "summary");
     assert!(push.payload["message"].as_str().unwrap().contains(": 5."));
-    assert_eq!(push.payload["title"], "Es ist mehr angekommen");
+    assert_eq!(push.payload["title"], "Weitere Mitteilungen");
     t.drained().await;
     no_push(&service).await;
     // A new hour has begun.
     ann.write(&bob, "later").await;
     assert_eq!(service.next().await.payload["message"], "later");
+}
+
+/// One that is left over comes as it is, and no summary is owed after it.
+#[tokio::test]
+async fn a_single_push_over_the_budget_is_no_summary() {
+    let (t, service, ann, bob, _) = setting().await;
+    for at in 0..61 {
+        ann.write(&bob, &format!("message {at}")).await;
+    }
+    for _ in 0..60 {
+        service.next().await;
+    }
+    t.waiting_for("one for later", |waiting| waiting == 1).await;
+    t.pass(Duration::from_secs(3_601));
+    assert_eq!(service.next().await.payload["message"], "message 60");
+    t.drained().await;
+    service.always(Some(Reply::Status(503)));
+    for text in ["one", "two"] {
+        ann.write(&bob, text).await;
+    }
+    service.next().await;
+    service.always(None);
+    t.pass(Duration::from_secs(1_000));
+    let mut texts =
+        [service.next().await, service.next().await].map(|p| p.payload["message"].clone());
+    texts.sort_by_key(|text| text.to_string());
+    assert_eq!(texts, ["one", "two"]);
 }

@@ -48,7 +48,8 @@ impl Setting {
     async fn write(&mut self, content: &str) {
         self.ann.write(&self.bob, content).await;
         let message = self.page.await_event("new_message").await;
-        say(&mut self.page, "ack", json!({ "seq": message["seq"] })).await;
+        let seq = &message["seq"];
+        say(&mut self.page, "ack", json!({ "seq": seq, "shown": seq })).await;
     }
 
     async fn hide(&mut self) {
@@ -134,6 +135,21 @@ async fn other_devices_are_pushed_once_nobody_has_looked_for_a_minute() {
     s.t.drained().await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(s.service.take().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_while_the_page_is_hidden_nobody_has_seen() {
+    let mut s = Setting::new().await;
+    s.ann.write(&s.bob, "on its way").await;
+    s.page.await_event("new_message").await;
+    s.hide().await;
+    s.pass(LONG).await;
+    assert_eq!(s.pushed().await, [to("phone", "on its way")]);
+    // The device did not show it either.
+    let endpoint = json!({ "hidden": true });
+    say(&mut s.page, "visibility", endpoint).await;
+    s.pass(2).await;
+    assert_eq!(s.pushed().await, [to("laptop", "on its way")]);
 }
 
 #[tokio::test]

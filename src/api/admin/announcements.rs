@@ -10,7 +10,7 @@ use crate::api::notifications::AudienceBody;
 use crate::api::reply::{Created, Data, Empty};
 use crate::error::{Error, Noun, Result};
 use crate::model::announcements::{
-    Announcement, AudiencePreview, NewAnnouncement, Recipient, Report, Stage, StageFilter,
+    Announcement, AudiencePreview, LiveBy, NewAnnouncement, Recipient, Report, Stage, StageFilter,
 };
 use crate::model::ids::{Id, UserKey};
 use crate::model::notifications::{Link, NewNotification, Urgency};
@@ -174,7 +174,7 @@ pub async fn recipients_csv(call: Call, _: Nothing) -> Result<Download> {
 fn words(stage: &Stage) -> (&'static str, &'static str, String) {
     match stage {
         Stage::Read => ("read", "", String::new()),
-        Stage::Live { by } => ("live", by.as_str(), String::new()),
+        Stage::Live { by } => ("live", by.map_or("", LiveBy::as_str), String::new()),
         Stage::Pushed => ("pushed", "", String::new()),
         Stage::Waiting => ("waiting", "", String::new()),
         Stage::Failed { why, service } => {

@@ -8,7 +8,7 @@ use super::{Phase, Session, Shows, Step, close_code};
 use crate::error::{Error, Forbidden, Unauthorized};
 use crate::hub::Packet;
 use crate::model::events::{CloseCode, Cursor, Empty, Event, Refused};
-use crate::model::ids::{IdText, Seq, UserId, UserKey};
+use crate::model::ids::{IdText, Seq, UserId};
 use crate::model::object::Object;
 use crate::model::subscriptions::Endpoint;
 use crate::model::users::Role;
@@ -72,6 +72,8 @@ struct VisibilityData {
 #[derive(Deserialize)]
 struct AckData {
     seq: Seq,
+    /// Up to where a hidden page has shown everything on its device.
+    shown: Option<Seq>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +91,9 @@ impl Session {
         if command == "ack" {
             return self.take_ack(data).map(|()| Vec::new());
         }
+        if command == "visibility" {
+            return self.take_visibility(data).map(|()| Vec::new());
+        }
         if let Some(seq) = self.written.frame(None) {
             self.confirmed(seq);
         }
@@ -97,10 +102,6 @@ impl Session {
             ("auth", _) => self.take_auth(data).await,
             (_, Phase::Waiting { .. }) => Err(Error::Unauthorized(Unauthorized::Missing).into()),
             ("typing", _) => self.take_typing(data).await.map(|()| Vec::new()),
-            ("visibility", Phase::Joined { identity, .. }) => {
-                self.take_visibility(identity.user.key, data)?;
-                Ok(Vec::new())
-            }
             ("watch", Phase::Joined { identity, .. }) => {
                 if identity.user.role != Role::Admin {
                     return Err(Error::Forbidden(Forbidden::Role).into());
@@ -163,26 +164,41 @@ impl Session {
     }
 
     fn take_ack(&mut self, data: &str) -> Result<(), Refusal> {
-        let Ok(Object(AckData { seq })) = serde_json::from_str(data) else {
-            let why = "must be {\"seq\": integer}";
+        let Ok(Object(AckData { seq, shown })) = serde_json::from_str(data) else {
+            let why = "must be {\"seq\": integer, \"shown\"?: integer}";
             return Err(Refusal::Unknown(Error::invalid("data", why), None));
         };
         let confirmed = self.written.frame(Some(seq));
         confirmed.into_iter().for_each(|seq| self.confirmed(seq));
+        if let (Some(shown), Phase::Joined { identity, .. }) = (shown, &self.phase) {
+            let shown = shown.min(self.written.sent());
+            self.app
+                .hub
+                .shown(identity.user.key, self.inbox.id(), shown);
+        }
         Ok(())
     }
 
-    fn take_visibility(&self, user: UserKey, data: &str) -> Result<(), Refusal> {
+    fn take_visibility(&mut self, data: &str) -> Result<(), Refusal> {
         let Ok(Object(data)) = serde_json::from_str::<Object<VisibilityData>>(data) else {
             let why = "must be {\"hidden\": boolean, \"endpoint\"?: text}";
             return Err(Refusal::Unknown(Error::invalid("data", why), None));
         };
-        let (hub, id) = (&self.app.hub, self.inbox.id());
+        let Phase::Joined { identity, .. } = &self.phase else {
+            return Err(Error::Unauthorized(Unauthorized::Missing).into());
+        };
+        let (user, id) = (identity.user.key, self.inbox.id());
         if data.hidden {
             let endpoint = data.endpoint.as_deref().map(Endpoint::parse).transpose()?;
-            hub.hide(user, id, endpoint.map(|endpoint| endpoint.as_str().into()));
+            // It shows that the page is alive. What is still on its way arrives in the background, where nobody sees it.
+            self.written.frame(Some(0));
+            let endpoint = endpoint.map(|endpoint| endpoint.as_str().into());
+            self.app.hub.hide(user, id, endpoint);
         } else {
-            hub.show(user, id);
+            if let Some(seq) = self.written.frame(None) {
+                self.confirmed(seq);
+            }
+            self.app.hub.show(user, id);
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub struct Finding {
     pub what: &'static str,
     /// What is wrong and what to do about it; `Ok` says what is right.
     pub outcome: Outcome,
-    /// Nothing is wrong, but something does not work before more is configured.
+    /// Nothing is wrong, but an optional setting is missing.
     pub incomplete: bool,
 }
 

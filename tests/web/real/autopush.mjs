@@ -1,7 +1,7 @@
 // Mozilla's push service on loopback: the protocol between Firefox and autopush (sub-protocol `push-notification`), and the endpoint
 // for Web Push, whose pushes go to the browser as they are.
 import { randomBytes, randomUUID } from "node:crypto";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import http from "node:http";
 import { WebSocketServer } from "ws";
 import { checkToken } from "../push-service.mjs";
@@ -12,6 +12,8 @@ export async function startAutopush() {
   const channels = new Map();
   const paths = new Map();
   const browsers = new Map();
+  const network = new EventEmitter();
+  let isSilent = false;
 
   const server = http.createServer(async (request, response) => {
     const chunks = [];
@@ -53,7 +55,9 @@ export async function startAutopush() {
         reply({ messageType: "hello", uaid, status: 200, use_webpush: true, broadcasts: {} });
         for (const { waiting } of known) for (const one of waiting.values()) send(uaid, one);
       },
-      register({ channelID }) {
+      async register({ channelID }) {
+        // A network that lets no subscription through.
+        if (isSilent) await once(network, "up");
         const path = `/wpush/v2/${randomBytes(24).toString("base64url")}`;
         const channel = { channelID, uaid, path, pushes: 0, waiting: new Map() };
         channels.set(channelID, channel);
@@ -92,6 +96,11 @@ export async function startAutopush() {
     },
     /** How many pushes an endpoint took; undefined, where it takes none any more. */
     pushes: (endpoint) => paths.get(new URL(endpoint).pathname)?.pushes,
+    /** Whether subscriptions are left without an answer. */
+    silent(is) {
+      isSilent = is;
+      if (!is) network.emit("up");
+    },
     stop() {
       websockets.clients.forEach((socket) => socket.terminate());
       websockets.close();

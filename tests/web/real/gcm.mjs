@@ -1,7 +1,7 @@
 // Google's push service on loopback, as far as a Chromium subscribes to it and gets pushes: check-in, registration, the connection
 // to the browser (MCS) and the endpoint for Web Push. The protocol is that of Chromium's google_apis/gcm (checkin.proto, mcs.proto).
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import http from "node:http";
 import tls from "node:tls";
 import { checkToken } from "../push-service.mjs";
@@ -22,10 +22,14 @@ export async function startGcm() {
   const browsers = new Map();
   const subscriptions = new Map();
   const sockets = new Set();
+  const network = new EventEmitter();
+  let isSilent = false;
 
   const server = http.createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
+    // A network that lets no subscription through.
+    if (isSilent && request.url === "/register3") await once(network, "up");
     const [status, body = ""] = answer(request, Buffer.concat(chunks));
     response.writeHead(status).end(body);
   });
@@ -169,6 +173,11 @@ export async function startGcm() {
     pushes(endpoint) {
       const { deleted, pushes } = subscriptions.get(endpoint.split("/").at(-1)) ?? { deleted: true };
       return deleted ? undefined : pushes;
+    },
+    /** Whether subscriptions are left without an answer. */
+    silent(is) {
+      isSilent = is;
+      if (!is) network.emit("up");
     },
     stop() {
       for (const socket of sockets) socket.destroy();
