@@ -49,6 +49,8 @@ class HiddenPage {
   // How the server says that things are to be shown, and the registration whose worker shows them; undefined: not by this page.
   #display;
   #registration;
+  // Whether this page shows what arrives, or is about to know whether it does.
+  #active = false;
   // What has arrived in the background and is not shown yet, and up to where everything is.
   #waiting = [];
   #shown;
@@ -65,6 +67,7 @@ class HiddenPage {
   /** To be called when the page is hidden or in front again, and when the connection is new. */
   prepare() {
     clearTimeout(this.#timer);
+    this.#active = this.#isHidden;
     if (this.#isHidden) this.#timer = setTimeout(() => this.prepare(), AGAIN);
     else {
       // Its person sees what is here.
@@ -80,7 +83,7 @@ class HiddenPage {
 
   /** Something durable has arrived; `push` is undefined where it is not to be shown. */
   arrived(seq, push) {
-    if (!this.#isHidden) return;
+    if (!this.#isHidden || !this.#active) return;
     this.#waiting.push({ seq, push });
     this.show();
   }
@@ -104,6 +107,8 @@ class HiddenPage {
 
   /** The server pushes to this device, as to the others. */
   #giveUp() {
+    this.#active = false;
+    this.#waiting = [];
     this.#display = undefined;
     this.#bell.shows(undefined);
   }

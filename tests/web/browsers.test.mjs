@@ -1,6 +1,8 @@
 // Notifications in two real browsers, from `subscribe` to the desktop and back, and what a page in the background is to the server.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
+import WebSocket from "ws";
 import { PASSWORD, startServer } from "./server.mjs";
 import { startPushService } from "./push-service.mjs";
 import { startChromium } from "./real/chromium.mjs";
@@ -240,6 +242,22 @@ function inBrowser(name, startBrowser) {
     await until("it has come", async () => (await tab.evaluate(text)).includes("for later"));
     await within(1);
     assert.deepEqual(await shown(tab), []);
+    await other.close();
+    await logOut(tab);
+    await tab.close();
+  });
+
+  test("what is held back while its person looks at another device is shown when they no longer do", async () => {
+    const { person, tab } = await atTheChat("nils");
+    const other = await behindAnother(tab);
+    const phone = new WebSocket(`${server.url.replace("http", "ws")}/ws`, { headers: { authorization: `Bearer ${person.token}` } });
+    await once(phone, "message");
+    await write(person, "on the phone");
+    await until("it has come", async () => (await tab.evaluate(text)).includes("on the phone"));
+    await within(0.5);
+    assert.deepEqual(await shown(tab), []);
+    phone.terminate();
+    await until("it is shown here", async () => (await shown(tab)).map(({ body }) => body).join() === "on the phone");
     await other.close();
     await logOut(tab);
     await tab.close();

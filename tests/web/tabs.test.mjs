@@ -96,3 +96,64 @@ test("what was written and not sent is not left for the next person", async () =
   const history = await server.call("GET", `/api/messages/conversation/${teacher.id}`, person.token);
   assert.deepEqual(history, []);
 });
+
+/** What happens in the two tabs of one browser, both of yara's at first: "swap" is a login in a window that is not there any more. */
+const ORDERS = [
+  [["out", 0], ["in", 0, "zeno"]],
+  [["out", 0], ["in", 1, "zeno"]],
+  [["out", 1], ["in", 0, "zeno"]],
+  [["out", 0], ["in", 0, "yara"]],
+  [["swap", "zeno"]],
+  [["swap", "zeno"], ["out", 0]],
+  [["out", 0], ["in", 1, "zeno"], ["swap", "yara"]],
+  [["out", 0], ["in", 0, "zeno"], ["out", 0], ["in", 1, "yara"]],
+];
+
+test("in every order of log-out and login, nothing private arrives in or leaves from the wrong tab", async () => {
+  const { person: yara, tabs } = await bothOf("yara");
+  const people = { yara, zeno: await server.person("zeno") };
+  const swap = async (username) => {
+    const data = { username, password: PASSWORD };
+    await browser.context.request.post(`${server.url}/api/auth/session`, { data, headers: { origin: server.url } });
+  };
+  /** Whose page a tab is; undefined where it asks to log in. */
+  const whose = async (tab) => ((await tab.locator(".who").count()) ? tab.locator(".who").innerText() : undefined);
+  const texts = (tab) => tab.evaluate(() => [...document.querySelectorAll("schoolbell-chat")].map(({ shadowRoot }) => shadowRoot.textContent).join());
+  const acts = {
+    out: async (at) => (await whose(tabs[at])) && logOut(tabs[at]).then(() => isLoginForm(tabs[at])),
+    in: async (at, name) => !(await whose(tabs[at])) && logIn(tabs[at], name),
+    swap,
+  };
+
+  for (const [number, order] of ORDERS.entries()) {
+    await browser.context.clearCookies();
+    await swap("yara");
+    for (const tab of tabs) {
+      await tab.goto("about:blank");
+      await tab.goto(`${server.url}/?chat=${teacher.id}`);
+      await tab.getByLabel("Write a message").waitFor();
+    }
+    for (const [act, ...values] of order) await acts[act](...values);
+    for (const [name, person] of Object.entries(people)) await write(person, `to ${name} ${number}`);
+    const said = JSON.stringify(order);
+    for (const [at, tab] of tabs.entries()) {
+      const composer = tab.getByLabel("Write a message");
+      if (await composer.isVisible()) {
+        await composer.fill(`from tab ${at} of ${await whose(tab)} ${number}`);
+        await composer.press("Enter");
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    for (const tab of tabs) {
+      const owner = await whose(tab);
+      for (const name of Object.keys(people)) {
+        if (name !== owner) assert.ok(!(await texts(tab)).includes(`to ${name} ${number}`), `${said}: ${name}'s in ${owner}'s tab`);
+      }
+    }
+    for (const [name, person] of Object.entries(people)) {
+      const history = await server.call("GET", `/api/messages/conversation/${person.id}`, teacher.token);
+      const sent = history.filter(({ senderId, content }) => senderId === person.id && content.endsWith(` ${number}`));
+      for (const { content } of sent) assert.ok(content.includes(`of ${name} `), `${said}: “${content}” came from ${name}`);
+    }
+  }
+});

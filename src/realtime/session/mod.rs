@@ -41,7 +41,8 @@ pub struct Session {
     inbox: Arc<Inbox>,
     /// The connection's place, where it has one of its own.
     seat: Option<Arc<Seat>>,
-    since: Option<Cursor>,
+    /// Where the client comes from. Boxed: it is of use for a moment only.
+    since: Option<Box<Cursor>>,
     /// Whether the page says that it is in the background as it joins.
     hidden: bool,
     phase: Phase,
@@ -97,7 +98,7 @@ impl Session {
 
     /// What came after this cursor is sent at joining.
     pub fn come_from(&mut self, cursor: Cursor) {
-        self.since = Some(cursor);
+        self.since = Some(Box::new(cursor));
     }
 
     /// The page that joins is in the background.
@@ -264,7 +265,7 @@ impl Session {
         let snapshot = self
             .app
             .store
-            .read(move |c| replay::snapshot(c, key, since.as_ref()))
+            .read(move |c| replay::snapshot(c, key, since.as_deref()))
             .await
             .map_err(close_code)?;
         let packets = self.welcome(snapshot);

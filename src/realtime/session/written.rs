@@ -40,9 +40,13 @@ pub struct Written {
     unasked: Option<Instant>,
     /// Since when something was written after which the client has sent nothing.
     unanswered: Option<Instant>,
-    /// When something was written, and up to which seq, the oldest first; for pongs.
-    past: VecDeque<(Instant, Seq)>,
+    /// For pongs. Boxed: clients that acknowledge need none.
+    past: Option<Box<Past>>,
 }
+
+/// When something was written, and up to which seq, the oldest first.
+#[derive(Debug, Default)]
+struct Past(VecDeque<(Instant, Seq)>);
 
 impl Default for Written {
     fn default() -> Self {
@@ -51,7 +55,7 @@ impl Default for Written {
             sent: 0,
             unasked: None,
             unanswered: None,
-            past: VecDeque::new(),
+            past: None,
         }
     }
 }
@@ -59,7 +63,7 @@ impl Default for Written {
 impl Written {
     pub fn shown_by(&mut self, shows: Shows) {
         self.shows = shows;
-        self.past = VecDeque::new();
+        self.past = None;
     }
 
     pub fn by_heartbeat(&self) -> bool {
@@ -81,9 +85,10 @@ impl Written {
         self.unasked.get_or_insert(now);
         self.unanswered.get_or_insert(now);
         if self.shows == Shows::Pong {
-            match self.past.back_mut() {
+            let Past(past) = &mut **self.past.get_or_insert_default();
+            match past.back_mut() {
                 Some((since, up_to)) if now < *since + TOGETHER => *up_to = self.sent,
-                _ => self.past.push_back((now, self.sent)),
+                _ => past.push_back((now, self.sent)),
             }
         }
     }
@@ -127,13 +132,14 @@ impl Written {
 
     /// A pong came. Returns up to where it confirms, if that is new.
     pub fn pong(&mut self, now: Instant) -> Option<Seq> {
+        let Past(past) = &mut **self.past.as_mut()?;
         let mut confirmed = None;
-        while let Some(&(since, up_to)) = self.past.front() {
+        while let Some(&(since, up_to)) = past.front() {
             if now < since + TOGETHER + AGE {
                 break;
             }
             confirmed = Some(up_to);
-            self.past.pop_front();
+            past.pop_front();
         }
         confirmed
     }
