@@ -57,10 +57,17 @@ export async function refreshPush(server) {
   return pushState();
 }
 
-/** Nobody gets pushes on a computer where they did not ask for them, nor those of whoever used it before. */
+/**
+ * Nobody gets pushes on a computer where they did not ask for them, nor those of whoever used it before. A subscription that no page
+ * has told the server of was made for somebody who left before it was.
+ */
 async function isSomebodyElses({ person }) {
-  const owner = await (await (await caches.open("schoolbell-push")).match("/owner"))?.text();
-  return Boolean(person && owner && owner !== person);
+  if (!person) return false;
+  const cache = await caches.open("schoolbell-push");
+  const [owner, told] = [await cache.match("/owner"), await cache.match("/subscription")];
+  const registration = await navigator.serviceWorker.getRegistration();
+  const { endpoint } = await registration.pushManager.getSubscription();
+  return (await told?.json())?.endpoint !== endpoint || (owner && (await owner.text()) !== person);
 }
 
 /** Ends the browser's subscription: its push service knows it no more, so that the server forgets it with the next push. */

@@ -109,14 +109,11 @@ function placeOf(link) {
 
 // A click on a notification leads here without loading the page again: what is being written stays.
 navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => {
-  if (data?.schoolbell === "opens") ports[0].postMessage(placeOf(data.link) !== undefined);
-  if (data?.schoolbell !== "open") return;
-  const partnerId = placeOf(data.link);
-  if (!me) history.replaceState(null, "", data.link);
-  else if (partnerId) {
-    location.hash = "";
-    document.querySelector("schoolbell-chat")?.open(partnerId);
-  }
+  if (data?.schoolbell === "opens") ports[0].postMessage(Boolean(me) && placeOf(data.link) !== undefined);
+  const partnerId = data?.schoolbell === "open" && placeOf(data.link);
+  if (!partnerId || !me) return;
+  location.hash = "";
+  document.querySelector("schoolbell-chat")?.open(partnerId);
 });
 
 // What arrives while the settings are open, over a chat that is not there to speak.
