@@ -38,10 +38,16 @@ export async function askPermission() {
 let ended = 0;
 // What the server is being told of a device: it must not hear of it after the end.
 let telling = Promise.resolve();
+// What is about to subscribe, and undoes that if pushes were ended meanwhile. Milliseconds that an end waits for it.
+let subscribing = Promise.resolve();
+const PATIENCE = 3_000;
 
 /** Asks for permission and subscribes. Must be called on a click. Returns the new state. */
-export async function enablePush(server) {
-  const began = ended;
+export function enablePush(server) {
+  return (subscribing = enable(server, ended));
+}
+
+async function enable(server, began) {
   const before = await pushState();
   if (["insecure", "unsupported", "install"].includes(before)) return before;
   if (await askPermission()) await post(server, await subscribe(server), began);
@@ -49,8 +55,11 @@ export async function enablePush(server) {
 }
 
 /** Sends the subscription again: the server may have lost it, it may have changed, or somebody else may be logged in. */
-export async function refreshPush(server) {
-  const began = ended;
+export function refreshPush(server) {
+  return (subscribing = refresh(server, ended));
+}
+
+async function refresh(server, began) {
   if ((await pushState()) !== "on") return pushState();
   if (await isSomebodyElses(server)) await forget();
   else await post(server, await subscribe(server), began);
@@ -90,7 +99,11 @@ export async function disablePush(server) {
   await clear(registration).catch(() => {});
   const subscription = await registration?.pushManager.getSubscription();
   await telling.catch(() => {});
-  if (!subscription) return;
+  if (subscription) await undo(server, subscription);
+  await Promise.race([subscribing.catch(() => {}), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+}
+
+async function undo(server, subscription) {
   const { endpoint } = subscription;
   // Each without the other: where the server is not told, its next push finds nobody, and then it forgets the device too; where the
   // browser does not reach its push service, the server must forget it.
