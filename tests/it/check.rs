@@ -49,7 +49,6 @@ async fn a_server_that_runs_is_asked() {
         "permissions",
         "space",
         "keys",
-        "push contact",
         "proxy in front",
         "database",
         "clock",
@@ -60,6 +59,7 @@ async fn a_server_that_runs_is_asked() {
     ] {
         assert!(line(&text, what).starts_with("ok    "), "{text}");
     }
+    assert!(line(&text, "push contact").starts_with("note  "), "{text}");
     assert!(line(&text, "socket").contains(&server.address), "{text}");
     // Nothing of this machine stands between: the public address has what is for this machine alone.
     let public = format!("http://{}", server.address);

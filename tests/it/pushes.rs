@@ -623,13 +623,19 @@ async fn a_single_push_over_the_budget_is_no_summary() {
     t.pass(Duration::from_secs(3_601));
     assert_eq!(service.next().await.payload["message"], "message 60");
     t.drained().await;
-    service.always(Some(Reply::Status(503)));
+    // Two that wait for another reason come one by one.
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let window = json!({ "days": days, "from": "00:00", "to": "24:00" });
+    let quiet = json!({ "timeZone": "UTC", "windows": [window] });
+    let preferences = "/api/notifications/preferences";
+    let body = json!({ "quietHours": quiet });
+    bob.put_json(preferences, body).await.expect(200);
     for text in ["one", "two"] {
         ann.write(&bob, text).await;
     }
-    service.next().await;
-    service.always(None);
-    t.pass(Duration::from_secs(1_000));
+    t.waiting_for("both to wait", |waiting| waiting == 2).await;
+    let body = json!({ "quietHours": null });
+    bob.put_json(preferences, body).await.expect(200);
     let mut texts =
         [service.next().await, service.next().await].map(|p| p.payload["message"].clone());
     texts.sort_by_key(|text| text.to_string());
