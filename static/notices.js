@@ -6,6 +6,8 @@
 const PATIENCE = 5_000;
 /** How often a page in the background asks whether quiet hours have begun or ended. */
 const AGAIN = 5 * 60_000;
+/** So many things wait to be shown at most. */
+const REMEMBERED = 200;
 
 /**
  * Shows what arrives on this connection while the page is in the background, on devices where its person has turned notifications on.
@@ -21,7 +23,7 @@ export function showHidden(bell) {
     }),
     bell.on("new_message", (message) => hidden.arrived(message.seq, pushOf(message, bell.userId))),
     bell.on("notification", (note) => hidden.arrived(note.seq, note.read ? undefined : { ...note, link: note.link ?? "./", tag: note.id })),
-    bell.on("looking", () => hidden.show()),
+    bell.on("looking", ({ looking, seen }) => looking || hidden.seen(seen)),
     bell.on("message_read", ({ readerId, partnerId, upTo }) => {
       // Ids rise with time.
       if (readerId === bell.userId) hidden.read(({ tag, ids }) => tag === `message:${partnerId}` && ids.at(-1) <= upTo);
@@ -79,12 +81,24 @@ class HiddenPage {
 
   end() {
     clearTimeout(this.#timer);
+    this.#active = false;
+    this.#waiting = [];
+    this.#display = undefined;
+  }
+
+  /** Its person looked at another page up to this seq, and no longer does. */
+  seen(seq) {
+    this.#waiting = this.#waiting.filter((one) => one.seq > seq);
+    this.#shown = Math.max(this.#shown ?? 0, seq);
+    this.show();
   }
 
   /** Something durable has arrived; `push` is undefined where it is not to be shown. */
   arrived(seq, push) {
     if (!this.#isHidden || !this.#active) return;
     this.#waiting.push({ seq, push });
+    // While its person looks elsewhere, what they have not seen there is among the latest.
+    if (this.#waiting.length > REMEMBERED) this.#waiting.shift();
     this.show();
   }
 
@@ -128,13 +142,29 @@ class HiddenPage {
   }
 
   async #show() {
-    while (this.#waiting.length && this.#display && this.#isHidden && !this.#bell.looking) {
-      const { seq, push } = this.#waiting[0];
-      if (push && !this.#display.mutedTypes.includes(push.type)) await post(this.#registration, { schoolbell: "show", push: this.#worded(push) }, true);
-      this.#waiting.shift();
-      this.#shown = seq;
-      this.#bell.shown(seq);
+    const may = () => this.#waiting.length && this.#display && this.#isHidden && !this.#bell.looking;
+    // It may have been turned off in another tab.
+    if (may() && !(await subscriptionOf(this.#registration, this.#bell.userId))) return this.#giveUp();
+    const before = this.#shown;
+    try {
+      while (may()) await this.#showNext();
+    } finally {
+      if (this.#shown !== before) this.#bell.shown(this.#shown);
     }
+  }
+
+  async #showNext() {
+    const one = this.#waiting[0];
+    const { seq, push } = one;
+    if (push && !this.#display.mutedTypes.includes(push.type)) {
+      await post(this.#registration, { schoolbell: "show", push: this.#worded(push) }, true);
+      // Read meanwhile.
+      if (!one.push) await close(({ ids }) => ids.at(-1) === push.id);
+    }
+    // The page may have been in front meanwhile, where its person saw what was waiting.
+    if (this.#waiting[0] !== one) return;
+    this.#waiting.shift();
+    this.#shown = seq;
   }
 
   /** With its link, and without its content where that is not to be shown. */

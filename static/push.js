@@ -76,27 +76,33 @@ async function isSomebodyElses({ person }) {
   const [owner, told] = [await cache.match("/owner"), await cache.match("/subscription")];
   const registration = await navigator.serviceWorker.getRegistration();
   const { endpoint } = await registration.pushManager.getSubscription();
-  return (await told?.json())?.endpoint !== endpoint || (owner && (await owner.text()) !== person);
+  return owner ? (await owner.text()) !== person : (await told?.json())?.endpoint !== endpoint;
 }
 
 /** Ends the browser's subscription: its push service knows it no more, so that the server forgets it with the next push. */
 async function forget() {
   const registration = await navigator.serviceWorker.getRegistration();
+  await closeAll(registration);
   await (await registration?.pushManager.getSubscription())?.unsubscribe();
-  await clear(registration);
+  await caches.delete("schoolbell-push");
 }
 
-/** What was shown here, and what was kept of the device, is not for whoever comes next. */
-async function clear(registration) {
+/** What is shown here is not for whoever comes next. */
+async function closeAll(registration) {
   for (const notification of (await registration?.getNotifications()) ?? []) notification.close();
-  if (globalThis.caches) await caches.delete("schoolbell-push");
+}
+
+/** Nobody is logged in any more: what is still about to subscribe must not. */
+export function stopSubscribing() {
+  ended += 1;
 }
 
 /** Ends the pushes to this device. */
 export async function disablePush(server) {
   ended += 1;
   const registration = await navigator.serviceWorker?.getRegistration();
-  await clear(registration).catch(() => {});
+  await closeAll(registration).catch(() => {});
+  if (globalThis.caches) await caches.delete("schoolbell-push");
   const subscription = await registration?.pushManager.getSubscription();
   await telling.catch(() => {});
   if (subscription) await undo(server, subscription);
@@ -146,6 +152,7 @@ async function post(server, { old, fresh }, began) {
   try {
     // What waits for the old one goes to the new one. Somebody else may have had it.
     if (old?.keys) await call(server, "PUT", "/api/notifications/subscribe", { old, new: fresh.toJSON() }).catch(() => {});
+    if (began !== ended) return void (await fresh.unsubscribe());
     telling = call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());
     const device = await telling;
     if (began !== ended) return;

@@ -84,7 +84,7 @@ export interface Events {
   resync: { reason: string; seq: number };
   error: { code: string; message: string };
   /** To pages in the background: whether their person looks at another page, here or on another device. */
-  looking: { looking: boolean };
+  looking: { looking: boolean; seen: number };
   /** To administrators who watch: see `Now` in the OpenAPI document. */
   overview: { at: string; online: number; people: number; pushesWaiting: number; hour: Record<string, unknown> };
   /** The connection's, not the server's. */

@@ -33,8 +33,8 @@ pub enum By {
     Page,
     /// Nothing but pongs of the protocol, long after it was written.
     Link,
-    /// A hidden page, which shows what arrives on its device: the one with this push subscription.
-    Device(Arc<str>),
+    /// A hidden page, which shows what arrives after `from` on its device: the one with this push subscription.
+    Device { endpoint: Arc<str>, from: Seq },
 }
 
 /// How far a user has confirmed.
@@ -156,7 +156,7 @@ impl Hub {
     pub fn keep_confirmed(&self, unsaved: impl Iterator<Item = Confirmation>) {
         for one in unsaved {
             let shard = &mut *self.shard(one.user);
-            if matches!(one.by, By::Device(_)) {
+            if matches!(one.by, By::Device { .. }) {
                 shard.shown.push(one);
             } else if let Some(entry) = shard.users.get_mut(&one.user) {
                 entry.risen = true;

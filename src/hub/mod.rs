@@ -142,7 +142,7 @@ impl Hub {
         let oldest = (entry.devices.len() >= max).then(|| entry.devices.remove(0));
         let shown = oldest.as_ref().and_then(|inbox| entry.leave(inbox.id()));
         if hidden {
-            entry.hide(inbox.id(), None);
+            let _ = entry.hide(inbox.id(), None);
             let before = doubt.and_then(|doubt| doubt.hidden_since);
             entry.set_hidden_since(before.or(entry.hidden_since()));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::doubts::{By, Doubt};
+use super::doubts::{By, Confirmation, Doubt};
 use super::{Entry, Hub, Packet, lock};
 use crate::model::events::{Event, Looking};
 use crate::model::ids::{ConnectionId, Seq, UserKey};
@@ -25,8 +25,9 @@ pub(super) struct Hidden {
 #[derive(Debug)]
 struct HiddenPage {
     connection: ConnectionId,
-    /// The push subscription of the page's device, if the page itself shows what arrives.
+    /// The push subscription of the page's device, if the page itself shows what arrives, and after which seq it does.
     endpoint: Option<Arc<str>>,
+    from: Seq,
     /// Up to where the page has got everything.
     acknowledged: Seq,
     /// Up to where it has shown everything, and whether that has risen since it was last saved.
@@ -39,7 +40,8 @@ impl HiddenPage {
     fn take_shown(&mut self) -> Option<(By, Seq)> {
         let unsaved = std::mem::take(&mut self.unsaved);
         let endpoint = self.endpoint.clone().filter(|_| unsaved)?;
-        Some((By::Device(endpoint), self.shown))
+        let from = self.from;
+        Some((By::Device { endpoint, from }, self.shown))
     }
 }
 
@@ -51,26 +53,35 @@ impl Hidden {
 }
 
 impl Entry {
-    /// Puts a page into the background.
-    pub(super) fn hide(&mut self, connection: ConnectionId, endpoint: Option<Arc<str>>) {
+    /// Puts a page into the background. Returns what it has shown for another subscription before.
+    pub(super) fn hide(
+        &mut self,
+        connection: ConnectionId,
+        endpoint: Option<Arc<str>>,
+    ) -> Option<(By, Seq)> {
+        let from = self.promised;
         let hidden = self.hidden.get_or_insert_default();
         if let Some(page) = hidden.page(connection) {
-            if page.endpoint != endpoint {
-                page.endpoint = endpoint;
-                // What the device was to show itself is to be pushed to it.
-                hidden.unattended = false;
+            if page.endpoint == endpoint {
+                return None;
             }
-            return;
+            let shown = page.take_shown();
+            (page.endpoint, page.from) = (endpoint, from);
+            // What the device was to show itself is to be pushed to it.
+            hidden.unattended = false;
+            return shown;
         }
         hidden.pages.push(HiddenPage {
             connection,
             endpoint,
+            from,
             acknowledged: 0,
             shown: 0,
             unsaved: false,
         });
         // The new page has been told nothing yet.
         hidden.told = None;
+        None
     }
 
     /// Since when the user has had no page in front.
@@ -134,7 +145,8 @@ impl Entry {
         if hidden.told.replace(looking) == Some(looking) {
             return;
         }
-        let packet = Arc::new(Packet::new(&Event::Looking(Looking { looking })));
+        let seen = self.confirmed;
+        let packet = Arc::new(Packet::new(&Event::Looking(Looking { looking, seen })));
         for inbox in &self.devices {
             if hidden.page(inbox.id()).is_some() {
                 inbox.push(packet.clone());
@@ -166,6 +178,7 @@ impl Hub {
             if let Some(page) = entry.unhide(connection) {
                 entry.confirm(page.acknowledged, By::Page);
             }
+            None
         });
     }
 
@@ -181,13 +194,21 @@ impl Hub {
         }
     }
 
-    /// Changes what is known of an open socket's page.
-    fn change(&self, user: UserKey, connection: ConnectionId, change: impl FnOnce(&mut Entry)) {
-        if let Some(entry) = self.shard(user).users.get_mut(&user)
+    /// Changes what is known of an open socket's page. `change` returns what a page has shown and is still to be saved.
+    fn change(
+        &self,
+        user: UserKey,
+        connection: ConnectionId,
+        change: impl FnOnce(&mut Entry) -> Option<(By, Seq)>,
+    ) {
+        let shard = &mut *self.shard(user);
+        if let Some(entry) = shard.users.get_mut(&user)
             && entry.devices.iter().any(|inbox| inbox.id() == connection)
         {
-            change(entry);
+            let shown = change(entry);
             entry.visibility_changed();
+            let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
+            shard.shown.extend(shown);
         }
     }
 
@@ -234,12 +255,13 @@ impl Hub {
         shard.users.get(&user).is_some_and(Entry::unattended)
     }
 
-    /// The push subscriptions of the devices on which hidden pages show what arrives.
-    pub fn shown_on(&self, user: UserKey) -> Vec<Arc<str>> {
+    /// The push subscriptions of the devices on which hidden pages show everything that arrives after `seq`.
+    pub fn shown_on(&self, user: UserKey, seq: Seq) -> Vec<Arc<str>> {
         let shard = self.shard(user);
         let entry = shard.users.get(&user);
         let hidden = entry.and_then(|entry| entry.hidden.as_ref());
         let pages = hidden.into_iter().flat_map(|hidden| &hidden.pages);
+        let pages = pages.filter(|page| page.from <= seq);
         pages.filter_map(|page| page.endpoint.clone()).collect()
     }
 }
@@ -276,7 +298,10 @@ mod tests {
         hub.shown(USER, page.id(), 6);
         let taken = hub.take_confirmed();
         let taken: Vec<_> = taken.iter().map(|one| (one.by.clone(), one.seq)).collect();
-        let device = By::Device("https://push/1".into());
+        let device = By::Device {
+            endpoint: "https://push/1".into(),
+            from: 5,
+        };
         assert_eq!(taken, [(By::Page, 5), (device, 6)]);
 
         let now = Instant::now();
@@ -285,7 +310,8 @@ mod tests {
         assert_eq!((unseen[0].after, unseen[0].up_to), (5, 6));
         assert!(hub.take_unattended(now + MINUTE, MINUTE).is_empty(), "once");
         assert_eq!(hub.promise(USER, 7), Reach::Hidden);
-        assert_eq!(hub.shown_on(USER), ["https://push/1".into()]);
+        assert_eq!(hub.shown_on(USER, 7), ["https://push/1".into()]);
+        assert!(hub.shown_on(USER, 4).is_empty(), "what was before it");
 
         hub.show(USER, page.id());
         assert_eq!(hub.promise(USER, 8), Reach::Connected);
@@ -298,7 +324,8 @@ mod tests {
         let hub = crate::hub::tests::hub();
         let (laptop, phone) = (connect(&hub, false), connect(&hub, false));
         hub.hide(USER, laptop.id(), None);
-        let looking = |is: bool| format!(r#"{{"event":"looking","data":{{"looking":{is}}}}}"#);
+        let looking =
+            |is: bool| format!(r#"{{"event":"looking","data":{{"looking":{is},"seen":0}}}}"#);
         assert_eq!(told(&laptop), [looking(true)]);
         let later = Instant::now() + MINUTE;
         assert!(hub.take_unattended(later, MINUTE).is_empty());
@@ -330,7 +357,7 @@ mod tests {
         hub.promise(USER, 5);
         hub.shown(USER, laptop.id(), 5);
         hub.unregister(USER, phone.id());
-        assert_eq!(hub.shown_on(USER), ["https://push/1".into()]);
+        assert_eq!(hub.shown_on(USER, 5), ["https://push/1".into()]);
         assert_eq!(hub.take_unattended(later, MINUTE).len(), 1, "again");
     }
 

@@ -224,6 +224,8 @@ pub struct Request {
 #[derive(Debug, Clone, Serialize)]
 pub struct Looking {
     pub looking: bool,
+    /// Up to where their other pages have shown them everything.
+    pub seen: Seq,
 }
 
 /// A frame that was refused. The connection stays.

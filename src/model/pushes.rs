@@ -144,8 +144,8 @@ pub enum Settlement {
     Dead(Failure),
     /// It is too late.
     Expired,
-    /// The push service has one push in place of all that waits for the device.
-    Summed,
+    /// The push service has one push in place of all that waited for the device at this time.
+    Summed(Time),
     /// The device has had its pushes of this hour: what waits for it becomes a summary at this time.
     OverBudget(Time),
     /// Its person is not to be disturbed before this time.

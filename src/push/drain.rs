@@ -226,7 +226,7 @@ impl Drain {
                 Settlement::Throttled(until, _) => self.pause(settled.service, *until, false),
                 Settlement::Refused(until, _) => self.pause(settled.service, *until, true),
                 // A service that takes one push does not refuse us.
-                Settlement::Sent | Settlement::Summed => self
+                Settlement::Sent | Settlement::Summed(_) => self
                     .paused
                     .retain(|service, pause| *service != settled.service || !pause.refused),
                 _ => {}
@@ -318,7 +318,7 @@ impl Drain {
             Settlement::Refused(..) => "refused",
             Settlement::Dead(_) => "dead",
             Settlement::Expired => "expired",
-            Settlement::Summed => "sent",
+            Settlement::Summed(_) => "sent",
             Settlement::OverBudget(_) => "over_budget",
             Settlement::Later(_) => "later",
             Settlement::Dropped => "dropped",
@@ -340,7 +340,7 @@ impl Drain {
                     .and_then(|url| url.host_str())
                     .unwrap_or(""),
             );
-            let taken = matches!(settled.settlement, Settlement::Sent | Settlement::Summed);
+            let taken = matches!(settled.settlement, Settlement::Sent | Settlement::Summed(_));
             self.app.metrics.tally.answered(owner, taken);
         }
         if let Settlement::Refused(_, failure) = &settled.settlement {

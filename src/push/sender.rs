@@ -86,6 +86,7 @@ impl Sender {
             Err(why) => return dead(why),
         };
         // The answer may have been long in coming.
+        let began = now;
         let now = self.clock.now();
         let settlement = answers::settle(
             answer,
@@ -106,7 +107,7 @@ impl Sender {
         }
         self.accepted().insert(push.service, now);
         match subject {
-            Subject::Summary { .. } => Settlement::Summed,
+            Subject::Summary { .. } => Settlement::Summed(began),
             _ => Settlement::Sent,
         }
     }

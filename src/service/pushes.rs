@@ -49,7 +49,7 @@ pub(super) fn queue(
     let queued = match reach {
         Reach::Connected => 0,
         Reach::Hidden => {
-            let shown = hub.shown_on(to);
+            let shown = hub.shown_on(to, seq);
             pushes::queue(tx, to, what, seq, Devices::Elsewhere(&shown))?
         }
         Reach::Away | Reach::Doubtful => pushes::queue(tx, to, what, seq, Devices::All)?,
@@ -137,7 +137,7 @@ async fn queue_unattended(app: &App) -> Result<()> {
         let write = app.store.write(move |tx| {
             let mut queued = 0;
             for doubt in doubts.iter().filter(|doubt| hub.is_unattended(doubt.user)) {
-                let shown = hub.shown_on(doubt.user);
+                let shown = hub.shown_on(doubt.user, doubt.after);
                 let elsewhere = Devices::Elsewhere(&shown);
                 queued +=
                     pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to, elsewhere)?;
@@ -184,8 +184,8 @@ pub async fn save_confirmed(app: &App) -> Result<()> {
         let written = slice.to_vec();
         let save = app.store.write(move |tx| {
             for Confirmation { user, by, seq } in written {
-                if let By::Device(endpoint) = &by {
-                    pushes::cover_device(tx, user, endpoint, seq)?;
+                if let By::Device { endpoint, from } = &by {
+                    pushes::cover_device(tx, user, endpoint, *from, seq)?;
                     continue;
                 }
                 pushes::cover(tx, user, seq)?;

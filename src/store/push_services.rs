@@ -36,8 +36,8 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
                 delivered(tx, one)?;
                 *sent.entry(one.service).or_default() += 1;
             }
-            Settlement::Summed => {
-                sum_up(tx, one)?;
+            Settlement::Summed(at) => {
+                sum_up(tx, one, *at)?;
                 *sent.entry(one.service).or_default() += 1;
             }
             Settlement::OverBudget(at) => defer_device(tx, one, *at)?,
@@ -134,10 +134,11 @@ fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
     finish(tx, one)?;
     stages::set_pushed(tx, &one.key)?;
     let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL, throttled = 0, paused_until = NULL,
-                      summary_at = iif(summary_at <= ?2, NULL, summary_at)
+                      summary_at = iif(EXISTS (SELECT 1 FROM push_outbox WHERE user_key = ?4 AND subscription_key = ?1
+                                           AND due_at IS NOT NULL AND urgency <> 'high' AND kind <> 'test'), summary_at, NULL)
                WHERE key = ?1 AND (failing_since IS NOT NULL OR summary_at <= ?2 OR coalesce(last_success_at, 0) <= ?2 - ?3)";
-    let params = [one.key.subscription.0, tx.now.0, SUCCESS_AGE];
-    run(tx, sql, params).map(drop)
+    let [user, _, subscription] = row(one);
+    run(tx, sql, [subscription, tx.now.0, SUCCESS_AGE, user]).map(drop)
 }
 
 /// What waits for a device becomes a summary at this time; what is urgent does not wait.
@@ -149,14 +150,14 @@ fn defer_device(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
     run(tx, &sql, [user, subscription, at.0]).map(drop)
 }
 
-/// The device has a summary in place of all that waited for it.
-fn sum_up(tx: &WriteTx, one: &Settled) -> Result<()> {
+/// The device has a summary in place of all that waited for it at this time.
+fn sum_up(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = format!(
         "SELECT seq FROM push_outbox WHERE {SUMMED}
-         AND due_at <= (SELECT summary_at FROM push_subscriptions WHERE key = ?2)"
+         AND due_at <= ?3 AND created_at <= (SELECT summary_at FROM push_subscriptions WHERE key = ?2)"
     );
-    let seqs: Vec<Seq> = all(tx, &sql, [user, subscription], |row| row.get(0))?;
+    let seqs: Vec<Seq> = all(tx, &sql, [user, subscription, at.0], |row| row.get(0))?;
     for seq in seqs {
         let mut summed = one.clone();
         summed.key.seq = seq;

@@ -174,16 +174,17 @@ pub fn cover(connection: &Connection, user: UserKey, seq: Seq) -> Result<()> {
     run(connection, sql, [user.0, seq]).map(drop)
 }
 
-/// A page on this device has shown what the user got up to this seq.
+/// A page on this device has shown what the user got after `from`, up to `seq`. Without what came before, nothing is certain.
 pub fn cover_device(
     connection: &Connection,
     user: UserKey,
     endpoint: &str,
+    from: Seq,
     seq: Seq,
 ) -> Result<()> {
-    let sql = "UPDATE push_subscriptions SET covered_seq = ?3
-               WHERE endpoint = ?2 AND user_key = ?1 AND covered_seq < ?3";
-    run(connection, sql, params![user.0, endpoint, seq]).map(drop)
+    let sql = "UPDATE push_subscriptions SET covered_seq = ?4
+               WHERE endpoint = ?2 AND user_key = ?1 AND covered_seq >= ?3 AND covered_seq < ?4";
+    run(connection, sql, params![user.0, endpoint, from, seq]).map(drop)
 }
 
 /// Everybody with a subscription.
@@ -270,12 +271,12 @@ pub fn due(
             free.push(key);
         }
     }
-    load(connection, free)
+    load(connection, free, now)
 }
 
 /// What is to be known for sending these.
-fn load(connection: &Connection, keys: Vec<PushKey>) -> Result<Vec<DuePush>> {
-    let pushes = keys.into_iter().map(|key| one(connection, key));
+fn load(connection: &Connection, keys: Vec<PushKey>, now: Time) -> Result<Vec<DuePush>> {
+    let pushes = keys.into_iter().map(|key| one(connection, key, now));
     pushes.filter_map(Result::transpose).collect()
 }
 
@@ -287,14 +288,15 @@ fn push_key(row: &Row) -> rusqlite::Result<PushKey> {
     })
 }
 
-fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
+fn one(connection: &Connection, key: PushKey, now: Time) -> Result<Option<DuePush>> {
     let sql =
         "SELECT o.user_key, o.seq, o.subscription_key, o.service_key, s.endpoint, s.p256dh, s.auth,
                       o.urgency, o.ttl, o.created_at, o.tries, v.value, o.kind,
                       m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at, s.created_at,
                       s.summary_at, iif(s.summary_at IS NULL, 0, (SELECT count(*) FROM push_outbox w
                           WHERE w.user_key = o.user_key AND w.subscription_key = o.subscription_key
-                            AND w.due_at <= s.summary_at AND w.urgency <> 'high' AND w.kind <> 'test'))
+                            AND w.due_at <= ?4 AND w.created_at <= s.summary_at
+                            AND w.urgency <> 'high' AND w.kind <> 'test'))
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key
@@ -305,7 +307,7 @@ fn one(connection: &Connection, key: PushKey) -> Result<Option<DuePush>> {
     first(
         connection,
         sql,
-        [key.user.0, key.seq, key.subscription.0],
+        [key.user.0, key.seq, key.subscription.0, now.0],
         due_push,
     )
 }
@@ -369,7 +371,7 @@ pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<Due
         named_params! { ":now": now.0, ":grace": DuePush::GRACE, ":limit": limit },
         push_key,
     )?;
-    load(connection, keys)
+    load(connection, keys, now)
 }
 
 /// Forgets what is done and too old to be done again; makes due what a clock that was set since has put off for longer than

@@ -1,6 +1,6 @@
 // The people's page: chat and bell, or the settings, or the form to log in.
 import "../elements.js";
-import { refreshPush } from "../push.js";
+import { refreshPush, stopSubscribing } from "../push.js";
 import { loadPage, number, t } from "../i18n/i18n.js";
 import { api, belongTo, session } from "../ui/api.js";
 import { at, server } from "../ui/base.js";
@@ -125,6 +125,7 @@ document.addEventListener("schoolbell-unread", ({ detail }) => me && count(detai
 
 function over() {
   if (!me) return;
+  stopSubscribing();
   keepDraft();
   askToLogIn(t("login.over"));
 }
