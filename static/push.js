@@ -36,27 +36,24 @@ export async function askPermission() {
 // Rises when pushes are ended: what was still about to subscribe then must not. A browser that does not reach its push service may be
 // about to for ever.
 let ended = 0;
-// What the server is being told of a device: it must not hear of it after the end.
-let telling = Promise.resolve();
-// What is about to subscribe, and undoes that if pushes were ended meanwhile. Milliseconds that an end waits for it.
-let subscribing = Promise.resolve();
+// One after the other, in all tabs of the browser: they share the subscription. Milliseconds that an end waits for its turn.
+const LOCK = "schoolbell-push";
 const PATIENCE = 3_000;
+const inTurn = (work) => (navigator.locks ? navigator.locks.request(LOCK, work) : work());
 
 /** Asks for permission and subscribes. Must be called on a click. Returns the new state. */
-export function enablePush(server) {
-  return (subscribing = enable(server, ended));
-}
-
-async function enable(server, began) {
+export async function enablePush(server) {
+  const began = ended;
   const before = await pushState();
   if (["insecure", "unsupported", "install"].includes(before)) return before;
-  if (await askPermission()) await post(server, await subscribe(server), began);
+  if (await askPermission()) await inTurn(async () => post(server, await subscribe(server), began));
   return pushState();
 }
 
 /** Sends the subscription again: the server may have lost it, it may have changed, or somebody else may be logged in. */
 export function refreshPush(server) {
-  return (subscribing = refresh(server, ended));
+  const began = ended;
+  return inTurn(() => refresh(server, began));
 }
 
 async function refresh(server, began) {
@@ -100,22 +97,29 @@ export function stopSubscribing() {
 /** Ends the pushes to this device. */
 export async function disablePush(server) {
   ended += 1;
+  if (!navigator.locks) return end(server);
+  const signal = AbortSignal.timeout(PATIENCE);
+  return navigator.locks.request(LOCK, { signal }, () => end(server)).catch((error) => {
+    if (error !== signal.reason) throw error;
+    return end(server);
+  });
+}
+
+async function end(server) {
   const registration = await navigator.serviceWorker?.getRegistration();
   await closeAll(registration).catch(() => {});
   if (globalThis.caches) await caches.delete("schoolbell-push");
   const subscription = await registration?.pushManager.getSubscription();
-  await telling.catch(() => {});
-  if (subscription) await undo(server, subscription);
-  await Promise.race([subscribing.catch(() => {}), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
-}
-
-async function undo(server, subscription) {
-  const { endpoint } = subscription;
-  // Each without the other: where the server is not told, its next push finds nobody, and then it forgets the device too; where the
-  // browser does not reach its push service, the server must forget it.
-  const done = await Promise.allSettled([call(server, "DELETE", "/api/notifications/subscribe", { endpoint }), subscription.unsubscribe()]);
+  const done = subscription ? await undo(server, subscription) : [];
   const failed = done.find(({ status }) => status === "rejected");
   if (failed) throw failed.reason;
+}
+
+// Each without the other: where the server is not told, its next push finds nobody, and then it forgets the device too; where the
+// browser does not reach its push service, the server must forget it.
+function undo(server, subscription) {
+  const { endpoint } = subscription;
+  return Promise.allSettled([call(server, "DELETE", "/api/notifications/subscribe", { endpoint }), subscription.unsubscribe()]);
 }
 
 /** The id of this device in its person's list; undefined while the server does not know it. */
@@ -146,15 +150,14 @@ function sameKey(buffer, base64url) {
 }
 
 async function post(server, { old, fresh }, began) {
-  if (began !== ended) return void (await fresh.unsubscribe());
+  if (began !== ended) return void (await undo(server, fresh));
   const cache = await caches.open("schoolbell-push");
   await cache.put("/subscription", new Response(JSON.stringify(fresh)));
   try {
     // What waits for the old one goes to the new one. Somebody else may have had it.
     if (old?.keys) await call(server, "PUT", "/api/notifications/subscribe", { old, new: fresh.toJSON() }).catch(() => {});
-    if (began !== ended) return void (await fresh.unsubscribe());
-    telling = call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());
-    const device = await telling;
+    if (began !== ended) return void (await undo(server, fresh));
+    const device = await call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());
     if (began !== ended) return;
     await cache.put("/device", new Response(JSON.stringify(device)));
     if (server.person) await cache.put("/owner", new Response(server.person));
