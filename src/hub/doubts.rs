@@ -108,7 +108,7 @@ impl Hub {
         self.metrics.tally.add(what, 1);
     }
 
-    /// A socket of the user has shown that it got everything up to `seq`. While its page is hidden nobody has seen that.
+    /// A socket of the user has got everything up to `seq`. If its page is hidden, that does not count as seen.
     pub fn confirm(&self, user: UserKey, connection: ConnectionId, seq: Seq, by: By) {
         if let Some(entry) = self.shard(user).users.get_mut(&user)
             && !entry.acknowledged_hidden(connection, seq)
@@ -117,8 +117,7 @@ impl Hub {
         }
     }
 
-    /// How far each user has confirmed, of those for whom that has changed since the last call. What the page has confirmed comes
-    /// before what only the link has.
+    /// The confirmations since the last call. For each user, what the page confirmed comes before what only the link did.
     pub fn take_confirmed(&self) -> Vec<Confirmation> {
         let mut confirmed = Vec::new();
         for shard in &self.shards {

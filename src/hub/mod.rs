@@ -58,6 +58,14 @@ struct Shard {
     shown: Vec<Confirmation>,
 }
 
+impl Shard {
+    /// Keeps what a page showed, which has gone or shows no more, until it is saved.
+    fn keep_shown(&mut self, user: UserKey, shown: Option<(By, Seq)>) {
+        let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
+        self.shown.extend(shown);
+    }
+}
+
 struct Entry {
     id: UserId,
     devices: Vec<Arc<Inbox>>,
@@ -148,8 +156,7 @@ impl Hub {
         }
         entry.devices.push(inbox);
         entry.visibility_changed();
-        let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
-        shard.shown.extend(shown);
+        shard.keep_shown(user, shown);
         drop(locked);
         if arrived {
             self.metrics.users_online.inc();
@@ -170,12 +177,11 @@ impl Hub {
         };
         entry.devices.retain(|inbox| inbox.id() != connection);
         let shown = entry.leave(connection);
-        let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
-        shard.shown.extend(shown);
         if entry.devices.is_empty() && entry.left.is_none() {
             entry.left = Some(Instant::now());
         }
         entry.visibility_changed();
+        shard.keep_shown(user, shown);
     }
 
     /// Removes those whose grace is over, and returns them.

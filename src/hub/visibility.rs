@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::doubts::{By, Confirmation, Doubt};
+use super::doubts::{By, Doubt};
 use super::{Entry, Hub, Packet, lock};
 use crate::model::events::{Event, Looking};
 use crate::model::ids::{ConnectionId, Seq, UserKey};
@@ -207,8 +207,7 @@ impl Hub {
         {
             let shown = change(entry);
             entry.visibility_changed();
-            let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
-            shard.shown.extend(shown);
+            shard.keep_shown(user, shown);
         }
     }
 

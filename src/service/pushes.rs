@@ -114,7 +114,11 @@ async fn queue_doubts(app: &App) -> Result<()> {
     queue_unattended(app).await?;
     let doubts = app.hub.old_doubts(Instant::now());
     for slice in doubts.chunks(SLICE) {
-        queue_unread(app, slice.to_vec(), Hub::stands).await?;
+        queue_each(app, slice, |tx, hub, doubt| match hub.stands(doubt) {
+            true => queue_in_doubt(tx, doubt),
+            false => Ok(0),
+        })
+        .await?;
         // Not before: an event that comes meanwhile must not be taken for the end of the doubt.
         slice.iter().for_each(|doubt| app.hub.settle_doubt(doubt));
     }
@@ -124,56 +128,53 @@ async fn queue_doubts(app: &App) -> Result<()> {
 /// Puts what hidden pages alone have into the outbox, once nobody has looked at them for long.
 async fn queue_unattended(app: &App) -> Result<()> {
     let after = Duration::from_secs(app.config.push.hidden_after_seconds.into());
-    let unseen = app.hub.take_unattended(Instant::now(), after);
-    let unseen: Vec<Doubt> = unseen
-        .into_iter()
-        .filter(|doubt| doubt.up_to > doubt.after)
-        .collect();
-    if unseen.is_empty() {
-        return Ok(());
-    }
+    let mut unseen = app.hub.take_unattended(Instant::now(), after);
+    unseen.retain(|doubt| doubt.up_to > doubt.after);
     for slice in unseen.chunks(SLICE) {
-        let (doubts, hub) = (slice.to_vec(), app.hub.clone());
-        let write = app.store.write(move |tx| {
-            let mut queued = 0;
-            for doubt in doubts.iter().filter(|doubt| hub.is_unattended(doubt.user)) {
-                let shown = hub.shown_on(doubt.user, doubt.after);
-                let elsewhere = Devices::Elsewhere(&shown);
-                queued +=
-                    pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to, elsewhere)?;
+        let queued = queue_each(app, slice, |tx, hub, doubt| {
+            if !hub.is_unattended(doubt.user) {
+                return Ok(0);
             }
-            let due = (queued > 0).then_some(Effect::PushDue);
-            Ok(((), due.into_iter().collect()))
+            let shown = hub.shown_on(doubt.user, doubt.after);
+            let elsewhere = Devices::Elsewhere(&shown);
+            pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to, elsewhere)
         });
-        if let Err(error) = write.await {
+        if let Err(error) = queued.await {
             // All of them once more: what is in the outbox is not put there again.
-            app.hub
-                .keep_unattended(unseen.iter().map(|doubt| doubt.user));
+            let users = unseen.iter().map(|doubt| doubt.user);
+            app.hub.keep_unattended(users);
             return Err(error);
         }
     }
     Ok(())
 }
 
-/// Puts what is in doubt and unread into the outbox, as far as it is in doubt still when it is written.
-async fn queue_unread(
+/// Puts what is unread of these into the outbox, in one write. `queue` looks whether that is still to be done as it is written, and
+/// returns how many pushes those are.
+async fn queue_each(
     app: &App,
-    doubts: Vec<Doubt>,
-    stands: fn(&Hub, &Doubt) -> bool,
+    doubts: &[Doubt],
+    queue: impl Fn(&WriteTx, &Hub, &Doubt) -> Result<usize> + Send + 'static,
 ) -> Result<()> {
-    let hub = app.hub.clone();
+    let (doubts, hub) = (doubts.to_vec(), app.hub.clone());
     app.store
         .write(move |tx| {
             let mut queued = 0;
-            for doubt in doubts.iter().filter(|doubt| stands(&hub, doubt)) {
-                let (user, up_to) = (doubt.user, doubt.up_to);
-                queued += pushes::queue_unread(tx, user, doubt.after, up_to, Devices::All)?;
-                pushes::cover(tx, user, up_to)?;
+            for doubt in &doubts {
+                queued += queue(tx, &hub, doubt)?;
             }
             let due = (queued > 0).then_some(Effect::PushDue);
             Ok(((), due.into_iter().collect()))
         })
         .await
+}
+
+/// Puts what is in doubt and unread into the outbox for all devices; after it nothing of it is in doubt.
+fn queue_in_doubt(tx: &WriteTx, doubt: &Doubt) -> Result<usize> {
+    let (user, up_to) = (doubt.user, doubt.up_to);
+    let queued = pushes::queue_unread(tx, user, doubt.after, up_to, Devices::All)?;
+    pushes::cover(tx, user, up_to)?;
+    Ok(queued)
 }
 
 /// Writes down how far people's sockets have confirmed, for those who would get a push otherwise.
@@ -251,7 +252,7 @@ pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
         })
         .collect();
     for slice in doubts.chunks(SLICE) {
-        queue_unread(app, slice.to_vec(), |_, _| true).await?;
+        queue_each(app, slice, |tx, _, doubt| queue_in_doubt(tx, doubt)).await?;
     }
     app.hub.caught_up();
     Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
+use super::pushes::COUNTED;
 use super::{WriteTx, all, first, run, stages};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserId};
@@ -16,10 +17,6 @@ use crate::model::time::Time;
 /// How old the time of the last success may become before it is written again, in milliseconds: most pushes write nothing
 /// to their subscription.
 const SUCCESS_AGE: i64 = 60_000;
-
-/// The pushes to a device that a summary stands for, or will.
-const SUMMED: &str = "user_key = ?1 AND subscription_key = ?2 AND due_at IS NOT NULL
-                      AND urgency <> 'high' AND kind <> 'test'";
 
 /// Whether somebody has, or had, a device at this service.
 pub fn is_known(connection: &Connection, origin: &str) -> Result<bool> {
@@ -133,12 +130,12 @@ fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
 fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
     finish(tx, one)?;
     stages::set_pushed(tx, &one.key)?;
-    let sql = "UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL, throttled = 0, paused_until = NULL,
+    let sql = format!("UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL, throttled = 0, paused_until = NULL,
                       summary_at = iif(EXISTS (SELECT 1 FROM push_outbox WHERE user_key = ?4 AND subscription_key = ?1
-                                           AND due_at IS NOT NULL AND urgency <> 'high' AND kind <> 'test'), summary_at, NULL)
-               WHERE key = ?1 AND (failing_since IS NOT NULL OR summary_at <= ?2 OR coalesce(last_success_at, 0) <= ?2 - ?3)";
+                                           AND {COUNTED}), summary_at, NULL)
+               WHERE key = ?1 AND (failing_since IS NOT NULL OR summary_at <= ?2 OR coalesce(last_success_at, 0) <= ?2 - ?3)");
     let [user, _, subscription] = row(one);
-    run(tx, sql, [subscription, tx.now.0, SUCCESS_AGE, user]).map(drop)
+    run(tx, &sql, [subscription, tx.now.0, SUCCESS_AGE, user]).map(drop)
 }
 
 /// What waits for a device becomes a summary at this time; what is urgent does not wait.
@@ -146,7 +143,9 @@ fn defer_device(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = "UPDATE push_subscriptions SET summary_at = ?2 WHERE key = ?1";
     run(tx, sql, [subscription, at.0])?;
-    let sql = format!("UPDATE push_outbox SET due_at = max(due_at, ?3) WHERE {SUMMED}");
+    let sql = format!(
+        "UPDATE push_outbox SET due_at = max(due_at, ?3) WHERE user_key = ?1 AND subscription_key = ?2 AND {COUNTED}"
+    );
     run(tx, &sql, [user, subscription, at.0]).map(drop)
 }
 
@@ -154,7 +153,7 @@ fn defer_device(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
 fn sum_up(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = format!(
-        "SELECT seq FROM push_outbox WHERE {SUMMED}
+        "SELECT seq FROM push_outbox WHERE user_key = ?1 AND subscription_key = ?2 AND {COUNTED}
          AND due_at <= ?3 AND created_at <= (SELECT summary_at FROM push_subscriptions WHERE key = ?2)"
     );
     let seqs: Vec<Seq> = all(tx, &sql, [user, subscription, at.0], |row| row.get(0))?;

@@ -31,6 +31,9 @@ fn due_at(now: &str) -> String {
     format!("max({now}, iif(s.paused_until <= {now} + 3600000, s.paused_until, 0))")
 }
 
+/// What waits and is counted in a device's hour: all but what is urgent or was asked for.
+pub(super) const COUNTED: &str = "due_at IS NOT NULL AND urgency <> 'high' AND kind <> 'test'";
+
 /// Which of a user's devices are pushed.
 #[derive(Debug, Clone, Copy)]
 pub enum Devices<'a> {
@@ -289,24 +292,24 @@ fn push_key(row: &Row) -> rusqlite::Result<PushKey> {
 }
 
 fn one(connection: &Connection, key: PushKey, now: Time) -> Result<Option<DuePush>> {
-    let sql =
+    let sql = format!(
         "SELECT o.user_key, o.seq, o.subscription_key, o.service_key, s.endpoint, s.p256dh, s.auth,
                       o.urgency, o.ttl, o.created_at, o.tries, v.value, o.kind,
                       m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at, s.created_at,
                       s.summary_at, iif(s.summary_at IS NULL, 0, (SELECT count(*) FROM push_outbox w
                           WHERE w.user_key = o.user_key AND w.subscription_key = o.subscription_key
-                            AND w.due_at <= ?4 AND w.created_at <= s.summary_at
-                            AND w.urgency <> 'high' AND w.kind <> 'test'))
+                            AND w.due_at <= ?4 AND w.created_at <= s.summary_at AND {COUNTED}))
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key
                LEFT JOIN messages m ON o.kind = 'message' AND m.seq = o.seq
                LEFT JOIN users u ON u.key = m.sender_key
                LEFT JOIN notifications n ON o.kind = 'notification' AND n.key = o.object_key
-               WHERE o.user_key = ?1 AND o.seq = ?2 AND o.subscription_key = ?3";
+               WHERE o.user_key = ?1 AND o.seq = ?2 AND o.subscription_key = ?3"
+    );
     first(
         connection,
-        sql,
+        &sql,
         [key.user.0, key.seq, key.subscription.0, now.0],
         due_push,
     )
