@@ -1,7 +1,7 @@
 // Notifications in two real browsers, from `subscribe` to the desktop and back, and what a page in the background is to the server.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test as testOf } from "node:test";
 import WebSocket from "ws";
 import { PASSWORD, startServer } from "./server.mjs";
 import { startPushService } from "./push-service.mjs";
@@ -11,6 +11,9 @@ import { until } from "./until.mjs";
 
 /** Seconds of nobody looking before other devices are pushed: few, so that the tests need not wait. */
 const HIDDEN_AFTER = 3;
+/** Milliseconds after which a test has failed, whatever it waits for. The longest takes two minutes. */
+const TIMEOUT = 240_000;
+const test = (name, body) => testOf(name, { timeout: TIMEOUT }, body);
 const within = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
 
 // Both at once: each has a server of its own, and one test waits for minutes.

@@ -4,6 +4,7 @@ import { createECDH, createPublicKey, randomBytes, verify } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 import ece from "http_ece";
+import { soon } from "./until.mjs";
 
 export async function startPushService() {
   const devices = new Map();
@@ -41,7 +42,7 @@ export async function startPushService() {
     },
     /** The next push, decrypted: `{ path, json, text }`. */
     async next() {
-      const push = pushes.shift() ?? (await new Promise((resolve) => waiting.push(resolve)));
+      const push = pushes.shift() ?? (await soon("a push", new Promise((resolve) => waiting.push(resolve))));
       if (push.error) throw push.error;
       return push;
     },

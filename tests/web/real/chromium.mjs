@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { startNotifications } from "../notifications.mjs";
+import { soon } from "../until.mjs";
 import { startGcm } from "./gcm.mjs";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -36,7 +37,7 @@ export async function startChromium() {
     return {
       page,
       goto: (url) => page.goto(url),
-      evaluate: (body, ...values) => page.evaluate(`(${body})(...${JSON.stringify(values)})`),
+      evaluate: (body, ...values) => soon(`${page.url()}: ${body}`, page.evaluate(`(${body})(...${JSON.stringify(values)})`)),
       toFront: () => page.bringToFront(),
       close: () => page.close(),
     };

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
 import { startNotifications } from "../notifications.mjs";
+import { soon } from "../until.mjs";
 import { startAutopush } from "./autopush.mjs";
 
 const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
@@ -110,11 +111,11 @@ async function connect(url) {
     else call?.reject(new Error(`${error}: ${message}`));
   });
   socket.on("close", () => calls.forEach(({ reject }) => reject(new Error("Firefox has gone"))));
-  const send = (method, params = {}) =>
-    new Promise((resolve, reject) => {
-      last += 1;
-      calls.set(last, { resolve, reject });
-      socket.send(JSON.stringify({ id: last, method, params }));
-    });
+  function send(method, params = {}) {
+    last += 1;
+    const answer = new Promise((resolve, reject) => calls.set(last, { resolve, reject }));
+    socket.send(JSON.stringify({ id: last, method, params }));
+    return soon(`${method} ${JSON.stringify(params)}`, answer);
+  }
   return { send };
 }
