@@ -218,6 +218,30 @@ impl Error {
     }
 }
 
+impl From<Unauthorized> for Error {
+    fn from(why: Unauthorized) -> Self {
+        Error::Unauthorized(why)
+    }
+}
+
+impl From<Forbidden> for Error {
+    fn from(why: Forbidden) -> Self {
+        Error::Forbidden(why)
+    }
+}
+
+impl From<Noun> for Error {
+    fn from(noun: Noun) -> Self {
+        Error::NotFound(noun)
+    }
+}
+
+impl From<Conflict> for Error {
+    fn from(what: Conflict) -> Self {
+        Error::Conflict(what)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

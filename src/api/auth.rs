@@ -64,7 +64,7 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
         password: body.password,
     };
     let session = auth::set_up(&call.app, &body.code, account, call.address()).await?;
-    Ok(Created::new(SessionView::new(&call.app, session)))
+    Ok(Created(SessionView::new(&call.app, session)))
 }
 
 #[derive(Deserialize, ToSchema)]

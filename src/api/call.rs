@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use warp::http::{HeaderMap, Method, header};
 
+use super::access::Access;
 use super::cookie;
-use super::endpoint::{Access, USER};
 use super::input::MAX_BODY;
 use super::request::{Base, BodyStream, Peer, Request};
 use crate::app::App;
@@ -43,12 +43,19 @@ pub struct Call {
     /// The person's turn to read, until the answer is built.
     pub(super) reading: Option<Turn<UserKey>>,
     pub(super) params: Vec<String>,
-    /// Whether parameters and fields that the route does not know are errors.
-    pub(super) strict: bool,
+    pub(super) access: Access,
+    class: Kind,
+    /// Who turned out to be calling, for the log line, also when the handler fails.
+    pub(super) caller: Arc<OnceLock<String>>,
 }
 
 impl Call {
-    pub(super) fn new(app: &App, request: Request, params: Vec<String>, strict: bool) -> Self {
+    pub(super) fn new(
+        app: &App,
+        request: Request,
+        params: Vec<String>,
+        (access, class): (Access, Kind),
+    ) -> Self {
         Call {
             app: app.clone(),
             method: request.method,
@@ -62,12 +69,15 @@ impl Call {
             turn: None,
             reading: None,
             params,
-            strict,
+            access,
+            class,
+            caller: Arc::default(),
         }
     }
 
     /// Establishes who calls, and whether they may.
-    pub(super) async fn admit(&mut self, access: Access, kind: Kind) -> Result<()> {
+    pub(super) async fn admit(&mut self) -> Result<()> {
+        let (access, kind) = (self.access, self.class);
         match access {
             Access::Anyone => return self.admit_anyone(kind),
             Access::Local => return self.admit_local(),
@@ -96,7 +106,7 @@ impl Call {
             }
             Actor::Key(key) => rates.key(&key.id)?,
         }
-        let _ = USER.try_with(|user| user.set(actor.label()));
+        let _ = self.caller.set(actor.label());
         match (access, &actor) {
             (Access::Sender, _) => actor.may_notify(&self.app)?,
             (Access::Roster, Actor::Key(key)) => key.check(Scope::Roster)?,

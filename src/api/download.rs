@@ -49,6 +49,7 @@ impl Output for Download {
     fn spec() -> OutputSpec {
         OutputSpec {
             status: StatusCode::OK,
+            repeatable: false,
             body: BodySpec::Text,
         }
     }

@@ -1,41 +1,24 @@
-//! A line of the URL table: method, pattern, who may call, the handler.
+//! A row of the URL table: everything that is known of a route.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use warp::http::Method;
+use warp::http::{Method, StatusCode};
 
+use super::access::Access;
 use super::call::Call;
 use super::input::{Input, InputSpec};
-use super::reply::{Output, OutputSpec, Response, failure};
+use super::reply::{Output, OutputSpec, Response, failure, status};
 use super::router::Serve;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::limits::rates::Kind;
 use crate::limits::turns::Turn;
 use crate::model::ids::UserKey;
-
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// No token needed.
-    Anyone,
-    /// A person's token.
-    Person,
-    /// An administrator's token.
-    Admin,
-    /// An administrator's token, or an API key with the scope `roster`.
-    Roster,
-    /// An administrator's token, or an API key with the scope `read`.
-    Reader,
-    /// A person whose role may send notifications, or an API key with that scope.
-    Sender,
-    /// This machine, or the metrics token.
-    Local,
-}
 
 type Handler =
     Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Result<Response>> + Send>> + Send + Sync>;
@@ -51,7 +34,40 @@ pub struct Endpoint {
     pub input: InputSpec,
     pub output: OutputSpec,
     pub compat: Compat,
+    /// What a request counts as for limits.
+    pub class: Kind,
+    /// What becomes of the time that an answer took.
+    pub latency: Latency,
+    /// How it fails, beside what its access, its input and limits bring.
+    own_failures: Vec<Failure>,
     handler: Handler,
+}
+
+/// What becomes of the time that an answer took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latency {
+    /// Measured by route.
+    Measured,
+    /// Measured, and what administrators see as the latency of sending.
+    Charted,
+    /// Neither measured nor, on success, logged: a poll takes as long as there is nothing to say, and asks again at once.
+    Poll,
+}
+
+/// A way in which a route fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    pub status: StatusCode,
+    pub code: &'static str,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Failure {
+            status: status(error),
+            code: error.code(),
+        }
+    }
 }
 
 /// How existing front ends spell a route, beside its own method and pattern.
@@ -60,9 +76,6 @@ pub struct Compat {
     pub methods: Vec<Method>,
     pub paths: Vec<&'static str>,
 }
-
-/// Where what is not known is refused.
-const STRICT: [&str; 3] = ["/api/admin/", "/api/policy/", "/api/safeguarding/"];
 
 /// Declares a route. What the handler takes and returns is what the OpenAPI document says.
 fn endpoint<H, I, O, F>(
@@ -78,11 +91,10 @@ where
     I: Input + 'static,
     O: Output + 'static,
 {
-    let kind = kind(&method, pattern);
     let run = move |mut call: Call| {
         let handler = handler.clone();
         let answer = async move {
-            if let Err(error) = call.admit(access, kind).await {
+            if let Err(error) = call.admit().await {
                 // A body that is on its way would make the kernel reset the connection, and the answer be lost.
                 call.discard_body().await;
                 return Err(error);
@@ -97,6 +109,10 @@ where
         };
         Box::pin(answer) as Pin<Box<dyn Future<Output = Result<Response>> + Send>>
     };
+    let class = match method.is_safe() {
+        true => Kind::Read,
+        false => Kind::Write,
+    };
     Endpoint {
         method,
         pattern,
@@ -105,17 +121,10 @@ where
         input: I::spec(),
         output: O::spec(),
         compat: Compat::default(),
+        class,
+        latency: Latency::Measured,
+        own_failures: Vec::new(),
         handler: Arc::new(run),
-    }
-}
-
-/// What a request of this route counts as.
-fn kind(method: &Method, pattern: &str) -> Kind {
-    const SEARCHES: [&str; 2] = ["/api/messages/search", "/api/users"];
-    match method {
-        _ if SEARCHES.contains(&pattern) => Kind::Search,
-        method if method.is_safe() => Kind::Read,
-        _ => Kind::Write,
     }
 }
 
@@ -149,6 +158,43 @@ impl Endpoint {
         self
     }
 
+    /// Counts a request as a search, which costs more than a read.
+    pub fn search(mut self) -> Self {
+        self.class = Kind::Search;
+        self
+    }
+
+    /// Shows administrators how long its answers take.
+    pub fn charted(mut self) -> Self {
+        self.latency = Latency::Charted;
+        self
+    }
+
+    /// Declares how the route itself fails.
+    pub fn fails(mut self, error: impl Into<Error>) -> Self {
+        self.own_failures.push(Failure::from(&error.into()));
+        self
+    }
+
+    /// Every way in which the route fails, by status.
+    pub fn failures(&self) -> Vec<Failure> {
+        let mut all = self.own_failures.clone();
+        let strict = self.access.is_strict();
+        all.extend(self.access.failures().map(Failure::from));
+        all.extend(self.input.failures(strict).iter().map(Failure::from));
+        if self.access != Access::Local {
+            all.push(Failure::from(&Error::TooMany(Duration::ZERO)));
+        }
+        // What neither asks who calls nor changes anything answers from memory.
+        if self.access.takes_token() || !self.method.is_safe() {
+            all.push(Failure::from(&Error::unavailable("")));
+            all.push(Failure::from(&Error::Internal(String::new())));
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// Every method and pattern that this route is served at, its own first.
     pub fn spellings(&self) -> impl Iterator<Item = (&Method, &'static str)> {
         let methods = || std::iter::once(&self.method).chain(&self.compat.methods);
@@ -158,46 +204,34 @@ impl Endpoint {
 
     /// Answers a request of this route.
     pub fn serve(self, app: &App) -> Serve {
-        let strict = self.is_strict();
         let (this, app) = (Arc::new(self), app.clone());
         Arc::new(move |request, params| {
-            let (this, call) = (this.clone(), Call::new(&app, request, params, strict));
+            let call = Call::new(&app, request, params, (this.access, this.class));
+            let this = this.clone();
             Box::pin(async move { this.answer(call).await })
         })
     }
 
-    /// Whether a parameter that the route does not know is an error: where a slip of the pen changes who may do what.
-    pub fn is_strict(&self) -> bool {
-        STRICT.iter().any(|prefix| self.pattern.starts_with(prefix))
-    }
-
     async fn answer(&self, call: Call) -> Response {
-        let user = Arc::new(std::sync::OnceLock::new());
-        let outcome = USER
-            .scope(
-                user.clone(),
-                AssertUnwindSafe((self.handler)(call)).catch_unwind(),
-            )
-            .await
-            .unwrap_or_else(|_| Err(Error::Internal(format!("panic in {}", self.pattern))));
+        let caller = call.caller.clone();
+        let outcome = AssertUnwindSafe((self.handler)(call)).catch_unwind();
+        let panicked = |_| Err(Error::Internal(format!("panic in {}", self.pattern)));
+        let outcome = outcome.await.unwrap_or_else(panicked);
         let mut response = outcome.unwrap_or_else(failure);
         response.extensions_mut().insert(Served {
             pattern: self.pattern,
-            user: user.get().cloned(),
+            latency: self.latency,
+            user: caller.get().cloned(),
         });
         response
     }
-}
-
-tokio::task_local! {
-    /// Who turned out to be calling, for the log line, also when the handler fails.
-    pub(super) static USER: Arc<std::sync::OnceLock<String>>;
 }
 
 /// Stands in a response's extensions: which route gave it, and to whom.
 #[derive(Clone)]
 pub struct Served {
     pub pattern: &'static str,
+    pub latency: Latency,
     pub user: Option<String>,
 }
 

@@ -36,6 +36,25 @@ pub enum InputSpec {
     },
 }
 
+const INVALID: Error = Error::Invalid(Vec::new());
+const MALFORMED: Error = Error::Malformed(String::new());
+const TOO_LARGE: Error = Error::TooLarge(0);
+const QUERY: &[Error] = &[INVALID];
+const JSON: &[Error] = &[INVALID, MALFORMED, TOO_LARGE, Error::NotJson];
+const FILE: &[Error] = &[INVALID, MALFORMED, TOO_LARGE, Error::NotCsv];
+
+impl InputSpec {
+    /// How reading it fails, in a route that refuses what it does not know (`strict`) or ignores it.
+    pub fn failures(&self, strict: bool) -> &'static [Error] {
+        match self {
+            InputSpec::Nothing if !strict => &[],
+            InputSpec::Nothing | InputSpec::Query(_) => QUERY,
+            InputSpec::Body { .. } => JSON,
+            InputSpec::File { .. } => FILE,
+        }
+    }
+}
+
 /// Something that a handler takes.
 pub trait Input: Sized + Send {
     fn spec() -> InputSpec;
@@ -79,7 +98,7 @@ pub(super) fn parse_query<T: DeserializeOwned>(call: &Call) -> Result<T> {
     if decoded.is_err() {
         return Err(Error::invalid("query", "must be UTF-8"));
     }
-    let query = match call.strict {
+    let query = match call.access.is_strict() {
         true => Cow::from(&call.query),
         false => compat::query(&call.query),
     };
@@ -139,7 +158,7 @@ impl Unknown {
         if self.count == 0 {
             return Ok(());
         }
-        if call.strict {
+        if call.access.is_strict() {
             let unknown = self.names.into_iter().map(|field| FieldError {
                 field,
                 message: "is not a known field".into(),

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::call::Call;
 use super::input::{Nothing, OptionalJson, Query, one_of};
-use super::reply::{Created, Data};
+use super::reply::{Data, Repeatable};
 use crate::api::input::Json;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::{IdText, UserId};
@@ -38,7 +38,7 @@ pub struct SendMessage {
     client_id: Option<String>,
 }
 
-pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<Message>> {
+pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatable<Message>> {
     let to = one_of("receiverId", [body.receiver_id, body.recipient_id, body.to])?;
     let content = one_of("content", [body.content, body.message, body.text])?;
     let new = NewMessage {
@@ -48,7 +48,7 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Created<M
         from: call.connection(),
     };
     let sent = messages::send(&call.app, call.me()?, new).await?;
-    Ok(Created {
+    Ok(Repeatable {
         data: sent.message,
         fresh: sent.fresh,
     })

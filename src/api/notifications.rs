@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::call::Call;
 use super::input::{Json, Nothing, Query};
 use super::messages::{Count, Updated};
-use super::reply::{Created, Data, Empty};
+use super::reply::{Data, Empty, Repeatable};
 use crate::error::{Error, Noun, Result};
 use crate::model::audience::Audience;
 use crate::model::ids::{IdText, UserId};
@@ -120,10 +120,10 @@ fn ids(field: &str, given: Vec<IdText>) -> Result<BTreeSet<String>> {
         .collect()
 }
 
-pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Created<Sent>> {
+pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Repeatable<Sent>> {
     let (new, audience) = body.parse()?;
     let sent = notifications::send(&call.app, call.by()?, new, audience).await?;
-    Ok(Created {
+    Ok(Repeatable {
         data: sent.sent.into(),
         fresh: sent.fresh,
     })

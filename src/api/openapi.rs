@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
-use warp::http::{Method, StatusCode};
+use warp::http::StatusCode;
 
+use super::access::Access;
 use super::assets::Asset;
 use super::call::Call;
 use super::compat;
-use super::endpoint::{Access, Endpoint};
+use super::endpoint::Endpoint;
 use super::input::{InputSpec, Nothing};
 use super::reply::{BodySpec, Output, OutputSpec, Problem, Response};
 use crate::error::{CODES, Result};
@@ -41,6 +42,7 @@ impl Output for Document {
     fn spec() -> OutputSpec {
         OutputSpec {
             status: StatusCode::OK,
+            repeatable: false,
             body: BodySpec::Text,
         }
     }
@@ -114,7 +116,7 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         InputSpec::Nothing => {}
         InputSpec::Query(params) => {
             parameters.extend(params().as_array().cloned().unwrap_or_default());
-            if !endpoint.is_strict() {
+            if !endpoint.access.is_strict() {
                 name_spellings(&mut parameters);
             }
         }
@@ -139,8 +141,7 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
     match endpoint.access {
         Access::Anyone => {}
         Access::Local => operation["security"] = json!([{}, { "bearer": [] }]),
-        Access::Sender => operation["security"] = json!([{ "bearer": [] }]),
-        Access::Person | Access::Admin | Access::Roster | Access::Reader => {
+        Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
             operation["security"] = json!([{ "bearer": [] }, { "session": [] }]);
         }
     }
@@ -232,72 +233,23 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
         BodySpec::Text => json!({ "*/*": {} }),
     };
     let success = json!({ "description": "Success", "content": content });
-    let repeatable = output.status.as_u16() == 201
-        && matches!(endpoint.access, Access::Person | Access::Sender)
-        && endpoint.pattern != "/api/notifications/subscribe";
-    if repeatable {
+    if output.repeatable {
         let mut again = success.clone();
         again["description"] = "The same request had been served before; this is its answer".into();
         responses.insert("200".into(), again);
     }
     responses.insert(output.status.as_u16().to_string(), success);
-    for (status, why) in failures(endpoint) {
+    for failures in endpoint.failures().chunk_by(|a, b| a.status == b.status) {
+        let status = failures[0].status;
+        let codes: Vec<String> = failures.iter().map(|f| format!("`{}`", f.code)).collect();
+        let reason = status.canonical_reason().unwrap_or_default();
         responses.insert(
-            status.to_string(),
+            status.as_u16().to_string(),
             json!({
-                "description": why,
+                "description": format!("{reason}: {}.", codes.join(", ")),
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
             }),
         );
     }
     responses.into()
-}
-
-/// The statuses of an endpoint's failures.
-fn failures(endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
-    let mut failures = vec![
-        (429, "Too many requests"),
-        (500, "A fault of the server"),
-        (503, "Overloaded or stopping"),
-    ];
-    let body = matches!(
-        endpoint.input,
-        InputSpec::Body { .. } | InputSpec::File { .. }
-    );
-    if !matches!(endpoint.input, InputSpec::Nothing) {
-        failures.push((400, "Malformed or invalid"));
-    }
-    if body {
-        failures.push((413, "The body is too large"));
-        failures.push((415, "The body is of another media type"));
-    }
-    match endpoint.access {
-        Access::Anyone => {}
-        Access::Local => failures.push((403, "Not from this machine")),
-        Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
-            failures.push((401, "No token, or one that does not hold"));
-            failures.push((403, "Not allowed"));
-        }
-    }
-    if endpoint.pattern.starts_with("/api/auth/") && endpoint.access == Access::Anyone {
-        failures.push((401, "The credentials do not hold"));
-    }
-    let set_up = endpoint.pattern == "/api/auth/setup";
-    if set_up {
-        failures.push((403, "There is an administrator already"));
-    }
-    if endpoint.pattern == "/api/auth/session" && endpoint.access == Access::Anyone {
-        failures.push((403, "The request is not from one of the server's own pages"));
-    }
-    let renewal = endpoint.method == Method::PUT && endpoint.access == Access::Anyone;
-    if endpoint.pattern.contains('{') || endpoint.pattern == "/api/messages" || renewal {
-        failures.push((404, "Not found, or someone else's"));
-    }
-    let admin = endpoint.pattern.starts_with("/api/admin/") && endpoint.method != Method::GET;
-    let subscribe =
-        endpoint.pattern == "/api/notifications/subscribe" && endpoint.method == Method::POST;
-    if set_up || admin || subscribe || endpoint.access == Access::Sender {
-        failures.push((409, "Contradicts what is stored"));
-    }
-    failures
 }

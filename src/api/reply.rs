@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use warp::Reply;
+use warp::http::StatusCode;
 use warp::http::header::{self, HeaderName, HeaderValue};
-use warp::http::{Method, StatusCode};
 
-use super::endpoint::Served;
+use super::endpoint::{Latency, Served};
 use super::openapi::{Components, schema_ref};
 use super::request::Context;
 use super::router::NoRoute;
@@ -24,6 +24,8 @@ pub type Response = warp::reply::Response;
 #[derive(Clone, Copy)]
 pub struct OutputSpec {
     pub status: StatusCode,
+    /// Whether the same request again is answered 200, with what the first one made.
+    pub repeatable: bool,
     pub body: BodySpec,
 }
 
@@ -70,6 +72,7 @@ impl<T: Serialize + ToSchema> Output for Data<T> {
     fn spec() -> OutputSpec {
         OutputSpec {
             status: StatusCode::OK,
+            repeatable: false,
             body: BodySpec::Data(schema_ref::<T>),
         }
     }
@@ -79,35 +82,41 @@ impl<T: Serialize + ToSchema> Output for Data<T> {
     }
 }
 
-/// 201 with `data`; 200 where the same request had made it before.
-pub struct Created<T> {
-    pub data: Arc<T>,
-    pub fresh: bool,
-}
-
-impl<T> Created<T> {
-    /// By this request.
-    pub fn new(data: T) -> Self {
-        Created {
-            data: data.into(),
-            fresh: true,
-        }
-    }
-}
+/// 201 with `data`.
+pub struct Created<T>(pub T);
 
 impl<T: Serialize + ToSchema> Output for Created<T> {
     fn spec() -> OutputSpec {
         OutputSpec {
             status: StatusCode::CREATED,
+            repeatable: false,
             body: BodySpec::Data(schema_ref::<T>),
         }
     }
 
     fn into_response(self) -> Response {
-        let status = if self.fresh {
-            StatusCode::CREATED
-        } else {
-            StatusCode::OK
+        success(StatusCode::CREATED, self.0, None)
+    }
+}
+
+/// 201 with `data`; 200 where the same request had made it before.
+pub struct Repeatable<T> {
+    pub data: Arc<T>,
+    pub fresh: bool,
+}
+
+impl<T: Serialize + ToSchema> Output for Repeatable<T> {
+    fn spec() -> OutputSpec {
+        OutputSpec {
+            repeatable: true,
+            ..Created::<T>::spec()
+        }
+    }
+
+    fn into_response(self) -> Response {
+        let status = match self.fresh {
+            true => StatusCode::CREATED,
+            false => StatusCode::OK,
         };
         success(status, self.data, None)
     }
@@ -118,6 +127,7 @@ impl<T: Serialize + ToSchema> Output for Page<T> {
     fn spec() -> OutputSpec {
         OutputSpec {
             status: StatusCode::OK,
+            repeatable: false,
             body: BodySpec::Paged(schema_ref::<T>),
         }
     }
@@ -134,6 +144,7 @@ impl<T: Serialize + ToSchema> Output for Bare<T> {
     fn spec() -> OutputSpec {
         OutputSpec {
             status: StatusCode::OK,
+            repeatable: false,
             body: BodySpec::Bare(schema_ref::<T>),
         }
     }
@@ -153,6 +164,7 @@ impl Output for Text {
     fn spec() -> OutputSpec {
         OutputSpec {
             status: StatusCode::OK,
+            repeatable: false,
             body: BodySpec::Text,
         }
     }
@@ -263,9 +275,6 @@ fn render(error: &Error, context: &Context, unfinished: Response) -> Response {
     response
 }
 
-/// Routes whose time to an answer is what administrators see as latency.
-const SENDING: [&str; 2] = ["/api/messages", "/api/notifications"];
-
 /// Renders a failure, adds the headers that every answer has, and writes the log line and the figures.
 pub fn finish(app: &App, context: Context, response: Response) -> Response {
     let served = response.extensions().get::<Served>().cloned();
@@ -285,22 +294,20 @@ pub fn finish(app: &App, context: Context, response: Response) -> Response {
         status,
     };
     app.metrics.requests.get_or_create(&labels).inc();
-    // A poll takes as long as there is nothing to say.
-    let polled = route == super::socketio::PATTERN;
-    if !polled {
+    let latency = served.as_ref().map_or(Latency::Measured, |s| s.latency);
+    if latency != Latency::Poll {
         let label = RouteLabel { route };
-        let latency = app.metrics.request_seconds.get_or_create(&label);
-        latency.observe(elapsed.as_secs_f64());
-        if failed.is_none() && context.method == Method::POST && SENDING.contains(&route) {
-            app.metrics.tally.took(elapsed);
-        }
+        let seconds = app.metrics.request_seconds.get_or_create(&label);
+        seconds.observe(elapsed.as_secs_f64());
+    }
+    if latency == Latency::Charted && failed.is_none() {
+        app.metrics.tally.took(elapsed);
     }
     let error = failed.as_ref().map(|Failure(error)| &**error);
     if let Some(Error::Internal(why)) = error {
         tracing::error!(request_id = %context.request_id, route, why, "internal error");
     }
-    if polled && error.is_none() {
-        // Each client asks again and again; what matters of it is in the figures.
+    if latency == Latency::Poll && error.is_none() {
         return response;
     }
     tracing::info!(

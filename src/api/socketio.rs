@@ -9,7 +9,7 @@ use warp::http::{HeaderMap, Method, StatusCode, header};
 
 use super::call::{admit_stranger, bearer, direct_address};
 use super::cookie;
-use super::endpoint::Served;
+use super::endpoint::{Latency, Served};
 use super::reply::{Response, failure};
 use super::request::{Request, body_time, read_stream};
 use super::router::Serve;
@@ -72,8 +72,11 @@ pub fn serve(app: &App) -> Serve {
         Box::pin(async move {
             let served = answer(app, sessions, request).await;
             let mut response = served.unwrap_or_else(refuse);
-            let (pattern, user) = (PATTERN, None);
-            response.extensions_mut().insert(Served { pattern, user });
+            response.extensions_mut().insert(Served {
+                pattern: PATTERN,
+                latency: Latency::Poll,
+                user: None,
+            });
             response
         })
     })

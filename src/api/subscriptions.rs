@@ -56,10 +56,7 @@ impl Subscription {
 pub async fn subscribe(call: Call, Json(body): Json<Subscription>) -> Result<Created<Device>> {
     let new = body.parse(&call)?;
     let device = subscriptions::put(&call.app, call.me()?, new).await?;
-    Ok(Created {
-        data: device.into(),
-        fresh: true,
-    })
+    Ok(Created(device))
 }
 
 /// The subscription that ends, with its secret, and the one that takes its place.

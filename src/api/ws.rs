@@ -9,7 +9,7 @@ use warp::http::{HeaderMap, HeaderValue, header};
 
 use super::call::{admit_stranger, bearer};
 use super::cookie;
-use super::endpoint::Served;
+use super::endpoint::{Latency, Served};
 use super::reply::{Response, failure};
 use super::request::{Base, Request};
 use super::router::Serve;
@@ -39,8 +39,11 @@ pub fn serve(app: &App) -> Serve {
                     .insert(header::SEC_WEBSOCKET_VERSION, version);
                 (refused, None)
             });
-            let pattern = PATTERN;
-            response.extensions_mut().insert(Served { pattern, user });
+            response.extensions_mut().insert(Served {
+                pattern: PATTERN,
+                latency: Latency::Measured,
+                user,
+            });
             response
         })
     })

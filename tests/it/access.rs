@@ -1,6 +1,6 @@
 //! Who may call what, for every line of the URL table: a new route is covered by being there.
 
-use schoolbell::api::endpoint::Access::{self, *};
+use schoolbell::api::access::Access::{self, *};
 use schoolbell::api::endpoint::Endpoint;
 use schoolbell::api::table;
 use schoolbell::model::users::Role;

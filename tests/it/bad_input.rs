@@ -56,7 +56,7 @@ async fn bodies_that_no_route_takes() {
             assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text);
         }
         // Where it matters who may do what, a slip of the pen is said; elsewhere front ends send what they like.
-        if endpoint.is_strict() {
+        if endpoint.access.is_strict() {
             let nonsense = br#"{"nonsense":1}"#;
             let answer = send(JSON, nonsense).await;
             assert_eq!(answer.status, 400, "{path}: {}", answer.text);
@@ -279,8 +279,9 @@ async fn a_duplicate_query_key_is_refused() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer() {
+    use schoolbell::api::access::Access;
     use schoolbell::api::call::Call;
-    use schoolbell::api::endpoint::{Access, get};
+    use schoolbell::api::endpoint::get;
     use schoolbell::api::{
         input::Nothing,
         mount,

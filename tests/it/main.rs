@@ -15,6 +15,7 @@ mod commands;
 mod compat;
 mod crash;
 mod edges;
+mod failures;
 mod faults;
 mod figures;
 mod import;

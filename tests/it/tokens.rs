@@ -24,7 +24,7 @@ fn claims() -> Value {
     json!({ "userId": "ann", "iat": START.seconds(), "exp": START.seconds() + 60 })
 }
 
-fn hs256(claims: &Value, secret: &str) -> String {
+pub fn hs256(claims: &Value, secret: &str) -> String {
     let key = EncodingKey::from_secret(secret.as_bytes());
     encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
 }

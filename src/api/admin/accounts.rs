@@ -92,7 +92,7 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
     check_role(&call, Some(body.role))?;
     let groups = group_ids(&body.groups)?;
     let added = accounts::add(&call.app, call.by()?, new, groups).await?;
-    Ok(Created::new(added))
+    Ok(Created(added))
 }
 
 /// A key of the school's back end makes no administrators: it would be one itself then.
@@ -167,7 +167,7 @@ pub async fn log_out(call: Call, _: Nothing) -> Result<Data<Empty>> {
 pub async fn password_link(call: Call, _: Nothing) -> Result<Created<PasswordLink>> {
     let id = call.param(0, Noun::User)?;
     let link = accounts::password_link(&call.app, call.by()?, id).await?;
-    Ok(Created::new(link))
+    Ok(Created(link))
 }
 
 /// The external identities that are linked to a user: tokens with these issuers and subjects act for them.

@@ -7,7 +7,7 @@ use crate::api::call::Call;
 use crate::api::download::Download;
 use crate::api::input::{Json, Nothing, OptionalJson, Query};
 use crate::api::notifications::AudienceBody;
-use crate::api::reply::{Created, Data, Empty};
+use crate::api::reply::{Data, Empty, Repeatable};
 use crate::error::{Error, Noun, Result};
 use crate::model::announcements::{
     Announcement, AudiencePreview, LiveBy, NewAnnouncement, Recipient, Report, Stage, StageFilter,
@@ -40,14 +40,17 @@ pub struct AnnouncementBody {
     idempotency_key: Option<String>,
 }
 
-fn created(made: MadeAnnouncement) -> Created<Announcement> {
-    Created {
+fn created(made: MadeAnnouncement) -> Repeatable<Announcement> {
+    Repeatable {
         data: made.announcement.into(),
         fresh: made.fresh,
     }
 }
 
-pub async fn make(call: Call, Json(body): Json<AnnouncementBody>) -> Result<Created<Announcement>> {
+pub async fn make(
+    call: Call,
+    Json(body): Json<AnnouncementBody>,
+) -> Result<Repeatable<Announcement>> {
     let Object(audience) = body.audience;
     let new = NewAnnouncement {
         title: NewNotification::parse_title(&body.title)?,
@@ -198,7 +201,7 @@ pub struct ReminderBody {
 pub async fn remind(
     call: Call,
     OptionalJson(body): OptionalJson<ReminderBody>,
-) -> Result<Created<Announcement>> {
+) -> Result<Repeatable<Announcement>> {
     let id = call.param(0, Noun::Announcement)?;
     let title = body.title.as_deref().map(NewNotification::parse_title);
     let key = NewNotification::parse_idempotency_key(body.idempotency_key)?;

@@ -26,7 +26,7 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Bac
 
 pub async fn make(call: Call, _: Nothing) -> Result<Created<Backup>> {
     let made = backup::keep(&call.app, call.by()?).await?;
-    Ok(Created::new(made))
+    Ok(Created(made))
 }
 
 pub async fn fetch(call: Call, _: Nothing) -> Result<Download> {

@@ -53,7 +53,7 @@ pub async fn add(call: Call, Json(body): Json<NewGroupBody>) -> Result<Created<G
         members: 0,
     };
     groups::add(&call.app, by, new).await?;
-    Ok(Created::new(group))
+    Ok(Created(group))
 }
 
 /// What is left out stays as it is.

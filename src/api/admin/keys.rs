@@ -43,7 +43,7 @@ pub struct MadeKey {
 
 pub async fn add(call: Call, Json(body): Json<NewKey>) -> Result<Created<MadeKey>> {
     let made = keys::create(&call.app, call.by()?, &body.name, &body.scopes).await?;
-    Ok(Created::new(MadeKey {
+    Ok(Created(MadeKey {
         key: made.secret.expose().to_owned(),
         id: made.id,
     }))

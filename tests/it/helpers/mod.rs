@@ -1,6 +1,7 @@
 //! A schoolbell in-process ([`TestApp`]), people who use it, their sockets, and the real binary ([`Server`]).
 
 mod binary;
+mod declared;
 mod engine;
 mod push_service;
 mod socket;
@@ -248,7 +249,9 @@ impl TestApp {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Answer::new(request.reply(&self.routes).await)
+        let answer = Answer::new(request.reply(&self.routes).await);
+        declared::check(method, path, &answer);
+        answer
     }
 }
 
@@ -273,7 +276,9 @@ async fn call(
     if let Some(body) = body {
         request = request.json(&body);
     }
-    Answer::new(request.reply(routes).await)
+    let answer = Answer::new(request.reply(routes).await);
+    declared::check(method, path, &answer);
+    answer
 }
 
 /// A route's pattern with `value` in place of each parameter.
@@ -315,7 +320,9 @@ impl Person {
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "text/csv")
             .body(file);
-        Answer::new(request.reply(&self.routes).await)
+        let answer = Answer::new(request.reply(&self.routes).await);
+        declared::check("POST", path, &answer);
+        answer
     }
 
     pub async fn put(&self, path: &str) -> Answer {
@@ -363,6 +370,26 @@ impl Answer {
             headers: response.headers().clone(),
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
+        }
+    }
+
+    /// One that a test asked for by itself.
+    pub fn of(response: warp::http::Response<bytes::Bytes>) -> Self {
+        Self::new(response)
+    }
+
+    /// One as it came over a socket.
+    pub fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Answer {
+            status: status.unwrap_or_default(),
+            headers: HeaderMap::new(),
+            body: serde_json::from_str(body).unwrap_or(Value::Null),
+            text: body.to_owned(),
         }
     }
 

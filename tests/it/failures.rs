@@ -1,0 +1,516 @@
+//! Every failure that the URL table declares happens. That nothing else happens, [`crate::helpers`] holds against every answer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use schoolbell::api::access::Access;
+use schoolbell::api::endpoint::{Endpoint, Failure};
+use schoolbell::api::input::InputSpec;
+use schoolbell::api::{Peer, table};
+use schoolbell::limits::pressure::WRITES;
+use schoolbell::model::keys::Scope;
+use schoolbell::service;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::helpers::{
+    Answer, Device, PASSWORD, Person, PushService, SECRET, START, TestApp, path_of,
+};
+use crate::tokens::hs256;
+
+const HOST: (&str, &str) = ("host", "school.example");
+const OWN: (&str, &str) = ("origin", "http://school.example");
+const JSON: (&str, &str) = ("content-type", "application/json");
+/// The id of nothing.
+const NONE: &str = "0190a0b0-c0d0-7000-8000-00000000000a";
+
+/// A school in which everything can go wrong.
+struct School {
+    t: TestApp,
+    service: PushService,
+    admin: Person,
+    ann: Person,
+    bob: Person,
+    /// Of API keys: which scope.
+    notify: String,
+    read: String,
+    roster: String,
+}
+
+/// A request, as it is changed until it fails.
+#[derive(Clone)]
+struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn of(endpoint: &Endpoint, id: &str) -> Self {
+        Request {
+            method: endpoint.method.to_string(),
+            path: path_of(endpoint.pattern, id),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    fn with(mut self, (name, value): (&str, &str)) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    fn bearer(self, token: &str) -> Self {
+        self.with(("authorization", &format!("Bearer {token}")))
+    }
+
+    fn query(mut self, query: &str) -> Self {
+        self.path = format!("{}?{query}", self.path);
+        self
+    }
+
+    fn json(mut self, body: Value) -> Self {
+        self.body = body.to_string().into();
+        self.with(JSON)
+    }
+
+    fn csv(mut self, file: &str) -> Self {
+        self.body = file.into();
+        self.with(("content-type", "text/csv"))
+    }
+
+    async fn send(&self, t: &TestApp) -> Answer {
+        let headers = self.headers.iter().map(|(n, v)| (&**n, &**v));
+        let headers: Vec<(&str, &str)> = headers.collect();
+        t.raw(&self.method, &self.path, &headers, &self.body).await
+    }
+}
+
+impl School {
+    async fn new() -> Self {
+        let (t, service) = TestApp::with_push_and(|c| {
+            c.auth.auto_provision = false;
+            c.auth.issuer = String::new();
+        })
+        .await;
+        School {
+            admin: t.admin().await,
+            ann: t.student("ann").await,
+            bob: t.student("bob").await,
+            notify: t.key_for(Scope::Notify).await,
+            read: t.key_for(Scope::Read).await,
+            roster: t.key_for(Scope::Roster).await,
+            service,
+            t,
+        }
+    }
+
+    /// Somebody whom the route lets in.
+    fn welcome(&self, request: Request, access: Access) -> Request {
+        match access {
+            Access::Anyone | Access::Local => request.with(HOST).with(OWN),
+            Access::Person => request.bearer(&self.ann.token),
+            Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
+                request.bearer(&self.admin.token)
+            }
+        }
+    }
+
+    /// A page of ours, of somebody whom the route lets in.
+    fn page(&self, request: Request, access: Access) -> Request {
+        let token = match access {
+            Access::Person => &self.ann.token,
+            _ => &self.admin.token,
+        };
+        request
+            .with(HOST)
+            .with(("cookie", &format!("schoolbell_session={token}")))
+    }
+
+    /// Makes the route fail so.
+    async fn provoke(&self, endpoint: &Endpoint, failure: Failure) -> Answer {
+        let access = endpoint.access;
+        let request = Request::of(endpoint, NONE);
+        let welcome = self.welcome(request.clone(), access);
+        let t = &self.t;
+        let request = match failure.code {
+            "token_missing" => request,
+            "token_invalid" => request.bearer("x.y.z"),
+            "token_expired" => request.bearer(&token("ann", -60)),
+            "token_revoked" => {
+                let session = t.log_in(self.ann.user.clone());
+                t.call("POST", "/api/auth/logout", &session.token, None)
+                    .await
+                    .expect(200);
+                request.bearer(&session.token)
+            }
+            "user_unknown" => request.bearer(&token("nobody", 60)),
+            "not_linked" => request.bearer(&token("admin", 60)),
+            "user_disabled" => {
+                let zoe = match service::users::known(&t.app, &"zoe".parse().unwrap()).await {
+                    Ok(zoe) => t.log_in(zoe),
+                    Err(_) => t.student("zoe").await,
+                };
+                service::users::set_disabled(&t.app, &zoe.user, true)
+                    .await
+                    .unwrap();
+                request.bearer(&zoe.token)
+            }
+            "origin_not_allowed" if access.takes_token() => self
+                .page(request, access)
+                .with(("sec-fetch-site", "cross-site")),
+            "origin_not_allowed" => {
+                let login = json!({ "username": "ann", "password": PASSWORD });
+                request.with(HOST).json(login)
+            }
+            "other_person" => self
+                .page(request, access)
+                .with(OWN)
+                .with(("x-schoolbell-user", "nobody")),
+            "api_key_not_allowed" if access != Access::Roster => request.bearer(&self.roster),
+            "scope_missing" if access == Access::Sender => request.bearer(&self.read),
+            "scope_missing" => request.bearer(&self.notify),
+            "role_not_allowed" => request.bearer(&self.ann.token),
+            "remote_not_allowed" => request,
+            "validation_failed" => match endpoint.input {
+                InputSpec::Nothing => welcome.query("nonsense=1"),
+                InputSpec::Query(_) | InputSpec::File { .. } => welcome.query("%FF"),
+                InputSpec::Body { .. } => welcome.json(json!([])),
+            },
+            "malformed_json" => match endpoint.input {
+                InputSpec::File { .. } => return self.broken_off(&welcome).await,
+                _ => Request {
+                    body: b"{".into(),
+                    ..welcome.with(JSON)
+                },
+            },
+            "body_too_large" => match endpoint.input {
+                InputSpec::File { .. } => {
+                    upload(welcome).csv("").with(("content-length", "99999999"))
+                }
+                _ => welcome.with(JSON).with(("content-length", "99999999")),
+            },
+            "not_json" | "not_csv" => {
+                let request = match endpoint.input {
+                    InputSpec::File { .. } => upload(welcome),
+                    _ => welcome,
+                };
+                Request {
+                    body: b"{}".into(),
+                    ..request.with(("content-type", "text/plain"))
+                }
+            }
+            "too_many_requests" => return too_many(endpoint).await,
+            "unavailable" if endpoint.pattern == "/health" => {
+                let t = TestApp::new();
+                t.app.stopping.cancel();
+                return request.send(&t).await;
+            }
+            "unavailable" => {
+                // A write that ends meanwhile takes one off.
+                t.app.metrics.writer_queue.set(WRITES as i64 + 8);
+                let answer = welcome.send(t).await;
+                t.app.metrics.writer_queue.set(0);
+                return answer;
+            }
+            "internal_error" => return internal(endpoint).await,
+            _ => return self.provoke_own(endpoint, failure.code).await,
+        };
+        request.send(t).await
+    }
+
+    /// A failure that is the route's own.
+    async fn provoke_own(&self, endpoint: &Endpoint, code: &str) -> Answer {
+        let (t, admin, bob) = (&self.t, &self.admin, &self.bob);
+        let of = |id: &str| self.welcome(Request::of(endpoint, id), endpoint.access);
+        let device = |name: &str| self.service.device(name, &t.app.vapid.public);
+        let by_key = |id: &str| Request::of(endpoint, id).bearer(&self.roster);
+        let request = match (endpoint.method.as_str(), endpoint.pattern, code) {
+            ("POST", "/api/auth/setup", _) => return set_up(endpoint, code).await,
+            ("POST", "/api/auth/login" | "/api/auth/session", "credentials_invalid") => {
+                of(NONE).json(json!({ "username": "ann", "password": "x" }))
+            }
+            ("POST", "/api/auth/password-link", _) => {
+                of(NONE).json(json!({ "code": "x", "password": PASSWORD }))
+            }
+            ("POST", "/api/messages", _) => {
+                of(NONE).json(json!({ "receiverId": "nobody", "content": "x" }))
+            }
+            ("PUT", "/api/messages/read/{partnerId}", "message_not_found") => {
+                of("bob").json(json!({ "upTo": NONE }))
+            }
+            ("PUT", "/api/messages/read/{partnerId}", _) => of("nobody"),
+            ("POST", "/api/notifications", _) => {
+                let body = |title| json!({ "type": "x", "title": title, "message": "x", "userId": "bob", "idempotencyKey": "x" });
+                admin.post("/api/notifications", body("x")).await;
+                of(NONE).json(body("y"))
+            }
+            ("POST", "/api/notifications/subscribe", _) => {
+                let removed: Device = device("removed");
+                bob.post("/api/notifications/subscribe", removed.json())
+                    .await
+                    .expect(201);
+                let list = bob
+                    .get("/api/notifications/subscriptions")
+                    .await
+                    .expect(200);
+                let id = list["data"][0]["id"].as_str().unwrap();
+                let path = format!("/api/notifications/subscriptions/{id}");
+                bob.delete(&path).await.expect(200);
+                of(NONE).json(removed.json())
+            }
+            ("PUT", "/api/notifications/subscribe", _) => {
+                of(NONE).json(json!({ "old": device("a").json(), "new": device("b").json() }))
+            }
+            ("POST", "/api/admin/people", "username_taken") => {
+                of(NONE).json(json!({ "username": "ann", "name": "x", "role": "student" }))
+            }
+            ("POST", "/api/admin/people", "user_id_taken") => of(NONE)
+                .json(json!({ "id": "ann", "username": "x", "name": "x", "role": "student" })),
+            ("PUT", "/api/admin/people/{id}", "username_taken") => {
+                of("ann").json(json!({ "username": "bob" }))
+            }
+            ("PUT", "/api/admin/people/{id}", "user_not_found") => of(NONE).json(json!({})),
+            ("PUT", "/api/admin/people/{id}", "api_key_not_allowed") => {
+                by_key("admin").json(json!({}))
+            }
+            ("PUT", "/api/admin/people/{id}", "needs_administrator") => {
+                by_key("ann").json(json!({ "disabled": true }))
+            }
+            ("POST", "/api/admin/people/{id}/logout", "api_key_not_allowed") => by_key("admin"),
+            ("PUT", "/api/admin/people/{id}/identities", code) => {
+                let identities =
+                    json!({ "identities": [{ "issuer": "https://a.example", "subject": "x" }] });
+                let bobs = "/api/admin/people/bob/identities";
+                admin.put_json(bobs, identities.clone()).await.expect(200);
+                of(if code == "identity_taken" {
+                    "ann"
+                } else {
+                    NONE
+                })
+                .json(identities)
+            }
+            ("POST", "/api/admin/roster", "preview_stale") => of(NONE)
+                .query("digest=x")
+                .csv("username,name,role\nx,X,student\n"),
+            ("POST", "/api/admin/roster", _) => {
+                let file = "username,name,role\nx,X,student\n";
+                let preview = Request {
+                    path: "/api/admin/roster/preview".into(),
+                    ..by_key(NONE)
+                };
+                let preview = preview.query("disableMissing=true").csv(file).send(t).await;
+                let digest = preview.expect(200)["data"]["digest"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
+                by_key(NONE)
+                    .query(&format!("disableMissing=true&digest={digest}"))
+                    .csv(file)
+            }
+            ("POST", "/api/admin/groups", _) => {
+                let group = json!({ "id": "5a", "name": "5a", "kind": "class" });
+                admin.post("/api/admin/groups", group.clone()).await;
+                of(NONE).json(group)
+            }
+            ("PUT", "/api/admin/groups/{id}/members", "user_not_found") => {
+                let group = json!({ "id": "5b", "name": "5b", "kind": "class" });
+                admin.post("/api/admin/groups", group).await.expect(201);
+                of("5b").json(json!({ "add": [NONE] }))
+            }
+            ("PUT", "/api/admin/groups/{id}" | "/api/admin/groups/{id}/members", _) => {
+                of(NONE).json(json!({}))
+            }
+            ("DELETE", "/api/admin/announcements/{id}", "already_sent") => {
+                of(&sent(admin, announce(admin).await).await)
+            }
+            // What is not there, where the id is all that is asked for.
+            (_, _, code) if code.ends_with("_not_found") => of(NONE),
+            (method, pattern, code) => panic!("{method} {pattern}: say how it fails with {code}"),
+        };
+        request.send(t).await
+    }
+
+    /// A body whose framing is broken (RFC 9112 section 7.1).
+    async fn broken_off(&self, request: &Request) -> Answer {
+        let mut stream = tokio::net::TcpStream::connect(&self.t.address)
+            .await
+            .unwrap();
+        let head: String = request
+            .headers
+            .iter()
+            .map(|(n, v)| format!("{n}: {v}\r\n"))
+            .collect();
+        let path = upload(request.clone()).path;
+        let text = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\n{head}content-type: text/csv\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"
+        );
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        Answer::parse(&answer)
+    }
+}
+
+/// An import names the preview that it follows.
+fn upload(request: Request) -> Request {
+    match request.path.ends_with("/preview") {
+        true => request,
+        false => request.query("digest=x"),
+    }
+}
+
+/// A token of the school's own back end.
+fn token(id: &str, seconds: i64) -> String {
+    let now = START.seconds();
+    hs256(
+        &json!({ "userId": id, "iat": now - 120, "exp": now + seconds }),
+        SECRET,
+    )
+}
+
+async fn announce(admin: &Person) -> String {
+    let body = json!({ "title": "x", "message": "x", "audience": { "userIds": ["ann"] } });
+    let answer = admin.post("/api/admin/announcements", body).await;
+    answer.expect(201)["data"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// The id, once it is sent.
+async fn sent(admin: &Person, id: String) -> String {
+    for _ in 0..500 {
+        let report = admin
+            .get(&format!("/api/admin/announcements/{id}"))
+            .await
+            .expect(200);
+        if report["data"]["state"] == "sent" {
+            return id;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it was not sent");
+}
+
+async fn set_up(endpoint: &Endpoint, code: &str) -> Answer {
+    let t = TestApp::new();
+    let right = t.app.auth.setup.issue(t.app.now()).unwrap();
+    let body = |code: &str, username: &str| json!({ "code": code, "username": username, "name": "Head", "password": PASSWORD });
+    let body = match code {
+        "setup_code_invalid" => body("x", "head"),
+        "setup_done" => {
+            t.admin().await;
+            body(&right, "head")
+        }
+        _ => {
+            t.student("ann").await;
+            body(&right, "ann")
+        }
+    };
+    Request::of(endpoint, NONE).json(body).send(&t).await
+}
+
+/// Asks until a limit is reached.
+async fn too_many(endpoint: &Endpoint) -> Answer {
+    let t = TestApp::with(|config| {
+        let limits = &mut config.limits;
+        limits.writes_per_minute = 1;
+        limits.reads_per_minute = 1;
+        limits.searches_per_minute = 1;
+        limits.anonymous_requests_per_minute = 1;
+    });
+    let admin = t.admin().await;
+    let path = path_of(endpoint.pattern, NONE);
+    let ask = async || {
+        // Who does not say who they are is counted by address.
+        let peer = Peer(SocketAddr::from(([192, 0, 2, 1], 4_000)));
+        let mut request = warp::test::request()
+            .method(endpoint.method.as_str())
+            .path(&path);
+        if endpoint.access.takes_token() {
+            request = request.header("authorization", format!("Bearer {}", admin.token));
+        }
+        let answer = request.extension(peer).reply(&t.routes).await;
+        Answer::of(answer)
+    };
+    for _ in 0..1_000 {
+        let answer = ask().await;
+        if answer.status == 429 {
+            return answer;
+        }
+    }
+    ask().await
+}
+
+/// Asks a server whose database is not as it was made.
+async fn internal(endpoint: &Endpoint) -> Answer {
+    let (t, service) = TestApp::with_push().await;
+    let ann = t.student("ann").await;
+    let setup = t.app.auth.setup.issue(t.app.now()).unwrap();
+    let request = Request::of(endpoint, NONE).with(HOST).with(OWN);
+    let login = json!({ "username": "ann", "password": PASSWORD });
+    let device = |name| service.device(name, &t.app.vapid.public).json();
+    let request = match (endpoint.method.as_str(), endpoint.pattern) {
+        _ if endpoint.access.takes_token() => request.bearer(&token("stranger", 60)),
+        ("POST", "/api/auth/setup") => request.json(
+            json!({ "code": setup, "username": "head", "name": "Head", "password": PASSWORD }),
+        ),
+        ("POST", "/api/auth/login" | "/api/auth/session") => request.json(login),
+        ("DELETE", "/api/auth/session") => {
+            request.with(("cookie", &format!("schoolbell_session={}", ann.token)))
+        }
+        ("POST", "/api/auth/password-link") => {
+            request.json(json!({ "code": "x", "password": PASSWORD }))
+        }
+        ("PUT", "/api/notifications/subscribe") => {
+            request.json(json!({ "old": device("a"), "new": device("b") }))
+        }
+        (method, pattern) => panic!("{method} {pattern}: say what it asks the database"),
+    };
+    let database = rusqlite::Connection::open(&t.app.config.database.path).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    let fault = match (endpoint.method.as_str(), endpoint.pattern) {
+        // What only writes is not told of a fault of the commit, but of one of its own.
+        ("DELETE", "/api/auth/session") => {
+            "CREATE TRIGGER fault BEFORE INSERT ON ended_sessions BEGIN SELECT RAISE(ABORT, 'x'); END"
+        }
+        ("PUT", "/api/notifications/subscribe") => "DROP TABLE push_subscriptions",
+        ("POST", "/api/auth/password-link") => "DROP TABLE password_links",
+        _ => "DROP TABLE users",
+    };
+    database.execute_batch(fault).unwrap();
+    request.send(&t).await
+}
+
+#[tokio::test]
+async fn every_failure_that_is_declared_happens() {
+    let school = School::new().await;
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for endpoint in table() {
+        for failure in endpoint.failures() {
+            count += 1;
+            let answer = school.provoke(&endpoint, failure).await;
+            let found = (
+                answer.status,
+                answer.body["code"].as_str().unwrap_or_default(),
+            );
+            if found != (failure.status.as_u16(), failure.code) {
+                let (method, pattern) = (&endpoint.method, endpoint.pattern);
+                wrong.push(format!(
+                    "{method} {pattern}: {failure:?} was {}",
+                    answer.text
+                ));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(count > 500, "{count}");
+}
