@@ -140,7 +140,7 @@ test("in every order of log-out and login, nothing private arrives in or leaves 
       const composer = tab.getByLabel("Write a message");
       const owner = await whose(tab);
       // A page that notices just now that it is another's has no composer any more.
-      if (owner) await composer.fill(`from tab ${at} of ${owner} ${number}`, { timeout: 2_000 }).then(() => composer.press("Enter", { timeout: 2_000 }), () => {});
+      if (owner) await composer.fill(`from tab ${at} of ${owner} ${number}`, { timeout: 2_000 }).then(() => composer.press("Enter", { timeout: 2_000 })).catch(() => {});
     }
     await new Promise((resolve) => setTimeout(resolve, 700));
     for (const tab of tabs) {
