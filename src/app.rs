@@ -12,15 +12,15 @@ use crate::auth::Auth;
 use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, ConfigError};
 use crate::directory::Directory;
+use crate::effects::Effects;
 use crate::hub::{Dispatcher, Hub};
 use crate::limits::Limits;
 use crate::limits::pressure::Pressure;
 use crate::metrics::Metrics;
-use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::roster::Progress;
 use crate::model::time::{Clock, SystemClock, Time};
-use crate::store::{Committed, Store};
+use crate::store::Store;
 use crate::threads::Pulse;
 
 /// A running schoolbell without a listener. Cheap to clone.
@@ -132,35 +132,14 @@ impl App {
         let elsewhere = Arc::new(Notify::new());
         let push_due = Arc::new(Notify::new());
         let pulses = Pulses::default();
-        let (dispatcher, dispatch) = Dispatcher::start(hub.clone(), pulses.dispatcher.clone())
+        let (dispatcher, deliveries) = Dispatcher::start(hub.clone(), pulses.dispatcher.clone())
             .map_err(|error| OpenError::Thread("dispatcher", error))?;
-        let sink = {
-            let (directory, elsewhere) = (directory.clone(), elsewhere.clone());
-            let push_due = push_due.clone();
-            Box::new(move |committed| match committed {
-                Committed::Here(effects) => {
-                    // Before the write is answered: its caller must not see the user of before.
-                    for effect in &effects {
-                        match effect {
-                            Effect::UserChanged(id) => directory.forget(id),
-                            Effect::SessionEnded(..) | Effect::IdentitiesChanged => {
-                                directory.forget_sessions_and_links();
-                            }
-                            _ => {}
-                        }
-                    }
-                    let push = effects.iter().any(|e| matches!(e, Effect::PushDue));
-                    // The dispatcher outlives the writer.
-                    let _ = dispatch.send(effects);
-                    if push {
-                        push_due.notify_one();
-                    }
-                }
-                Committed::Elsewhere => {
-                    directory.forget_all();
-                    elsewhere.notify_one();
-                }
-            })
+        let effects = Effects {
+            directory: directory.clone(),
+            deliveries,
+            push_due: push_due.clone(),
+            elsewhere: elsewhere.clone(),
+            metrics: metrics.clone(),
         };
         let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
         let vapid =
@@ -169,7 +148,7 @@ impl App {
             &config.database,
             clock.clone(),
             metrics.clone(),
-            sink,
+            Box::new(move |committed| effects.apply(committed)),
             pulses.writer.clone(),
         )?;
         let limits = Limits::new(&config.limits, metrics.clone());

@@ -15,6 +15,7 @@
 //! | [`hub`] | who is online, and bounded queues to them |
 //! | [`auth`] | tokens, passwords, keys |
 //! | [`directory`] | people by id, in memory |
+//! | [`effects`] | where the effects of a committed write go |
 //! | [`app`] | cheap-clone handles to all of the above |
 //! | [`push`] | Web Push: what is in the outbox goes to push services |
 //! | [`service`] | the verbs: rules, writes, events |
@@ -29,13 +30,13 @@
 //! # A write
 //!
 //! Parsed at the edge into a type of [`model`] → [`service`] decides → one closure runs on the store's writer → it is
-//! committed, with whatever else was queued → its effects go to the hub's dispatcher → sockets. Whoever has no socket open
+//! committed, with whatever else was queued → [`effects`] hands what it recorded to caches and to the hub's dispatcher → sockets. Whoever has no socket open
 //! gets a row of the push outbox in the same write; the push thread is woken and sends it.
 //!
 //! # What must stay true
 //!
-//! - Nothing is published before its commit: only a write's return value carries effects, and only the writer hands
-//!   them on.
+//! - Nothing is published before its commit: a write can only record its effects on its transaction, and the writer hands
+//!   them on once it is committed.
 //! - What was answered is on disk (`synchronous = full`).
 //! - Durable events have one sequence. A client that comes back with the highest `seq` it saw gets every later one,
 //!   once, in order.
@@ -108,6 +109,7 @@ pub mod store;
 
 pub mod app;
 pub mod directory;
+pub mod effects;
 
 pub mod push;
 pub mod service;

@@ -1,5 +1,7 @@
 //! Messages and conversations.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -38,7 +40,7 @@ pub struct SendMessage {
     client_id: Option<String>,
 }
 
-pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatable<Message>> {
+pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatable<Arc<Message>>> {
     let to = one_of("receiverId", [body.receiver_id, body.recipient_id, body.to])?;
     let content = one_of("content", [body.content, body.message, body.text])?;
     let new = NewMessage {
@@ -47,11 +49,9 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatabl
         client_id: body.client_id.as_deref().map(ClientId::parse).transpose()?,
         from: call.connection(),
     };
-    let sent = messages::send(&call.app, call.me()?, new).await?;
-    Ok(Repeatable {
-        data: sent.message,
-        fresh: sent.fresh,
-    })
+    messages::send(&call.app, call.me()?, new)
+        .await
+        .map(Repeatable)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -122,11 +122,9 @@ fn ids(field: &str, given: Vec<IdText>) -> Result<BTreeSet<String>> {
 
 pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Repeatable<Sent>> {
     let (new, audience) = body.parse()?;
-    let sent = notifications::send(&call.app, call.by()?, new, audience).await?;
-    Ok(Repeatable {
-        data: sent.sent.into(),
-        fresh: sent.fresh,
-    })
+    notifications::send(&call.app, call.by()?, new, audience)
+        .await
+        .map(Repeatable)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -16,6 +16,7 @@ use super::router::NoRoute;
 use crate::app::App;
 use crate::error::{Error, FieldError, Noun};
 use crate::metrics::{RequestLabels, RouteLabel};
+use crate::model::outcome::Outcome;
 use crate::model::page::{Page, Paging};
 
 pub type Response = warp::reply::Response;
@@ -100,10 +101,7 @@ impl<T: Serialize + ToSchema> Output for Created<T> {
 }
 
 /// 201 with `data`; 200 where the same request had made it before.
-pub struct Repeatable<T> {
-    pub data: Arc<T>,
-    pub fresh: bool,
-}
+pub struct Repeatable<T>(pub Outcome<T>);
 
 impl<T: Serialize + ToSchema> Output for Repeatable<T> {
     fn spec() -> OutputSpec {
@@ -114,11 +112,12 @@ impl<T: Serialize + ToSchema> Output for Repeatable<T> {
     }
 
     fn into_response(self) -> Response {
-        let status = match self.fresh {
+        let Repeatable(Outcome { value, fresh }) = self;
+        let status = match fresh {
             true => StatusCode::CREATED,
             false => StatusCode::OK,
         };
-        success(status, self.data, None)
+        success(status, value, None)
     }
 }
 

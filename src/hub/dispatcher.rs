@@ -10,7 +10,8 @@ use tokio::runtime::Handle;
 
 use super::Hub;
 use super::inbox::{Inbox, SOFT_LIMIT};
-use crate::model::events::Effect;
+use crate::model::events::{CloseCode, Publication};
+use crate::model::ids::UserKey;
 use crate::threads::{self, Pulse};
 
 /// Commits that may wait to be published; the writer waits for room, so memory stays bounded.
@@ -24,6 +25,16 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Up to this many sockets are woken from this thread.
 const FEW: usize = 4;
 
+/// What a committed write has the hub do.
+#[derive(Debug)]
+pub enum Delivery {
+    Publish(Publication),
+    /// Every socket of this user goes, with this code.
+    Disconnect(UserKey, CloseCode),
+    /// The sockets of this session go.
+    EndSession(UserKey, Arc<str>),
+}
+
 /// Ends when its sender is dropped, and is joined when it is dropped itself.
 pub struct Dispatcher {
     thread: Option<JoinHandle<()>>,
@@ -35,8 +46,8 @@ impl Dispatcher {
     pub fn start(
         hub: Arc<Hub>,
         pulse: Pulse,
-    ) -> std::io::Result<(Self, mpsc::SyncSender<Vec<Effect>>)> {
-        let (sender, commits) = mpsc::sync_channel::<Vec<Effect>>(QUEUE);
+    ) -> std::io::Result<(Self, mpsc::SyncSender<Vec<Delivery>>)> {
+        let (sender, commits) = mpsc::sync_channel::<Vec<Delivery>>(QUEUE);
         let runtime = Handle::try_current().ok();
         let work = move || {
             loop {
@@ -56,14 +67,13 @@ impl Dispatcher {
     }
 }
 
-fn publish(hub: &Hub, runtime: Option<&Handle>, effects: impl Iterator<Item = Effect>) {
+fn publish(hub: &Hub, runtime: Option<&Handle>, deliveries: impl Iterator<Item = Delivery>) {
     let mut to_wake = ToWake::default();
-    for effect in effects {
-        match effect {
-            Effect::Publish(publication) => hub.put(&publication, &mut to_wake),
-            Effect::Disconnect(user, code) => hub.disconnect(user, code),
-            Effect::SessionEnded(user, session) => hub.end_session(user, &session),
-            Effect::UserChanged(_) | Effect::IdentitiesChanged | Effect::PushDue => {}
+    for delivery in deliveries {
+        match delivery {
+            Delivery::Publish(publication) => hub.put(&publication, &mut to_wake),
+            Delivery::Disconnect(user, code) => hub.disconnect(user, code),
+            Delivery::EndSession(user, session) => hub.end_session(user, &session),
         }
         if to_wake.bytes > ENOUGH {
             std::mem::take(&mut to_wake).wake(runtime);
@@ -114,10 +124,10 @@ mod tests {
 
     use super::super::tests::hub;
     use super::*;
-    use crate::model::events::{Event, Publication, Resync};
-    use crate::model::ids::{UserId, UserKey};
+    use crate::model::events::{Event, Resync};
+    use crate::model::ids::UserId;
 
-    fn told(user: UserKey) -> Effect {
+    fn told(user: UserKey) -> Delivery {
         let resync = Resync {
             reason: "unknown_cursor",
             seq: 1,
@@ -127,7 +137,7 @@ mod tests {
             except: None,
             event: Event::Resync(resync),
         };
-        publication.into()
+        Delivery::Publish(publication)
     }
 
     #[test]
@@ -140,9 +150,9 @@ mod tests {
         // The commit's last event waits for this lock.
         let busy = hub.shard(bob);
         let many = ENOUGH / 40;
-        let mut effects: Vec<Effect> = (0..many).map(|_| told(ann)).collect();
-        effects.push(told(bob));
-        commits.send(effects).unwrap();
+        let mut deliveries: Vec<Delivery> = (0..many).map(|_| told(ann)).collect();
+        deliveries.push(told(bob));
+        commits.send(deliveries).unwrap();
         let started = Instant::now();
         while inbox.wait().now_or_never().is_none() {
             assert!(

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Entry, Hub, lock};
-use crate::metrics::tally::Count;
 use crate::model::ids::{ConnectionId, Seq, UserKey};
 
 /// How long somebody who went without confirming has to come back before what they may have missed is pushed.
@@ -101,11 +100,6 @@ impl Hub {
             _ if !self.caught_up.load(Ordering::Acquire) => Reach::Doubtful,
             _ => Reach::Away,
         }
-    }
-
-    /// Counts what becomes of an event, for the charts. A write that is undone after all has been counted.
-    pub fn count(&self, what: Count) {
-        self.metrics.tally.add(what, 1);
     }
 
     /// A socket of the user has got everything up to `seq`. If its page is hidden, that does not count as seen.

@@ -27,7 +27,7 @@ use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
 use dispatcher::ToWake;
 use visibility::Hidden;
 
-pub use dispatcher::Dispatcher;
+pub use dispatcher::{Delivery, Dispatcher};
 pub use doubts::{By, Confirmation, Doubt, PATIENCE, Reach};
 pub use inbox::{Drained, HARD_LIMIT, Inbox, Packet};
 

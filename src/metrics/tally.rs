@@ -5,22 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What is counted one by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
-    /// Chat messages.
-    Message,
-    /// Notifications, one for each recipient.
-    Notification,
-    /// Left to an open socket.
-    Live,
-    /// Left to push services.
-    Pushed,
-    /// Nobody there: no socket, no device.
-    Missed,
-}
-
-const COUNTS: [&str; 5] = ["message", "notification", "live", "pushed", "missed"];
+use crate::model::figures::Count;
 
 /// Upper ends of the classes of latency, in milliseconds; what took longer is in the last.
 pub const LATENCY: [u32; 14] = [1, 2, 3, 5, 7, 10, 15, 25, 50, 100, 250, 500, 1_000, 10_000];
@@ -28,7 +13,7 @@ pub const LATENCY: [u32; 14] = [1, 2, 3, 5, 7, 10, 15, 25, 50, 100, 250, 500, 1_
 /// Counts since they were last taken.
 #[derive(Default)]
 pub struct Tally {
-    counts: [AtomicU64; COUNTS.len()],
+    counts: [AtomicU64; Count::ALL.len()],
     latency: [AtomicU64; LATENCY.len()],
     /// By push service and whether it took the push.
     answers: Mutex<BTreeMap<(String, bool), u64>>,
@@ -55,7 +40,7 @@ impl Tally {
     /// Counts on with what [`Tally::take`] gave.
     pub fn put_back(&self, taken: Vec<(String, u64)>) {
         for (name, count) in taken {
-            if let Some(at) = COUNTS.iter().position(|known| *known == name) {
+            if let Some(at) = Count::ALL.iter().position(|known| known.as_str() == name) {
                 self.counts[at].fetch_add(count, Relaxed);
             } else if let Some(ms) = name.strip_prefix("latency.") {
                 let at = LATENCY.iter().position(|end| end.to_string() == ms);
@@ -74,9 +59,9 @@ impl Tally {
     /// What was counted, by name, without what is 0; the counts begin anew. Names are `message`, `latency.<ms>`,
     /// `push.sent.<service>`, `push.failed.<service>`.
     pub fn take(&self) -> Vec<(String, u64)> {
-        let counts = COUNTS.iter().zip(&self.counts);
+        let counts = Count::ALL.iter().zip(&self.counts);
         let mut taken: Vec<(String, u64)> = counts
-            .map(|(name, count)| (name.to_string(), count.swap(0, Relaxed)))
+            .map(|(of, count)| (of.as_str().to_owned(), count.swap(0, Relaxed)))
             .collect();
         let classes = LATENCY.iter().zip(&self.latency);
         taken.extend(classes.map(|(ms, count)| (format!("latency.{ms}"), count.swap(0, Relaxed))));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::figures::Now;
+use super::figures::{Count, Now};
 use super::ids::{ConnectionId, Seq, UserId, UserKey};
 use super::messages::{Message, MessageRead};
 use super::notifications::{Notification, NotificationsRead};
@@ -15,8 +15,8 @@ use super::time::Time;
 use super::users::{Presence, Unread};
 use crate::error::{Error, Result};
 
-/// What a committed write does outside of the database. A write returns its effects; the store hands them on once
-/// the commit is through, and never before.
+/// What a committed write does outside of the database. A write records its effects on its transaction; the store hands them on
+/// once the commit is through, and never before.
 #[derive(Debug, Clone)]
 pub enum Effect {
     Publish(Publication),
@@ -30,6 +30,8 @@ pub enum Effect {
     IdentitiesChanged,
     /// There is something to push.
     PushDue,
+    /// So many of these happened, for the charts.
+    Count(Count, u64),
 }
 
 /// An event and who gets it.

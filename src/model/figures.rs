@@ -7,6 +7,43 @@ use utoipa::ToSchema;
 
 use super::time::Time;
 
+/// What is counted one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Chat messages.
+    Message,
+    /// Notifications, one for each recipient.
+    Notification,
+    /// Left to an open socket.
+    Live,
+    /// Left to push services.
+    Pushed,
+    /// Left to nothing: no socket, no device.
+    Missed,
+}
+
+impl Count {
+    /// In the order of the variants.
+    pub const ALL: [Count; 5] = [
+        Count::Message,
+        Count::Notification,
+        Count::Live,
+        Count::Pushed,
+        Count::Missed,
+    ];
+
+    /// The name under which it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Count::Message => "message",
+            Count::Notification => "notification",
+            Count::Live => "live",
+            Count::Pushed => "pushed",
+            Count::Missed => "missed",
+        }
+    }
+}
+
 /// How things stand at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,13 +88,14 @@ pub struct Hour {
 impl Hour {
     /// Adds a stored figure; a name that is not known, after a downgrade for instance, is left out.
     pub fn add(&mut self, name: &str, value: i64) {
-        match name {
-            "message" => self.messages += value,
-            "notification" => self.notifications += value,
-            "live" => self.live += value,
-            "pushed" => self.pushed += value,
-            "missed" => self.missed += value,
-            _ => self.add_class(name, value),
+        let counted = Count::ALL.iter().find(|count| count.as_str() == name);
+        match counted {
+            Some(Count::Message) => self.messages += value,
+            Some(Count::Notification) => self.notifications += value,
+            Some(Count::Live) => self.live += value,
+            Some(Count::Pushed) => self.pushed += value,
+            Some(Count::Missed) => self.missed += value,
+            None => self.add_class(name, value),
         }
     }
 

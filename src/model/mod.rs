@@ -18,6 +18,7 @@ pub mod language;
 pub mod messages;
 pub mod notifications;
 pub mod object;
+pub mod outcome;
 pub mod page;
 pub mod personal_data;
 pub mod preferences;

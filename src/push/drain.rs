@@ -49,7 +49,7 @@ pub async fn work(app: App) {
     let vapid = app.vapid.clone();
     let resumed = app.store.write(move |tx| {
         push_services::resume_refused(tx, &vapid.public)?;
-        Ok(((), Vec::new()))
+        Ok(())
     });
     if let Err(error) = resumed.await {
         tracing::warn!(%error, "paused push services stay paused");
@@ -283,7 +283,7 @@ impl Drain {
             let batch = done.clone();
             let write = app.store.write(move |tx| {
                 push_services::settle(tx, &batch)?;
-                Ok(((), Vec::new()))
+                Ok(())
             });
             let outcome = write.await;
             (done, outcome)

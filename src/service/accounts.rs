@@ -63,8 +63,8 @@ pub async fn add(app: &App, by: By, new: NewUser, groups: Vec<UserId>) -> Result
             accounts::set_groups(tx, user.key, &groups)?;
             let detail = format!("as {}", new.role);
             audit::note(tx, &by, Action::PersonAdded, user.id().as_str(), &detail)?;
-            let changed = Effect::UserChanged(user.id().clone());
-            Ok((account(tx, user.key)?, vec![changed]))
+            tx.emit(Effect::UserChanged(user.id().clone()));
+            account(tx, user.key)
         })
         .await
 }
@@ -92,9 +92,9 @@ pub async fn change(app: &App, by: By, id: UserId, change: AccountChange) -> Res
             let shut_out = change.disabled == Some(true) && !before.disabled;
             let role = change.role.filter(|role| *role != before.role);
             check_key(tx, &by, usize::from(shut_out), role)?;
-            let effects = apply(tx, &before, &change)?;
+            apply(tx, &before, &change)?;
             note_change(tx, &by, &before, &change)?;
-            Ok((account(tx, before.key)?, effects))
+            account(tx, before.key)
         })
         .await?;
     Ok(present(app, changed))
@@ -140,34 +140,34 @@ pub(super) fn check_key(
     Ok(())
 }
 
-/// Writes a change and says what follows from it.
-pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Result<Vec<Effect>> {
+/// Writes a change.
+pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Result<()> {
     let demoted = before.role == Role::Admin && change.role.is_some_and(|r| r != Role::Admin);
     let shut_out = change.disabled == Some(true) && !before.disabled;
     accounts::update(tx, before, change)?;
-    let mut effects = vec![Effect::UserChanged(before.id().clone())];
+    tx.emit(Effect::UserChanged(before.id().clone()));
     if let Some(id) = &change.id {
         accounts::adopt_id(tx, before, id)?;
-        effects.push(Effect::UserChanged(id.clone()));
+        tx.emit(Effect::UserChanged(id.clone()));
         // What they hold names the id of before.
-        effects.extend(super::users::revoke(tx, before, None)?);
+        super::users::revoke(tx, before, None)?;
     }
     if let Some(groups) = &change.groups {
         check_groups(tx, groups)?;
         accounts::set_groups(tx, before.key, groups)?;
     }
     if let Some(disabled) = change.disabled.filter(|now| *now != before.disabled) {
-        effects.extend(super::users::disable(tx, before, disabled)?);
+        super::users::disable(tx, before, disabled)?;
     }
     if demoted && !shut_out {
         // They come back at once, as what they are now.
-        effects.push(Effect::Disconnect(before.key, CloseCode::Restarting));
+        tx.emit(Effect::Disconnect(before.key, CloseCode::Restarting));
     }
     if (demoted || shut_out) && before.role == Role::Admin && accounts::admins(tx)? == 0 {
         let field = if demoted { "role" } else { "disabled" };
         return Err(Error::invalid(field, "would leave no administrator"));
     }
-    Ok(effects)
+    Ok(())
 }
 
 fn note_change(tx: &WriteTx, by: &By, before: &User, change: &AccountChange) -> Result<()> {
@@ -244,15 +244,15 @@ pub async fn set_identities(
             identities::set(tx, user.key, &new)?;
             let now = identities::of(tx, user.key)?;
             if now == before {
-                return Ok((now, Vec::new()));
+                return Ok(now);
             }
             let detail = format!("{} identities", now.len());
             audit::note(tx, &by, Action::IdentitiesSet, id.as_str(), &detail)?;
-            let mut effects = vec![Effect::IdentitiesChanged];
+            tx.emit(Effect::IdentitiesChanged);
             if before.iter().any(|one| !now.contains(one)) {
-                effects.extend(super::users::revoke(tx, &user, None)?);
+                super::users::revoke(tx, &user, None)?;
             }
-            Ok((now, effects))
+            Ok(now)
         })
         .await
 }
@@ -267,7 +267,7 @@ pub async fn log_out(app: &App, by: By, id: UserId) -> Result<()> {
             let user = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
             check_target(&by, &user)?;
             audit::note(tx, &by, Action::PersonLoggedOut, id.as_str(), "")?;
-            Ok(((), super::users::revoke(tx, &user, None)?))
+            super::users::revoke(tx, &user, None)
         })
         .await
 }
@@ -294,7 +294,8 @@ pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink
             accounts::put_password_link(tx, user.key, &hash, expires_at)?;
             audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
             // From now on they log in here: no token of the app acts for them.
-            Ok((expires_at, vec![Effect::UserChanged(id.clone())]))
+            tx.emit(Effect::UserChanged(id.clone()));
+            Ok(expires_at)
         })
         .await?;
     Ok(PasswordLink {

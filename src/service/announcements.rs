@@ -15,6 +15,7 @@ use crate::model::audience::Audience;
 use crate::model::audit::{Action, By};
 use crate::model::ids::{Id, UserKey};
 use crate::model::notifications::{Link, NewNotification, Type};
+use crate::model::outcome::Outcome;
 use crate::model::time::Time;
 use crate::push::guard;
 use crate::store::{announcements, audit, notifications, stages};
@@ -28,15 +29,8 @@ const TTL: u32 = 3 * 24 * 3_600;
 /// Seconds after which nothing that was left to a socket is in doubt any more.
 const RECENT: i64 = 300;
 
-/// An announcement, and whether it was this request that made it.
-#[derive(Debug)]
-pub struct MadeAnnouncement {
-    pub announcement: Announcement,
-    pub fresh: bool,
-}
-
 /// Stores an announcement. It is sent by [`work`], at once where it has no time of its own.
-pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<MadeAnnouncement> {
+pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Outcome<Announcement>> {
     store(app, by, new, None).await
 }
 
@@ -50,7 +44,7 @@ pub async fn remind(
     id: Id,
     title: Option<String>,
     idempotency_key: Option<String>,
-) -> Result<MadeAnnouncement> {
+) -> Result<Outcome<Announcement>> {
     let (of, unread) = app
         .store
         .read(move |c| {
@@ -79,7 +73,7 @@ async fn store(
     by: By,
     new: NewAnnouncement,
     reminder_of: Option<i64>,
-) -> Result<MadeAnnouncement> {
+) -> Result<Outcome<Announcement>> {
     let id = Id::generate();
     let made = app
         .store
@@ -97,11 +91,10 @@ async fn store(
             }
             let made = earlier.map_or_else(|| announcements::by_id(tx, id), |one| Ok(Some(one)))?;
             let announcement = made.ok_or(Error::NotFound(Noun::Announcement))?;
-            let made = MadeAnnouncement {
-                announcement,
+            Ok(Outcome {
+                value: announcement,
                 fresh,
-            };
-            Ok((made, Vec::new()))
+            })
         })
         .await?;
     app.announcement_due.notify_one();
@@ -117,14 +110,14 @@ pub async fn cancel(app: &App, by: By, id: Id) -> Result<()> {
         .write(move |tx| {
             let found = announcements::by_id(tx, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
             if found.state == State::Cancelled {
-                return Ok(((), Vec::new()));
+                return Ok(());
             }
             if !announcements::cancel(tx, found.key)? {
                 return Err(Error::Conflict(Conflict::Sent));
             }
             let target = id.to_string();
             audit::note(tx, &by, Action::AnnouncementCancelled, &target, "")?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }
@@ -180,7 +173,7 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
     };
     let sent = super::notifications::send(app, By::label(sender.clone()), new, audience).await;
     let id = match sent {
-        Ok(sent) => sent.sent.id,
+        Ok(sent) => sent.value.id,
         // It went out before the crash, to an audience that has changed since.
         Err(Error::Conflict(Conflict::Idempotency)) => {
             let earlier = app
@@ -193,7 +186,7 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
     };
     let key = announcement.key;
     app.store
-        .write(move |tx| Ok((announcements::set_sent(tx, key, id)?, Vec::new())))
+        .write(move |tx| announcements::set_sent(tx, key, id))
         .await
 }
 

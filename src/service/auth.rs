@@ -110,7 +110,8 @@ pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
     app.store
         .write(move |tx| {
             sessions::end(tx, &session.id, user, session.until)?;
-            Ok(((), vec![Effect::SessionEnded(user, session.id)]))
+            tx.emit(Effect::SessionEnded(user, session.id));
+            Ok(())
         })
         .await
 }
@@ -207,7 +208,7 @@ async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Result<(
     app.store
         .write(move |tx| {
             audit::note(tx, &by, Action::LogIn, id.as_str(), "")?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }
@@ -297,8 +298,8 @@ pub async fn add_account(app: &App, by: By, account: NewAccount) -> Result<User>
         .write(move |tx| {
             let user = users::insert(tx, &new, tx.now)?;
             audit::note(tx, &by, Action::PersonAdded, user.id().as_str(), &detail)?;
-            let changed = Effect::UserChanged(user.id().clone());
-            Ok((user, vec![changed]))
+            tx.emit(Effect::UserChanged(user.id().clone()));
+            Ok(user)
         })
         .await
 }
@@ -345,7 +346,7 @@ pub async fn set_up(
             let user = users::insert(tx, &new, tx.now)?;
             let by = By::person(user.id(), address);
             audit::note(tx, &by, Action::SetUp, user.id().as_str(), "")?;
-            Ok((user, Vec::new()))
+            Ok(user)
         })
         .await?;
     app.auth.setup.clear();

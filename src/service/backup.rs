@@ -220,7 +220,7 @@ async fn note(app: &App, by: By, action: Action, name: String) -> Result<()> {
     app.store
         .write(move |tx| {
             audit::note(tx, &by, action, &name, "")?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }

@@ -85,7 +85,7 @@ pub async fn fill(app: &App, password: String) -> Result<Vec<Account>> {
             let school = School::populate(tx, &hash)?;
             school.talk(tx)?;
             school.announce(tx)?;
-            Ok((school.accounts(), Vec::new()))
+            Ok(school.accounts())
         })
         .await
 }

@@ -49,7 +49,7 @@ pub async fn write_down(app: &App) -> Result<()> {
     let batch = counted.clone();
     let write = app.store.write(move |tx| {
         figures::add(tx, tx.now.0.div_euclid(HOUR), &batch)?;
-        Ok(((), Vec::new()))
+        Ok(())
     });
     write
         .await

@@ -14,7 +14,7 @@ pub async fn add(app: &App, by: By, new: NewGroup) -> Result<()> {
         .write(move |tx| {
             groups::insert(tx, &new, tx.now)?;
             audit::note(tx, &by, Action::GroupAdded, new.id.as_str(), "")?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }
@@ -42,7 +42,7 @@ pub async fn change(
                 .collect();
             let detail = said.join(", ");
             audit::note(tx, &by, Action::GroupChanged, id.as_str(), &detail)?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }
@@ -58,7 +58,7 @@ pub async fn remove(app: &App, by: By, id: UserId) -> Result<()> {
             let name = groups::name(tx, group)?;
             groups::delete(tx, group)?;
             audit::note(tx, &by, Action::GroupRemoved, id.as_str(), &name)?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }
@@ -106,7 +106,7 @@ pub async fn change_members(
                 id.as_str(),
                 detail.trim_end(),
             )?;
-            Ok((changed, Vec::new()))
+            Ok(changed)
         })
         .await
 }

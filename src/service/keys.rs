@@ -39,7 +39,7 @@ pub async fn create(app: &App, by: By, name: &str, scopes: &[Scope]) -> Result<M
         .write(move |tx| {
             keys::insert(tx, &key, &hash, tx.now)?;
             audit::note(tx, &by, Action::KeyMade, &key.id, &key.scopes)?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await?;
     Ok(MadeKey { id, secret })
@@ -56,7 +56,7 @@ pub async fn revoke(app: &App, by: By, id: String) -> Result<()> {
                 return Err(Error::NotFound(Noun::Key));
             }
             audit::note(tx, &by, Action::KeyRevoked, &id, "")?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }
@@ -76,7 +76,7 @@ pub async fn authenticate(app: &App, secret: &str) -> Result<Arc<ApiKey>> {
     {
         let id = key.id.clone();
         app.store
-            .write(move |tx| Ok((keys::set_last_used(tx, &id, now)?, Vec::new())))
+            .write(move |tx| keys::set_last_used(tx, &id, now))
             .await?;
     }
     Ok(Arc::new(key))

@@ -39,7 +39,7 @@ pub async fn note(app: &App) -> Result<()> {
         .write(move |tx| {
             sessions::tidy(tx)?;
             entries.iter().try_for_each(|entry| write(tx, entry))?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::limits::rates::is_bounded;
-use crate::model::events::{Effect, Event, Publication, UnreadNow};
+use crate::model::events::{Event, Publication, UnreadNow};
 use crate::model::ids::{ConnectionId, Id, UserId};
 use crate::model::messages::{ClientId, Content, Message};
+use crate::model::outcome::Outcome;
 use crate::model::pushes::Pushable;
 use crate::model::users::User;
 use crate::store::messages::{self, Marked};
@@ -23,20 +24,13 @@ pub struct NewMessage {
     pub from: Option<ConnectionId>,
 }
 
-/// A message that is stored, and whether it was this request that stored it.
-#[derive(Debug)]
-pub struct SentMessage {
-    pub message: Arc<Message>,
-    pub fresh: bool,
-}
-
 /// Stores a message and tells both people's sockets. A client id that the sender has used before gives the first
 /// message back and tells nobody.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for nobody and for the disabled; [`Error::TooMany`] for
 /// more text, or more new partners, than a day has.
-pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<SentMessage> {
+pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outcome<Arc<Message>>> {
     super::users::check_not_self(sender, &new.receiver, "receiverId")?;
     let receiver = super::users::known(app, &new.receiver).await?;
     app.limits.rates.text(sender, new.content.as_str().len())?;
@@ -46,7 +40,7 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Sent
             if let Some(client_id) = &new.client_id
                 && let Some(first) = messages::by_client_id(tx, sender.key, client_id)?
             {
-                return Ok((stored(first, false), Vec::new()));
+                return Ok(Outcome::repeated(Arc::new(first)));
             }
             // After the look-up: a repeated request is answered even if the receiver is disabled by now.
             if !super::users::may_write(&sender, &receiver) {
@@ -54,16 +48,15 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Sent
             }
             check_new_partner(tx, &app_in, &sender, &receiver)?;
             let message = messages::insert(tx, &sender, &receiver, new.content, new.client_id)?;
-            let sent = stored(message, true);
-            let publication = Publication {
+            let message = Arc::new(message);
+            tx.emit(Publication {
                 to: vec![receiver.key, sender.key],
                 except: new.from.map(|socket| (sender.key, socket)),
-                event: Event::NewMessage(sent.message.clone()),
-            };
-            let seq = sent.message.seq;
-            let push = super::pushes::queue(tx, &app_in.hub, receiver.key, Pushable::Message, seq)?;
-            let effects = std::iter::once(publication.into()).chain(push);
-            Ok((sent, effects.collect()))
+                event: Event::NewMessage(message.clone()),
+            });
+            let (to, what) = ([receiver.key], Pushable::Message);
+            super::pushes::queue(tx, &app_in.hub, &to, what, message.seq)?;
+            Ok(Outcome::fresh(message))
         })
         .await
 }
@@ -78,13 +71,6 @@ fn check_new_partner(tx: &WriteTx, app: &App, sender: &User, receiver: &User) ->
         return Ok(());
     }
     app.limits.rates.partner(sender.key)
-}
-
-fn stored(message: Message, fresh: bool) -> SentMessage {
-    SentMessage {
-        message: Arc::new(message),
-        fresh,
-    }
 }
 
 /// Marks what `partner` wrote as read, up to a message or to the newest, and returns how many messages that were.
@@ -104,30 +90,31 @@ pub async fn mark_read(
         .write(move |tx| {
             let (updated, event) = match messages::mark_read(tx, &reader, &partner, up_to)? {
                 Marked::UnknownMessage => return Err(Error::NotFound(Noun::Message)),
-                Marked::Nothing => return Ok((0, Vec::new())),
+                Marked::Nothing => return Ok(0),
                 Marked::Read { updated, event } => (updated, event),
             };
-            let read = Publication {
+            tx.emit(Publication {
                 to: vec![partner.key, reader.key],
                 except: from.map(|socket| (reader.key, socket)),
                 event: Event::MessageRead(event),
-            };
-            let counts = unread(tx, &reader)?;
-            Ok((updated, vec![read.into(), counts]))
+            });
+            emit_unread(tx, &reader)?;
+            Ok(updated)
         })
         .await
 }
 
-/// The counts of somebody who has just read, for all of their sockets.
-pub(super) fn unread(tx: &WriteTx, reader: &User) -> Result<Effect> {
+/// Tells all sockets of somebody who has just read their counts.
+pub(super) fn emit_unread(tx: &WriteTx, reader: &User) -> Result<()> {
     // A seq of its own orders it with the snapshots of those who join.
     let now = UnreadNow {
         counts: users::unread(tx, reader.key)?,
         as_of: tx.next_seq(),
     };
-    Ok(Effect::Publish(Publication {
+    tx.emit(Publication {
         to: vec![reader.key],
         except: None,
         event: Event::Unread(now),
-    }))
+    });
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The verbs: whatever has a rule, touches more than one table, or makes an event.
 //!
-//! A write here decides, then hands one closure to the store's writer. The closure returns the effects; there is no
-//! other way to publish a durable event.
+//! A write here decides, then hands one closure to the store's writer. The closure records its effects on its transaction;
+//! there is no other way to publish a durable event.
 
 pub mod accounts;
 pub mod announcements;

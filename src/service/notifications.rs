@@ -9,11 +9,12 @@ use crate::error::{Conflict, Error, Noun, Result};
 use crate::hub::Hub;
 use crate::model::audience::Audience;
 use crate::model::audit::{Action, By};
-use crate::model::events::{Effect, Event, Publication};
+use crate::model::events::{Event, Publication};
 use crate::model::ids::{ConnectionId, Id, UserId, UserKey};
 use crate::model::notifications::{
     NewNotification, Notification, NotificationKey, NotificationsRead, Sent, Which,
 };
+use crate::model::outcome::Outcome;
 use crate::model::pushes::Pushable;
 use crate::model::users::{Role, User};
 use crate::store::notifications;
@@ -25,14 +26,6 @@ const SLICE: usize = 500;
 /// How long a slice should take: a chat message never waits behind much more than this.
 const SLICE_TIME: Duration = Duration::from_millis(3);
 
-/// What came of a request to send.
-#[derive(Debug)]
-pub struct SentNotification {
-    pub sent: Sent,
-    /// Whether it was this request that sent it.
-    pub fresh: bool,
-}
-
 /// Sends a notification to an audience and returns when every recipient has it. An idempotency key that the sender has
 /// used before gives the first answer back.
 ///
@@ -43,7 +36,7 @@ pub async fn send(
     by: By,
     new: NewNotification,
     audience: Audience,
-) -> Result<SentNotification> {
+) -> Result<Outcome<Sent>> {
     let hash = request_hash(&new, &audience);
     let (hub, limits) = (app.hub.clone(), app.clone());
     let (outcome, delivery) = app
@@ -51,7 +44,7 @@ pub async fn send(
         .write(move |tx| {
             let sender = &by.actor;
             if let Some(earlier) = earlier(tx, sender, &new, &hash)? {
-                return Ok(((earlier, None), Vec::new()));
+                return Ok((earlier, None));
             }
             let (people, unknown) = notifications::resolve(tx, &audience)?;
             if is_bounded(tx, &by)? {
@@ -69,12 +62,13 @@ pub async fn send(
                 let target = sent.id.to_string();
                 audit::note(tx, &by, Action::NotificationSent, &target, &detail)?;
             }
-            let outcome = SentNotification { sent, fresh: true };
+            let outcome = Outcome::fresh(sent);
             if people.len() <= FIRST_SLICE {
-                return Ok(((outcome, None), deliver(tx, &hub, key, people)?));
+                deliver(tx, &hub, key, people)?;
+                return Ok((outcome, None));
             }
             notifications::insert_delivery(tx, key, &people)?;
-            Ok(((outcome, Some(key)), Vec::new()))
+            Ok((outcome, Some(key)))
         })
         .await?;
     if let Some(key) = delivery {
@@ -106,37 +100,31 @@ fn earlier(
     sender: &str,
     new: &NewNotification,
     hash: &[u8; 32],
-) -> Result<Option<SentNotification>> {
+) -> Result<Option<Outcome<Sent>>> {
     let Some(key) = &new.idempotency_key else {
         return Ok(None);
     };
     match notifications::by_idempotency_key(tx, sender, key)? {
         Some((earlier, _)) if earlier != *hash => Err(Error::Conflict(Conflict::Idempotency)),
-        found => Ok(found.map(|(_, sent)| SentNotification { sent, fresh: false })),
+        found => Ok(found.map(|(_, sent)| Outcome::repeated(sent))),
     }
 }
 
-/// Writes the rows of some recipients and says what to publish.
-fn deliver(tx: &WriteTx, hub: &Hub, key: NotificationKey, to: Vec<UserKey>) -> Result<Vec<Effect>> {
+/// Writes the rows of some recipients, and tells them.
+fn deliver(tx: &WriteTx, hub: &Hub, key: NotificationKey, to: Vec<UserKey>) -> Result<()> {
     if to.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let Some(notification) = notifications::deliver(tx, key, &to)? else {
-        return Ok(Vec::new());
+        return Ok(());
     };
-    let mut push = None;
-    for &user in &to {
-        let what = Pushable::Notification(key);
-        let queued = super::pushes::queue(tx, hub, user, what, notification.seq)?;
-        push = push.or(queued);
-    }
-    let publication = Publication {
+    super::pushes::queue(tx, hub, &to, Pushable::Notification(key), notification.seq)?;
+    tx.emit(Publication {
         to,
         except: None,
         event: Event::Notification(notification.into()),
-    };
-    let effects = std::iter::once(publication.into()).chain(push);
-    Ok(effects.collect())
+    });
+    Ok(())
 }
 
 /// Writes slice after slice of a large announcement, each in a commit of its own, until nobody is left.
@@ -150,8 +138,8 @@ async fn finish(app: App, key: NotificationKey) -> Result<()> {
                 let began = Instant::now();
                 let slice = notifications::take_slice(tx, key, size)?;
                 let more = slice.len() == size;
-                let effects = deliver(tx, &hub, key, slice)?;
-                Ok(((more, began.elapsed()), effects))
+                deliver(tx, &hub, key, slice)?;
+                Ok((more, began.elapsed()))
             })
             .await;
         match written {
@@ -207,13 +195,13 @@ pub async fn read(
         .write(move |tx| {
             let mut found = own(tx, &me, id)?;
             if found.read {
-                return Ok((found, Vec::new()));
+                return Ok(found);
             }
             notifications::set_read(tx, me.key, found.seq)?;
             pushes::forget(tx, me.key, found.seq)?;
             (found.read, found.read_at) = (true, Some(tx.now));
-            let effects = read_effects(tx, &me, &[id], from)?;
-            Ok((found, effects))
+            emit_read(tx, &me, &[id], from)?;
+            Ok(found)
         })
         .await
 }
@@ -225,21 +213,17 @@ pub async fn read_all(app: &App, me: &User, from: Option<ConnectionId>) -> Resul
         .write(move |tx| {
             let updated = notifications::set_all_read(tx, me.key)?;
             if updated == 0 {
-                return Ok((0, Vec::new()));
+                return Ok(0);
             }
             pushes::forget_notifications(tx, me.key)?;
-            Ok((updated, read_effects(tx, &me, &[], from)?))
+            emit_read(tx, &me, &[], from)?;
+            Ok(updated)
         })
         .await
 }
 
 /// The durable event of a read and the new counts. No ids stand for all.
-fn read_effects(
-    tx: &WriteTx,
-    me: &User,
-    ids: &[Id],
-    from: Option<ConnectionId>,
-) -> Result<Vec<Effect>> {
+fn emit_read(tx: &WriteTx, me: &User, ids: &[Id], from: Option<ConnectionId>) -> Result<()> {
     let seq = tx.next_seq();
     notifications::insert_read_event(tx, me.key, seq, ids)?;
     let which = if ids.is_empty() {
@@ -247,13 +231,12 @@ fn read_effects(
     } else {
         Which::Ids(ids.to_vec())
     };
-    let event = Event::NotificationsRead(NotificationsRead { seq, which });
-    let read = Publication {
+    tx.emit(Publication {
         to: vec![me.key],
         except: from.map(|socket| (me.key, socket)),
-        event,
-    };
-    Ok(vec![read.into(), super::messages::unread(tx, me)?])
+        event: Event::NotificationsRead(NotificationsRead { seq, which }),
+    });
+    super::messages::emit_unread(tx, me)
 }
 
 /// Takes one from the caller's list.
@@ -267,12 +250,10 @@ pub async fn delete(app: &App, me: &User, id: Id) -> Result<()> {
             let found = own(tx, &me, id)?;
             notifications::delete(tx, me.key, &found)?;
             pushes::forget(tx, me.key, found.seq)?;
-            let effects = if found.read {
-                Vec::new()
-            } else {
-                vec![super::messages::unread(tx, &me)?]
-            };
-            Ok(((), effects))
+            if !found.read {
+                super::messages::emit_unread(tx, &me)?;
+            }
+            Ok(())
         })
         .await
 }

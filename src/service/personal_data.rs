@@ -63,7 +63,7 @@ pub async fn export(app: &App, by: By, user: User, folder: &Path) -> Result<()> 
     app.store
         .write(move |tx| {
             audit::note(tx, &by, Action::PersonExported, id.as_str(), "")?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }
@@ -266,11 +266,9 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
             personal_data::erase(tx, &user, &alias, NOBODY)?;
             personal_data::remember_erased(tx, &mac)?;
             audit::note(tx, &by, Action::PersonErased, alias.as_str(), &detail)?;
-            let effects = vec![
-                Effect::UserChanged(user.id().clone()),
-                Effect::Disconnect(user.key, CloseCode::Revoked),
-            ];
-            Ok(((), effects))
+            tx.emit(Effect::UserChanged(user.id().clone()));
+            tx.emit(Effect::Disconnect(user.key, CloseCode::Revoked));
+            Ok(())
         })
         .await
 }

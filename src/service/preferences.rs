@@ -27,7 +27,8 @@ pub async fn change(app: &App, me: &User, change: PreferencesChange) -> Result<P
             let new = change.apply(preferences::of(tx, key)?)?;
             preferences::set(tx, key, &new)?;
             pushes::reconsider(tx, key, tx.now)?;
-            Ok((new, vec![Effect::PushDue]))
+            tx.emit(Effect::PushDue);
+            Ok(new)
         })
         .await
 }

@@ -48,8 +48,10 @@ async fn sweep_once(app: &App) -> Result<()> {
             for (key, _) in &people {
                 users::set_last_seen(tx, *key, seen)?;
             }
-            let changed = people.into_iter().map(|(_, id)| Effect::UserChanged(id));
-            Ok(((), changed.collect()))
+            for (_, id) in people {
+                tx.emit(Effect::UserChanged(id));
+            }
+            Ok(())
         })
         .await;
     // They are gone all the same, and those who watch must hear of it.

@@ -8,8 +8,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use crate::app::App;
 use crate::error::Result;
 use crate::hub::{By, Confirmation, Doubt, Hub, PATIENCE, Reach};
-use crate::metrics::tally::Count;
 use crate::model::events::Effect;
+use crate::model::figures::Count;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::pushes::{
     DeadLetter, PushReport, Pushable, ServiceError, ServiceFigures, Settled, Settlement,
@@ -36,15 +36,52 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Dead letters that a report shows.
 const SHOWN: i64 = 50;
 
-/// Puts what `to` gets at `seq` into the outbox, unless an open socket is left it. To be called in the write that makes
-/// it.
+/// Puts what these people get at `seq` into the outbox, for each unless an open socket is left it. To be called in the write that
+/// makes it.
 pub(super) fn queue(
     tx: &WriteTx,
     hub: &Hub,
-    to: UserKey,
+    to: &[UserKey],
     what: Pushable,
     seq: Seq,
-) -> Result<Option<Effect>> {
+) -> Result<()> {
+    let (mut live, mut pushed, mut missed) = (0, 0, 0);
+    for &user in to {
+        match queue_for(tx, hub, user, what, seq)? {
+            Way::Live => live += 1,
+            Way::Pushed => pushed += 1,
+            Way::Missed => missed += 1,
+        }
+    }
+    let kind = match what {
+        Pushable::Message => Count::Message,
+        _ => Count::Notification,
+    };
+    tx.emit(Effect::Count(kind, to.len() as u64));
+    for (way, count) in [
+        (Count::Live, live),
+        (Count::Pushed, pushed),
+        (Count::Missed, missed),
+    ] {
+        if count > 0 {
+            tx.emit(Effect::Count(way, count));
+        }
+    }
+    if pushed > 0 {
+        tx.emit(Effect::PushDue);
+    }
+    Ok(())
+}
+
+/// The way that an event takes to one person.
+enum Way {
+    Live,
+    Pushed,
+    /// There is neither a socket nor a device.
+    Missed,
+}
+
+fn queue_for(tx: &WriteTx, hub: &Hub, to: UserKey, what: Pushable, seq: Seq) -> Result<Way> {
     let reach = hub.promise(to, seq);
     let queued = match reach {
         Reach::Connected => 0,
@@ -62,16 +99,11 @@ pub(super) fn queue(
     if nobody && matches!(what, Pushable::Notification(_)) {
         stages::set_nobody(tx, to, seq)?;
     }
-    hub.count(match queued {
-        0 if at_a_page => Count::Live,
-        0 => Count::Missed,
-        _ => Count::Pushed,
-    });
-    hub.count(match what {
-        Pushable::Message => Count::Message,
-        _ => Count::Notification,
-    });
-    Ok((queued > 0).then_some(Effect::PushDue))
+    Ok(match queued {
+        0 if at_a_page => Way::Live,
+        0 => Way::Missed,
+        _ => Way::Pushed,
+    })
 }
 
 /// Pushes a test to each of the caller's devices, online or not, and returns how many those are.
@@ -81,7 +113,8 @@ pub async fn test(app: &App, me: &User) -> Result<usize> {
     app.store
         .write(move |tx| {
             let queued = pushes::queue(tx, me, Pushable::Test, tx.next_seq(), Devices::All)?;
-            Ok((queued, vec![Effect::PushDue]))
+            tx.emit(Effect::PushDue);
+            Ok(queued)
         })
         .await
 }
@@ -163,8 +196,10 @@ async fn queue_each(
             for doubt in &doubts {
                 queued += queue(tx, &hub, doubt)?;
             }
-            let due = (queued > 0).then_some(Effect::PushDue);
-            Ok(((), due.into_iter().collect()))
+            if queued > 0 {
+                tx.emit(Effect::PushDue);
+            }
+            Ok(())
         })
         .await
 }
@@ -192,7 +227,7 @@ pub async fn save_confirmed(app: &App) -> Result<()> {
                 pushes::cover(tx, user, seq)?;
                 stages::set_delivered(tx, user, seq, by == By::Page)?;
             }
-            Ok(((), Vec::new()))
+            Ok(())
         });
         if let Err(error) = save.await {
             let unsaved = slice.iter().chain(slices.flatten());
@@ -273,7 +308,7 @@ pub async fn tidy(app: &App) -> Result<()> {
         let more = expired.len() == SLICE;
         let settle = app.store.write(move |tx| {
             push_services::settle(tx, &expired)?;
-            Ok(((), Vec::new()))
+            Ok(())
         });
         settle.await?;
         if !more {
@@ -285,7 +320,7 @@ pub async fn tidy(app: &App) -> Result<()> {
         subscriptions::delete_expired(tx, tx.now.plus_seconds(-KEEP_ENDED))?;
         pushes::tidy(tx, tx.now)?;
         push_services::forget_unused(tx)?;
-        Ok(((), Vec::new()))
+        Ok(())
     });
     forget.await?;
     let waiting = app.store.read(push_services::waiting).await?;

@@ -84,7 +84,7 @@ pub async fn look_at_clock(app: &App) -> Result<bool> {
             // It was put back, or a week has gone by.
             doubted = doubted.filter(|since| (since.0..since.0 + BELIEVED).contains(&tx.now.0));
             clock::note(tx, tx.now, doubted)?;
-            Ok((doubted.is_none(), Vec::new()))
+            Ok(doubted.is_none())
         })
         .await
 }

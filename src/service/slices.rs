@@ -31,7 +31,7 @@ pub async fn write<T: Send + 'static>(
         let done = work(tx, slice)?;
         let took = began.elapsed();
         metrics.slice_seconds.observe(took.as_secs_f64());
-        Ok(((done, took), Vec::new()))
+        Ok((done, took))
     });
     let (done, took) = write.await?;
     tokio::time::sleep(PAUSE.max(took * 2)).await;

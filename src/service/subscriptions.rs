@@ -30,7 +30,7 @@ pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
             if users::by_key(tx, owner)?.is_none_or(|user| user.disabled) {
                 return Err(Error::Unauthorized(Unauthorized::Disabled));
             }
-            Ok((subscriptions::put(tx, owner, &new)?, Vec::new()))
+            subscriptions::put(tx, owner, &new)
         })
         .await
 }
@@ -55,7 +55,8 @@ pub async fn renew(app: &App, renewal: Renewal) -> Result<Device> {
                 .ok_or(Error::NotFound(Noun::Subscription))?
                 .user;
             let device = subscriptions::renew(tx, owner, &renewal.endpoint, &renewal.new)?;
-            Ok((device, vec![Effect::PushDue]))
+            tx.emit(Effect::PushDue);
+            Ok(device)
         })
         .await
 }
@@ -75,7 +76,7 @@ pub async fn remove(app: &App, me: &User, id: Id) -> Result<()> {
     app.store
         .write(move |tx| {
             if subscriptions::delete(tx, key, id)? {
-                Ok(((), Vec::new()))
+                Ok(())
             } else {
                 Err(Error::NotFound(Noun::Subscription))
             }
@@ -89,7 +90,7 @@ pub async fn remove_endpoint(app: &App, me: &User, endpoint: String) -> Result<(
     app.store
         .write(move |tx| {
             subscriptions::delete_endpoint(tx, key, &endpoint)?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
 }

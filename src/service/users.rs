@@ -79,8 +79,8 @@ pub async fn add(app: &App, new: NewUser) -> Result<User> {
     app.store
         .write(move |tx| {
             let user = users::insert(tx, &new, tx.now)?;
-            let changed = Effect::UserChanged(user.id().clone());
-            Ok((user, vec![changed]))
+            tx.emit(Effect::UserChanged(user.id().clone()));
+            Ok(user)
         })
         .await
 }
@@ -89,20 +89,20 @@ pub async fn add(app: &App, new: NewUser) -> Result<User> {
 pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> {
     let user = user.clone();
     app.store
-        .write(move |tx| Ok(((), disable(tx, &user, disabled)?)))
+        .write(move |tx| disable(tx, &user, disabled))
         .await
 }
 
 /// What [`set_disabled`] writes, for a write that does more.
-pub(super) fn disable(tx: &WriteTx, user: &User, disabled: bool) -> Result<Vec<Effect>> {
+pub(super) fn disable(tx: &WriteTx, user: &User, disabled: bool) -> Result<()> {
     users::set_disabled(tx, user.key, disabled.then_some(tx.now))?;
-    let mut effects = vec![Effect::UserChanged(user.id().clone())];
+    tx.emit(Effect::UserChanged(user.id().clone()));
     if disabled {
         subscriptions::delete_all(tx, user.key)?;
         accounts::delete_password_link(tx, user.key)?;
-        effects.push(Effect::Disconnect(user.key, CloseCode::Revoked));
+        tx.emit(Effect::Disconnect(user.key, CloseCode::Revoked));
     }
-    Ok(effects)
+    Ok(())
 }
 
 /// Ends every token of somebody, closes their sockets and forgets their push subscriptions: a device that was lost is told
@@ -110,22 +110,21 @@ pub(super) fn disable(tx: &WriteTx, user: &User, disabled: bool) -> Result<Vec<E
 pub async fn end_tokens(app: &App, user: &User, new_hash: Option<String>) -> Result<()> {
     let user = user.clone();
     app.store
-        .write(move |tx| Ok(((), revoke(tx, &user, new_hash.as_deref())?)))
+        .write(move |tx| revoke(tx, &user, new_hash.as_deref()))
         .await
 }
 
 /// What [`end_tokens`] writes, for a write that does more.
-pub(super) fn revoke(tx: &WriteTx, user: &User, new_hash: Option<&str>) -> Result<Vec<Effect>> {
+pub(super) fn revoke(tx: &WriteTx, user: &User, new_hash: Option<&str>) -> Result<()> {
     users::end_tokens(tx, user.key, tx.now)?;
     subscriptions::delete_all(tx, user.key)?;
     accounts::delete_password_link(tx, user.key)?;
     if let Some(hash) = new_hash {
         users::set_password_hash(tx, user.key, hash)?;
     }
-    Ok(vec![
-        Effect::UserChanged(user.id().clone()),
-        Effect::Disconnect(user.key, CloseCode::Revoked),
-    ])
+    tx.emit(Effect::UserChanged(user.id().clone()));
+    tx.emit(Effect::Disconnect(user.key, CloseCode::Revoked));
+    Ok(())
 }
 
 /// Makes the user that another issuer's token speaks of.
@@ -188,7 +187,8 @@ pub async fn refresh(
         .write(move |tx| {
             let (email, avatar) = (email.as_deref(), avatar.as_deref());
             users::refresh(tx, before.key, &name, email, avatar, role, issued)?;
-            Ok(((), vec![Effect::UserChanged(before.id().clone())]))
+            tx.emit(Effect::UserChanged(before.id().clone()));
+            Ok(())
         })
         .await?;
     known(app, user.id()).await

@@ -8,12 +8,11 @@ use tokio::sync::oneshot;
 use super::WriteTx;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
-use crate::model::events::Effect;
 use crate::threads::panic_text;
 
 pub trait Job: Send {
-    /// Does the work inside the open transaction.
-    fn run(&mut self, tx: &WriteTx) -> std::result::Result<Vec<Effect>, ()>;
+    /// Does the work inside the open transaction. After an error nothing of it is kept.
+    fn run(&mut self, tx: &WriteTx) -> std::result::Result<(), ()>;
     /// Answers whoever waits: with the work's own outcome if the batch was committed.
     fn settle(self: Box<Self>, committed: bool);
 }
@@ -58,9 +57,9 @@ impl Drop for Queued {
 impl<F, T> Job for Task<F, T>
 where
     T: Send,
-    F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send,
+    F: FnOnce(&WriteTx) -> Result<T> + Send,
 {
-    fn run(&mut self, tx: &WriteTx) -> std::result::Result<Vec<Effect>, ()> {
+    fn run(&mut self, tx: &WriteTx) -> std::result::Result<(), ()> {
         let Some(work) = self.work.take() else {
             return Err(());
         };
@@ -70,16 +69,8 @@ where
                 panic_text(&*panic)
             )))
         });
-        match result {
-            Ok((value, effects)) => {
-                self.outcome = Ok(value);
-                Ok(effects)
-            }
-            Err(error) => {
-                self.outcome = Err(error);
-                Err(())
-            }
-        }
+        self.outcome = result;
+        self.outcome.as_ref().map(drop).map_err(drop)
     }
 
     fn settle(self: Box<Self>, committed: bool) {

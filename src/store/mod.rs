@@ -205,7 +205,7 @@ impl Store {
         .await
     }
 
-    /// Runs `work` on the writer and answers once its commit is on disk. Its effects leave before the answer does.
+    /// Runs `work` on the writer and answers once its commit is on disk. The effects that it recorded leave before the answer does.
     ///
     /// # Errors
     /// What `work` returns: then nothing of it is kept. [`Error::Unavailable`] when the queue is full or the
@@ -213,7 +213,7 @@ impl Store {
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send + 'static,
+        F: FnOnce(&WriteTx) -> Result<T> + Send + 'static,
     {
         self.writer.write(work).await
     }

@@ -3,7 +3,7 @@
 //! Group commit is what makes `synchronous = FULL` affordable: while one commit waits for the disk, the next
 //! batch gathers. Each job has a savepoint, so one that fails fails alone.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,10 +35,11 @@ const GATHER: Duration = Duration::from_micros(400);
 /// How often it is asked whether another process wrote.
 const WATCH: Duration = Duration::from_millis(250);
 
-/// What a write sees: the connection, its time, and the sequence. Nothing here can publish.
+/// What a write sees: the connection, its time, and the sequence. It records its effects; nothing here can publish them.
 pub struct WriteTx<'c> {
     connection: &'c Connection,
     last_seq: &'c Cell<Seq>,
+    effects: &'c RefCell<Vec<Effect>>,
     pub now: Time,
 }
 
@@ -53,6 +54,11 @@ impl WriteTx<'_> {
     /// The newest value that was taken, by this write or one before it.
     pub fn seq(&self) -> Seq {
         self.last_seq.get()
+    }
+
+    /// Records an effect, which leaves once this write is committed. Effects keep their order.
+    pub fn emit(&self, effect: impl Into<Effect>) {
+        self.effects.borrow_mut().push(effect.into());
     }
 
     /// The same transaction as if it were another time.
@@ -109,7 +115,7 @@ impl Writer {
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&WriteTx) -> Result<(T, Vec<Effect>)> + Send + 'static,
+        F: FnOnce(&WriteTx) -> Result<T> + Send + 'static,
     {
         let (task, answer) = Task::new(work, Queued::new(&self.metrics));
         let Some(queue) = &self.queue else {
@@ -209,12 +215,12 @@ impl Worker {
         }
         let started = Instant::now();
         let mut settled: Vec<Box<dyn Job>> = Vec::new();
-        let mut effects = Vec::new();
+        let effects = RefCell::new(Vec::new());
         let committed = self
             .transaction(|worker, last_seq| {
                 let mut next = Some(first);
                 while let Some(job) = next {
-                    settled.push(worker.one(job, last_seq, &mut effects)?);
+                    settled.push(worker.one(job, last_seq, &effects)?);
                     next = worker.gather(jobs, settled.len(), started.elapsed());
                 }
                 Ok(())
@@ -229,6 +235,7 @@ impl Worker {
         self.metrics
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
+        let effects = effects.into_inner();
         if committed && !effects.is_empty() {
             (self.sink)(Committed::Here(effects));
         }
@@ -286,20 +293,20 @@ impl Worker {
         &self,
         mut job: Box<dyn Job>,
         last_seq: &Cell<Seq>,
-        effects: &mut Vec<Effect>,
+        effects: &RefCell<Vec<Effect>>,
     ) -> Result<Box<dyn Job>> {
         let c = &self.connection;
         c.prepare_cached("SAVEPOINT job")?.execute([])?;
         let tx = WriteTx {
             connection: c,
             last_seq,
+            effects,
             now: self.clock.now(),
         };
-        match job.run(&tx) {
-            Ok(mut caused) => effects.append(&mut caused),
-            Err(()) => {
-                c.prepare_cached("ROLLBACK TO job")?.execute([])?;
-            }
+        let before = effects.borrow().len();
+        if job.run(&tx).is_err() {
+            effects.borrow_mut().truncate(before);
+            c.prepare_cached("ROLLBACK TO job")?.execute([])?;
         }
         c.prepare_cached("RELEASE job")?.execute([])?;
         Ok(job)

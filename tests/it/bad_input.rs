@@ -315,6 +315,41 @@ async fn a_panic_is_an_answer() {
 }
 
 #[tokio::test]
+async fn what_a_write_recorded_that_fails_does_not_leave() {
+    use schoolbell::error::Error;
+    use schoolbell::model::events::{Effect, Event, Publication, Resync};
+    use schoolbell::model::figures::Count;
+    let t = TestApp::new();
+    let ann = t.student("ann").await;
+    let (mut socket, _) = ann.connect().await;
+    let key = ann.user.key;
+    let write = |fails: bool| {
+        t.app.store.write(move |tx| {
+            tx.emit(Effect::Count(Count::Missed, 1));
+            tx.emit(Publication {
+                to: vec![key],
+                except: None,
+                event: Event::Resync(Resync {
+                    reason: "unknown_cursor",
+                    seq: if fails { 1 } else { 2 },
+                }),
+            });
+            match fails {
+                true => Err(Error::invalid("x", "fails")),
+                false => Ok(()),
+            }
+        })
+    };
+    // They share a commit.
+    let (failed, held, failed_too) = tokio::join!(write(true), write(false), write(true));
+    assert!(failed.is_err() && held.is_ok() && failed_too.is_err());
+    assert_eq!(socket.expect("resync").await["seq"], 2);
+    socket.expect_nothing().await;
+    let figures = schoolbell::service::figures::overview(&t.app, 1).await;
+    assert_eq!(figures.unwrap().now.hour.missed, 1);
+}
+
+#[tokio::test]
 async fn a_full_queue_is_an_answer_at_once() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
@@ -326,14 +361,14 @@ async fn a_full_queue_is_an_answer_at_once() {
         let work = move |_: &schoolbell::store::WriteTx| {
             let _ = begun.send(());
             let _ = wait.recv();
-            Ok(((), Vec::new()))
+            Ok(())
         };
         store.store.write(work).await
     });
     // It has left the queue: what is counted from here on waits behind it.
     begins.await.unwrap();
     for _ in 0..5_000 {
-        waiting.push(Box::pin(t.app.store.write(|_| Ok(((), Vec::new())))));
+        waiting.push(Box::pin(t.app.store.write(|_| Ok(()))));
     }
     // Each is queued when it is first polled.
     let mut refused = 0;

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "metrics"],
     &["limits"],
     &["store", "hub", "auth"],
-    &["app", "directory"],
+    &["app", "directory", "effects"],
     &["push"],
     &["service"],
     &["realtime"],

@@ -430,7 +430,7 @@ async fn add_many(t: &TestApp, count: usize) -> Person {
                 };
                 last = Some(schoolbell::store::users::insert(tx, &new, tx.now)?);
             }
-            Ok((last.unwrap(), Vec::new()))
+            Ok(last.unwrap())
         })
         .await
         .unwrap();
@@ -472,7 +472,7 @@ async fn an_unfinished_announcement_is_finished_at_start() {
             // The first slice went out before the crash.
             let slice = notifications::take_slice(tx, key, 500)?;
             notifications::deliver(tx, key, &slice)?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
         .unwrap();

@@ -291,7 +291,7 @@ async fn somebody_who_is_deleted_takes_their_devices_with_them() {
         .await;
     let delete = t.app.store.write(|tx| {
         tx.execute("DELETE FROM users WHERE id = 'bob'", [])?;
-        Ok(((), Vec::new()))
+        Ok(())
     });
     delete.await.unwrap();
     t.waiting_for("nothing of bob's", |waiting| waiting == 0)

@@ -53,7 +53,7 @@ pub fn write(
     app: &App,
     work: impl FnOnce(&WriteTx) -> schoolbell::error::Result<()> + Send + 'static,
 ) {
-    wait(|| app.store.write(move |tx| Ok((work(tx)?, Vec::new())))).unwrap();
+    wait(|| app.store.write(work)).unwrap();
 }
 
 fn new(id: &str, role: Role) -> NewUser {

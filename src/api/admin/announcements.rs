@@ -18,7 +18,7 @@ use crate::model::object::Object;
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::roster::write_table;
 use crate::model::time::Time;
-use crate::service::announcements::{self, MadeAnnouncement};
+use crate::service::announcements;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -40,13 +40,6 @@ pub struct AnnouncementBody {
     idempotency_key: Option<String>,
 }
 
-fn created(made: MadeAnnouncement) -> Repeatable<Announcement> {
-    Repeatable {
-        data: made.announcement.into(),
-        fresh: made.fresh,
-    }
-}
-
 pub async fn make(
     call: Call,
     Json(body): Json<AnnouncementBody>,
@@ -61,8 +54,9 @@ pub async fn make(
         send_at: send_at(&call, body.send_at.as_deref())?,
         idempotency_key: NewNotification::parse_idempotency_key(body.idempotency_key)?,
     };
-    let made = announcements::make(&call.app, call.by()?, new).await?;
-    Ok(created(made))
+    announcements::make(&call.app, call.by()?, new)
+        .await
+        .map(Repeatable)
 }
 
 fn send_at(call: &Call, given: Option<&str>) -> Result<Option<Time>> {
@@ -206,7 +200,7 @@ pub async fn remind(
     let title = body.title.as_deref().map(NewNotification::parse_title);
     let key = NewNotification::parse_idempotency_key(body.idempotency_key)?;
     let made = announcements::remind(&call.app, call.by()?, id, title.transpose()?, key).await?;
-    Ok(created(made))
+    Ok(Repeatable(made))
 }
 
 pub async fn cancel(call: Call, _: Nothing) -> Result<Data<Empty>> {

@@ -77,7 +77,7 @@ pub async fn import(
     app.store
         .write(move |tx| {
             check_key(tx, &by, &plan)?;
-            let effects = write(tx, &by, &plan, &progress)?;
+            write(tx, &by, &plan, &progress)?;
             let imported = Imported {
                 added: plan.adding.len(),
                 changed: plan.changing.len(),
@@ -88,7 +88,7 @@ pub async fn import(
                 imported.added, imported.changed, imported.disabled
             );
             audit::note(tx, &by, Action::RosterImported, "", &detail)?;
-            Ok((imported, effects))
+            Ok(imported)
         })
         .await
 }
@@ -125,21 +125,20 @@ pub async fn export(app: &App, by: By) -> Result<Vec<u8>> {
     app.store
         .write(move |tx| {
             audit::note(tx, &by, Action::RosterExported, "", &detail)?;
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await?;
     Ok(roster::write(&people))
 }
 
-fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<Vec<Effect>> {
-    let mut effects = Vec::new();
+fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<()> {
     let step = || progress.done.fetch_add(1, Ordering::Relaxed);
     keep_groups_by_file(tx, &plan.groups)?;
     for (new, groups, _) in &plan.adding {
         let user = users::insert(tx, new, tx.now)?;
         set_groups_by_name(tx, user.key, groups.as_deref().unwrap_or_default())?;
         audit::note(tx, by, Action::PersonAdded, user.id().as_str(), "imported")?;
-        effects.push(Effect::UserChanged(user.id().clone()));
+        tx.emit(Effect::UserChanged(user.id().clone()));
         step();
     }
     let renamed = |change: &AccountChange| change.username.is_some();
@@ -156,7 +155,7 @@ fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<Vec<
         if !renamed(change) {
             check_unchanged(tx, user)?;
         }
-        effects.extend(apply(tx, user, change)?);
+        apply(tx, user, change)?;
         if let Some(groups) = groups {
             set_groups_by_name(tx, user.key, groups)?;
         }
@@ -185,11 +184,11 @@ fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<Vec<
     };
     for (user, _) in &plan.disabling {
         check_unchanged(tx, user)?;
-        effects.extend(apply(tx, user, &disabled)?);
+        apply(tx, user, &disabled)?;
         audit::note(tx, by, Action::PersonDisabled, user.id().as_str(), "")?;
         step();
     }
-    Ok(effects)
+    Ok(())
 }
 
 /// Somebody may have changed between the look at them and this write: what was confirmed was about who they were.

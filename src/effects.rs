@@ -1,0 +1,61 @@
+//! Where the effects of committed writes go: caches, the hub, the push queue, the charts.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use tokio::sync::Notify;
+
+use crate::directory::Directory;
+use crate::hub::Delivery;
+use crate::metrics::Metrics;
+use crate::model::events::Effect;
+use crate::store::Committed;
+
+/// Applies effects on the writer's thread, before the write is answered.
+pub struct Effects {
+    pub directory: Arc<Directory>,
+    /// To the hub's dispatcher, which outlives the writer.
+    pub deliveries: SyncSender<Vec<Delivery>>,
+    pub push_due: Arc<Notify>,
+    /// Told when another process has written to the database.
+    pub elsewhere: Arc<Notify>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Effects {
+    pub fn apply(&self, committed: Committed) {
+        match committed {
+            Committed::Here(effects) => self.apply_all(effects),
+            Committed::Elsewhere => {
+                self.directory.forget_all();
+                self.elsewhere.notify_one();
+            }
+        }
+    }
+
+    fn apply_all(&self, effects: Vec<Effect>) {
+        let mut push_due = false;
+        let mut deliveries = Vec::with_capacity(effects.len());
+        for effect in effects {
+            match effect {
+                Effect::Publish(publication) => deliveries.push(Delivery::Publish(publication)),
+                Effect::Disconnect(user, code) => deliveries.push(Delivery::Disconnect(user, code)),
+                Effect::SessionEnded(user, session) => {
+                    self.directory.forget_sessions_and_links();
+                    deliveries.push(Delivery::EndSession(user, session));
+                }
+                // Before the write is answered: its caller must not see what was cached before it.
+                Effect::UserChanged(id) => self.directory.forget(&id),
+                Effect::IdentitiesChanged => self.directory.forget_sessions_and_links(),
+                Effect::PushDue => push_due = true,
+                Effect::Count(what, count) => self.metrics.tally.add(what, count),
+            }
+        }
+        if !deliveries.is_empty() {
+            let _ = self.deliveries.send(deliveries);
+        }
+        if push_due {
+            self.push_due.notify_one();
+        }
+    }
+}
