@@ -102,7 +102,7 @@ impl Deref for App {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
-    Database(#[from] crate::store::open::OpenError),
+    Database(#[from] crate::store::files::OpenError),
     /// A key that the configuration names cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),

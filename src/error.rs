@@ -1,4 +1,4 @@
-//! One error type, by meaning. It knows nothing of HTTP or of frames: `api::reply` and `realtime` render it.
+//! One error type, by meaning. It knows nothing of HTTP or of frames: `api::http::failure` and `realtime` render it.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -6,7 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`log`], [`threads`] | lines of log that cost nobody anything; threads that the service cannot do without |
+//! | [`log`], [`threads`], [`transport`] | lines of log that cost nobody anything; threads that the service cannot do without; TCP and TLS |
 //! | [`error`] | one error type, by meaning |
 //! | [`model`] | the nouns: data and parsing, no I/O |
 //! | [`config`], [`metrics`] | what an operator sets, and what they watch |
@@ -20,7 +20,7 @@
 //! | [`push`] | Web Push: what is in the outbox goes to push services |
 //! | [`service`] | the verbs: rules, writes, events |
 //! | [`realtime`] | sockets: one session type under each framing |
-//! | [`api`] | HTTP: the URL table, handlers, replies |
+//! | [`api`] | the URL table and its handlers; `api::http` is how any route is served |
 //! | [`server`] | the listener |
 //! | [`cli`] | the commands |
 //!
@@ -94,6 +94,7 @@
 
 pub mod log;
 pub mod threads;
+pub mod transport;
 
 pub mod error;
 pub mod model;

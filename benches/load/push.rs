@@ -10,7 +10,6 @@ use schoolbell::model::ids::{Id, UserId};
 use schoolbell::model::language::Language;
 use schoolbell::model::notifications::Urgency;
 use schoolbell::model::pushes::Subject;
-use schoolbell::model::subscriptions::PushKeys;
 use schoolbell::model::time::Time;
 use schoolbell::push::signer::Signer;
 use schoolbell::push::{message, payload};
@@ -106,20 +105,11 @@ pub async fn measure() {
     live.close();
 }
 
-/// The keys of RFC 8291 section 5.
-pub fn keys() -> PushKeys {
-    PushKeys::parse(
-        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
-        "BTBZMqHH6r4Tts7J_aSIgg",
-    )
-    .unwrap()
-}
-
 /// Messages encrypted and signed a second by one thread.
 pub fn encryption_rate() -> f64 {
     let signer = Signer::new(VapidKeys::generate(), "mailto:office@school.edu".into());
     let config = Config::default();
-    let (keys, now) = (keys(), Time(1_800_000_000_000));
+    let (keys, now) = (seed::push_keys(), Time(1_800_000_000_000));
     let subject = Subject::Message {
         id: Id::generate(),
         sender: UserId::parse("somebody").unwrap(),

@@ -10,9 +10,7 @@ use std::time::Duration;
 use schoolbell::App;
 use tempfile::TempDir;
 
-use crate::seed;
-
-pub const SECRET: &str = "the secret of the benchmark";
+use crate::seed::{self, SECRET, database};
 
 /// One person sends here what a whole school does: that limits stay on is part of what is measured, that they are reached is
 /// not.
@@ -113,11 +111,6 @@ impl Program {
 pub fn own(environment: &[(&str, &str)]) -> Vec<(String, String)> {
     let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
     environment.iter().map(own).collect()
-}
-
-/// Where the database of either program lies.
-pub fn database(folder: &Path) -> PathBuf {
-    folder.join("school.db")
 }
 
 pub struct Server {

@@ -64,7 +64,7 @@ pub async fn last(minutes: usize) {
     let mut samples = Vec::new();
     while began.elapsed() < Duration::from_secs(minutes as u64 * 60) {
         tokio::time::sleep(Duration::from_secs(15)).await;
-        let wal = schoolbell::store::open::sibling(&server.database(), "-wal");
+        let wal = schoolbell::store::files::sibling(&server.database(), "-wal");
         samples.push(Sample {
             memory: server.memory_bytes(),
             files: server.open_files(),

@@ -14,8 +14,7 @@ use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::reply::Response;
-use super::request::Request;
+use super::http::request::{Request, Response};
 use crate::app::App;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/static");

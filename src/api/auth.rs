@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warp::http::header;
 
-use super::call::{Call, bearer};
-use super::cookie;
-use super::input::{Json, Nothing};
-use super::reply::{Created, Data, Empty, WithHeader};
+use super::http::call::{Call, bearer};
+use super::http::cookie;
+use super::http::input::{Json, Nothing};
+use super::http::reply::{Created, Data, Empty, WithHeader};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::time::Time;

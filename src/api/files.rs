@@ -5,9 +5,8 @@ use std::io::{Cursor, Read as _};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use super::call::Call;
-use super::input::{Input, InputSpec, MAX_FILE, essence, parse_query, query_spec};
-use super::request::read_body;
+use super::http::call::Call;
+use super::http::input::{Input, InputSpec, MAX_FILE, essence, parse_query, query_spec};
 use crate::error::{Error, Result};
 use crate::model::roster::Files;
 
@@ -32,7 +31,7 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for RosterFiles<T> {
         let given = essence(call).map(str::to_ascii_lowercase);
         let given = given.filter(|given| TYPES.contains(&&**given));
         let media_type = given.ok_or(Error::NotCsv)?;
-        let bytes = read_body(call, MAX_FILE).await?;
+        let bytes = call.read_body(MAX_FILE).await?;
         let files = match &*media_type {
             "application/zip" => unzip(&bytes)?,
             "multipart/form-data" => {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::input::Nothing;
-use super::reply::{Bare, Text};
+use super::http::call::Call;
+use super::http::input::Nothing;
+use super::http::reply::{Bare, Text};
 use crate::error::Result;
 use crate::service::health as service;
 

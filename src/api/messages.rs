@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::call::Call;
-use super::input::{Nothing, OptionalJson, Query, one_of};
-use super::reply::{Data, Repeatable};
-use crate::api::input::Json;
+use super::http::call::Call;
+use super::http::input::{Nothing, OptionalJson, Query, one_of};
+use super::http::reply::{Data, Repeatable};
+use crate::api::http::input::Json;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::{IdText, UserId};
 use crate::model::messages::{ClientId, Content, Conversation, Message};
@@ -57,7 +57,7 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatabl
 #[derive(Deserialize, IntoParams)]
 pub struct Paged {
     #[param(minimum = 1, maximum = 100, default = 50)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
@@ -80,7 +80,7 @@ pub async fn conversations(call: Call, Query(query): Query<Paged>) -> Result<Pag
     let mut found = call
         .app
         .store
-        .read(move |c| store::conversations::list(c, &me, range))
+        .read(move |c| store::messages::conversations(c, &me, range))
         .await?;
     for conversation in &mut found {
         let partner = users::find(&call.app, &conversation.partner.id).await?;
@@ -95,7 +95,7 @@ pub async fn conversations(call: Call, Query(query): Query<Paged>) -> Result<Pag
 #[derive(Deserialize, IntoParams)]
 pub struct HistoryQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of another page: the messages before it.
     before: Option<String>,
@@ -199,7 +199,7 @@ pub struct SearchQuery {
     /// Words, of which each must begin a word of the message. At most 200 characters.
     q: String,
     #[param(minimum = 1, maximum = 50, default = 20)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

@@ -1,33 +1,22 @@
 //! HTTP, by warp. [`table`] lists every route of the API with who may call it; all else here serves that list.
 //!
-//! The order in each route: path → method → actor → input → handler. Nothing rejects: [`reply::finish`] is the one place where
+//! The order in each route: path → method → actor → input → handler. Nothing rejects: [`finish`] is the one place where
 //! an answer gets its final shape.
 
-pub mod access;
 mod admin;
 pub mod assets;
 mod auth;
-pub mod call;
-mod compat;
-mod cookie;
-mod download;
-pub mod endpoint;
 mod files;
 mod health;
-pub mod input;
+pub mod http;
 mod messages;
 mod notifications;
 mod openapi;
 mod preferences;
 mod pushes;
-pub mod reply;
-mod request;
-mod router;
 mod session;
 mod socketio;
 mod subscriptions;
-pub mod transport;
-mod upgrade;
 mod users;
 mod ws;
 
@@ -39,15 +28,15 @@ use warp::http::Method;
 
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Unauthorized};
-use access::Access::*;
 use admin::{accounts, announcements, audit, backup, figures, groups, keys, roster, settings};
-use endpoint::{Endpoint, delete, get, post, put};
-use reply::Response;
-use request::{Base, Context, Request};
-use router::{Router, Routes};
+use http::access::Access::*;
+use http::context::Context;
+use http::endpoint::{Endpoint, delete, get, post, put};
+use http::finish::finish;
+use http::request::{self, Base, Request, Response};
+use http::router::{Router, Routes};
 
-pub use openapi::document;
-pub use request::Peer;
+pub use http::request::Peer;
 
 /// All that is served.
 pub type Route = BoxedFilter<(Response,)>;
@@ -138,6 +127,11 @@ pub fn table() -> Vec<Endpoint> {
     ]
 }
 
+/// The OpenAPI document.
+pub fn document() -> serde_json::Value {
+    http::document::document(&table())
+}
+
 /// Everything that schoolbell serves, for `warp::test` or a listener. See the [crate documentation](crate).
 pub fn routes(app: &App) -> Route {
     mount(app, table())
@@ -178,7 +172,7 @@ async fn answer(app: &App, router: &Router, mut request: Request) -> Response {
         }
         _ => serve(app, router, request, &path).await,
     };
-    reply::finish(app, context, response)
+    finish(app, context, response)
 }
 
 async fn serve(app: &App, router: &Router, request: Request, path: &str) -> Response {
@@ -186,7 +180,7 @@ async fn serve(app: &App, router: &Router, request: Request, path: &str) -> Resp
         Ok((serve, params)) => serve(request, params).await,
         Err(why) => {
             let asset = assets::serve(app, &request, path);
-            asset.unwrap_or_else(|| reply::no_route(why))
+            asset.unwrap_or_else(|| why.into_response())
         }
     }
 }

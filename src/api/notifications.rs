@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::call::Call;
-use super::input::{Json, Nothing, Query};
+use super::http::call::Call;
+use super::http::input::{Json, Nothing, Query};
+use super::http::reply::{Data, Empty, Repeatable};
 use super::messages::{Count, Updated};
-use super::reply::{Data, Empty, Repeatable};
 use crate::error::{Error, Noun, Result};
 use crate::model::audience::Audience;
 use crate::model::ids::{IdText, UserId};
@@ -130,7 +130,7 @@ pub async fn send(call: Call, Json(body): Json<SendNotification>) -> Result<Repe
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

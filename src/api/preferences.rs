@@ -1,8 +1,8 @@
 //! What somebody wants pushed.
 
-use super::call::Call;
-use super::input::{Json, Nothing};
-use super::reply::Data;
+use super::http::call::Call;
+use super::http::input::{Json, Nothing};
+use super::http::reply::Data;
 use crate::error::Result;
 use crate::model::preferences::{Display, Preferences, PreferencesChange};
 use crate::service::preferences;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::input::Nothing;
-use super::reply::Data;
+use super::http::call::Call;
+use super::http::input::Nothing;
+use super::http::reply::Data;
 use crate::error::Result;
 use crate::model::pushes::PushReport;
 use crate::service::pushes;

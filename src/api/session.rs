@@ -3,10 +3,10 @@
 use warp::http::header;
 
 use super::auth::{Login, SessionView, credentials};
-use super::call::Call;
-use super::cookie;
-use super::input::{Json, Nothing};
-use super::reply::{Data, Empty, WithHeader};
+use super::http::call::Call;
+use super::http::cookie;
+use super::http::input::{Json, Nothing};
+use super::http::reply::{Data, Empty, WithHeader};
 use crate::error::Result;
 use crate::service::auth::{self, Issued};
 

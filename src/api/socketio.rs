@@ -7,13 +7,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use warp::Reply as _;
 use warp::http::{HeaderMap, Method, StatusCode, header};
 
-use super::call::{admit_stranger, bearer, direct_address};
-use super::cookie;
-use super::endpoint::{Latency, Served};
-use super::reply::{Response, failure};
-use super::request::{Request, body_time, read_stream};
-use super::router::Serve;
-use super::upgrade::{Stream, check_origin, switching, upgraded, websocket_key};
+use super::http::address::{admit_stranger, direct_address};
+use super::http::call::bearer;
+use super::http::cookie;
+use super::http::failure::failure;
+use super::http::origin::check_origin;
+use super::http::request::{Request, Response, body_time, read_body};
+use super::http::router::Serve;
+use super::http::served::{Latency, Served};
+use super::http::upgrade::{Stream, switching, upgraded, websocket_key};
 use crate::app::App;
 use crate::error::Error;
 use crate::limits::rates::{Kind, Stranger};
@@ -135,7 +137,7 @@ async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Respon
         ("websocket", "") => connect(app, request, None),
         ("websocket", sid) => {
             let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
-            let upgrading = link.begin_upgrade().ok_or(Refused::BadRequest)?;
+            let upgrading = Upgrading::begin(&link).ok_or(Refused::BadRequest)?;
             connect(app, request, Some(upgrading))
         }
         _ => Err(Refused::BadRequest.into()),
@@ -177,7 +179,7 @@ async fn bring(app: &App, link: &Arc<Link>, request: &mut Request) -> Result<()>
         return Err(Refused::BadRequest.into());
     }
     let time = body_time(app, MAX_PAYLOAD);
-    let bytes = read_stream(&request.headers, &mut request.body, MAX_PAYLOAD, time).await?;
+    let bytes = read_body(&request.headers, &mut request.body, MAX_PAYLOAD, time).await?;
     let body = String::from_utf8(bytes.into()).map_err(|_| Refused::BadRequest)?;
     Ok(posting.deliver(body).await?)
 }

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use warp::http::header;
 
-use super::call::Call;
-use super::input::{Json, Nothing, Query};
-use super::reply::{Created, Data, Empty};
+use super::http::call::Call;
+use super::http::input::{Json, Nothing, Query};
+use super::http::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
 use crate::model::object::Object;
 use crate::model::page::{Limit, Page};
@@ -93,7 +93,7 @@ pub async fn unsubscribe(call: Call, Json(body): Json<Unsubscribe>) -> Result<Da
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 20, default = 20)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
 }
 

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::call::Call;
-use super::input::{Nothing, Query};
-use super::reply::Data;
+use super::http::call::Call;
+use super::http::input::{Nothing, Query};
+use super::http::reply::Data;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
 use crate::model::page::{Asked, Limit, List, Page, Range};
@@ -17,7 +17,7 @@ pub struct Search {
     /// A part of the name or the username; without it, everybody.
     search: Option<String>,
     #[param(minimum = 1, maximum = 100, default = 20)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
@@ -70,7 +70,7 @@ pub struct Of {
     /// At most 100 ids, separated by commas.
     user_ids: String,
     #[param(minimum = 1, maximum = 100, default = 100)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::tokens::{Profile, Refused, refused};
+use super::refused::{Refused, refused};
 use crate::config;
 use crate::error::{Error, Result, Unauthorized};
 use crate::model::time::Time;
@@ -16,6 +16,15 @@ use crate::model::users::Role;
 const LEEWAY: i64 = 30;
 /// Of so many unknown roles it is remembered that they were logged.
 const WARNED: usize = 100;
+
+/// What another issuer says of its subject.
+#[derive(Debug, Clone, Default)]
+pub struct Profile {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub avatar: Option<String>,
+    pub role: Option<Role>,
+}
 
 /// The claims of our own tokens.
 #[derive(Clone, Serialize, Deserialize)]

@@ -6,11 +6,12 @@ pub mod devices;
 pub mod jwks;
 pub mod keyfile;
 pub mod passwords;
+pub mod refused;
 pub mod roots;
 pub mod setup;
 pub mod tokens;
 pub mod vapid;
-mod verified;
+pub mod verified;
 
 use std::path::Path;
 

@@ -10,16 +10,17 @@ use jsonwebtoken::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::claims::{Claims, OwnClaims, Reader, check_expiry, check_times};
+use super::claims::{Claims, OwnClaims, Profile, Reader, check_expiry, check_times};
 use super::jwks::Jwks;
 use super::keyfile;
-use super::verified::VerifiedTokens;
+use super::refused::{Refused, refused};
+use super::verified::{Issue, Session, SessionBy, Verified, VerifiedTokens};
 use crate::config::{self, ALGORITHMS};
-use crate::error::{Error, Result, Unauthorized};
+use crate::error::{Error, Result};
 use crate::model::ids::UserId;
 use crate::model::random;
 use crate::model::time::Time;
-use crate::model::users::{Role, User};
+use crate::model::users::User;
 
 /// The longest token that is looked at, in bytes.
 const MAX: usize = 8 << 10;
@@ -29,56 +30,6 @@ const MIN_SECRET: usize = 16;
 const ISSUER: &str = "schoolbell";
 /// `kid` of our own tokens.
 const KEY_ID: &str = "schoolbell";
-
-/// A token that holds: signature, expiry, and issuer and audience where they are configured.
-#[derive(Debug, Clone)]
-pub struct Verified {
-    /// Whom it names, as it says so.
-    pub subject: String,
-    /// The same, where it can be a user's id.
-    pub id: Option<UserId>,
-    pub expires_at: Time,
-    pub issue: Issue,
-    pub profile: Profile,
-}
-
-/// Who issued a token, and by what it can be told to be older than a log-out-everywhere.
-#[derive(Debug, Clone)]
-pub enum Issue {
-    /// We did: the user's token version at that time.
-    Own { version: i64, session: Session },
-    /// Somebody else: `iat` in seconds, where it has one, and `iss`.
-    Foreign { iat: Option<i64>, issuer: String },
-}
-
-/// What all tokens of one login have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    pub id: Arc<str>,
-    pub started: Time,
-    /// When it ends, however often its token is renewed.
-    pub until: Time,
-    pub by: SessionBy,
-}
-
-/// What a session was begun with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionBy {
-    Login,
-    /// A token of the school's own app, with which it ends.
-    App,
-    /// The same, of an identity that an administrator linked to the person.
-    LinkedApp,
-}
-
-/// What another issuer says of its subject.
-#[derive(Debug, Clone, Default)]
-pub struct Profile {
-    pub name: Option<String>,
-    pub email: Option<String>,
-    pub avatar: Option<String>,
-    pub role: Option<Role>,
-}
 
 /// A key that checks signatures, and of which algorithm.
 type PublicKey = (Algorithm, DecodingKey);
@@ -362,45 +313,6 @@ impl Tokens {
 fn mac(text: &str, key: &EncodingKey) -> String {
     // HS256 with its own key: it does not fail.
     jsonwebtoken::crypto::sign(text.as_bytes(), key, Algorithm::HS256).unwrap_or_default()
-}
-
-/// Why a token is refused. The reason goes to the log, for whoever sets up the app; the caller learns only that the token is invalid.
-#[derive(Debug)]
-pub enum Refused {
-    Because(String),
-    /// For a reason that the caller is told as well, or for none of the token's.
-    Error(Error),
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Refused::Error(error)
-    }
-}
-
-impl Refused {
-    /// For whoever has the token.
-    pub fn why(&self) -> String {
-        match self {
-            Refused::Because(why) => why.clone(),
-            Refused::Error(error) => error.public_message().into_owned(),
-        }
-    }
-
-    /// What the caller is told; the reason goes to the log.
-    pub fn noted(self) -> Error {
-        match self {
-            Refused::Because(why) => {
-                tracing::info!(why, "token refused");
-                Error::Unauthorized(Unauthorized::BadToken)
-            }
-            Refused::Error(error) => error,
-        }
-    }
-}
-
-pub(super) fn refused(why: impl Into<String>) -> Refused {
-    Refused::Because(why.into())
 }
 
 /// Signature only: times are checked against our own clock, the rest by rules of our own.

@@ -6,7 +6,50 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::tokens::Verified;
+use super::claims::Profile;
+use crate::model::ids::UserId;
+use crate::model::time::Time;
+
+/// A token that holds: signature, expiry, and issuer and audience where they are configured.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// Whom it names, as it says so.
+    pub subject: String,
+    /// The same, where it can be a user's id.
+    pub id: Option<UserId>,
+    pub expires_at: Time,
+    pub issue: Issue,
+    pub profile: Profile,
+}
+
+/// Who issued a token, and by what it can be told to be older than a log-out-everywhere.
+#[derive(Debug, Clone)]
+pub enum Issue {
+    /// We did: the user's token version at that time.
+    Own { version: i64, session: Session },
+    /// Somebody else: `iat` in seconds, where it has one, and `iss`.
+    Foreign { iat: Option<i64>, issuer: String },
+}
+
+/// What all tokens of one login have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub id: Arc<str>,
+    pub started: Time,
+    /// When it ends, however often its token is renewed.
+    pub until: Time,
+    pub by: SessionBy,
+}
+
+/// What a session was begun with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionBy {
+    Login,
+    /// A token of the school's own app, with which it ends.
+    App,
+    /// The same, of an identity that an administrator linked to the person.
+    LinkedApp,
+}
 
 /// Past this many tokens the cache starts anew.
 const MAX: usize = 10_000;

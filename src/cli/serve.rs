@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::log;
 use crate::push::contact;
 use crate::server;
+use crate::store::files;
 use crate::store::{open, users};
 
 pub fn run(config: Config) -> Result<(), Failure> {
@@ -59,7 +60,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     if let Some(problem) = contact::problem(&config) {
         tracing::warn!("{problem}");
     }
-    if open::is_missing(&config.database.path) {
+    if files::is_missing(&config.database.path) {
         tracing::warn!(
             path = %config.database.path.display(),
             "there is no database, though its keys are there: an empty school begins. If it was moved, stop and put it back"

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use hyper::Response;
 use hyper::body::{Body, Buf, Frame, SizeHint};
 
-use crate::api::endpoint::Held;
+use crate::api::http::served::Held;
 
 /// A body that holds something.
 pub struct Holding<B> {

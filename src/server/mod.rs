@@ -18,12 +18,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::api::transport::Transport;
 use crate::api::{self, Peer};
 use crate::app::App;
 use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
 use crate::service;
+use crate::transport::Transport;
 use body::Holding;
 use tls::Tls;
 
@@ -94,8 +94,8 @@ struct Connection {
     tls: Option<Arc<Tls>>,
 }
 
-fn bad_request() -> api::reply::Response {
-    let mut response = api::reply::Response::default();
+fn bad_request() -> api::http::request::Response {
+    let mut response = api::http::request::Response::default();
     *response.status_mut() = hyper::StatusCode::BAD_REQUEST;
     response
 }
@@ -111,7 +111,7 @@ async fn serve<S>(app: App, service: S, connection: Connection)
 where
     S: tower_service::Service<
             warp::http::Request<hyper::body::Incoming>,
-            Response = api::reply::Response,
+            Response = api::http::request::Response,
             Error = Infallible,
         > + Clone,
 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::auth::devices::{self, DeviceCookie};
 use crate::auth::passwords;
-use crate::auth::tokens::Session;
+use crate::auth::verified::Session;
 use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::limits::Guess;
 use crate::limits::fair_queue::Turn;

@@ -13,7 +13,7 @@ use crate::model::audit::{Action, By};
 use crate::model::backup::{Backup, Checks, Problem};
 use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::push::contact;
-use crate::store::{audit, backup};
+use crate::store::{audit, backup, restore};
 
 /// Copies the database at `source` to `target`, which must not exist, and checks the copy. Blocks on the disk.
 ///
@@ -35,7 +35,7 @@ pub fn make(source: &Path, target: &Path) -> Result<()> {
 /// # Errors
 /// With a sentence for the person who asked; then everything is as it was.
 pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>> {
-    backup::restore(file, target, &By::command_line(), now)
+    restore::restore(file, target, &By::command_line(), now)
 }
 
 /// How often it is looked whether a copy is due, how long after a start the first of all may be, and how long after one

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::tokens::{Issue, Refused, Session, SessionBy, Verified};
+use crate::auth::refused::Refused;
+use crate::auth::verified::{Issue, Session, SessionBy, Verified};
 use crate::config::LinkBy;
 use crate::error::{Error, Result, Unauthorized};
 use crate::model::ids::UserId;

@@ -14,6 +14,7 @@ use crate::model::import::Line;
 use crate::model::time::Time;
 use crate::model::users::{NewUser, Role};
 use crate::service::personal_data::erased_macs;
+use crate::store::files;
 use crate::store::import::{Import, Outcome};
 use crate::store::open;
 
@@ -54,7 +55,7 @@ pub struct Tally {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
-    Open(#[from] open::OpenError),
+    Open(#[from] files::OpenError),
     #[error("{0}")]
     File(#[from] std::io::Error),
     #[error("{0}")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::tokens::Profile;
+use crate::auth::claims::Profile;
 use crate::error::{Error, Noun, Result};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};

@@ -4,20 +4,21 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{first, meta, open, users};
+use super::connection;
+use super::{first, meta, users};
 use crate::error::Result;
 use crate::model::text::case_key;
 use crate::model::time::Time;
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let mut connection = Connection::open_with_flags(path, flags)?;
-    open::tune(&mut connection)?;
+    connection::tune(&mut connection)?;
     Ok(connection)
 }
 
 /// When the newest message, notification or test write was made; the beginning of time for none.
 pub fn newest_time(path: &Path) -> Result<Time> {
-    let connection = connect(path, open::read_only())?;
+    let connection = connect(path, connection::read_only())?;
     let sql = "SELECT max(
         coalesce((SELECT created_at FROM messages ORDER BY seq DESC LIMIT 1), 0),
         coalesce((SELECT created_at FROM notifications ORDER BY key DESC LIMIT 1), 0),
@@ -28,7 +29,7 @@ pub fn newest_time(path: &Path) -> Result<Time> {
 
 /// Usernames that are compared as the same, the older first. None in a database that is still to be brought up to date.
 pub fn shadowed_usernames(path: &Path) -> Result<Vec<(String, String)>> {
-    let connection = connect(path, open::read_only())?;
+    let connection = connect(path, connection::read_only())?;
     let has_key = "SELECT 1 FROM pragma_table_info('users') WHERE name = 'username_key'";
     if first(&connection, has_key, [], |_| Ok(()))?.is_none() {
         return Ok(Vec::new());

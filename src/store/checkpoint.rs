@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::open;
+use super::connection;
+use super::files;
 use crate::threads;
 
 const EVERY: Duration = Duration::from_millis(200);
@@ -55,13 +56,13 @@ impl Turn {
     fn begin_anew(&self, connection: &Connection) -> rusqlite::Result<()> {
         let wal = connection
             .path()
-            .map(|path| open::sibling(Path::new(path), "-wal"));
+            .map(|path| files::sibling(Path::new(path), "-wal"));
         let size = wal.and_then(|wal| std::fs::metadata(wal).ok());
         let long = size.is_some_and(|wal| wal.len() > WAL_LIMIT);
         let mode = if long { "TRUNCATE" } else { "RESTART" };
         connection.busy_timeout(PATIENCE)?;
         let state = checkpoint(connection, mode);
-        open::wait_for_writers(connection)?;
+        connection::wait_for_writers(connection)?;
         self.refused.store(state?.busy, Ordering::Relaxed);
         Ok(())
     }
@@ -76,7 +77,7 @@ pub struct Checkpointer {
 impl Checkpointer {
     pub fn start(path: &Path, turn: Arc<Turn>) -> rusqlite::Result<Self> {
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        open::tune(&mut connection)?;
+        connection::tune(&mut connection)?;
         let (stop, stopped) = mpsc::channel();
         let work = move || run(&connection, &turn, &stopped);
         let thread =

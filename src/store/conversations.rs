@@ -1,14 +1,11 @@
 //! Conversations, their members and the counters that stand with each member.
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::{all, first, run, users};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserKey};
-use crate::model::messages::Conversation;
-use crate::model::page::Range;
 use crate::model::time::Time;
-use crate::model::users::{User, UserView};
 
 /// A conversation's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,33 +87,6 @@ pub fn set_read(
         [conversation.0, member.0, up_to, newly_read],
     )?;
     users::add_unread(connection, member, -newly_read, 0)
-}
-
-/// Some of the user's conversations, newest first.
-pub fn list(connection: &Connection, me: &User, range: Range) -> Result<Vec<Conversation>> {
-    let sql = format!(
-        "SELECT me.unread_count, {message}, {partner}
-         FROM conversation_members me
-         JOIN conversation_members other
-           ON other.conversation_key = me.conversation_key AND other.user_key <> me.user_key
-         JOIN users p ON p.key = other.user_key
-         JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq = me.last_seq
-         WHERE me.user_key = ?1 AND me.last_seq < ?2
-         ORDER BY me.last_seq DESC LIMIT ?3 OFFSET ?4",
-        message = super::messages::COLUMNS,
-        partner = users::columns("p"),
-    );
-    let before = range.before.unwrap_or(Seq::MAX);
-    let params = params![me.key.0, before, range.rows(), range.skip()];
-    all(connection, &sql, params, |row| {
-        let partner = users::user(row, 1 + super::messages::COLUMN_COUNT)?;
-        let message = super::messages::between(row, 1, me, &partner)?;
-        Ok(Conversation {
-            partner: UserView::new(&partner, false),
-            last_message: message.into(),
-            unread_count: row.get(0)?,
-        })
-    })
 }
 
 /// Everybody who shares a conversation with `me`.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::InterruptHandle;
 use tokio::sync::oneshot;
 
-use super::open::OpenError;
+use super::files::OpenError;
 use super::search::{self, Index};
 use crate::error::Result;
 use crate::limits::priority::{Priority, yield_to_others};

@@ -8,10 +8,10 @@ use super::conversations::{self, ConversationKey};
 use super::{WriteTx, all, first, pushes, run, users};
 use crate::error::Result;
 use crate::model::ids::{Id, Seq, UserKey};
-use crate::model::messages::{ClientId, Content, Message, MessageRead};
+use crate::model::messages::{ClientId, Content, Conversation, Message, MessageRead};
 use crate::model::page::{Limit, Range};
 use crate::model::time::Time;
-use crate::model::users::{Person, User};
+use crate::model::users::{Person, User, UserView};
 
 /// A message's own columns, from the table as `m`. A message is read when a read of the other one's reaches it; the
 /// first that does tells when.
@@ -243,4 +243,35 @@ pub fn mark_read(tx: &WriteTx, reader: &User, partner: &User, up_to: Option<Id>)
         ],
     )?;
     Ok(Marked::Read { updated, event })
+}
+
+/// Some of the user's conversations, newest first.
+pub fn conversations(
+    connection: &Connection,
+    me: &User,
+    range: Range,
+) -> Result<Vec<Conversation>> {
+    let sql = format!(
+        "SELECT me.unread_count, {message}, {partner}
+         FROM conversation_members me
+         JOIN conversation_members other
+           ON other.conversation_key = me.conversation_key AND other.user_key <> me.user_key
+         JOIN users p ON p.key = other.user_key
+         JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq = me.last_seq
+         WHERE me.user_key = ?1 AND me.last_seq < ?2
+         ORDER BY me.last_seq DESC LIMIT ?3 OFFSET ?4",
+        message = COLUMNS,
+        partner = users::columns("p"),
+    );
+    let before = range.before.unwrap_or(Seq::MAX);
+    let params = params![me.key.0, before, range.rows(), range.skip()];
+    all(connection, &sql, params, |row| {
+        let partner = users::user(row, 1 + COLUMN_COUNT)?;
+        let message = between(row, 1, me, &partner)?;
+        Ok(Conversation {
+            partner: UserView::new(&partner, false),
+            last_message: message.into(),
+            unread_count: row.get(0)?,
+        })
+    })
 }

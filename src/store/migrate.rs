@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::backup;
-use super::open::{OpenError, sibling};
+use super::files::{OpenError, sibling};
 use crate::error::{Error, Result};
 use crate::model::text;
 

@@ -12,8 +12,10 @@ pub mod backup;
 pub mod check;
 pub mod checkpoint;
 pub mod clock;
+pub mod connection;
 pub mod conversations;
 pub mod figures;
+pub mod files;
 pub mod groups;
 pub mod identities;
 pub mod import;
@@ -30,6 +32,7 @@ pub mod preferences;
 pub mod push_services;
 pub mod pushes;
 pub mod replay;
+pub mod restore;
 pub mod retention;
 pub mod roster;
 pub mod search;
@@ -90,21 +93,21 @@ impl Store {
     /// Opens or makes the database, brings its schema up to date, and starts the writer.
     ///
     /// # Errors
-    /// A sentence for the person who starts the server: see [`open::OpenError`].
+    /// A sentence for the person who starts the server: see [`files::OpenError`].
     pub fn open(
         config: &config::Database,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         sink: Sink,
         pulse: Pulse,
-    ) -> Result<Self, open::OpenError> {
+    ) -> Result<Self, files::OpenError> {
         let connection = open::prepare(config)?;
         let indexer = indexer::Indexer::start(&config.path)?;
         let path = config.path.clone();
         let manager = SqliteConnectionManager::file(&config.path)
-            .with_flags(open::read_only())
+            .with_flags(connection::read_only())
             .with_init(move |connection| {
-                open::tune(connection)?;
+                connection::tune(connection)?;
                 search::attach(connection, &path)
             });
         let readers = r2d2::Pool::builder()
@@ -112,10 +115,10 @@ impl Store {
             .connection_timeout(Duration::from_secs(5))
             .test_on_check_out(false)
             .build(manager)
-            .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
+            .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
         let turn = Arc::<checkpoint::Turn>::default();
         let checkpointer = checkpoint::Checkpointer::start(&config.path, turn.clone())
-            .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?;
+            .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
         Ok(Store {
             writer: Writer::start(
                 connection,
@@ -126,7 +129,7 @@ impl Store {
                 turn,
                 pulse,
             )
-            .map_err(|e| open::OpenError::new(&config.path, e.to_string()))?,
+            .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?,
             metrics,
             readers,
             permits: Arc::new(Semaphore::new(config.readers as usize)),
@@ -237,7 +240,7 @@ impl Store {
     pub fn size(&self) -> u64 {
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
         let files = [self.path.clone(), search::file(&self.path)];
-        let size = |file: &PathBuf| bytes(file) + bytes(&open::sibling(file, "-wal"));
+        let size = |file: &PathBuf| bytes(file) + bytes(&files::sibling(file, "-wal"));
         files.iter().map(size).sum()
     }
 }

@@ -4,88 +4,12 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
+use super::connection::{read_only, tune, wait_for_writers};
+use super::files::{FileIdentity, OpenError, make_folder, restrict, sibling};
 use super::migrate;
 use crate::config::{self, Synchronous};
-
-/// Why the database cannot be used, as a sentence for the person who starts the server.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {why}", path.display())]
-pub struct OpenError {
-    path: PathBuf,
-    why: String,
-}
-
-impl OpenError {
-    pub fn new(path: &Path, why: impl Into<String>) -> Self {
-        OpenError {
-            path: path.to_owned(),
-            why: why.into(),
-        }
-    }
-
-    fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
-        let why = match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => "this file is not a SQLite database".into(),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "another program holds this database locked; stop it and try again".into()
-            }
-            Some(ErrorCode::ReadOnly) => "this database cannot be written to".into(),
-            Some(ErrorCode::DatabaseCorrupt) => "this database is damaged; restore a backup".into(),
-            Some(ErrorCode::CannotOpen) => {
-                format!(
-                    "cannot open the file: {error}; see that the user who runs this may read and write it"
-                )
-            }
-            _ => error.to_string(),
-        };
-        Self::new(path, why)
-    }
-}
-
-/// The path with `suffix` added to its file name, as SQLite names `-wal` and `-shm`.
-pub fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// Read-only, and never the maker of a file.
-pub fn read_only() -> OpenFlags {
-    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
-}
-
-/// How long a connection waits for another process that holds the database.
-pub const BUSY: Duration = Duration::from_secs(5);
-
-/// As `busy_timeout` of [`BUSY`], but for others' writes, which are short: SQLite's own wait grows to 25 ms at once.
-pub fn wait_for_writers(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_handler(Some(|tries| {
-        let pause = if tries < SHORT_WAITS {
-            Duration::from_micros(500)
-        } else {
-            LONG_WAIT
-        };
-        std::thread::sleep(pause);
-        tries < SHORT_WAITS + (BUSY.as_millis() / LONG_WAIT.as_millis()) as i32
-    }))
-}
-
-const SHORT_WAITS: i32 = 40;
-const LONG_WAIT: Duration = Duration::from_millis(10);
-
-/// What every connection sets; `busy_timeout` first, since the others may wait.
-pub fn tune(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(128);
-    connection.execute_batch(
-        "PRAGMA foreign_keys = ON;
-         PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -16000;
-         PRAGMA trusted_schema = OFF;",
-    )
-}
 
 /// Looks at the file, makes it where there is none, migrates it, and returns the connection that may write.
 ///
@@ -198,59 +122,10 @@ pub(super) fn inspect(path: &Path) -> Result<i32, OpenError> {
     }
 }
 
-/// Makes the folder of a file, where there is none, for its owner alone.
-///
-/// # Errors
-/// The system's.
-pub fn make_folder(file: &Path) -> std::io::Result<()> {
-    let Some(folder) = file.parent().filter(|p| !p.as_os_str().is_empty()) else {
-        return Ok(());
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Makes an empty file that only its owner can read: SQLite gives the log files the same mode.
-pub fn restrict(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
 /// The file that [`lock`] locks, beside the database itself, whatever name leads to it. A server writes into it where it listens.
 pub fn lock_file(path: &Path) -> PathBuf {
     let real = path.canonicalize();
     sibling(real.as_deref().unwrap_or(path), ".lock")
-}
-
-/// Whether there is no database, and yet keys that were made for one.
-pub fn is_missing(path: &Path) -> bool {
-    let keys = ["session.key", "jwt.secret", "vapid.key"];
-    !path.exists() && keys.iter().any(|name| path.with_file_name(name).exists())
-}
-
-/// Names a file whatever it is called: its device and its number there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileIdentity(u64, u64);
-
-impl FileIdentity {
-    /// By `stat`: the file is not opened. Closing another descriptor of the database's file would drop SQLite's own locks (its
-    /// documentation, "How To Corrupt", section 2.2).
-    pub fn of(path: &Path) -> std::io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt as _;
-            let found = std::fs::metadata(path)?;
-            Ok(FileIdentity(found.dev(), found.ino()))
-        }
-        #[cfg(not(unix))]
-        std::fs::metadata(path).map(|_| FileIdentity(0, 0))
-    }
 }
 
 /// Held for as long as a server runs on a database.

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, TransactionBehavior, params};
 
+use super::connection;
+use super::files;
 use super::messages::{PEOPLE, select_with_people, with_people};
-use super::{WriteTx, all, backup, first, meta, open, run};
+use super::{WriteTx, all, first, meta, run};
 use crate::error::{Error, Result};
 use crate::model::ids::{Seq, UserKey};
 use crate::model::messages::Message;
@@ -47,7 +49,7 @@ const LOOK: usize = 2_000;
 
 /// The index's file.
 pub fn file(database: &Path) -> PathBuf {
-    open::sibling(database, ".search")
+    files::sibling(database, ".search")
 }
 
 /// Makes the index readable on a connection to the database, as `search`.
@@ -132,18 +134,18 @@ impl Index {
             }
             // A log that outlived its file would be taken for that of the next.
             for of in ["-wal", "-shm", ""] {
-                let _ = std::fs::remove_file(open::sibling(&file, of));
+                let _ = std::fs::remove_file(files::sibling(&file, of));
             }
             // As private as the database itself.
-            open::restrict(&file)
-                .and_then(|()| backup::give_to_owner(&file, path))
+            files::restrict(&file)
+                .and_then(|()| files::give_to_owner(&file, path))
                 .map_err(failed)?;
         }
-        let mut database = Connection::open_with_flags(path, open::read_only())?;
-        open::tune(&mut database)?;
+        let mut database = Connection::open_with_flags(path, connection::read_only())?;
+        connection::tune(&mut database)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut index = Connection::open_with_flags(&file, flags)?;
-        open::tune(&mut index)?;
+        connection::tune(&mut index)?;
         // What a power cut takes from the end of it is indexed again.
         index.execute_batch(
             "PRAGMA journal_mode = WAL;

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::checkpoint::Turn;
+use super::files::FileIdentity;
 use super::job::{Job, Queued, Task, unwritten};
-use super::open::FileIdentity;
 use super::{Committed, Sink, meta};
 use crate::error::{Error, Result};
 use crate::limits::pressure::WRITES;

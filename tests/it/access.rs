@@ -1,7 +1,7 @@
 //! Who may call what, for every line of the URL table: a new route is covered by being there.
 
-use schoolbell::api::access::Access::{self, *};
-use schoolbell::api::endpoint::Endpoint;
+use schoolbell::api::http::access::Access::{self, *};
+use schoolbell::api::http::endpoint::Endpoint;
 use schoolbell::api::table;
 use schoolbell::model::users::Role;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! What strangers send. Each route that takes a body or a query gets all of it, from the URL table.
 
-use schoolbell::api::input::InputSpec;
+use schoolbell::api::http::input::InputSpec;
 use schoolbell::api::table;
 use schoolbell::model::users::Role;
 use serde_json::{Value, json};
@@ -279,13 +279,13 @@ async fn a_duplicate_query_key_is_refused() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer() {
-    use schoolbell::api::access::Access;
-    use schoolbell::api::call::Call;
-    use schoolbell::api::endpoint::get;
+    use schoolbell::api::http::access::Access;
+    use schoolbell::api::http::call::Call;
+    use schoolbell::api::http::endpoint::get;
     use schoolbell::api::{
-        input::Nothing,
+        http::input::Nothing,
+        http::reply::{Data, Empty},
         mount,
-        reply::{Data, Empty},
     };
     let t = TestApp::new();
     let boom = async |_: Call, _: Nothing| -> schoolbell::error::Result<Data<Empty>> {

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use schoolbell::api::access::Access;
-use schoolbell::api::endpoint::{Endpoint, Failure};
-use schoolbell::api::input::InputSpec;
+use schoolbell::api::http::access::Access;
+use schoolbell::api::http::endpoint::{Endpoint, Failure};
+use schoolbell::api::http::input::InputSpec;
 use schoolbell::api::{Peer, table};
 use schoolbell::limits::pressure::WRITES;
 use schoolbell::model::keys::Scope;

@@ -263,7 +263,7 @@ async fn the_clock_jumps_an_hour_back_and_a_day_on() {
 async fn a_long_read_lets_the_log_grow_and_then_it_shrinks() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
-    let wal = schoolbell::store::open::sibling(t.app.store.path(), "-wal");
+    let wal = schoolbell::store::files::sibling(t.app.store.path(), "-wal");
     let size = || std::fs::metadata(&wal).unwrap().len();
     let reader = rusqlite::Connection::open(t.app.store.path()).unwrap();
     reader

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use schoolbell::store::open::sibling;
+use schoolbell::store::files::sibling;
 use schoolbell::store::search;
 use serde_json::{Value, json};
 

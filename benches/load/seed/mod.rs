@@ -3,7 +3,7 @@
 pub mod node;
 pub mod texts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -11,18 +11,32 @@ use schoolbell::config::Secret;
 use schoolbell::model::audit::By;
 use schoolbell::model::ids::{UserId, UserKey};
 use schoolbell::model::keys::Scope;
-use schoolbell::model::subscriptions::{Endpoint, NewSubscription};
+use schoolbell::model::subscriptions::{Endpoint, NewSubscription, PushKeys};
 use schoolbell::model::users::{DisplayName, NewUser, Origin, Role, Username};
 use schoolbell::service::keys;
 use schoolbell::store::{WriteTx, conversations, search, subscriptions, users};
 use schoolbell::{App, Config};
 
-use crate::server;
-
 /// Partners of each: a hundred conversations in everybody's list.
 const PARTNERS: usize = 100;
 /// Messages that the first two people have in any case: more than a page.
 const PAIR: usize = 60;
+
+pub const SECRET: &str = "the secret of the benchmark";
+
+/// Where the database of either program lies.
+pub fn database(folder: &Path) -> PathBuf {
+    folder.join("school.db")
+}
+
+/// The keys of RFC 8291 section 5.
+pub fn push_keys() -> PushKeys {
+    PushKeys::parse(
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "BTBZMqHH6r4Tts7J_aSIgg",
+    )
+    .unwrap()
+}
 
 pub fn id(person: usize) -> String {
     format!("person-{person}")
@@ -31,8 +45,8 @@ pub fn id(person: usize) -> String {
 /// Makes the database of a schoolbell in this folder.
 pub fn schoolbell(folder: &Path, fill: impl FnOnce(&App)) {
     let mut config = Config::default();
-    config.database.path = server::database(folder);
-    config.auth.jwt_secret = Secret::new(server::SECRET);
+    config.database.path = database(folder);
+    config.auth.jwt_secret = Secret::new(SECRET);
     let app = App::open(config).unwrap();
     person(&app, "sender", Role::Staff);
     fill(&app);
@@ -115,7 +129,7 @@ pub fn away(app: &App, count: usize, origin: &str) {
             let user = users::insert(tx, &new(&format!("away-{i}"), Role::Guardian), tx.now)?;
             let subscription = NewSubscription {
                 endpoint: Endpoint::parse(&format!("{origin}/push/{i}"))?,
-                keys: crate::push::keys(),
+                keys: push_keys(),
                 expires_at: None,
                 browser: "A browser".into(),
             };

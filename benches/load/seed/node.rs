@@ -5,7 +5,6 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::{PAIR, PARTNERS, id, school_of};
-use crate::server;
 
 /// The newest messages, which nobody has read yet.
 const UNREAD: usize = 1_000;
@@ -13,7 +12,7 @@ const SCHEMA: &str = include_str!("../../node/schema.sql");
 
 /// Makes the database of the Node server in this folder. The indexes come last: so they are made in seconds.
 pub fn school(folder: &Path, fill: impl FnOnce(&Connection)) {
-    let connection = Connection::open(server::database(folder)).unwrap();
+    let connection = Connection::open(super::database(folder)).unwrap();
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; BEGIN;";
     connection.execute_batch(pragmas).unwrap();
     let tables = SCHEMA.split("CREATE ").filter(|s| s.starts_with("TABLE"));

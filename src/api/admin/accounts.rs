@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::SessionView;
-use crate::api::call::Call;
-use crate::api::input::{Json, Nothing, Query};
-use crate::api::reply::{Created, Data, Empty};
+use crate::api::http::call::Call;
+use crate::api::http::input::{Json, Nothing, Query};
+use crate::api::http::reply::{Created, Data, Empty};
 use crate::api::users::searched;
 use crate::error::{Error, Noun, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink, parse_email};
@@ -19,7 +19,7 @@ use crate::service::accounts;
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

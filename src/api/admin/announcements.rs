@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::call::Call;
-use crate::api::download::Download;
-use crate::api::input::{Json, Nothing, OptionalJson, Query};
+use crate::api::http::call::Call;
+use crate::api::http::download::Download;
+use crate::api::http::input::{Json, Nothing, OptionalJson, Query};
+use crate::api::http::reply::{Data, Empty, Repeatable};
 use crate::api::notifications::AudienceBody;
-use crate::api::reply::{Data, Empty, Repeatable};
 use crate::error::{Error, Noun, Result};
 use crate::model::announcements::{
     Announcement, AudiencePreview, LiveBy, NewAnnouncement, Recipient, Report, Stage, StageFilter,
@@ -82,7 +82,7 @@ pub async fn audience(call: Call, Json(body): Json<AudienceBody>) -> Result<Data
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 50)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,
@@ -108,7 +108,7 @@ pub async fn report(call: Call, _: Nothing) -> Result<Data<Report>> {
 #[derive(Deserialize, IntoParams)]
 pub struct RecipientsQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::call::Call;
-use crate::api::input::Query;
+use crate::api::http::call::Call;
+use crate::api::http::input::Query;
 use crate::error::Result;
 use crate::model::audit::Entry;
 use crate::model::page::{Cursor, Limit, List, Page};
@@ -13,7 +13,7 @@ use crate::store;
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
     /// `paging.before` of the page before.
     before: Option<String>,

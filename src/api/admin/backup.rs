@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::call::Call;
-use crate::api::download::Download;
-use crate::api::input::{Nothing, Query};
-use crate::api::reply::{Created, Data, Empty};
+use crate::api::http::call::Call;
+use crate::api::http::download::Download;
+use crate::api::http::input::{Nothing, Query};
+use crate::api::http::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
 use crate::model::backup::{Backup, Checks};
 use crate::model::page::{Limit, Page};
@@ -15,7 +15,7 @@ use crate::service::backup;
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
 }
 

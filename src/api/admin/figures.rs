@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::call::Call;
-use crate::api::input::Query;
-use crate::api::reply::Data;
+use crate::api::http::call::Call;
+use crate::api::http::input::Query;
+use crate::api::http::reply::Data;
 use crate::error::Result;
 use crate::model::figures::Overview;
 use crate::model::page::Limit;

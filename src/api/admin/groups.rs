@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::call::Call;
-use crate::api::input::{Json, Nothing, Query};
-use crate::api::reply::{Created, Data, Empty};
+use crate::api::http::call::Call;
+use crate::api::http::input::{Json, Nothing, Query};
+use crate::api::http::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
 use crate::model::groups::{Group, GroupKind, NewGroup};
 use crate::model::ids::UserId;
@@ -16,7 +16,7 @@ use crate::store;
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 5000, default = 5000)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
 }
 

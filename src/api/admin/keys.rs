@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::call::Call;
-use crate::api::input::{Json, Nothing, Query};
-use crate::api::reply::{Created, Data, Empty};
+use crate::api::http::call::Call;
+use crate::api::http::input::{Json, Nothing, Query};
+use crate::api::http::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
 use crate::model::keys::{ApiKeyView, Scope};
 use crate::model::page::{Limit, Page};
@@ -15,7 +15,7 @@ use crate::store;
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
     #[param(minimum = 1, maximum = 500, default = 100)]
-    #[serde(default, deserialize_with = "crate::api::input::saturating")]
+    #[serde(default, deserialize_with = "crate::api::http::input::saturating")]
     limit: Option<u32>,
 }
 

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::call::Call;
-use crate::api::download::Download;
 use crate::api::files::RosterFiles;
-use crate::api::input::Nothing;
-use crate::api::reply::Data;
+use crate::api::http::call::Call;
+use crate::api::http::download::Download;
+use crate::api::http::input::Nothing;
+use crate::api::http::reply::Data;
 use crate::error::{Noun, Result};
 use crate::model::roster::{ImportPreview, Imported, ProgressView};
 use crate::service::roster::{self, Wishes};

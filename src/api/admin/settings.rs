@@ -1,8 +1,8 @@
 //! The configuration, to be looked at.
 
-use crate::api::call::Call;
-use crate::api::input::Nothing;
-use crate::api::reply::Data;
+use crate::api::http::call::Call;
+use crate::api::http::input::Nothing;
+use crate::api::http::reply::Data;
 use crate::config::settings::Setting;
 use crate::error::Result;
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use csv::StringRecord;
 
 use super::Row;
-use super::read::file;
 use super::write::unguard;
 use crate::error::{Error, Result};
 use crate::model::accounts::parse_email;
@@ -244,4 +243,8 @@ fn groups(text: &str) -> Result<Vec<String>> {
         ));
     }
     Ok(groups)
+}
+
+pub(super) fn file(message: String) -> Error {
+    Error::invalid("file", message)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use csv::StringRecord;
 
-use super::columns::Columns;
+use super::columns::{Columns, file};
 use super::quotes;
 use super::{BadRow, Roster, Row};
 use crate::error::{Error, Result};
@@ -257,10 +257,6 @@ fn decode(bytes: &[u8]) -> Result<&str> {
 fn unreadable(error: csv::Error) -> Error {
     let line = error.position().map_or(1, csv::Position::line);
     file(format!("cannot be read at line {line}"))
-}
-
-pub(super) fn file(message: String) -> Error {
-    Error::invalid("file", message)
 }
 
 #[cfg(test)]

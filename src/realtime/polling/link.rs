@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Polling;
-use super::upgrade::{Carried, Upgrading};
+use super::command::{Command, Gone};
 use crate::app::App;
 use crate::error;
 use crate::realtime::engineio;
@@ -25,26 +25,9 @@ pub struct Link {
     /// Whether a POST is being read or taken.
     posting: AtomicBool,
     /// Whether a WebSocket is about to take over, and has shown that it works.
-    upgrading: AtomicBool,
+    pub(super) upgrading: AtomicBool,
     probed: AtomicBool,
 }
-
-pub(super) enum Command {
-    Poll {
-        /// What makes the request unlike any other.
-        nonce: String,
-        answer: oneshot::Sender<String>,
-    },
-    /// A body, and where to say that it was taken. Without a body it was none that could be taken.
-    Post(Option<String>, oneshot::Sender<()>),
-    /// The WebSocket works: polls are to come to an end.
-    Probed,
-    Upgrade(oneshot::Sender<Carried>),
-}
-
-/// The session has ended, or ends by this request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
@@ -119,12 +102,6 @@ impl Link {
     pub async fn break_off(&self) {
         let (taken, _) = oneshot::channel();
         let _ = self.command(Command::Post(None, taken)).await;
-    }
-
-    /// Takes the right to take the session over, which one at a time has.
-    pub fn begin_upgrade(self: &Arc<Self>) -> Option<Upgrading> {
-        let free = !self.upgrading.swap(true, Ordering::AcqRel);
-        free.then(|| Upgrading::of(self.clone()))
     }
 
     /// Gives it back.

@@ -1,6 +1,7 @@
 //! Socket.IO by long-polling: the client fetches what there is with GETs, one waiting at a time, and brings its own with
 //! POSTs. A task holds each session; requests find it by the session's id. A WebSocket may take the session over.
 
+mod command;
 mod link;
 mod upgrade;
 
@@ -22,10 +23,10 @@ use crate::hub::{HARD_LIMIT, Packet};
 use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
 use crate::model::ids::{ConnectionId, Seq};
-use link::Command;
-use upgrade::Carried;
+use command::{Carried, Command, Payload};
 
-pub use link::{Gone, Link, Posting, Sessions};
+pub use command::Gone;
+pub use link::{Link, Posting, Sessions};
 pub use upgrade::Upgrading;
 
 /// While a WebSocket takes over, a poll that waits is answered after this long: the client stops polling first.
@@ -34,19 +35,6 @@ const NUDGE: Duration = Duration::from_millis(100);
 const UNFETCHED: Duration = Duration::from_secs(10);
 /// Events that share one answer, in bytes.
 const ANSWER: usize = 64 << 10;
-
-/// Packets that wait for a poll.
-#[derive(Default)]
-struct Payload(String);
-
-impl Out for Payload {
-    fn message(&mut self, parts: &[&str]) {
-        if !self.0.is_empty() {
-            self.0.push(SEPARATOR);
-        }
-        parts.iter().for_each(|part| self.0.push_str(part));
-    }
-}
 
 /// A session's task.
 struct Polling {

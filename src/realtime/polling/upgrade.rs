@@ -1,6 +1,7 @@
 //! A WebSocket takes a session over from long-polling.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,16 +9,14 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::super::Protocol as _;
-use super::Payload;
-use super::link::{Command, Gone, Link};
+use super::command::{Carried, Command, Gone};
+use super::link::Link;
 use crate::app::App;
 use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
-use crate::realtime::bucket::Bucket;
 use crate::realtime::engineio::{PROBE, PROBED, SEPARATOR, UPGRADE};
 use crate::realtime::frame::Incoming;
-use crate::realtime::heartbeat::Heartbeat;
-use crate::realtime::socketio::{self, SocketIo};
+use crate::realtime::socketio::{self};
 use crate::realtime::websocket::{self, Wire};
 use crate::realtime::{ABNORMAL, End, Farewell, Out};
 
@@ -26,20 +25,14 @@ const UPGRADE_TIME: Duration = Duration::from_secs(10);
 /// How long a WebSocket that is about to take over is let finish when the server stops: its client polls no more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// What a session is made of, on its way to another transport.
-pub(super) struct Carried {
-    pub protocol: SocketIo,
-    pub heartbeat: Heartbeat,
-    pub bucket: Bucket,
-    pub unsent: Payload,
-}
-
 /// The right to take a session over.
 pub struct Upgrading(Arc<Link>);
 
 impl Upgrading {
-    pub(super) fn of(link: Arc<Link>) -> Self {
-        Upgrading(link)
+    /// Takes the right to take the session over, which one at a time has.
+    pub fn begin(link: &Arc<Link>) -> Option<Self> {
+        let free = !link.upgrading.swap(true, Ordering::AcqRel);
+        free.then(|| Upgrading(link.clone()))
     }
 
     /// Lets a WebSocket prove itself, then starts to serve the session on it. Where it does not prove itself, the

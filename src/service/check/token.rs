@@ -3,7 +3,8 @@
 use super::{Finding, finding};
 use crate::app::App;
 use crate::auth::bearer_token;
-use crate::auth::tokens::{Issue, Verified};
+use crate::auth::refused::Refused;
+use crate::auth::verified::{Issue, Verified};
 use crate::error::{Error, Unauthorized};
 use crate::model::keys::ApiKeySecret;
 use crate::model::users::{Role, User};
@@ -56,8 +57,7 @@ fn says(app: &App, verified: &Verified, standing: &Standing) -> String {
 }
 
 /// Why not, and what to do about it.
-fn advice(app: &App, refused: &crate::auth::tokens::Refused) -> String {
-    use crate::auth::tokens::Refused;
+fn advice(app: &App, refused: &Refused) -> String {
     let why = refused.why();
     let hint = match refused {
         Refused::Error(Error::Unauthorized(Unauthorized::UnknownUser)) => {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use schoolbell::api::endpoint::Endpoint;
+use schoolbell::api::http::endpoint::Endpoint;
 use schoolbell::api::table;
 
 use super::Answer;

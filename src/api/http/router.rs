@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use warp::http::Method;
+use warp::http::header::{self, HeaderValue};
 
-use super::reply::Response;
-use super::request::Request;
+use super::failure::failure;
+use super::request::{Request, Response};
+use crate::error::{Error, Noun};
 
 /// Answers a request. The parameters of the path are decoded, and in the order of the pattern.
 pub type Serve = Arc<
@@ -57,6 +59,22 @@ pub enum NoRoute {
     Path,
     /// There are routes for these methods only, listed as in `Allow` (RFC 9110 section 10.2.1).
     Method(String),
+}
+
+impl NoRoute {
+    /// The answer that says so.
+    pub fn into_response(self) -> Response {
+        match self {
+            NoRoute::Path => failure(Error::NotFound(Noun::Route)),
+            NoRoute::Method(allow) => {
+                let mut response = failure(Error::MethodNotAllowed);
+                if let Ok(allow) = HeaderValue::from_str(&allow) {
+                    response.headers_mut().insert(header::ALLOW, allow);
+                }
+                response
+            }
+        }
+    }
 }
 
 impl Router {

@@ -2,8 +2,8 @@
 
 use warp::http::{HeaderMap, HeaderValue, header};
 
+use super::origin::is_own_origin;
 use super::request::Base;
-use super::upgrade::is_own_origin;
 use crate::app::App;
 use crate::auth::devices::{DeviceCookie, LIFETIME};
 use crate::error::{Error, Forbidden, Result, Unauthorized};

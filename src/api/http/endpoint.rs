@@ -11,14 +11,15 @@ use warp::http::{Method, StatusCode};
 
 use super::access::Access;
 use super::call::Call;
+use super::failure::{failure, status};
 use super::input::{Input, InputSpec};
-use super::reply::{Output, OutputSpec, Response, failure, status};
+use super::reply::{Output, OutputSpec};
+use super::request::Response;
 use super::router::Serve;
+use super::served::{Held, Latency, Served};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::limits::rates::Kind;
-use crate::limits::turns::Turn;
-use crate::model::ids::UserKey;
 
 type Handler =
     Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Result<Response>> + Send>> + Send + Sync>;
@@ -41,17 +42,6 @@ pub struct Endpoint {
     /// How it fails, beside what its access, its input and limits bring.
     own_failures: Vec<Failure>,
     handler: Handler,
-}
-
-/// What becomes of the time that an answer took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Latency {
-    /// Measured by route.
-    Measured,
-    /// Measured, and what administrators see as the latency of sending.
-    Charted,
-    /// Neither measured nor, on success, logged: a poll takes as long as there is nothing to say, and asks again at once.
-    Poll,
 }
 
 /// A way in which a route fails.
@@ -104,7 +94,7 @@ where
             let input = I::read(&mut call).await?;
             let mut response = handler(call, input).await?.into_response();
             drop(reading);
-            response.extensions_mut().insert(Held(turn));
+            response.extensions_mut().insert(Held::new(turn));
             Ok(response)
         };
         Box::pin(answer) as Pin<Box<dyn Future<Output = Result<Response>> + Send>>
@@ -226,15 +216,3 @@ impl Endpoint {
         response
     }
 }
-
-/// Stands in a response's extensions: which route gave it, and to whom.
-#[derive(Clone)]
-pub struct Served {
-    pub pattern: &'static str,
-    pub latency: Latency,
-    pub user: Option<String>,
-}
-
-/// Stands in a response's extensions: what is held until the last of it is sent.
-#[derive(Clone)]
-pub struct Held(#[expect(dead_code, reason = "held")] Option<Arc<Turn<UserKey>>>);

@@ -7,7 +7,8 @@ use warp::Reply as _;
 use warp::http::StatusCode;
 use warp::http::header::{self, HeaderValue};
 
-use super::reply::{BodySpec, Output, OutputSpec, Response};
+use super::reply::{BodySpec, Output, OutputSpec};
+use super::request::Response;
 use crate::error::{Error, Noun};
 
 /// 200 with a file to be kept.

@@ -1,19 +1,19 @@
 //! A request on its way to a handler: who calls, from where, with what.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use warp::http::{HeaderMap, Method, header};
 
 use super::access::Access;
+use super::address::{admit_stranger, forwarded_address, is_loopback_name};
 use super::cookie;
-use super::input::MAX_BODY;
-use super::request::{Base, BodyStream, Peer, Request};
+use super::request::{self, Base, BodyStream, MAX_BODY, Peer, Request, body_time};
 use crate::app::App;
 use crate::auth::bearer_token;
-use crate::config::Server;
 use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::rates::{Kind, Stranger};
 use crate::limits::seats::Seat;
@@ -34,23 +34,23 @@ pub struct Call {
     pub headers: HeaderMap,
     pub query: String,
     pub peer: Option<Peer>,
-    pub(super) base: Base,
-    pub(super) seat: Option<Arc<Seat>>,
-    pub(super) body: BodyStream,
-    pub(super) actor: Option<Actor>,
+    pub base: Base,
+    pub seat: Option<Arc<Seat>>,
+    pub body: BodyStream,
+    pub actor: Option<Actor>,
     /// The person's turn, until their answer is read.
-    pub(super) turn: Option<Turn<UserKey>>,
+    pub turn: Option<Turn<UserKey>>,
     /// The person's turn to read, until the answer is built.
-    pub(super) reading: Option<Turn<UserKey>>,
-    pub(super) params: Vec<String>,
-    pub(super) access: Access,
+    pub reading: Option<Turn<UserKey>>,
+    pub params: Vec<String>,
+    pub access: Access,
     class: Kind,
     /// Who turned out to be calling, for the log line, also when the handler fails.
-    pub(super) caller: Arc<OnceLock<String>>,
+    pub caller: Arc<OnceLock<String>>,
 }
 
 impl Call {
-    pub(super) fn new(
+    pub fn new(
         app: &App,
         request: Request,
         params: Vec<String>,
@@ -76,7 +76,7 @@ impl Call {
     }
 
     /// Establishes who calls, and whether they may.
-    pub(super) async fn admit(&mut self) -> Result<()> {
+    pub async fn admit(&mut self) -> Result<()> {
         let (access, kind) = (self.access, self.class);
         match access {
             Access::Anyone => return self.admit_anyone(kind),
@@ -151,9 +151,18 @@ impl Call {
         }
     }
 
+    /// The whole body.
+    ///
+    /// # Errors
+    /// As [`request::read_body`].
+    pub async fn read_body(&mut self, max: usize) -> Result<Bytes> {
+        let time = body_time(&self.app, max);
+        request::read_body(&self.headers, &mut self.body, max, time).await
+    }
+
     /// Lets a body of ordinary size come, unread, but not for long.
-    pub(super) async fn discard_body(&mut self) {
-        let read = super::request::read_body(self, MAX_BODY);
+    pub async fn discard_body(&mut self) {
+        let read = self.read_body(MAX_BODY);
         let _ = tokio::time::timeout(DISCARD_TIME, read).await;
     }
 
@@ -279,54 +288,6 @@ fn check_page(headers: &HeaderMap, id: &UserId) -> Result<()> {
     }
 }
 
-/// Counts a request of which it is not known whose it is.
-///
-/// # Errors
-/// [`Error::TooMany`].
-pub fn admit_stranger(
-    app: &App,
-    peer: Option<Peer>,
-    headers: &HeaderMap,
-    what: Stranger,
-) -> Result<()> {
-    let Some(Peer(peer)) = peer else {
-        return Ok(());
-    };
-    let address = forwarded_address(&app.config.server, peer.ip(), headers);
-    app.limits.rates.address(address, what)
-}
-
-/// Where a request came from, unless that is a proxy, which brings many people.
-pub fn direct_address(app: &App, peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
-    let Peer(peer) = peer?;
-    let server = &app.config.server;
-    let address = forwarded_address(server, peer.ip(), headers);
-    (!server.trusts(address)).then_some(address)
-}
-
-/// Where a request came from that `peer` brought. Each proxy adds whom it had it from at the end of `X-Forwarded-For`, so
-/// it is read from there, as long as those who wrote it are trusted; what stands before, anybody may have written.
-fn forwarded_address(server: &Server, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let values = headers.get_all("x-forwarded-for").into_iter().rev();
-    let named = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.rsplit(','));
-    let mut address = peer.to_canonical();
-    for text in named {
-        if !server.trusts(address) {
-            break;
-        }
-        let text = text.trim();
-        let with_port = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
-        match text.parse().ok().or_else(with_port) {
-            Some(IpAddr::V4(ip)) => address = ip.into(),
-            Some(IpAddr::V6(ip)) => address = ip.to_canonical(),
-            None => break,
-        }
-    }
-    address
-}
-
 /// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1).
 ///
 /// # Errors
@@ -339,63 +300,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
     value.to_str().ok().and_then(bearer_token).ok_or(bad)
 }
 
-/// Whether a `Host` header names this machine for itself.
-fn is_loopback_name(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 /// Compares in a time that tells nothing of where they differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_trusted_proxies_are_believed_and_only_what_they_wrote() {
-        let server = Server {
-            trusted_proxies: vec!["10.0.0.0/8".into(), "2001:db8::1".into()],
-            ..Server::default()
-        };
-        let address = |peer: &str, forwarded: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append("x-forwarded-for", value.parse().unwrap());
-            }
-            forwarded_address(&server, peer.parse().unwrap(), &headers).to_string()
-        };
-        assert_eq!(
-            address("192.0.2.1", &["198.51.100.7"]),
-            "192.0.2.1",
-            "not trusted"
-        );
-        assert_eq!(address("127.0.0.1", &["198.51.100.7"]), "127.0.0.1");
-        assert_eq!(address("10.1.1.1", &["198.51.100.7"]), "198.51.100.7");
-        assert_eq!(
-            address("::ffff:10.1.1.1", &["198.51.100.7"]),
-            "198.51.100.7"
-        );
-        assert_eq!(
-            address("2001:db8::1", &["[2001:db8::9]:443"]),
-            "2001:db8::9"
-        );
-        assert_eq!(
-            address("10.1.1.1", &["1.1.1.1, 198.51.100.7, 10.9.9.9"]),
-            "198.51.100.7",
-            "what the client wrote itself is not looked at"
-        );
-        assert_eq!(
-            address("10.1.1.1", &["1.1.1.1", "198.51.100.7"]),
-            "198.51.100.7"
-        );
-        assert_eq!(address("10.1.1.1", &["nonsense"]), "10.1.1.1");
-        assert_eq!(address("10.1.1.1", &[]), "10.1.1.1");
-    }
 }

@@ -1,0 +1,37 @@
+//! Whose page a request comes from.
+
+use warp::http::{HeaderMap, header};
+
+use crate::app::App;
+use crate::error::{Error, Forbidden, Result};
+
+/// A browser says whose page it is; others say nothing and pass.
+pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let mut listed = app.config.server.cors_origins.iter();
+    if listed.any(|allowed| allowed == origin) || is_own_origin(app, headers, origin) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(Forbidden::Origin))
+    }
+}
+
+/// Whether this is the origin of the server's own pages.
+pub fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    // A browser leaves the default port out (RFC 6454 section 6.2); a proxy may not.
+    let is = |scheme: &str, port: &str| {
+        let at = |text: &str| text.strip_suffix(port).unwrap_or(text).to_ascii_lowercase();
+        let authority = origin.strip_prefix(scheme);
+        authority.is_some_and(|authority| host.is_some_and(|host| at(authority) == at(host)))
+    };
+    let own = is("http://", ":80") || is("https://", ":443");
+    let public = &app.config.server.public_url;
+    let secure = !public.starts_with("https://") || origin.starts_with("https://");
+    (own && secure)
+        || !public.is_empty()
+            && url::Url::parse(public).is_ok_and(|url| url.origin().ascii_serialization() == origin)
+}

@@ -1,0 +1,42 @@
+//! Why a token does not hold.
+
+use crate::error::{Error, Unauthorized};
+
+/// Why a token is refused. The reason goes to the log, for whoever sets up the app; the caller learns only that the token is invalid.
+#[derive(Debug)]
+pub enum Refused {
+    Because(String),
+    /// For a reason that the caller is told as well, or for none of the token's.
+    Error(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Error(error)
+    }
+}
+
+impl Refused {
+    /// For whoever has the token.
+    pub fn why(&self) -> String {
+        match self {
+            Refused::Because(why) => why.clone(),
+            Refused::Error(error) => error.public_message().into_owned(),
+        }
+    }
+
+    /// What the caller is told; the reason goes to the log.
+    pub fn noted(self) -> Error {
+        match self {
+            Refused::Because(why) => {
+                tracing::info!(why, "token refused");
+                Error::Unauthorized(Unauthorized::BadToken)
+            }
+            Refused::Error(error) => error,
+        }
+    }
+}
+
+pub fn refused(why: impl Into<String>) -> Refused {
+    Refused::Because(why.into())
+}

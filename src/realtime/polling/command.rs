@@ -1,0 +1,47 @@
+//! What requests tell a session's task.
+
+use tokio::sync::oneshot;
+
+use super::super::Out;
+use super::super::bucket::Bucket;
+use super::super::engineio::SEPARATOR;
+use super::super::heartbeat::Heartbeat;
+use super::super::socketio::SocketIo;
+
+pub enum Command {
+    Poll {
+        /// What makes the request unlike any other.
+        nonce: String,
+        answer: oneshot::Sender<String>,
+    },
+    /// A body, and where to say that it was taken. Without a body it was none that could be taken.
+    Post(Option<String>, oneshot::Sender<()>),
+    /// The WebSocket works: polls are to come to an end.
+    Probed,
+    Upgrade(oneshot::Sender<Carried>),
+}
+
+/// The session has ended, or ends by this request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// What a session is made of, on its way to another transport.
+pub struct Carried {
+    pub protocol: SocketIo,
+    pub heartbeat: Heartbeat,
+    pub bucket: Bucket,
+    pub unsent: Payload,
+}
+
+/// Packets that wait for a poll.
+#[derive(Default)]
+pub struct Payload(pub String);
+
+impl Out for Payload {
+    fn message(&mut self, parts: &[&str]) {
+        if !self.0.is_empty() {
+            self.0.push(SEPARATOR);
+        }
+        parts.iter().for_each(|part| self.0.push_str(part));
+    }
+}
