@@ -16,6 +16,7 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::http::request::{Request, Response};
 use crate::app::App;
+use crate::model::text;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/static");
 
@@ -46,11 +47,7 @@ static ASSETS: LazyLock<HashMap<&'static Path, Asset>> = LazyLock::new(|| {
 impl Asset {
     pub fn new(plain: Bytes) -> Self {
         let digest = Sha256::digest(&plain);
-        let hex: String = digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let etag = format!("\"{hex}\"");
+        let etag = format!("\"{}\"", text::hex(&digest[..8]));
         Asset {
             gzip: gzip(&plain).filter(|gzip| gzip.len() < plain.len()),
             etag: HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\"")),
@@ -62,7 +59,7 @@ impl Asset {
 impl Asset {
     /// A file of the disk: known by its time and size, and as it is, so that a large one costs no more than reading it.
     fn of_file(path: &Path) -> Option<Self> {
-        let metadata = path.metadata().ok().filter(|m| m.is_file())?;
+        let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
         let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         let etag = format!("\"{:x}-{:x}\"", modified.as_nanos(), metadata.len());
         Some(Asset {

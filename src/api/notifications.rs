@@ -42,7 +42,7 @@ pub struct SendNotification {
     link: Option<String>,
     urgency: Option<Urgency>,
     /// Seconds for which a push service may keep it; a day unless given.
-    #[schema(maximum = 2419200)]
+    #[schema(maximum = 2_419_200)]
     ttl: Option<u32>,
     /// A name of the sender's own: the same one again gives the first answer back and sends nothing.
     #[schema(max_length = 128)]

@@ -7,6 +7,7 @@ use super::tokens::Tokens;
 use crate::error::Result;
 use crate::model::ids::UserId;
 use crate::model::random;
+use crate::model::text;
 use crate::model::time::Time;
 
 /// How long a device is known, in seconds.
@@ -53,12 +54,10 @@ pub fn known<'c>(
 
 fn name(user: &UserId) -> String {
     let digest = Sha256::digest(user.as_str());
-    let hex: String = digest[..6].iter().map(|b| format!("{b:02x}")).collect();
-    format!("{PREFIX}{hex}")
+    format!("{PREFIX}{}", text::hex(&digest[..6]))
 }
 
 fn sign(tokens: &Tokens, user: &UserId, hash: &str, until: i64, nonce: &str) -> String {
     let all = Sha256::digest(format!("{until} {nonce} {user} {hash}"));
-    let hex: String = all.iter().map(|b| format!("{b:02x}")).collect();
-    tokens.mac(&format!("device {hex}"))
+    tokens.mac(&format!("device {}", text::hex(&all)))
 }

@@ -65,12 +65,11 @@ impl Jwks {
 
     fn cached(&self, kid: Option<&str>, alg: Algorithm) -> Option<DecodingKey> {
         let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
-        match kid {
-            Some(kid) => keys.get(kid).filter(|(a, _)| *a == alg),
-            None => {
-                let mut fitting = keys.values().filter(|(a, _)| *a == alg);
-                fitting.next().filter(|_| fitting.next().is_none())
-            }
+        if let Some(kid) = kid {
+            keys.get(kid).filter(|(a, _)| *a == alg)
+        } else {
+            let mut fitting = keys.values().filter(|(a, _)| *a == alg);
+            fitting.next().filter(|_| fitting.next().is_none())
         }
         .map(|(_, key)| key.clone())
     }

@@ -55,7 +55,7 @@ impl Default for Passwords {
 
 impl Passwords {
     pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let queue = Arc::new(Queue {
             waiting: Mutex::default(),
             brought: Condvar::new(),

@@ -168,6 +168,17 @@ pub fn case_key(text: &str) -> String {
     caseless::default_case_fold_str(text).nfc().collect()
 }
 
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 /// Whether it is labels of lower-case letters, digits and hyphens (RFC 1123 section 2.1).
 pub fn is_host_name(text: &str) -> bool {
     let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

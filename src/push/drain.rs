@@ -215,7 +215,7 @@ impl Drain {
         let more = std::iter::from_fn(|| self.sending.try_join_next());
         let all: Vec<Settled> = settled
             .into_iter()
-            .chain(more.filter_map(|r| r.ok()))
+            .chain(more.filter_map(std::result::Result::ok))
             .collect();
         for settled in all {
             if let Some(in_flight) = self.in_flight.get_mut(&settled.service) {

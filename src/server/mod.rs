@@ -195,8 +195,9 @@ async fn wind_down(app: &App) {
         app.tasks.close();
         app.tasks.wait().await;
     };
-    match tokio::time::timeout(STOP_TIME, goodbye).await {
-        Ok(()) => tracing::info!("stopped"),
-        Err(_) => tracing::warn!("stopped with connections still open"),
+    if let Ok(()) = tokio::time::timeout(STOP_TIME, goodbye).await {
+        tracing::info!("stopped");
+    } else {
+        tracing::warn!("stopped with connections still open");
     }
 }

@@ -158,13 +158,12 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     let by_device = device.as_deref().map(Guess::Device);
     let by_device = by_device.filter(|guess| app.limits.attempt(guess).is_ok());
     let known = by_device.is_some();
-    let guess = match by_device {
-        Some(guess) => guess,
-        None => {
-            let guess = Guess::Account(&name);
-            app.limits.attempt(&guess)?;
-            guess
-        }
+    let guess = if let Some(guess) = by_device {
+        guess
+    } else {
+        let guess = Guess::Account(&name);
+        app.limits.attempt(&guess)?;
+        guess
     };
     let turn = if known {
         Turn::proven()

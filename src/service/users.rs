@@ -137,8 +137,8 @@ pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<
         id: id.clone(),
         username: None,
         name: display_name(profile, id)?,
-        email: short(&profile.email),
-        avatar: short(&profile.avatar),
+        email: short(profile.email.as_ref()),
+        avatar: short(profile.avatar.as_ref()),
         role,
         password_hash: None,
         origin: Origin::Token,
@@ -168,8 +168,9 @@ pub async fn refresh(
     let claimed = profile.name.as_deref().filter(|name| *name != current);
     let claimed = claimed.and_then(|name| DisplayName::parse(name).ok());
     let name = claimed.as_ref().map_or(current, DisplayName::as_str);
-    let email = short(&profile.email).or_else(|| user.email.clone());
-    let avatar = short(&profile.avatar).or_else(|| user.person.avatar.as_deref().map(Into::into));
+    let email = short(profile.email.as_ref()).or_else(|| user.email.clone());
+    let avatar =
+        short(profile.avatar.as_ref()).or_else(|| user.person.avatar.as_deref().map(Into::into));
     let role = match profile.role.filter(|_| !user.role_set) {
         Some(Role::Admin) if !app.config.auth.trust_admin_claim => user.role,
         Some(Role::Staff) | None => user.role,
@@ -204,11 +205,10 @@ fn display_name(profile: &Profile, id: &UserId) -> Result<DisplayName> {
 }
 
 /// A claim that is stored as it is, if it is of a sane length.
-fn short(claim: &Option<String>) -> Option<String> {
+fn short(claim: Option<&String>) -> Option<String> {
     claim
-        .as_deref()
         .filter(|text| !text.is_empty() && text.len() <= 2_048)
-        .map(str::to_owned)
+        .cloned()
 }
 
 /// After another process has written: closes the sockets of those whom it shut out.

@@ -95,9 +95,15 @@ pub fn active_logins(connection: &Connection) -> Result<i64> {
 /// # Errors
 /// [`Error::Conflict`] when the username or the e-mail is taken.
 pub fn update(tx: &WriteTx, user: &User, change: &AccountChange) -> Result<()> {
-    let username = change.username.as_ref().map(|name| name.as_str());
+    let username = change
+        .username
+        .as_ref()
+        .map(super::super::model::users::Username::as_str);
     let username = username.or(user.username.as_deref());
-    let name = change.name.as_ref().map(|name| name.as_str());
+    let name = change
+        .name
+        .as_ref()
+        .map(super::super::model::users::DisplayName::as_str);
     let name = name.unwrap_or(&user.person.name);
     let email = change.email.as_ref().unwrap_or(&user.email);
     if let Some(new) = &change.username {

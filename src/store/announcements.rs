@@ -63,7 +63,7 @@ pub fn insert(
             ":id": id.as_bytes(),
             ":title": new.title,
             ":message": new.message,
-            ":link": new.link.as_ref().map(|link| link.as_str()),
+            ":link": new.link.as_ref().map(super::super::model::notifications::Link::as_str),
             ":urgency": new.urgency.as_str(),
             ":audience": serde_json::to_string(&new.audience).unwrap_or_default(),
             ":sender": sender,

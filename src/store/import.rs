@@ -233,7 +233,7 @@ impl<'c> Import<'c> {
                 ":type": old.kind.as_str(),
                 ":title": old.title,
                 ":message": old.message,
-                ":link": old.link.as_ref().map(|link| link.as_str()),
+                ":link": old.link.as_ref().map(super::super::model::notifications::Link::as_str),
                 ":ttl": NewNotification::TTL_DEFAULT,
                 ":sender": SENDER,
                 ":at": old.created_at.0,

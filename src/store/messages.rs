@@ -165,20 +165,18 @@ fn read_target(
     up_to: Option<Id>,
 ) -> Result<Option<(Seq, Id)>> {
     let read = |row: &Row| Ok((row.get(0)?, Id::from_bytes(row.get(1)?)));
-    match up_to {
-        Some(id) => {
-            let sql = "SELECT seq, id FROM messages WHERE id = ?1 AND conversation_key = ?2";
-            first(
-                connection,
-                sql,
-                params![id.as_bytes(), conversation.0],
-                read,
-            )
-        }
-        None => {
-            let sql = "SELECT seq, id FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
-            first(connection, sql, [conversation.0], read)
-        }
+    if let Some(id) = up_to {
+        let sql = "SELECT seq, id FROM messages WHERE id = ?1 AND conversation_key = ?2";
+        first(
+            connection,
+            sql,
+            params![id.as_bytes(), conversation.0],
+            read,
+        )
+    } else {
+        let sql =
+            "SELECT seq, id FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
+        first(connection, sql, [conversation.0], read)
     }
 }
 

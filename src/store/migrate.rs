@@ -18,7 +18,7 @@ pub fn latest() -> i32 {
     embedded::migrations::runner()
         .get_migrations()
         .iter()
-        .map(|m| m.version())
+        .map(refinery::Migration::version)
         .max()
         .unwrap_or(0)
 }

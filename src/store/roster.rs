@@ -53,10 +53,10 @@ pub fn everybody(connection: &Connection) -> Result<Vec<Known>> {
     let known = people.into_iter().map(|(user, has_password)| {
         let (groups, by_hand) = groups.remove(&user.key).unwrap_or_default();
         Known {
-            groups,
-            by_hand,
             user,
             has_password,
+            groups,
+            by_hand,
         }
     });
     Ok(known.collect())

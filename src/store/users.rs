@@ -152,7 +152,10 @@ pub fn without_username_key(connection: &Connection) -> Result<Vec<User>> {
 /// # Errors
 /// [`Error::Conflict`] when the id, the username or the e-mail is taken.
 pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User> {
-    let username = new.username.as_ref().map(|u| u.as_str());
+    let username = new
+        .username
+        .as_ref()
+        .map(super::super::model::users::Username::as_str);
     let folded = fold(&format!(
         "{} {}",
         new.name.as_str(),

@@ -105,12 +105,11 @@ impl Router {
         let mut methods = place.methods.iter();
         let serve = methods.find(|(of, _)| of == method).map(|(_, serve)| serve);
         let others = place.others.as_ref().filter(|_| *method != Method::OPTIONS);
-        match serve.or(others) {
-            Some(serve) => Ok((serve.clone(), params)),
-            None => {
-                let names: Vec<&str> = place.methods.iter().map(|(m, _)| m.as_str()).collect();
-                Err(NoRoute::Method(names.join(", ")))
-            }
+        if let Some(serve) = serve.or(others) {
+            Ok((serve.clone(), params))
+        } else {
+            let names: Vec<&str> = place.methods.iter().map(|(m, _)| m.as_str()).collect();
+            Err(NoRoute::Method(names.join(", ")))
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::model::events::Effect;
 use crate::model::roster::{
     self, Files, ImportPreview, Imported, PlannedRow, Progress, ProgressView,
 };
+use crate::model::text;
 use crate::model::users::User;
 use crate::store::roster::{
     everybody, group_names, keep_groups_by_file, lines, set_groups_by_name,
@@ -232,9 +233,7 @@ async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)>
             for (user, _) in &plan.disabling {
                 hash.update(user.id().as_str());
             }
-            let digest = hash.finalize();
-            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok((plan, digest))
+            Ok((plan, text::hex(&hash.finalize())))
         })
         .await
 }
