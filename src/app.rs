@@ -15,7 +15,8 @@ use crate::directory::Directory;
 use crate::effects::Effects;
 use crate::hub::{Dispatcher, Hub};
 use crate::limits::Limits;
-use crate::limits::pressure::Pressure;
+use crate::limits::load_shedding::LoadShedding;
+use crate::limits::queues::Queues;
 use crate::metrics::Metrics;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::roster::Progress;
@@ -41,7 +42,8 @@ pub struct Inner {
     pub hub: Arc<Hub>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
-    pub pressure: Arc<Pressure>,
+    pub queues: Arc<Queues>,
+    pub load: Arc<LoadShedding>,
     pub clock: Arc<dyn Clock>,
     /// Told when another process has written to the database.
     pub elsewhere: Arc<Notify>,
@@ -125,8 +127,10 @@ impl App {
     /// As [`App::open`].
     pub fn open_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let metrics = Arc::new(Metrics::new());
-        let pressure = Arc::new(Pressure::new(&config.limits, metrics.clone()));
-        let (hub, arrivals) = Hub::new(metrics.clone(), pressure.clone());
+        let queues = Arc::<Queues>::default();
+        let load = LoadShedding::new(&config.limits, queues.clone(), metrics.clone());
+        let load = Arc::new(load);
+        let (hub, arrivals) = Hub::new(metrics.clone(), load.clone());
         let hub = Arc::new(hub);
         let directory = Arc::new(Directory::default());
         let elsewhere = Arc::new(Notify::new());
@@ -147,7 +151,7 @@ impl App {
         let store = Store::open(
             &config.database,
             clock.clone(),
-            metrics.clone(),
+            (metrics.clone(), queues.clone()),
             Box::new(move |committed| effects.apply(committed)),
             pulses.writer.clone(),
         )?;
@@ -155,7 +159,8 @@ impl App {
         Ok(App(Arc::new(Inner {
             store,
             limits,
-            pressure,
+            queues,
+            load,
             config,
             auth,
             vapid,

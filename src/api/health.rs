@@ -26,6 +26,6 @@ pub async fn health(call: Call, _: Nothing) -> Result<Bare<Health>> {
 pub async fn metrics(call: Call, _: Nothing) -> Result<Text> {
     Ok(Text {
         media_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        text: call.app.metrics.render(call.app.store.size()),
+        text: service::metrics(&call.app),
     })
 }

@@ -117,7 +117,7 @@ async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Respon
         _ => return Err(Refused::UnknownTransport.into()),
     }
     if query.sid.is_empty() {
-        app.pressure.admit(Kind::Socket)?;
+        app.load.admit(Kind::Socket)?;
         admit_stranger(&app, request.peer, &request.headers, Stranger::Socket)?;
     }
     match (query.transport.as_str(), query.sid.as_str()) {

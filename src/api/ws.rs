@@ -64,7 +64,7 @@ async fn handshake(app: App, request: Request) -> Result<(Response, Option<Strin
     if app.stopping.is_cancelled() {
         return Err(Error::unavailable("The server is stopping."));
     }
-    app.pressure.admit(Kind::Socket)?;
+    app.load.admit(Kind::Socket)?;
     let since = since(&request.query)?;
     let identity = identity(&app, base, &headers).await;
     if !matches!(identity, Ok(Some(_))) {

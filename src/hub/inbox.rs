@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::limits::pressure::Pressure;
+use crate::limits::load_shedding::LoadShedding;
 use crate::metrics::Metrics;
 use crate::model::events::{CloseCode, Event};
 use crate::model::ids::{ConnectionId, Seq};
@@ -53,7 +53,7 @@ pub struct Inbox {
     queue: Mutex<Queue>,
     wake: Notify,
     metrics: Arc<Metrics>,
-    pressure: Arc<Pressure>,
+    load: Arc<LoadShedding>,
 }
 
 #[derive(Default)]
@@ -74,13 +74,13 @@ pub struct Drained {
 }
 
 impl Inbox {
-    pub fn new(id: ConnectionId, metrics: Arc<Metrics>, pressure: Arc<Pressure>) -> Self {
+    pub fn new(id: ConnectionId, metrics: Arc<Metrics>, load: Arc<LoadShedding>) -> Self {
         Inbox {
             id,
             queue: Mutex::default(),
             wake: Notify::new(),
             metrics,
-            pressure,
+            load,
         }
     }
 
@@ -117,7 +117,7 @@ impl Inbox {
             return false;
         }
         let waiting = queue.bytes + size;
-        if waiting > HARD_LIMIT || self.pressure.over_share(waiting) {
+        if waiting > HARD_LIMIT || self.load.over_share(waiting) {
             queue.close = Some(CloseCode::TooSlow);
             self.forget(&mut queue);
             return true;
@@ -129,7 +129,7 @@ impl Inbox {
         let first = queue.packets.is_empty();
         queue.packets.push_back(packet);
         queue.bytes = waiting;
-        self.metrics.queue_bytes.inc_by(size as i64);
+        self.load.queues().event_bytes.add(size);
         first
     }
 
@@ -151,7 +151,7 @@ impl Inbox {
 
     fn forget(&self, queue: &mut Queue) {
         queue.packets.clear();
-        self.metrics.queue_bytes.dec_by(queue.bytes as i64);
+        self.load.queues().event_bytes.sub(queue.bytes);
         queue.bytes = 0;
     }
 
@@ -173,7 +173,7 @@ impl Inbox {
             queue.packets = VecDeque::new();
         }
         drop(queue);
-        self.metrics.queue_bytes.dec_by(taken as i64);
+        self.load.queues().event_bytes.sub(taken);
         drained
     }
 
@@ -195,8 +195,8 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        let left = self.queue().bytes as i64;
-        self.metrics.queue_bytes.dec_by(left);
+        let left = self.queue().bytes;
+        self.load.queues().event_bytes.sub(left);
     }
 }
 
@@ -217,8 +217,8 @@ mod tests {
 
     fn inbox() -> (Inbox, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new());
-        let pressure = Arc::new(Pressure::new(&Default::default(), metrics.clone()));
-        let inbox = Inbox::new(ConnectionId(1), metrics.clone(), pressure);
+        let load = LoadShedding::new(&Default::default(), Arc::default(), metrics.clone());
+        let inbox = Inbox::new(ConnectionId(1), metrics.clone(), load.into());
         (inbox, metrics)
     }
 
@@ -246,13 +246,13 @@ mod tests {
 
     #[test]
     fn at_the_hard_limit_the_socket_goes_and_the_memory_with_it() {
-        let (inbox, metrics) = inbox();
+        let (inbox, _) = inbox();
         inbox.push(packet(HARD_LIMIT, false));
         inbox.push(packet(1, false));
         let drained = inbox.drain(usize::MAX);
         assert!(drained.packets.is_empty());
         assert_eq!(drained.close, Some(CloseCode::TooSlow));
-        assert_eq!(metrics.queue_bytes.get(), 0);
+        assert_eq!(inbox.load.queues().event_bytes.get(), 0);
     }
 
     #[test]
@@ -280,12 +280,12 @@ mod tests {
 
     #[test]
     fn whoever_may_not_come_back_gets_nothing_more() {
-        let (inbox, metrics) = inbox();
+        let (inbox, _) = inbox();
         inbox.push(packet(10, false));
         inbox.close(CloseCode::Revoked);
         let drained = inbox.drain(usize::MAX);
         assert!(drained.packets.is_empty());
         assert_eq!(drained.close, Some(CloseCode::Revoked));
-        assert_eq!(metrics.queue_bytes.get(), 0);
+        assert_eq!(inbox.load.queues().event_bytes.get(), 0);
     }
 }

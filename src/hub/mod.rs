@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::limits::pressure::Pressure;
+use crate::limits::load_shedding::LoadShedding;
 use crate::metrics::Metrics;
 use crate::model::events::{CloseCode, Event, Publication};
 use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
@@ -40,7 +40,7 @@ const SHARDS: usize = 32;
 pub struct Hub {
     shards: Vec<Mutex<Shard>>,
     metrics: Arc<Metrics>,
-    pressure: Arc<Pressure>,
+    load: Arc<LoadShedding>,
     next_connection: AtomicU64,
     /// Whether what was in doubt at the start has been seen to.
     caught_up: AtomicBool,
@@ -92,13 +92,13 @@ impl Hub {
     /// The hub, and the stream of people who come online.
     pub fn new(
         metrics: Arc<Metrics>,
-        pressure: Arc<Pressure>,
+        load: Arc<LoadShedding>,
     ) -> (Self, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let hub = Hub {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             metrics,
-            pressure,
+            load,
             // Starts at random, so that an id of before a restart means nobody.
             next_connection: AtomicU64::new(uuid::Uuid::now_v7().as_u64_pair().1),
             caught_up: AtomicBool::new(false),
@@ -115,7 +115,7 @@ impl Hub {
     /// A new, empty inbox; nothing reaches it before [`Hub::register`].
     pub fn inbox(&self) -> Arc<Inbox> {
         let id = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
-        Arc::new(Inbox::new(id, self.metrics.clone(), self.pressure.clone()))
+        Arc::new(Inbox::new(id, self.metrics.clone(), self.load.clone()))
     }
 
     /// From now on what is published to the user is put into `inbox`. With `max` sockets open already the oldest goes.
@@ -235,7 +235,7 @@ impl Hub {
 
     /// As [`Hub::publish`], but the sockets are woken with `to_wake`: once, for all that they get together.
     fn put(&self, publication: &Publication, to_wake: &mut ToWake) {
-        if publication.event.droppable() && self.pressure.sheds_ephemeral() {
+        if publication.event.droppable() && self.load.sheds_ephemeral() {
             self.metrics.refused("overload_ephemeral");
             return;
         }
@@ -334,8 +334,8 @@ mod tests {
 
     fn hub_and_arrivals() -> (Hub, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
         let metrics = Arc::new(Metrics::new());
-        let pressure = Pressure::new(&Default::default(), metrics.clone());
-        Hub::new(metrics, Arc::new(pressure))
+        let load = LoadShedding::new(&Default::default(), Arc::default(), metrics.clone());
+        Hub::new(metrics, Arc::new(load))
     }
 
     pub fn hub() -> Hub {

@@ -6,7 +6,7 @@
 //! - [`ledger`]: what administrators are to hear of.
 //! - [`seats`]: so many connections, and whose goes first.
 //! - [`turns`]: so much at once of one person.
-//! - [`pressure`]: how full the server is, and what it does without.
+//! - [`queues`], [`load_shedding`]: how much waits, and what the server does without for it.
 //! - [`priority`]: what can wait yields.
 //!
 //! All of it is in memory: a restart forgets it.
@@ -14,8 +14,9 @@
 pub mod attempts;
 pub mod fair_queue;
 pub mod ledger;
-pub mod pressure;
+pub mod load_shedding;
 pub mod priority;
+pub mod queues;
 pub mod rates;
 pub mod seats;
 pub mod turns;

@@ -60,15 +60,15 @@ pub struct Metrics {
     pub users_online: Count,
     pub events_delivered: Counter<u64, AtomicU64>,
     pub events_dropped: Counter<u64, AtomicU64>,
-    pub queue_bytes: Count,
+    queue_bytes: Count,
     pub closes: Family<CodeLabel, Counter>,
     pub replay_events: Histogram,
     pub commit_jobs: Histogram,
     pub commit_seconds: Histogram,
     pub slice_seconds: Histogram,
-    pub writer_queue: Count,
-    pub write_failures: Counter<u64, AtomicU64>,
-    pub reads_waiting: Count,
+    writer_queue: Count,
+    write_failures: Counter<u64, AtomicU64>,
+    reads_waiting: Count,
     refusals: Family<ReasonLabel, Counter>,
     pub unknown_parameters: Counter<u64, AtomicU64>,
     pub unknown_events: Counter<u64, AtomicU64>,
@@ -80,6 +80,20 @@ pub struct Metrics {
     log_lines_dropped: Counter<u64, AtomicU64>,
     database_bytes: Count,
     memory_bytes: Count,
+}
+
+/// What is kept elsewhere, and only observed here.
+#[derive(Debug)]
+pub struct Observed {
+    /// Bytes of the database and its logs on disk.
+    pub database_bytes: u64,
+    /// Bytes of events that wait for sockets.
+    pub event_bytes: usize,
+    /// Writes and reads that wait for the database.
+    pub writes: usize,
+    pub reads: usize,
+    /// Writes that the database did not take, since the start.
+    pub failed_writes: u64,
 }
 
 impl Default for Metrics {
@@ -250,9 +264,15 @@ impl Metrics {
         );
     }
 
-    /// The OpenMetrics text, with what others keep read now.
-    pub fn render(&self, database_bytes: u64) -> String {
-        self.database_bytes.set(database_bytes as i64);
+    /// The OpenMetrics text, with what others keep as it is now.
+    pub fn render(&self, now: &Observed) -> String {
+        self.database_bytes.set(now.database_bytes as i64);
+        self.queue_bytes.set(now.event_bytes as i64);
+        self.writer_queue.set(now.writes as i64);
+        self.reads_waiting.set(now.reads as i64);
+        self.write_failures
+            .inner()
+            .store(now.failed_writes, Ordering::Relaxed);
         self.memory_bytes.set(resident_bytes());
         let dropped = self.log_lines_dropped.inner();
         dropped.store(log::dropped(), Ordering::Relaxed);
@@ -278,19 +298,6 @@ impl Metrics {
     /// Counts something that a limit has refused.
     pub fn refused(&self, reason: &'static str) {
         self.refusals.get_or_create(&ReasonLabel { reason }).inc();
-    }
-
-    /// How many writes wait, for a decision on overload; so too the reads, and the bytes of events.
-    pub fn writer_queue_len(&self) -> i64 {
-        self.writer_queue.inner().load(Ordering::Relaxed)
-    }
-
-    pub fn reads_waiting(&self) -> i64 {
-        self.reads_waiting.inner().load(Ordering::Relaxed)
-    }
-
-    pub fn queued_bytes(&self) -> i64 {
-        self.queue_bytes.inner().load(Ordering::Relaxed)
     }
 }
 

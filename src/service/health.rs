@@ -1,9 +1,11 @@
 //! Whether the database takes a write.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::metrics::Observed;
 use crate::store::meta;
 
 const SHARED_FOR: Duration = Duration::from_secs(1);
@@ -21,7 +23,7 @@ pub async fn check(app: &App) -> Result<()> {
     if app.stopping.is_cancelled() {
         return Err(Error::unavailable("The server is stopping."));
     }
-    let failures = app.metrics.write_failures.get();
+    let failures = app.queues.failed_writes.load(Ordering::Relaxed);
     if failures > health.failures {
         health.failures = failures;
         health.failed = Some(Instant::now());
@@ -41,4 +43,16 @@ pub async fn check(app: &App) -> Result<()> {
         }
         _ => Err(ill()),
     }
+}
+
+/// The metrics, as OpenMetrics text.
+pub fn metrics(app: &App) -> String {
+    let queues = &app.queues;
+    app.metrics.render(&Observed {
+        database_bytes: app.store.size(),
+        event_bytes: queues.event_bytes.get(),
+        writes: queues.writes.get(),
+        reads: queues.reads.get(),
+        failed_writes: queues.failed_writes.load(Ordering::Relaxed),
+    })
 }

@@ -1,13 +1,12 @@
 //! A write that waits for the writer, and the answer that waits for its commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::WriteTx;
 use crate::error::{Error, Result};
-use crate::metrics::Metrics;
+use crate::limits::queues::WaitingWrite;
 use crate::threads::panic_text;
 
 pub trait Job: Send {
@@ -21,36 +20,21 @@ pub struct Task<F, T> {
     work: Option<F>,
     outcome: Result<T>,
     reply: oneshot::Sender<Result<T>>,
-    queued: Queued,
+    /// Until it is settled or dropped.
+    waiting: WaitingWrite,
 }
 
 impl<F, T> Task<F, T> {
     /// The task, and where its answer comes.
-    pub fn new(work: F, queued: Queued) -> (Self, oneshot::Receiver<Result<T>>) {
+    pub fn new(work: F, waiting: WaitingWrite) -> (Self, oneshot::Receiver<Result<T>>) {
         let (reply, answer) = oneshot::channel();
         let task = Task {
             work: Some(work),
             outcome: Err(unwritten()),
             reply,
-            queued,
+            waiting,
         };
         (task, answer)
-    }
-}
-
-/// Counts a job as waiting until it is settled or dropped.
-pub struct Queued(Arc<Metrics>);
-
-impl Queued {
-    pub fn new(metrics: &Arc<Metrics>) -> Self {
-        metrics.writer_queue.inc();
-        Queued(metrics.clone())
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.0.writer_queue.dec();
     }
 }
 
@@ -79,7 +63,7 @@ where
             outcome => outcome,
         };
         if matches!(outcome, Err(Error::Unavailable(..))) {
-            self.queued.0.write_failures.inc();
+            self.waiting.failed();
         }
         // Whoever waited may have gone; the write stands all the same.
         let _ = self.reply.send(outcome);

@@ -44,7 +44,6 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use r2d2_sqlite::SqliteConnectionManager;
@@ -53,7 +52,8 @@ use tokio::sync::Semaphore;
 
 use crate::config;
 use crate::error::{Error, Result};
-use crate::limits::pressure::READS;
+use crate::limits::load_shedding::READS;
+use crate::limits::queues::{Length, Queues};
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::time::Clock;
@@ -82,8 +82,8 @@ pub struct Store {
     permits: Arc<Semaphore>,
     /// Of long reads there are fewer at a time, so that a reader is left for the others.
     long: Arc<Semaphore>,
-    long_waiting: AtomicUsize,
-    metrics: Arc<Metrics>,
+    long_waiting: Length,
+    queues: Arc<Queues>,
     path: PathBuf,
     indexer: indexer::Indexer,
     _checkpointer: checkpoint::Checkpointer,
@@ -97,7 +97,7 @@ impl Store {
     pub fn open(
         config: &config::Database,
         clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
+        (metrics, queues): (Arc<Metrics>, Arc<Queues>),
         sink: Sink,
         pulse: Pulse,
     ) -> Result<Self, files::OpenError> {
@@ -124,16 +124,16 @@ impl Store {
                 connection,
                 &config.path,
                 clock,
-                metrics.clone(),
+                (metrics, queues.clone()),
                 sink,
                 turn,
                 pulse,
             )
             .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?,
-            metrics,
+            queues,
             readers,
             permits: Arc::new(Semaphore::new(config.readers as usize)),
-            long_waiting: AtomicUsize::new(0),
+            long_waiting: Length::default(),
             long: Arc::new(Semaphore::new((config.readers as usize / 2).max(1))),
             path: config.path.clone(),
             indexer,
@@ -150,7 +150,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let waiting = Waiting::begin(&self.metrics)?;
+        let waiting = Waiting::begin(&self.queues.reads, READS)?;
         let permit = self.permits.clone().acquire_owned().await;
         drop(waiting);
         let pool = self.readers.clone();
@@ -177,7 +177,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let waiting = WaitingLong::begin(&self.long_waiting)?;
+        let waiting = Waiting::begin(&self.long_waiting, LONG_READS)?;
         let permit = self.long.clone().acquire_owned().await;
         drop(waiting);
         self.read(move |connection| {
@@ -248,44 +248,25 @@ impl Store {
 /// Long reads that may wait.
 const LONG_READS: usize = 128;
 
-/// Counts a long read as waiting.
-struct WaitingLong<'s>(&'s AtomicUsize);
+/// Steps of SQLite's virtual machine between two looks at the clock.
+const STEPS: i32 = 1_000;
 
-impl<'s> WaitingLong<'s> {
-    fn begin(count: &'s AtomicUsize) -> Result<Self> {
-        let waiting = WaitingLong(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= LONG_READS {
+/// Counts a read as waiting.
+struct Waiting<'q>(&'q Length);
+
+impl<'q> Waiting<'q> {
+    fn begin(length: &'q Length, limit: usize) -> Result<Self> {
+        let waiting = Waiting(length);
+        if length.add(1) >= limit {
             return Err(Error::unavailable("Too many reads are waiting."));
         }
         Ok(waiting)
     }
 }
 
-impl Drop for WaitingLong<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Steps of SQLite's virtual machine between two looks at the clock.
-const STEPS: i32 = 1_000;
-
-/// Counts a read as waiting.
-struct Waiting<'m>(&'m Metrics);
-
-impl<'m> Waiting<'m> {
-    fn begin(metrics: &'m Metrics) -> Result<Self> {
-        if metrics.reads_waiting() >= READS as i64 {
-            return Err(Error::unavailable("Too many reads are waiting."));
-        }
-        metrics.reads_waiting.inc();
-        Ok(Waiting(metrics))
-    }
-}
-
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.reads_waiting.dec();
+        self.0.sub(1);
     }
 }
 

@@ -15,10 +15,11 @@ use rusqlite::Connection;
 
 use super::checkpoint::Turn;
 use super::files::FileIdentity;
-use super::job::{Job, Queued, Task, unwritten};
+use super::job::{Job, Task, unwritten};
 use super::{Committed, Sink, meta};
 use crate::error::{Error, Result};
-use crate::limits::pressure::WRITES;
+use crate::limits::load_shedding::WRITES;
+use crate::limits::queues::{Queues, WaitingWrite};
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::model::ids::Seq;
@@ -77,7 +78,7 @@ impl Deref for WriteTx<'_> {
 /// The handle. Dropping it lets the queue drain and joins the thread.
 pub struct Writer {
     queue: Option<mpsc::SyncSender<Box<dyn Job>>>,
-    metrics: Arc<Metrics>,
+    queues: Arc<Queues>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -86,7 +87,7 @@ impl Writer {
         connection: Connection,
         path: &Path,
         clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
+        (metrics, queues): (Arc<Metrics>, Arc<Queues>),
         sink: Sink,
         turn: Arc<Turn>,
         pulse: Pulse,
@@ -95,7 +96,8 @@ impl Writer {
         let worker = Worker {
             connection,
             clock,
-            metrics: metrics.clone(),
+            metrics,
+            queues: queues.clone(),
             sink,
             turn,
             share: SHARE,
@@ -107,7 +109,7 @@ impl Writer {
         let thread = threads::essential("writer", move || worker.run(&jobs))?;
         Ok(Writer {
             queue: Some(queue),
-            metrics,
+            queues,
             thread: Some(thread),
         })
     }
@@ -117,7 +119,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx) -> Result<T> + Send + 'static,
     {
-        let (task, answer) = Task::new(work, Queued::new(&self.metrics));
+        let (task, answer) = Task::new(work, WaitingWrite::begin(&self.queues));
         let Some(queue) = &self.queue else {
             return Err(unwritten());
         };
@@ -144,6 +146,7 @@ struct Worker {
     connection: Connection,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    queues: Arc<Queues>,
     sink: Sink,
     turn: Arc<Turn>,
     /// How many jobs the next commit is for.
@@ -229,7 +232,7 @@ impl Worker {
             .is_ok();
         // Half of those who write now: while one half waits for the disk, the other half is answered and comes back. All
         // of them in one commit would leave the processors idle for as long as the disk takes.
-        let writers = self.metrics.writer_queue_len().max(0) as usize;
+        let writers = self.queues.writes.get();
         self.share = writers.div_ceil(2).clamp(SHARE, BATCH);
         self.metrics.commit_jobs.observe(settled.len() as f64);
         self.metrics

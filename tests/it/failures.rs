@@ -7,7 +7,7 @@ use schoolbell::api::http::access::Access;
 use schoolbell::api::http::endpoint::{Endpoint, Failure};
 use schoolbell::api::http::input::InputSpec;
 use schoolbell::api::{Peer, table};
-use schoolbell::limits::pressure::WRITES;
+use schoolbell::limits::load_shedding::WRITES;
 use schoolbell::model::keys::Scope;
 use schoolbell::service;
 use serde_json::{Value, json};
@@ -208,10 +208,9 @@ impl School {
                 return request.send(&t).await;
             }
             "unavailable" => {
-                // A write that ends meanwhile takes one off.
-                t.app.metrics.writer_queue.set(WRITES as i64 + 8);
+                t.app.queues.writes.add(WRITES);
                 let answer = welcome.send(t).await;
-                t.app.metrics.writer_queue.set(0);
+                t.app.queues.writes.sub(WRITES);
                 return answer;
             }
             "internal_error" => return internal(endpoint).await,

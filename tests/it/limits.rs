@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use schoolbell::limits::pressure::WRITES;
+use schoolbell::limits::load_shedding::WRITES;
 use schoolbell::model::keys::Scope;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,7 +19,7 @@ fn too_many(answer: Answer) -> u64 {
 }
 
 fn refused(t: &TestApp, reason: &str) -> bool {
-    let text = t.app.metrics.render(0);
+    let text = schoolbell::service::health::metrics(&t.app);
     text.contains(&format!("schoolbell_refused_total{{reason=\"{reason}\"}}"))
 }
 
@@ -460,9 +460,12 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
     let (mut socket, _) = bob.connect().await;
     let (mut typist, _) = ann.connect().await;
     let typing = json!({ "event": "typing", "data": { "to": bob.id(), "typing": true } });
-    // A write that ends meanwhile takes one off.
-    let gauge = &t.app.metrics.writer_queue;
-    let queued = |writes: usize| gauge.set(writes as i64 + 8);
+    let queue = &t.app.queues.writes;
+    let added = std::cell::Cell::new(0);
+    let queued = |writes: usize| {
+        queue.add(writes);
+        queue.sub(added.replace(writes));
+    };
     let send = || async {
         let body = json!({ "receiverId": bob.id(), "content": "hello" });
         ann.post("/api/messages", body).await
@@ -500,7 +503,7 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
     queued(WRITES);
     send().await.refused(503, "unavailable");
 
-    gauge.set(0);
+    queued(0);
     list().await.expect(200);
     ann.connect().await;
     for reason in [

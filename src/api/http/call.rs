@@ -83,7 +83,7 @@ impl Call {
             Access::Local => return self.admit_local(),
             Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {}
         }
-        self.app.pressure.admit(kind)?;
+        self.app.load.admit(kind)?;
         let actor = match self.find_actor().await {
             // Who says nothing, or what does not hold, is a stranger.
             Err(error @ Error::Unauthorized(_)) => {
@@ -170,7 +170,7 @@ impl Call {
     /// the supervisor's question after the server's health is one of them.
     fn admit_anyone(&self, kind: Kind) -> Result<()> {
         if kind == Kind::Write {
-            self.app.pressure.admit(kind)?;
+            self.app.load.admit(kind)?;
         }
         // What is sent without a token is a login, or what leads to one.
         let what = match kind {

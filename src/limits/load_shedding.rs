@@ -1,9 +1,10 @@
-//! How full the server is. What is cheapest to lose goes first: typing and presence, then new sockets, then reads, and
-//! writes last.
+//! Load shedding: the fuller the queues are, the more the server refuses. What is cheapest to lose goes first: typing and
+//! presence, then new sockets, then reads, and writes last.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::queues::Queues;
 use super::rates::Kind;
 use crate::config;
 use crate::error::{Error, Result};
@@ -16,67 +17,71 @@ pub const READS: usize = 2_048;
 /// Events that may wait for one socket, in bytes, while those of all are over their limit.
 pub const FAIR_SHARE: usize = 8 << 10;
 
-/// What is done without, from the fuller quarters on.
+/// How much is shed. Each level sheds what the levels before it do, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    Calm,
+    Nothing,
     /// A quarter full: no typing, no presence.
-    Busy,
-    /// Half: no new sockets.
-    Strained,
-    /// Three quarters: no reads.
-    Heavy,
-    /// No writes.
-    Full,
+    Ephemeral,
+    /// Half full: no new sockets.
+    Sockets,
+    /// Three quarters full: no reads.
+    Reads,
+    /// Full: no writes.
+    Writes,
 }
 
-/// Reads the queues' lengths.
-pub struct Pressure {
+/// Decides by the lengths of the queues.
+pub struct LoadShedding {
+    queues: Arc<Queues>,
     metrics: Arc<Metrics>,
     queue_bytes: usize,
     enabled: bool,
 }
 
-impl Pressure {
-    pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
-        Pressure {
+impl LoadShedding {
+    pub fn new(config: &config::Limits, queues: Arc<Queues>, metrics: Arc<Metrics>) -> Self {
+        LoadShedding {
+            queues,
             metrics,
             queue_bytes: config.queue_mebibytes << 20,
             enabled: config.enabled,
         }
     }
 
+    pub fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
     /// The fullest queue decides.
     pub fn level(&self) -> Level {
         if !self.enabled {
-            return Level::Calm;
+            return Level::Nothing;
         }
-        let quarters = |length: i64, limit: usize| length.max(0) as usize * 4 / limit.max(1);
-        let writes = quarters(self.metrics.writer_queue_len(), WRITES);
-        let reads = quarters(self.metrics.reads_waiting(), READS);
-        match writes.max(reads).max(self.queue_quarters()) {
-            0 => Level::Calm,
-            1 => Level::Busy,
-            2 => Level::Strained,
-            3 => Level::Heavy,
-            _ => Level::Full,
+        let writes = self.queues.writes.get() * 4 / WRITES;
+        let reads = self.queues.reads.get() * 4 / READS;
+        match writes.max(reads).max(self.event_quarters()) {
+            0 => Level::Nothing,
+            1 => Level::Ephemeral,
+            2 => Level::Sockets,
+            3 => Level::Reads,
+            _ => Level::Writes,
         }
     }
 
-    fn queue_quarters(&self) -> usize {
+    fn event_quarters(&self) -> usize {
         // Slow readers are no reason to turn others away: they go themselves (see `over_share`).
-        let waiting = self.metrics.queued_bytes().max(0) as usize;
-        (waiting * 4 / self.queue_bytes.max(1)).min(1)
+        (self.queues.event_bytes.get() * 4 / self.queue_bytes.max(1)).min(1)
     }
 
     /// Whether events that are cheap to lose are left out.
     pub fn sheds_ephemeral(&self) -> bool {
-        self.level() >= Level::Busy
+        self.level() >= Level::Ephemeral
     }
 
     /// Whether a socket for which so many bytes wait must go, so that all of them together stay within bounds.
     pub fn over_share(&self, bytes: usize) -> bool {
-        self.enabled && bytes > FAIR_SHARE && self.metrics.queued_bytes() > self.queue_bytes as i64
+        self.enabled && bytes > FAIR_SHARE && self.queues.event_bytes.get() > self.queue_bytes
     }
 
     /// # Errors
@@ -84,9 +89,9 @@ impl Pressure {
     pub fn admit(&self, kind: Kind) -> Result<()> {
         let level = self.level();
         let (last, reason) = match kind {
-            Kind::Socket => (Level::Busy, "overload_sockets"),
-            Kind::Read | Kind::Search => (Level::Strained, "overload_reads"),
-            Kind::Write => (Level::Heavy, "overload_writes"),
+            Kind::Socket => (Level::Ephemeral, "overload_sockets"),
+            Kind::Read | Kind::Search => (Level::Sockets, "overload_reads"),
+            Kind::Write => (Level::Reads, "overload_writes"),
         };
         if level <= last {
             return Ok(());
@@ -101,13 +106,19 @@ impl Pressure {
 mod tests {
     use super::*;
 
+    fn load_shedding() -> (LoadShedding, Arc<Queues>) {
+        let queues = Arc::<Queues>::default();
+        let metrics = Arc::new(Metrics::new());
+        let load = LoadShedding::new(&config::Limits::default(), queues.clone(), metrics);
+        (load, queues)
+    }
+
     #[test]
     fn what_is_cheapest_to_lose_goes_first() {
-        let metrics = Arc::new(Metrics::new());
-        let pressure = Pressure::new(&config::Limits::default(), metrics.clone());
+        let (load, queues) = load_shedding();
         let taken = || {
             [Kind::Socket, Kind::Read, Kind::Search, Kind::Write]
-                .map(|kind| pressure.admit(kind).is_ok())
+                .map(|kind| load.admit(kind).is_ok())
         };
         for (waiting, sheds, expected) in [
             (0, false, [true; 4]),
@@ -116,20 +127,20 @@ mod tests {
             (WRITES * 3 / 4, true, [false, false, false, true]),
             (WRITES, true, [false; 4]),
         ] {
-            metrics.writer_queue.set(waiting as i64);
-            assert_eq!(pressure.sheds_ephemeral(), sheds, "{waiting}");
+            queues.writes.sub(queues.writes.get());
+            queues.writes.add(waiting);
+            assert_eq!(load.sheds_ephemeral(), sheds, "{waiting}");
             assert_eq!(taken(), expected, "{waiting}");
         }
     }
 
     #[test]
     fn slow_readers_cost_typing_and_then_themselves() {
-        let metrics = Arc::new(Metrics::new());
-        let pressure = Pressure::new(&config::Limits::default(), metrics.clone());
-        metrics.queue_bytes.set(300 << 20);
-        assert_eq!(pressure.level(), Level::Busy);
-        assert!(pressure.over_share(FAIR_SHARE + 1) && !pressure.over_share(FAIR_SHARE));
-        metrics.queue_bytes.set(200 << 20);
-        assert!(!pressure.over_share(256 << 10));
+        let (load, queues) = load_shedding();
+        queues.event_bytes.add(300 << 20);
+        assert_eq!(load.level(), Level::Ephemeral);
+        assert!(load.over_share(FAIR_SHARE + 1) && !load.over_share(FAIR_SHARE));
+        queues.event_bytes.sub(100 << 20);
+        assert!(!load.over_share(256 << 10));
     }
 }
