@@ -48,7 +48,7 @@ impl Effects {
                 Effect::UserChanged(id) => self.directory.forget(&id),
                 Effect::IdentitiesChanged => self.directory.forget_sessions_and_links(),
                 Effect::PushDue => push_due = true,
-                Effect::Count(what, count) => self.metrics.tally.add(what, count),
+                Effect::Count(what, count) => self.metrics.hourly_stats.add(what, count),
             }
         }
         if !deliveries.is_empty() {

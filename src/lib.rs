@@ -19,6 +19,8 @@
 //! | [`app`] | cheap-clone handles to all of the above |
 //! | [`push`] | Web Push: what is in the outbox goes to push services |
 //! | [`service`] | the verbs: rules, writes, events |
+//! | [`ops`] | what operators do and need: checks, backups, personal data, retention, statistics |
+//! | [`jobs`] | what runs beside requests, one file a job |
 //! | [`realtime`] | sockets: one session type under each framing |
 //! | [`api`] | the URL table and its handlers; `api::http` is how any route is served |
 //! | [`server`] | the listener |
@@ -125,6 +127,10 @@ pub mod effects;
 
 pub mod push;
 pub mod service;
+
+pub mod ops;
+
+pub mod jobs;
 
 pub mod realtime;
 

@@ -7,7 +7,7 @@ use super::http::call::Call;
 use super::http::input::Nothing;
 use super::http::reply::{Bare, Text};
 use crate::error::Result;
-use crate::service::health as service;
+use crate::ops::health;
 
 #[derive(Serialize, ToSchema)]
 pub struct Health {
@@ -16,7 +16,7 @@ pub struct Health {
 }
 
 pub async fn health(call: Call, _: Nothing) -> Result<Bare<Health>> {
-    service::check(&call.app).await?;
+    health::check(&call.app).await?;
     Ok(Bare(Health {
         status: "ok",
         version: env!("CARGO_PKG_VERSION"),
@@ -26,6 +26,6 @@ pub async fn health(call: Call, _: Nothing) -> Result<Bare<Health>> {
 pub async fn metrics(call: Call, _: Nothing) -> Result<Text> {
     Ok(Text {
         media_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        text: service::metrics(&call.app),
+        text: health::metrics(&call.app),
     })
 }

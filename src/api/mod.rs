@@ -28,7 +28,7 @@ use warp::http::Method;
 
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Unauthorized};
-use admin::{accounts, announcements, audit, backup, figures, groups, keys, roster, settings};
+use admin::{accounts, announcements, audit, backup, groups, keys, roster, settings, stats};
 use http::access::Access::*;
 use http::context::Context;
 use http::endpoint::{Endpoint, delete, get, post, put};
@@ -84,7 +84,7 @@ pub fn table() -> Vec<Endpoint> {
         put("/api/auth/session", Person, session::renew, "Get a new cookie for one that still holds"),
         delete("/api/auth/session", Anyone, session::end, "Take the cookie away").fails(Forbidden::Origin),
         post("/api/auth/password-link", Anyone, accounts::use_password_link, "Set a password by a one-time link").fails(Unauthorized::BadPasswordLink),
-        get("/api/admin/overview", Reader, figures::overview, "How things stand, and by hour"),
+        get("/api/admin/overview", Reader, stats::overview, "How things stand, and by hour"),
         get("/api/admin/checks", Admin, backup::checks, "What an administrator should look at"),
         get("/api/admin/settings", Admin, settings::list, "Every value of the configuration and where it came from"),
         get("/api/admin/people", Roster, accounts::list, "People, by name"),

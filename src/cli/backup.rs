@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Failure;
 use crate::config::Config;
 use crate::model::time::{Clock as _, SystemClock};
-use crate::service::backup;
+use crate::ops::backup;
 use crate::store::open;
 
 pub fn run(config: &Config, file: &Path) -> Result<(), Failure> {

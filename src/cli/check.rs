@@ -2,7 +2,7 @@
 
 use super::{Failure, runtime, with_app};
 use crate::config::Config;
-use crate::service::check;
+use crate::ops::check;
 
 /// `token`: a file with one, or `-` for standard input; then nothing else is looked at.
 pub fn run(config: Config, token: Option<&str>) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use super::user::random_password;
 use super::{Failure, with_app};
 use crate::config::Config;
-use crate::service::demo;
+use crate::ops::demo;
 
 pub fn run(config: Config) -> Result<(), Failure> {
     let path = config.database.path.display().to_string();

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Failure;
 use crate::config::Config;
 use crate::model::time::{Clock as _, SystemClock};
-use crate::service::import::{self, Tally, Wishes};
+use crate::ops::import::{self, Tally, Wishes};
 
 pub fn run(config: &Config, file: &Path, wishes: Wishes) -> Result<(), Failure> {
     // On a terminal only.

@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::{App, OpenError};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::log;
-use crate::service::import::Wishes;
+use crate::ops::import::Wishes;
 
 /// Real-time notifications and messaging for schools.
 #[derive(Debug, Parser)]

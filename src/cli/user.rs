@@ -10,8 +10,8 @@ use crate::model::audit::By;
 use crate::model::personal_data::Messages;
 use crate::model::random;
 use crate::model::users::{DisplayName, Role, Username};
+use crate::ops::personal_data;
 use crate::service::auth::{self, NewAccount};
-use crate::service::personal_data;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

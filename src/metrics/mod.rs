@@ -1,6 +1,6 @@
 //! Figures for Prometheus. Each [`Metrics`] has a registry of its own, so several servers live in one process.
 
-pub mod tally;
+pub mod hourly_stats;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -45,6 +45,11 @@ pub struct ReasonLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct JobLabel {
+    pub job: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PushLabels {
     pub outcome: &'static str,
 }
@@ -52,7 +57,7 @@ pub struct PushLabels {
 /// All figures.
 pub struct Metrics {
     /// Beside them, what goes into the database by hour.
-    pub tally: tally::Tally,
+    pub hourly_stats: hourly_stats::HourlyStats,
     registry: Registry,
     pub requests: Family<RequestLabels, Counter>,
     pub request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
@@ -70,6 +75,7 @@ pub struct Metrics {
     write_failures: Counter<u64, AtomicU64>,
     reads_waiting: Count,
     refusals: Family<ReasonLabel, Counter>,
+    job_failures: Family<JobLabel, Counter>,
     pub unknown_parameters: Counter<u64, AtomicU64>,
     pub unknown_events: Counter<u64, AtomicU64>,
     /// When the last backup was made, in Unix seconds, and how often one failed.
@@ -106,7 +112,7 @@ impl Metrics {
     pub fn new() -> Self {
         let latency: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0002, 2.5, 12));
         let mut metrics = Metrics {
-            tally: tally::Tally::default(),
+            hourly_stats: hourly_stats::HourlyStats::default(),
             registry: Registry::with_prefix("schoolbell"),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(latency),
@@ -126,6 +132,7 @@ impl Metrics {
             write_failures: Counter::default(),
             reads_waiting: Count::default(),
             refusals: Family::default(),
+            job_failures: Family::default(),
             unknown_parameters: Counter::default(),
             unknown_events: Counter::default(),
             last_backup: Count::default(),
@@ -215,6 +222,11 @@ impl Metrics {
             self.refusals.clone(),
         );
         r.register(
+            "job_failures",
+            "Runs of background jobs that failed, by job",
+            self.job_failures.clone(),
+        );
+        r.register(
             "unknown_parameters",
             "Query parameters and body fields that no route knows, and that were ignored",
             self.unknown_parameters.clone(),
@@ -293,6 +305,11 @@ impl Metrics {
         self.connections
             .get_or_create(&TransportLabel { transport })
             .clone()
+    }
+
+    /// Counts a run of a background job that failed.
+    pub fn job_failed(&self, job: &'static str) {
+        self.job_failures.get_or_create(&JobLabel { job }).inc();
     }
 
     /// Counts something that a limit has refused.

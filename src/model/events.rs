@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::figures::{Count, Now};
 use super::ids::{ConnectionId, Seq, UserId, UserKey};
 use super::messages::{Message, MessageRead};
 use super::notifications::{Notification, NotificationsRead};
+use super::stats::{Count, Now};
 use super::time::Time;
 use super::users::{Presence, Unread};
 use crate::error::{Error, Result};

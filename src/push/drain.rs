@@ -341,7 +341,7 @@ impl Drain {
                     .unwrap_or(""),
             );
             let taken = matches!(settled.settlement, Settlement::Sent | Settlement::Summed(_));
-            self.app.metrics.tally.answered(owner, taken);
+            self.app.metrics.hourly_stats.push_answered(owner, taken);
         }
         if let Settlement::Refused(_, failure) = &settled.settlement {
             tracing::error!(

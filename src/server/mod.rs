@@ -20,9 +20,9 @@ use tokio::time::timeout;
 
 use crate::api::{self, Peer};
 use crate::app::App;
+use crate::jobs;
 use crate::limits::seats::Seat;
 use crate::model::events::CloseCode;
-use crate::service;
 use crate::transport::Transport;
 use body::Holding;
 use tls::Tls;
@@ -48,7 +48,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), String> {
     let tls = Tls::open(&app)?;
-    service::start_workers(&app);
+    jobs::start(&app);
     let service = warp::service(api::routes(&app));
     let mut stop = pin!(stop);
     loop {

@@ -1,9 +1,5 @@
 //! Announcements: made now, sent when their time has come, reported on, and repeated for those who have not read them.
 
-use std::time::Duration;
-
-use tokio::time::{MissedTickBehavior, interval};
-
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::hub::Hub;
@@ -20,8 +16,6 @@ use crate::model::time::Time;
 use crate::push::guard;
 use crate::store::{announcements, audit, notifications, stages};
 
-/// How often it is looked whose time has come, when nobody says so.
-const LOOK: Duration = Duration::from_secs(1);
 /// Names that the preview of an audience shows.
 const NAMES: i64 = 8;
 /// Seconds for which a push service may keep one: over a weekend and a day.
@@ -29,7 +23,7 @@ const TTL: u32 = 3 * 24 * 3_600;
 /// Seconds after which nothing that was left to a socket is in doubt any more.
 const RECENT: i64 = 300;
 
-/// Stores an announcement. It is sent by [`work`], at once where it has no time of its own.
+/// Stores an announcement. It is sent by [`send_due`], at once where it has no time of its own.
 pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Outcome<Announcement>> {
     store(app, by, new, None).await
 }
@@ -123,22 +117,10 @@ pub async fn cancel(app: &App, by: By, id: Id) -> Result<()> {
 }
 
 /// Sends what is due, one after the other.
-pub async fn work(app: App) {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = look.tick() => {}
-            () = app.announcement_due.notified() => {}
-            () = app.stopping.cancelled() => return,
-        }
-        if let Err(error) = send_due(&app).await {
-            tracing::error!(%error, "announcements that are due cannot be looked up");
-        }
-    }
-}
-
-async fn send_due(app: &App) -> Result<()> {
+///
+/// # Errors
+/// As those of a read.
+pub async fn send_due(app: &App) -> Result<()> {
     let now = app.now();
     let due = app.store.read(move |c| announcements::due(c, now)).await?;
     for (announcement, sender) in due {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::auth::refused::Refused;
+use crate::auth::tokens::Tokens;
 use crate::auth::verified::{Issue, Session, SessionBy, Verified};
 use crate::config::LinkBy;
 use crate::error::{Error, Result, Unauthorized};
 use crate::model::ids::UserId;
 use crate::model::time::Time;
 use crate::model::users::{Origin, Role, User};
+use crate::store::personal_data;
 
 /// A person, by a token that holds.
 #[derive(Debug, Clone)]
@@ -183,8 +185,26 @@ fn check_may_act(app: &App, user: &User, by: SessionBy) -> Result<()> {
 
 /// Whether another issuer's token may make the account: one from before its owner's data was erased may not.
 async fn is_newer_than_erasure(app: &App, id: &UserId, issued: Option<i64>) -> Result<bool> {
-    let erased = super::personal_data::erased_at(app, id).await?;
+    let erased = erased_at(app, id).await?;
     Ok(erased.is_none_or(|erased| issued.is_some_and(|issued| issued > erased.seconds())))
+}
+
+/// By which an erased id is known again, and nobody else can tell which it was: ours, and that of versions before.
+pub fn erased_macs(tokens: &Tokens, id: &UserId) -> [String; 2] {
+    let text = format!("erased {id}");
+    [tokens.mac(&text), tokens.mac_of_before(&text)]
+}
+
+/// When somebody of this id was erased, if anybody was. A token of before that makes no new account.
+async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
+    let macs = erased_macs(&app.auth.tokens, id);
+    app.store
+        .read(move |c| {
+            let found = macs.map(|mac| personal_data::erased_at(c, &mac));
+            let [now, before] = found;
+            Ok(now?.max(before?))
+        })
+        .await
 }
 
 fn check_enabled(user: &User) -> Result<()> {

@@ -1,7 +1,6 @@
 //! Who is online, who is told so, and who is typing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,29 +12,11 @@ use crate::model::time::Time;
 use crate::model::users::{Presence, User};
 use crate::store::{conversations, users};
 
-/// How often it is looked who has been gone for the whole grace.
-const SWEEP: Duration = Duration::from_millis(500);
-
-/// Tells people who share a conversation that somebody came or went.
-pub async fn work(app: App) {
-    let Some(mut arrivals) = app.take_arrivals() else {
-        return;
-    };
-    let mut sweep = tokio::time::interval(SWEEP);
-    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let outcome = tokio::select! {
-            Some((key, id)) = arrivals.recv() => tell(&app, key, id, true, None).await,
-            _ = sweep.tick() => sweep_once(&app).await,
-            () = app.stopping.cancelled() => return,
-        };
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "presence was not told");
-        }
-    }
-}
-
-async fn sweep_once(app: &App) -> Result<()> {
+/// Tells people that somebody has been gone for the whole grace.
+///
+/// # Errors
+/// As those of a write.
+pub async fn sweep(app: &App) -> Result<()> {
     let gone = app.hub.sweep(Instant::now());
     if gone.is_empty() {
         return Ok(());
@@ -61,7 +42,11 @@ async fn sweep_once(app: &App) -> Result<()> {
     saved
 }
 
-async fn tell(
+/// Tells people who share a conversation with somebody that they came or went.
+///
+/// # Errors
+/// As those of a read.
+pub async fn tell(
     app: &App,
     key: UserKey,
     user_id: UserId,

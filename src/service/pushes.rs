@@ -3,28 +3,23 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, sleep};
 
 use crate::app::App;
 use crate::error::Result;
 use crate::hub::{By, Confirmation, Doubt, Hub, PATIENCE, Reach};
 use crate::model::events::Effect;
-use crate::model::figures::Count;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::pushes::{
     DeadLetter, PushReport, Pushable, ServiceError, ServiceFigures, Settled, Settlement,
 };
+use crate::model::stats::Count;
 use crate::model::users::User;
 use crate::push::{answers, contact, guard};
 use crate::store::push_services::{self, DeadRow, ServiceRow};
 use crate::store::pushes::Devices;
 use crate::store::{WriteTx, meta, pushes, stages, subscriptions};
 
-/// How often doubts are looked at, and how often what sockets confirmed is saved.
-const LOOK: Duration = Duration::from_secs(1);
-const SAVE: Duration = Duration::from_secs(2);
-/// How often the outbox is cleaned of what is too old.
-const TIDY: Duration = Duration::from_secs(60);
 /// Rows, or people, that one write is about.
 const SLICE: usize = 200;
 /// For how long a push that was given up is kept, in seconds.
@@ -119,31 +114,11 @@ pub async fn test(app: &App, me: &User) -> Result<usize> {
         .await
 }
 
-/// Sees to it that online is not taken for reached, and that the outbox does not fill with what is too old.
-pub async fn work(app: App) {
-    let every = |period| {
-        let mut interval = interval_at(Instant::now() + period, period);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        interval
-    };
-    let (mut look, mut save, mut tidy_up) = (every(LOOK), every(SAVE), every(TIDY));
-    loop {
-        let outcome = tokio::select! {
-            _ = look.tick() => queue_doubts(&app).await,
-            _ = save.tick() => save_confirmed(&app).await,
-            _ = tidy_up.tick() => tidy(&app).await,
-            () = app.stopping.cancelled() => break,
-        };
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "the push outbox was not seen to");
-        }
-    }
-    if let Err(error) = save_confirmed(&app).await {
-        tracing::warn!(%error, "what sockets confirmed was not saved");
-    }
-}
-
-async fn queue_doubts(app: &App) -> Result<()> {
+/// Queues pushes for what sockets did not acknowledge and their users have stayed away from.
+///
+/// # Errors
+/// As those of a write.
+pub async fn queue_doubts(app: &App) -> Result<()> {
     queue_unattended(app).await?;
     let doubts = app.hub.old_doubts(Instant::now());
     for slice in doubts.chunks(SLICE) {

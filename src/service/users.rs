@@ -211,28 +211,23 @@ fn short(claim: Option<&String>) -> Option<String> {
         .cloned()
 }
 
-/// After another process has written: closes the sockets of those whom it shut out.
-pub async fn watch_elsewhere(app: App) {
-    loop {
-        tokio::select! {
-            () = app.elsewhere.notified() => {}
-            () = app.stopping.cancelled() => return,
-        }
-        let online: Vec<UserKey> = app.hub.online().into_iter().map(|(key, _)| key).collect();
-        let disabled = app.store.read(move |c| {
-            let mut disabled = Vec::new();
-            for key in online {
-                if users::by_key(c, key)?.is_none_or(|user| user.disabled) {
-                    disabled.push(key);
-                }
+/// Closes the sockets of those whom another process has shut out.
+///
+/// # Errors
+/// As those of a read.
+pub async fn disconnect_disabled(app: &App) -> Result<()> {
+    let online: Vec<UserKey> = app.hub.online().into_iter().map(|(key, _)| key).collect();
+    let disabled = app.store.read(move |c| {
+        let mut disabled = Vec::new();
+        for key in online {
+            if users::by_key(c, key)?.is_none_or(|user| user.disabled) {
+                disabled.push(key);
             }
-            Ok(disabled)
-        });
-        match disabled.await {
-            Ok(keys) => keys
-                .into_iter()
-                .for_each(|key| app.hub.disconnect(key, CloseCode::Revoked)),
-            Err(error) => tracing::error!(%error, "cannot look again at who may stay"),
         }
+        Ok(disabled)
+    });
+    for key in disabled.await? {
+        app.hub.disconnect(key, CloseCode::Revoked);
     }
+    Ok(())
 }

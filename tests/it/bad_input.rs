@@ -318,7 +318,7 @@ async fn a_panic_is_an_answer() {
 async fn what_a_write_recorded_that_fails_does_not_leave() {
     use schoolbell::error::Error;
     use schoolbell::model::events::{Effect, Event, Publication, Resync};
-    use schoolbell::model::figures::Count;
+    use schoolbell::model::stats::Count;
     let t = TestApp::new();
     let ann = t.student("ann").await;
     let (mut socket, _) = ann.connect().await;
@@ -345,7 +345,7 @@ async fn what_a_write_recorded_that_fails_does_not_leave() {
     assert!(failed.is_err() && held.is_ok() && failed_too.is_err());
     assert_eq!(socket.expect("resync").await["seq"], 2);
     socket.expect_nothing().await;
-    let figures = schoolbell::service::figures::overview(&t.app, 1).await;
+    let figures = schoolbell::ops::stats::overview(&t.app, 1).await;
     assert_eq!(figures.unwrap().now.hour.missed, 1);
 }
 

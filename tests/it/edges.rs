@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use schoolbell::limits::load_shedding::READS;
 use schoolbell::model::users::Role;
-use schoolbell::service::personal_data;
+use schoolbell::ops::personal_data;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

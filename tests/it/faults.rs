@@ -255,7 +255,7 @@ async fn the_clock_jumps_an_hour_back_and_a_day_on() {
     assert_eq!(service.next().await.payload["message"], "four");
     let page = bob.get(&path).await.expect(200);
     assert_eq!(page["data"].as_array().unwrap().len(), 4);
-    schoolbell::service::health::check(&t.app).await.unwrap();
+    schoolbell::ops::health::check(&t.app).await.unwrap();
     t.drained().await;
 }
 
@@ -294,7 +294,7 @@ async fn a_long_read_lets_the_log_grow_and_then_it_shrinks() {
         }
     };
     fill(0).await;
-    schoolbell::service::health::check(&t.app).await.unwrap();
+    schoolbell::ops::health::check(&t.app).await.unwrap();
     drop(reader);
     let patience = Instant::now() + Duration::from_secs(30);
     while size() > 70 << 20 {

@@ -287,7 +287,7 @@ async fn retention_finds_what_was_imported_beside_what_was_there() {
         config.retention.messages = 90;
         config.retention.notifications = 90;
     });
-    schoolbell::service::retention::purge(&t.app).await.unwrap();
+    schoolbell::ops::retention::purge(&t.app).await.unwrap();
     let amy = log_in(&t, "7").await;
     let bob = log_in(&t, "bob").await;
     for path in ["/api/messages/conversations", "/api/notifications"] {

@@ -14,6 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["app", "directory", "effects"],
     &["push"],
     &["service"],
+    &["ops"],
+    &["jobs"],
     &["realtime"],
     &["api"],
     &["server"],

@@ -19,7 +19,7 @@ fn too_many(answer: Answer) -> u64 {
 }
 
 fn refused(t: &TestApp, reason: &str) -> bool {
-    let text = schoolbell::service::health::metrics(&t.app);
+    let text = schoolbell::ops::health::metrics(&t.app);
     text.contains(&format!("schoolbell_refused_total{{reason=\"{reason}\"}}"))
 }
 
@@ -303,7 +303,7 @@ async fn administrators_read_of_wrong_passwords_and_floods() {
         )
         .await;
     }
-    schoolbell::service::limits::note(&t.app).await.unwrap();
+    schoolbell::ops::limits::note(&t.app).await.unwrap();
     let log = admin.get("/api/admin/audit").await.expect(200);
     let lines: Vec<(String, String, String)> = log["data"]
         .as_array()

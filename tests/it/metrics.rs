@@ -125,3 +125,21 @@ async fn health_is_a_write() {
         json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })
     );
 }
+
+#[tokio::test]
+async fn a_job_that_fails_is_counted_and_tried_again() {
+    let t = TestApp::new();
+    let database = rusqlite::Connection::open(&t.app.config.database.path).unwrap();
+    database
+        .execute_batch("PRAGMA foreign_keys = off; ALTER TABLE announcements RENAME TO away")
+        .unwrap();
+    let failures = || schoolbell::ops::health::metrics(&t.app);
+    let second = r#"schoolbell_job_failures_total{job="announcements"} 2"#;
+    for _ in 0..100 {
+        if failures().contains(second) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{}", failures());
+}

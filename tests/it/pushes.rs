@@ -558,7 +558,7 @@ async fn admins_see_what_came_of_pushes() {
     assert_eq!(figures["lastError"]["status"], 503);
     let advice = figures["lastError"]["advice"].as_str().unwrap();
     assert!(advice.contains("tried again"), "{advice}");
-    let metrics = schoolbell::service::health::metrics(&t.app);
+    let metrics = schoolbell::ops::health::metrics(&t.app);
     for line in ["sent\"} 1", "dead\"} 1", "retried\"} 1"] {
         let line = format!("schoolbell_pushes_total{{outcome=\"{line}");
         assert!(metrics.contains(&line), "{line}: {metrics}");

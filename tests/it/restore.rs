@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use schoolbell::service::backup;
+use schoolbell::ops::backup;
 use serde_json::json;
 
 use crate::helpers::{Server, Signal, TestApp, binary};
@@ -181,7 +181,7 @@ async fn copies_by_the_clock_are_rotated_and_those_of_people_are_not() {
     let audit = admin.get("/api/admin/audit").await.expect(200);
     assert_eq!(audit["data"][0]["actor"], "schedule");
     assert!(
-        schoolbell::service::health::metrics(&t.app)
+        schoolbell::ops::health::metrics(&t.app)
             .contains("schoolbell_last_backup_timestamp_seconds ")
     );
 }
@@ -206,7 +206,7 @@ async fn a_backup_that_fails_or_is_old_is_shown() {
     assert_eq!(problem_now, "failed");
     assert!(why.as_str().unwrap().contains("copies"), "{why}");
     assert!(
-        schoolbell::service::health::metrics(&t.app).contains("schoolbell_backup_failures_total 1")
+        schoolbell::ops::health::metrics(&t.app).contains("schoolbell_backup_failures_total 1")
     );
     std::fs::remove_file(&dir).unwrap();
     backup::keep_scheduled(&t.app).await.unwrap();
@@ -239,7 +239,7 @@ async fn a_copy_of_the_future_is_reported_and_keeps_no_other_from_being_made() {
     assert_eq!(after["backupProblem"], "future");
     assert_eq!(after["lastBackupAt"], json!(null), "so that one is due");
     let zero = "schoolbell_last_backup_timestamp_seconds 0";
-    assert!(schoolbell::service::health::metrics(&t.app).contains(zero));
+    assert!(schoolbell::ops::health::metrics(&t.app).contains(zero));
     let (text, code) = crate::check::check_at(t.app.store.path());
     assert_eq!(code, 1);
     assert!(text.contains("which is still to come"), "{text}");

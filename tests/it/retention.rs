@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schoolbell::model::audit::By;
 use schoolbell::model::personal_data::Messages;
-use schoolbell::service::{personal_data, retention};
+use schoolbell::ops::{personal_data, retention};
 use schoolbell::store::search;
 use serde_json::{Value, json};
 
@@ -271,7 +271,7 @@ async fn an_export_has_everything_and_shows_text_as_text() {
 /// The whole database, as text.
 fn everything(t: &TestApp) -> String {
     let copy = t.app.store.path().with_file_name("everything.db");
-    schoolbell::service::backup::make(t.app.store.path(), &copy).unwrap();
+    schoolbell::ops::backup::make(t.app.store.path(), &copy).unwrap();
     let bytes = std::fs::read(&copy).unwrap();
     std::fs::remove_file(copy).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()

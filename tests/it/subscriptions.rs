@@ -399,7 +399,7 @@ async fn an_endpoint_is_looked_at_again_before_each_push() {
     let bob = t.student("bob").await;
     t.subscribe(&service, &bob, "phone").await;
     let (from, to) = (t.app.store.path().to_owned(), copy.clone());
-    tokio::task::spawn_blocking(move || service::backup::make(&from, &to).unwrap())
+    tokio::task::spawn_blocking(move || schoolbell::ops::backup::make(&from, &to).unwrap())
         .await
         .unwrap();
     let strict = TestApp::with(|config| config.database.path = copy);

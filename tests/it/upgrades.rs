@@ -164,17 +164,17 @@ async fn a_database_of_version_3_is_taken_over_whole() {
     assert!(database.execute("DELETE FROM audit", []).is_err());
 
     // What is new works on what is old.
-    let removed = schoolbell::service::retention::purge(&t.app).await.unwrap();
+    let removed = schoolbell::ops::retention::purge(&t.app).await.unwrap();
     assert_eq!(removed.notifications, 1);
     let list = root.get("/api/admin/announcements").await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
     assert_eq!(list["data"][0]["title"], "still to come");
-    let user = schoolbell::service::personal_data::find(&t.app, "bob")
+    let user = schoolbell::ops::personal_data::find(&t.app, "bob")
         .await
         .unwrap();
     let by = schoolbell::model::audit::By::command_line();
     let keep = schoolbell::model::personal_data::Messages::Keep;
-    schoolbell::service::personal_data::erase(&t.app, by, user, keep)
+    schoolbell::ops::personal_data::erase(&t.app, by, user, keep)
         .await
         .unwrap();
     let list = root.get("/api/messages/conversations").await.expect(200);

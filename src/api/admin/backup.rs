@@ -10,7 +10,7 @@ use crate::api::http::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
 use crate::model::backup::{Backup, Checks};
 use crate::model::page::{Limit, Page};
-use crate::service::backup;
+use crate::ops::backup;
 
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {

@@ -34,7 +34,7 @@ pub fn finish(app: &App, context: Context, response: Response) -> Response {
         seconds.observe(elapsed.as_secs_f64());
     }
     if latency == Latency::Charted && failed.is_none() {
-        app.metrics.tally.took(elapsed);
+        app.metrics.hourly_stats.sent_within(elapsed);
     }
     let error = failed.as_ref().map(|Unfinished(error)| &**error);
     if let Some(Error::Internal(why)) = error {

@@ -1,6 +1,4 @@
-//! Limits forget whom they need not remember, and administrators read of what was refused.
-
-use std::time::Duration;
+//! What limits refused, for the audit log.
 
 use crate::app::App;
 use crate::error::Result;
@@ -8,26 +6,6 @@ use crate::limits::ledger::Entry;
 use crate::model::audit::{Action, By};
 use crate::model::ids::UserKey;
 use crate::store::{WriteTx, audit, sessions, users};
-
-const EVERY: Duration = Duration::from_secs(60);
-
-pub async fn work(app: App) {
-    let mut ticks = tokio::time::interval(EVERY);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = app.stopping.cancelled() => {
-                // What the last minute brought is worth a line, too.
-                let _ = note(&app).await;
-                return;
-            }
-        }
-        app.limits.tidy();
-        if let Err(error) = note(&app).await {
-            tracing::warn!(%error, "what was refused is not in the audit log");
-        }
-    }
-}
 
 /// Writes down what has come together since the last time.
 ///

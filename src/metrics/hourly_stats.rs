@@ -5,39 +5,39 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::model::figures::Count;
+use crate::model::stats::Count;
 
 /// Upper ends of the classes of latency, in milliseconds; what took longer is in the last.
 pub const LATENCY: [u32; 14] = [1, 2, 3, 5, 7, 10, 15, 25, 50, 100, 250, 500, 1_000, 10_000];
 
 /// Counts since they were last taken.
 #[derive(Default)]
-pub struct Tally {
+pub struct HourlyStats {
     counts: [AtomicU64; Count::ALL.len()],
     latency: [AtomicU64; LATENCY.len()],
     /// By push service and whether it took the push.
     answers: Mutex<BTreeMap<(String, bool), u64>>,
 }
 
-impl Tally {
+impl HourlyStats {
     pub fn add(&self, what: Count, count: u64) {
         self.counts[what as usize].fetch_add(count, Relaxed);
     }
 
     /// A message or a notification was accepted, after this time.
-    pub fn took(&self, time: Duration) {
+    pub fn sent_within(&self, time: Duration) {
         let ms = time.as_secs_f64() * 1_000.0;
         let class = LATENCY.iter().position(|end| ms <= f64::from(*end));
         self.latency[class.unwrap_or(LATENCY.len() - 1)].fetch_add(1, Relaxed);
     }
 
     /// A push service has answered.
-    pub fn answered(&self, service: &str, taken: bool) {
+    pub fn push_answered(&self, service: &str, taken: bool) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         *answers.entry((service.to_owned(), taken)).or_default() += 1;
     }
 
-    /// Counts on with what [`Tally::take`] gave.
+    /// Counts on with what [`HourlyStats::take`] gave.
     pub fn put_back(&self, taken: Vec<(String, u64)>) {
         for (name, count) in taken {
             if let Some(at) = Count::ALL.iter().position(|known| known.as_str() == name) {
@@ -82,21 +82,21 @@ mod tests {
 
     #[test]
     fn what_was_taken_is_not_taken_again() {
-        let tally = Tally::default();
-        tally.add(Count::Message, 2);
-        tally.took(Duration::from_micros(1_500));
-        tally.took(Duration::from_secs(100));
-        tally.answered("Apple", false);
+        let stats = HourlyStats::default();
+        stats.add(Count::Message, 2);
+        stats.sent_within(Duration::from_micros(1_500));
+        stats.sent_within(Duration::from_secs(100));
+        stats.push_answered("Apple", false);
         let taken = [
             ("message".to_owned(), 2),
             ("latency.2".to_owned(), 1),
             ("latency.10000".to_owned(), 1),
             ("push.failed.Apple".to_owned(), 1),
         ];
-        assert_eq!(tally.take(), taken);
-        assert_eq!(tally.take(), []);
-        tally.put_back(taken.to_vec());
-        tally.add(Count::Message, 1);
-        assert_eq!(tally.take()[0], ("message".to_owned(), 3));
+        assert_eq!(stats.take(), taken);
+        assert_eq!(stats.take(), []);
+        stats.put_back(taken.to_vec());
+        stats.add(Count::Message, 1);
+        assert_eq!(stats.take()[0], ("message".to_owned(), 3));
     }
 }

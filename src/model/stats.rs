@@ -116,7 +116,8 @@ impl Hour {
 
 /// An hour that something happened in.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct HourFigures {
+#[schema(as = HourFigures)]
+pub struct HourStats {
     /// Its beginning.
     pub at: Time,
     #[serde(flatten)]
@@ -128,5 +129,5 @@ pub struct HourFigures {
 pub struct Overview {
     pub now: Now,
     /// Oldest first; an hour in which nothing happened is left out.
-    pub hours: Vec<HourFigures>,
+    pub hours: Vec<HourStats>,
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::App;
 use crate::config::Config;
@@ -38,37 +37,7 @@ pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>>
     restore::restore(file, target, &By::command_line(), now)
 }
 
-/// How often it is looked whether a copy is due, how long after a start the first of all may be, and how long after one
-/// that failed the next.
-const LOOK: Duration = Duration::from_secs(60);
-const FIRST: Duration = Duration::from_secs(600);
-const AGAIN: Duration = Duration::from_secs(3_600);
-
 const HOUR: i64 = 3_600_000;
-
-/// Makes copies by the clock.
-pub async fn work(app: App) {
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let started = Instant::now();
-    let mut not_before = started;
-    loop {
-        tokio::select! {
-            _ = looks.tick() => {}
-            () = app.stopping.cancelled() => return,
-        }
-        let newest = newest(&app).await;
-        // A first start has nothing yet that is worth a copy.
-        let ripe = newest.is_some() || started.elapsed() >= FIRST;
-        if ripe
-            && is_due(&app, newest)
-            && Instant::now() >= not_before
-            && keep_scheduled(&app).await.is_err()
-        {
-            not_before = Instant::now() + AGAIN;
-        }
-    }
-}
 
 /// A file's time may be so much ahead of the clock, in milliseconds: it was made while the clock was wrong if it is more.
 const AHEAD: i64 = 300_000;
@@ -79,7 +48,7 @@ pub fn is_of_the_future(backup: &Backup) -> bool {
 }
 
 /// When the newest copy was made. What is dated in the future is not it.
-async fn newest(app: &App) -> Option<Time> {
+pub async fn newest(app: &App) -> Option<Time> {
     let kept = list(app).await.unwrap_or_default();
     let newest = kept.iter().find(|backup| !is_of_the_future(backup));
     let newest = newest.map(|backup| backup.created_at);
@@ -88,7 +57,7 @@ async fn newest(app: &App) -> Option<Time> {
     newest
 }
 
-fn is_due(app: &App, newest: Option<Time>) -> bool {
+pub fn is_due(app: &App, newest: Option<Time>) -> bool {
     let every = i64::from(app.config.backup.every) * HOUR;
     every > 0 && newest.is_none_or(|at| app.now().0 - at.0 >= every)
 }

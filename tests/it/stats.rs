@@ -48,7 +48,7 @@ async fn what_happens_is_counted_in_its_hour_and_outlives_the_process() {
     let stored = t
         .app
         .store
-        .read(|c| schoolbell::store::figures::since(c, 0))
+        .read(|c| schoolbell::store::stats::since(c, 0))
         .await
         .unwrap();
     assert!(

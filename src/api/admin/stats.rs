@@ -7,9 +7,9 @@ use crate::api::http::call::Call;
 use crate::api::http::input::Query;
 use crate::api::http::reply::Data;
 use crate::error::Result;
-use crate::model::figures::Overview;
 use crate::model::page::Limit;
-use crate::service::figures;
+use crate::model::stats::Overview;
+use crate::ops::stats;
 
 #[derive(Deserialize, IntoParams)]
 pub struct Range {
@@ -20,6 +20,6 @@ pub struct Range {
 
 pub async fn overview(call: Call, Query(query): Query<Range>) -> Result<Data<Overview>> {
     let hours = Limit::parse_as("hours", query.hours, 24, 9_600)?;
-    let overview = figures::overview(&call.app, hours.get() as i64).await?;
+    let overview = stats::overview(&call.app, hours.get() as i64).await?;
     Ok(Data(overview))
 }

@@ -13,7 +13,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::import::Line;
 use crate::model::time::Time;
 use crate::model::users::{NewUser, Role};
-use crate::service::personal_data::erased_macs;
+use crate::service::identity::erased_macs;
 use crate::store::files;
 use crate::store::import::{Import, Outcome};
 use crate::store::open;

@@ -1,7 +1,5 @@
 //! What is older than it is to be kept goes, at night and in slices, so that nobody waits for it.
 
-use std::time::Duration;
-
 use jiff::tz::TimeZone;
 
 use super::slices;
@@ -11,8 +9,6 @@ use crate::model::time::Time;
 use crate::store::retention::Slice;
 use crate::store::{WriteTx, clock, retention};
 
-/// How often it is looked at the clock.
-const LOOK: Duration = Duration::from_secs(300);
 /// The hours in which it is done, on the clock of the place.
 const NIGHT: std::ops::Range<i8> = 2..5;
 
@@ -29,34 +25,6 @@ pub struct Removed {
     /// Recipients of notifications.
     pub notifications: usize,
     pub audit: usize,
-}
-
-/// Removes at night what is too old.
-pub async fn work(app: App) {
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = looks.tick() => {}
-            () = app.stopping.cancelled() => return,
-        }
-        match look_at_clock(&app).await {
-            Ok(true) => {}
-            Ok(false) => continue,
-            Err(error) => {
-                tracing::warn!(%error, "it cannot be told whether the clock is right");
-                continue;
-            }
-        }
-        if !is_night(app.now(), TimeZone::system()) {
-            continue;
-        }
-        match purge(&app).await {
-            Ok(removed) if removed == Removed::default() => {}
-            Ok(removed) => tracing::info!(?removed, "what was too old is gone"),
-            Err(error) => tracing::warn!(%error, "what is too old is still there"),
-        }
-    }
 }
 
 /// Whether the clock can be believed: one that has jumped ahead is not, until it has run on for a week. Otherwise a wrong clock
@@ -87,6 +55,21 @@ pub async fn look_at_clock(app: &App) -> Result<bool> {
             Ok(doubted.is_none())
         })
         .await
+}
+
+/// Removes at night what is too old, unless the clock is in doubt.
+///
+/// # Errors
+/// As those of a write.
+pub async fn purge_at_night(app: &App) -> Result<()> {
+    if !look_at_clock(app).await? || !is_night(app.now(), TimeZone::system()) {
+        return Ok(());
+    }
+    let removed = purge(app).await?;
+    if removed != Removed::default() {
+        tracing::info!(?removed, "retention removed old rows");
+    }
+    Ok(())
 }
 
 fn is_night(now: Time, zone: TimeZone) -> bool {

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use super::slices;
 use crate::app::App;
-use crate::auth::tokens::Tokens;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, By};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::messages::Message;
 use crate::model::personal_data::{Messages, PersonalData};
-use crate::model::time::Time;
 use crate::model::users::User;
+use crate::service::identity::erased_macs;
 use crate::store::retention::{self, Walk};
 use crate::store::{accounts, audit, personal_data, users};
 
@@ -249,7 +248,7 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         return Err(Error::invalid(&*user.person.name, why));
     }
     // Shut out first: nothing new is to come while what is there goes.
-    super::users::set_disabled(app, &user, true).await?;
+    crate::service::users::set_disabled(app, &user, true).await?;
     let removed = match messages {
         Messages::Keep => 0,
         Messages::Remove => remove_messages(app, key).await?,
@@ -269,24 +268,6 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
             tx.emit(Effect::UserChanged(user.id().clone()));
             tx.emit(Effect::Disconnect(user.key, CloseCode::Revoked));
             Ok(())
-        })
-        .await
-}
-
-/// By which an erased id is known again, and nobody else can tell which it was: ours, and that of versions before.
-pub(super) fn erased_macs(tokens: &Tokens, id: &UserId) -> [String; 2] {
-    let text = format!("erased {id}");
-    [tokens.mac(&text), tokens.mac_of_before(&text)]
-}
-
-/// When somebody of this id was erased, if anybody was. A token of before that makes no new account.
-pub async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
-    let macs = erased_macs(&app.auth.tokens, id);
-    app.store
-        .read(move |c| {
-            let found = macs.map(|mac| personal_data::erased_at(c, &mac));
-            let [now, before] = found;
-            Ok(now?.max(before?))
         })
         .await
 }

@@ -7,7 +7,7 @@ use crate::auth::keyfile;
 use crate::config::Config;
 use crate::config::settings::Source;
 use crate::model::time::Time;
-use crate::service::backup::{self, disk_free};
+use crate::ops::backup::{self, disk_free};
 
 /// Less than this is too little, whatever the size of the database, in bytes.
 const LITTLE: u64 = 512 << 20;

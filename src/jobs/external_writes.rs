@@ -1,0 +1,17 @@
+//! Another process has written to the database, a command for instance: whom it shut out must go.
+
+use crate::app::App;
+use crate::service::users;
+
+pub fn start(app: &App) {
+    let app = app.clone();
+    app.tasks.clone().spawn(async move {
+        loop {
+            tokio::select! {
+                () = app.elsewhere.notified() => {}
+                () = app.stopping.cancelled() => return,
+            }
+            super::run(&app, "external_writes", users::disconnect_disabled(&app)).await;
+        }
+    });
+}
