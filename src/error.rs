@@ -48,115 +48,127 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// Why a caller is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unauthorized {
-    Missing,
-    BadToken,
-    Expired,
-    Revoked,
-    UnknownUser,
-    NotLinked,
-    Disabled,
-    BadCredentials,
-    BadSetupCode,
-    BadPasswordLink,
+/// Reasons of one kind, each with its stable code and its sentence for people. An [`Error`] is made of each.
+macro_rules! reasons {
+    ($(#[$about:meta])* $kind:ident of $error:ident {
+        $($(#[$doc:meta])* $reason:ident = $code:literal: $sentence:literal,)*
+    }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $kind {
+            $($(#[$doc])* $reason,)*
+        }
+
+        impl $kind {
+            const CODES: &[&str] = &[$($code),*];
+
+            fn code(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $code,)*
+                }
+            }
+
+            fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $sentence,)*
+                }
+            }
+        }
+
+        impl From<$kind> for Error {
+            fn from(reason: $kind) -> Self {
+                Error::$error(reason)
+            }
+        }
+    };
 }
 
-/// Why a known caller is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forbidden {
-    Role,
-    ApiKey,
-    Scope,
-    NeedsAdministrator,
-    Origin,
-    SetupDone,
-    Remote,
+reasons! {
+    /// Why a caller is not known.
+    Unauthorized of Unauthorized {
+        Missing = "token_missing": "A token is required.",
+        BadToken = "token_invalid": "The token is not valid.",
+        Expired = "token_expired": "The token has expired.",
+        Revoked = "token_revoked": "The token was revoked. Log in again.",
+        UnknownUser = "user_unknown": "The token's user is not known here.",
+        NotLinked = "not_linked": "This token may not act for this person: an administrator must link them.",
+        Disabled = "user_disabled": "This account is disabled.",
+        BadCredentials = "credentials_invalid": "The username or the password is wrong.",
+        BadSetupCode = "setup_code_invalid": "The set-up code is wrong or too old. Restart the server for a fresh one.",
+        BadPasswordLink = "password_link_invalid": "This link was used already, or is too old. Ask for another one.",
+    }
 }
 
-/// What was not found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noun {
-    Route,
-    User,
-    Group,
-    Message,
-    Notification,
-    Subscription,
-    Announcement,
-    Key,
-    Backup,
+reasons! {
+    /// Why a known caller is refused.
+    Forbidden of Forbidden {
+        Role = "role_not_allowed": "Your role does not allow this.",
+        ApiKey = "api_key_not_allowed": "This takes a person's token, not an API key.",
+        Scope = "scope_missing": "This API key lacks the scope for this.",
+        NeedsAdministrator = "needs_administrator": "More than a fifth of those who log in here would be shut out: an administrator must do that.",
+        Origin = "origin_not_allowed": "This origin is not allowed to connect.",
+        SetupDone = "setup_done": "An administrator exists already.",
+        Remote = "remote_not_allowed": "Only this machine, or a caller with the metrics token, may read this.",
+    }
 }
 
-/// What a write contradicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conflict {
-    Username,
-    UserId,
-    GroupId,
-    Idempotency,
-    NotEmpty,
-    /// A token of another issuer's acts for somebody else already.
-    Identity,
-    /// An announcement that was to be cancelled is sent.
-    Sent,
-    /// People have changed since an import was previewed.
-    Stale,
-    /// A subscription of a device that its person has removed.
-    DeviceRemoved,
-    /// A page of somebody whose cookie is another's by now.
-    OtherPerson,
+reasons! {
+    /// What was not found.
+    Noun of NotFound {
+        Route = "route_not_found": "There is nothing at this path.",
+        User = "user_not_found": "There is no such person.",
+        Group = "group_not_found": "There is no such group.",
+        Message = "message_not_found": "There is no such message.",
+        Notification = "notification_not_found": "There is no such notification.",
+        Subscription = "subscription_not_found": "There is no such device.",
+        Announcement = "announcement_not_found": "There is no such announcement.",
+        Key = "api_key_not_found": "There is no such API key.",
+        Backup = "backup_not_found": "There is no such backup.",
+    }
+}
+
+reasons! {
+    /// What a write contradicts.
+    Conflict of Conflict {
+        Username = "username_taken": "This username is taken.",
+        UserId = "user_id_taken": "A user with this id exists already.",
+        GroupId = "group_id_taken": "A group with this id exists already.",
+        Idempotency = "idempotency_conflict": "This idempotencyKey was used for a different request.",
+        NotEmpty = "not_empty": "The database holds data already.",
+        /// A token of another issuer's acts for somebody else already.
+        Identity = "identity_taken": "This identity is linked to somebody else.",
+        /// A subscription of a device that its person has removed.
+        DeviceRemoved = "device_removed": "This device was removed: it must subscribe anew.",
+        /// A page of somebody whose cookie is another's by now.
+        OtherPerson = "other_person": "Somebody else has logged in with this browser.",
+        /// An announcement that was to be cancelled is sent.
+        Sent = "already_sent": "This announcement is sent already.",
+        /// People have changed since an import was previewed.
+        Stale = "preview_stale": "People have changed since the preview: look at it again.",
+    }
 }
 
 /// Every stable `code` that an answer or an `error` event can carry.
-pub const CODES: &[&str] = &[
-    "validation_failed",
-    "malformed_json",
-    "token_missing",
-    "token_invalid",
-    "token_expired",
-    "token_revoked",
-    "user_unknown",
-    "not_linked",
-    "user_disabled",
-    "credentials_invalid",
-    "setup_code_invalid",
-    "password_link_invalid",
-    "role_not_allowed",
-    "api_key_not_allowed",
-    "scope_missing",
-    "needs_administrator",
-    "origin_not_allowed",
-    "setup_done",
-    "remote_not_allowed",
-    "route_not_found",
-    "user_not_found",
-    "group_not_found",
-    "message_not_found",
-    "notification_not_found",
-    "subscription_not_found",
-    "announcement_not_found",
-    "api_key_not_found",
-    "backup_not_found",
-    "username_taken",
-    "user_id_taken",
-    "group_id_taken",
-    "idempotency_conflict",
-    "not_empty",
-    "identity_taken",
-    "device_removed",
-    "other_person",
-    "already_sent",
-    "preview_stale",
-    "method_not_allowed",
-    "body_too_large",
-    "not_json",
-    "not_csv",
-    "too_many_requests",
-    "unavailable",
-    "internal_error",
-];
+pub fn codes() -> Vec<&'static str> {
+    let plain = |errors: &[Error]| errors.iter().map(Error::code).collect::<Vec<_>>();
+    let body = plain(&[Error::Invalid(Vec::new()), Error::Malformed(String::new())]);
+    let other = plain(&[
+        Error::MethodNotAllowed,
+        Error::TooLarge(0),
+        Error::NotJson,
+        Error::NotCsv,
+        Error::TooMany(Duration::ZERO),
+        Error::unavailable(""),
+        Error::Internal(String::new()),
+    ]);
+    let reasons = [
+        Unauthorized::CODES,
+        Forbidden::CODES,
+        Noun::CODES,
+        Conflict::CODES,
+    ];
+    [body, reasons.concat(), other].concat()
+}
 
 impl Error {
     /// A single invalid field.
@@ -182,7 +194,7 @@ impl Error {
         Error::Unavailable(why.into(), Duration::from_secs(1))
     }
 
-    /// The stable code; one of [`CODES`].
+    /// The stable code; one of [`codes`].
     pub fn code(&self) -> &'static str {
         match self {
             Error::Invalid(_) => "validation_failed",
@@ -218,30 +230,6 @@ impl Error {
     }
 }
 
-impl From<Unauthorized> for Error {
-    fn from(why: Unauthorized) -> Self {
-        Error::Unauthorized(why)
-    }
-}
-
-impl From<Forbidden> for Error {
-    fn from(why: Forbidden) -> Self {
-        Error::Forbidden(why)
-    }
-}
-
-impl From<Noun> for Error {
-    fn from(noun: Noun) -> Self {
-        Error::NotFound(noun)
-    }
-}
-
-impl From<Conflict> for Error {
-    fn from(what: Conflict) -> Self {
-        Error::Conflict(what)
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -268,131 +256,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl Unauthorized {
-    fn code(self) -> &'static str {
-        match self {
-            Self::Missing => "token_missing",
-            Self::BadToken => "token_invalid",
-            Self::Expired => "token_expired",
-            Self::Revoked => "token_revoked",
-            Self::UnknownUser => "user_unknown",
-            Self::NotLinked => "not_linked",
-            Self::Disabled => "user_disabled",
-            Self::BadCredentials => "credentials_invalid",
-            Self::BadSetupCode => "setup_code_invalid",
-            Self::BadPasswordLink => "password_link_invalid",
-        }
-    }
-
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::Missing => "A token is required.",
-            Self::BadToken => "The token is not valid.",
-            Self::Expired => "The token has expired.",
-            Self::Revoked => "The token was revoked. Log in again.",
-            Self::UnknownUser => "The token's user is not known here.",
-            Self::NotLinked => {
-                "This token may not act for this person: an administrator must link them."
-            }
-            Self::Disabled => "This account is disabled.",
-            Self::BadCredentials => "The username or the password is wrong.",
-            Self::BadSetupCode => {
-                "The set-up code is wrong or too old. Restart the server for a fresh one."
-            }
-            Self::BadPasswordLink => {
-                "This link was used already, or is too old. Ask for another one."
-            }
-        }
-    }
-}
-
-impl Forbidden {
-    fn code(self) -> &'static str {
-        match self {
-            Self::Role => "role_not_allowed",
-            Self::ApiKey => "api_key_not_allowed",
-            Self::Scope => "scope_missing",
-            Self::NeedsAdministrator => "needs_administrator",
-            Self::Origin => "origin_not_allowed",
-            Self::SetupDone => "setup_done",
-            Self::Remote => "remote_not_allowed",
-        }
-    }
-
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::Role => "Your role does not allow this.",
-            Self::ApiKey => "This takes a person's token, not an API key.",
-            Self::Scope => "This API key lacks the scope for this.",
-            Self::NeedsAdministrator => {
-                "More than a fifth of those who log in here would be shut out: an administrator must do that."
-            }
-            Self::Origin => "This origin is not allowed to connect.",
-            Self::SetupDone => "An administrator exists already.",
-            Self::Remote => "Only this machine, or a caller with the metrics token, may read this.",
-        }
-    }
-}
-
-impl Noun {
-    fn code(self) -> &'static str {
-        match self {
-            Self::Route => "route_not_found",
-            Self::User => "user_not_found",
-            Self::Group => "group_not_found",
-            Self::Message => "message_not_found",
-            Self::Notification => "notification_not_found",
-            Self::Subscription => "subscription_not_found",
-            Self::Announcement => "announcement_not_found",
-            Self::Key => "api_key_not_found",
-            Self::Backup => "backup_not_found",
-        }
-    }
-
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::Route => "There is nothing at this path.",
-            Self::User => "There is no such person.",
-            Self::Group => "There is no such group.",
-            Self::Message => "There is no such message.",
-            Self::Notification => "There is no such notification.",
-            Self::Subscription => "There is no such device.",
-            Self::Announcement => "There is no such announcement.",
-            Self::Key => "There is no such API key.",
-            Self::Backup => "There is no such backup.",
-        }
-    }
-}
-
-impl Conflict {
-    fn code(self) -> &'static str {
-        match self {
-            Self::Username => "username_taken",
-            Self::UserId => "user_id_taken",
-            Self::GroupId => "group_id_taken",
-            Self::Idempotency => "idempotency_conflict",
-            Self::NotEmpty => "not_empty",
-            Self::Identity => "identity_taken",
-            Self::DeviceRemoved => "device_removed",
-            Self::OtherPerson => "other_person",
-            Self::Sent => "already_sent",
-            Self::Stale => "preview_stale",
-        }
-    }
-
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::Username => "This username is taken.",
-            Self::UserId => "A user with this id exists already.",
-            Self::GroupId => "A group with this id exists already.",
-            Self::Idempotency => "This idempotencyKey was used for a different request.",
-            Self::NotEmpty => "The database holds data already.",
-            Self::DeviceRemoved => "This device was removed: it must subscribe anew.",
-            Self::OtherPerson => "Somebody else has logged in with this browser.",
-            Self::Identity => "This identity is linked to somebody else.",
-            Self::Sent => "This announcement is sent already.",
-            Self::Stale => "People have changed since the preview: look at it again.",
-        }
-    }
-}

@@ -9,7 +9,7 @@ use super::failure::Problem;
 use super::input::InputSpec;
 use super::reply::BodySpec;
 use super::schema::{Components, schema_ref};
-use crate::error::CODES;
+use crate::error::codes;
 use crate::model::page::Paging;
 
 /// The document of these routes.
@@ -24,7 +24,7 @@ pub fn document(table: &[Endpoint]) -> Value {
         path[endpoint.method.as_str().to_lowercase()] = operation;
     }
     let mut schemas = serde_json::to_value(&components).unwrap_or_default();
-    schemas["Error"]["properties"]["code"] = json!({ "type": "string", "enum": CODES });
+    schemas["Error"]["properties"]["code"] = json!({ "type": "string", "enum": codes() });
     json!({
         "openapi": "3.1.0",
         "info": {

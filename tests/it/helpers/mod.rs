@@ -429,7 +429,7 @@ impl Answer {
         let id = self.headers.get("x-request-id").unwrap().to_str().unwrap();
         assert_eq!(self.body["requestId"], id);
         assert!(
-            schoolbell::error::CODES.contains(&code),
+            schoolbell::error::codes().contains(&code),
             "{code} is not listed"
         );
         if status == 401 {
