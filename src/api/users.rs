@@ -10,6 +10,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
 use crate::model::page::{Asked, Limit, List, Page, Range};
 use crate::model::users::{Presence, UserView};
+use crate::service::policy::{self, Act};
 use crate::service::{presence, users};
 
 #[derive(Deserialize, IntoParams)]
@@ -56,10 +57,7 @@ pub async fn search(call: Call, Query(query): Query<Search>) -> Result<Page<User
 pub async fn one(call: Call, _: Nothing) -> Result<Data<UserView>> {
     let id = call.param(0, Noun::User)?;
     let user = users::known(&call.app, &id).await?;
-    let me = call.me()?;
-    if user.key != me.key && !users::may_write(me, &user) {
-        return Err(Error::NotFound(Noun::User));
-    }
+    policy::decide_now(call.me()?, Act::Find, &user).check()?;
     Ok(Data(users::view(&call.app, &user)))
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::policy::{self, Act, Facts};
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::limits::rates::is_bounded;
@@ -31,7 +32,7 @@ pub struct NewMessage {
 /// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for nobody and for the disabled; [`Error::TooMany`] for
 /// more text, or more new partners, than a day has.
 pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outcome<Arc<Message>>> {
-    super::users::check_not_self(sender, &new.receiver, "receiverId")?;
+    policy::check_not_self(sender, &new.receiver, "receiverId")?;
     let receiver = super::users::known(app, &new.receiver).await?;
     app.limits.rates.text(sender, new.content.as_str().len())?;
     let (sender, app_in) = (sender.clone(), app.clone());
@@ -43,9 +44,8 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
                 return Ok(Outcome::repeated(Arc::new(first)));
             }
             // After the look-up: a repeated request is answered even if the receiver is disabled by now.
-            if !super::users::may_write(&sender, &receiver) {
-                return Err(Error::NotFound(Noun::User));
-            }
+            let facts = Facts::stored(tx, sender.key, receiver.key)?;
+            policy::decide(facts, Act::Write).check()?;
             check_new_partner(tx, &app_in, &sender, &receiver)?;
             let message = messages::insert(tx, &sender, &receiver, new.content, new.client_id)?;
             let message = Arc::new(message);

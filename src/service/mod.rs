@@ -11,6 +11,7 @@ pub mod identity;
 pub mod keys;
 pub mod messages;
 pub mod notifications;
+pub mod policy;
 pub mod preferences;
 pub mod presence;
 pub mod pushes;

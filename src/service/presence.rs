@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::policy::{Act, decide_now};
 use crate::app::App;
 use crate::error::Result;
 use crate::model::events::{Effect, Event, Typing};
@@ -73,7 +74,7 @@ pub async fn of(app: &App, me: &User, ids: Vec<UserId>) -> Result<Vec<Presence>>
         let Some(user) = super::users::find(app, &id).await? else {
             continue;
         };
-        if super::users::may_write(me, &user) {
+        if decide_now(me, Act::SeePresence, &user).allowed {
             presences.push(Presence {
                 user_id: id,
                 online: app.hub.is_online(user.key),
@@ -87,9 +88,9 @@ pub async fn of(app: &App, me: &User, ids: Vec<UserId>) -> Result<Vec<Presence>>
 /// Tells `to` that `from` is writing to them, or has stopped. Nothing is stored.
 ///
 /// # Errors
-/// As [`super::users::writable`].
+/// As [`super::policy::writable`].
 pub async fn typing(app: &App, from: &Arc<User>, to: &UserId, typing: bool) -> Result<()> {
-    let partner = super::users::writable(app, from, to, "to").await?;
+    let partner = super::policy::writable(app, from, to, "to").await?;
     let user_id = from.id().clone();
     app.hub
         .tell(vec![partner.key], Event::Typing(Typing { user_id, typing }));

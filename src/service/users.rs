@@ -1,4 +1,4 @@
-//! People: who they are, who may write to whom, and what ends their tokens.
+//! People: who they are, and what ends their tokens.
 
 use std::sync::Arc;
 
@@ -23,34 +23,6 @@ pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
 /// [`Noun::User`] not found.
 pub async fn known(app: &App, id: &UserId) -> Result<Arc<User>> {
     find(app, id).await?.ok_or(Error::NotFound(Noun::User))
-}
-
-/// Somebody to whom `from` may write.
-///
-/// # Errors
-/// [`Error::Invalid`] on `field` for oneself; [`Noun::User`] not found for nobody and for the disabled.
-pub async fn writable(app: &App, from: &User, to: &UserId, field: &str) -> Result<Arc<User>> {
-    check_not_self(from, to, field)?;
-    let user = known(app, to).await?;
-    if may_write(from, &user) {
-        Ok(user)
-    } else {
-        Err(Error::NotFound(Noun::User))
-    }
-}
-
-/// # Errors
-/// [`Error::Invalid`] on `field`.
-pub fn check_not_self(from: &User, to: &UserId, field: &str) -> Result<()> {
-    if from.id() == to {
-        return Err(Error::invalid(field, "must not be yourself"));
-    }
-    Ok(())
-}
-
-/// The one rule of who may write to whom: anybody to anybody else who is not disabled.
-pub fn may_write(from: &User, to: &User) -> bool {
-    from.key != to.key && !to.disabled
 }
 
 /// People to whom `me` may write, by a part of their name; `range` is of their keys.

@@ -82,3 +82,67 @@ async fn somebody_by_id() {
         .await
         .refused(404, "user_not_found");
 }
+
+/// Search asks the database, and a message asks the policy: both must say the same of each pair.
+#[tokio::test]
+async fn who_is_found_is_who_may_be_written_to() {
+    use schoolbell::service::policy::{Act, decide_now};
+    let t = TestApp::new();
+    let mut people = Vec::new();
+    for name in ["ann", "bob", "cem", "dana"] {
+        people.push(t.student(name).await);
+    }
+    schoolbell::service::users::set_disabled(&t.app, &people[2].user, true)
+        .await
+        .unwrap();
+    let fresh = |id: &str| {
+        let id = id.parse().unwrap();
+        let app = t.app.clone();
+        async move { schoolbell::service::users::known(&app, &id).await.unwrap() }
+    };
+    for me in people.iter().filter(|person| person.id() != "cem") {
+        let found = me.get("/api/users").await.expect(200);
+        let found: Vec<&str> = found["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| user["id"].as_str().unwrap())
+            .collect();
+        for other in &people {
+            let may = decide_now(&me.user, Act::Write, &*fresh(other.id()).await).allowed;
+            assert_eq!(
+                found.contains(&other.id()),
+                may,
+                "{} {}",
+                me.id(),
+                other.id()
+            );
+            let body = json!({ "receiverId": other.id(), "content": "hi" });
+            let sent = me.post("/api/messages", body).await.status;
+            assert_eq!(sent == 201, may, "{} {}", me.id(), other.id());
+        }
+    }
+}
+
+/// Whether one may write is asked in the write: what was true when the request came may not be any more.
+#[tokio::test]
+async fn a_message_that_comes_beside_the_end_of_its_receiver_is_refused() {
+    use schoolbell::error::{Error, Noun};
+    use schoolbell::model::messages::Content;
+    use schoolbell::service::messages::{NewMessage, send};
+    let t = TestApp::new();
+    let (ann, bob) = t.pair().await;
+    ann.write(&bob, "while bob is there").await;
+    let message = NewMessage {
+        receiver: bob.user.id().clone(),
+        content: Content::parse("hi", 100).unwrap(),
+        client_id: None,
+        from: None,
+    };
+    let (ended, sent) = tokio::join!(
+        schoolbell::service::users::set_disabled(&t.app, &bob.user, true),
+        send(&t.app, &ann.user, message),
+    );
+    ended.unwrap();
+    assert!(matches!(sent, Err(Error::NotFound(Noun::User))), "{sent:?}");
+}
