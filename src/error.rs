@@ -1,8 +1,13 @@
 //! One error type, by meaning. It knows nothing of HTTP or of frames: `api::http::failure` and `realtime` render it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::rule::Rule;
 
 /// What every fallible function here returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -44,8 +49,25 @@ pub enum Error {
 pub struct FieldError {
     /// The field's path in the body or its name in the query, as the client wrote it.
     pub field: String,
+    /// The id of the rule that is broken: stable, also where the sentence is worded anew.
+    pub rule: &'static str,
+    /// What the rule's sentence names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Object)]
+    pub params: BTreeMap<&'static str, Value>,
     /// A sentence for a person.
     pub message: String,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, rule: Rule) -> Self {
+        FieldError {
+            field: field.into(),
+            rule: rule.id,
+            params: rule.params,
+            message: rule.sentence.into_owned(),
+        }
+    }
 }
 
 /// Reasons of one kind, each with its stable code and its sentence for people. An [`Error`] is made of each.
@@ -172,11 +194,8 @@ pub fn codes() -> Vec<&'static str> {
 
 impl Error {
     /// A single invalid field.
-    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Error::Invalid(vec![FieldError {
-            field: field.into(),
-            message: message.into(),
-        }])
+    pub fn invalid(field: impl Into<String>, rule: Rule) -> Self {
+        Error::Invalid(vec![FieldError::new(field, rule)])
     }
 
     /// The same for fields of an object that is itself the field `parent`.

@@ -7,7 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`log`], [`threads`], [`transport`] | lines of log that cost nobody anything; threads that the service cannot do without; TCP and TLS |
-//! | [`error`] | one error type, by meaning |
+//! | [`rule`], [`error`] | what can be wrong with a field, by id; one error type, by meaning |
 //! | [`model`] | the nouns: data and parsing, no I/O |
 //! | [`config`], [`metrics`] | what an operator sets, and what they watch |
 //! | [`limits`] | what one caller may take, and what goes first when there is too much |
@@ -111,6 +111,7 @@ pub mod transport;
 
 pub mod error;
 pub mod model;
+pub mod rule;
 
 pub mod config;
 pub mod metrics;

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
+use crate::rule;
 use crate::service::auth::{self, Credentials, Issued, NewAccount};
 use crate::service::{notifications, users};
 
@@ -82,8 +83,8 @@ impl Login {
         let refuse = |field, why| Err(Error::invalid(field, why));
         match (self.username, self.email) {
             (Some(name), None) | (None, Some(name)) => Ok((name, self.password)),
-            (None, None) => refuse("username", "is required"),
-            (Some(_), Some(_)) => refuse("email", "must not stand beside username"),
+            (None, None) => refuse("username", rule::required()),
+            (Some(_), Some(_)) => refuse("email", rule::contradicts("username")),
         }
     }
 }

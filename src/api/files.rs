@@ -9,6 +9,7 @@ use super::http::call::Call;
 use super::http::input::{Input, InputSpec, MAX_FILE, essence, parse_query, query_spec};
 use crate::error::{Error, Result};
 use crate::model::roster::Files;
+use crate::rule::{self, Rule};
 
 const TYPES: [&str; 3] = ["text/csv", "application/zip", "multipart/form-data"];
 
@@ -50,8 +51,8 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for RosterFiles<T> {
     }
 }
 
-fn file(why: impl Into<String>) -> Error {
-    Error::invalid("file", why)
+fn file(rule: Rule) -> Error {
+    Error::invalid("file", rule)
 }
 
 /// OneRoster's files are known by their names, in any case; a single one is the people, whatever it is called.
@@ -69,14 +70,14 @@ fn by_name(named: Vec<(String, Vec<u8>)>) -> Result<Files> {
     if files.users.is_empty() {
         match (others.pop(), others.is_empty()) {
             (Some(only), true) => files.users = only,
-            _ => return Err(file("holds no users.csv")),
+            _ => return Err(file(rule::no_users_file())),
         }
     }
     Ok(files)
 }
 
 fn unzip(bytes: &[u8]) -> Result<Files> {
-    let bad = |e: zip::result::ZipError| file(format!("is no zip file that can be read: {e}"));
+    let bad = |e: zip::result::ZipError| file(rule::not_a_zip(&e.to_string()));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
     let mut named = Vec::new();
     for at in 0..archive.len() {
@@ -88,7 +89,7 @@ fn unzip(bytes: &[u8]) -> Result<Files> {
         // What it says of its size may be a lie.
         let mut content = Vec::new();
         let read = entry.take(MAX_FILE as u64 + 1).read_to_end(&mut content);
-        read.map_err(|e| file(format!("cannot be unpacked: {e}")))?;
+        read.map_err(|e| file(rule::not_unpacked(&e.to_string())))?;
         let sum: usize = named
             .iter()
             .map(|(_, bytes): &(_, Vec<u8>)| bytes.len())
@@ -102,7 +103,7 @@ fn unzip(bytes: &[u8]) -> Result<Files> {
 }
 
 async fn parts(content_type: &str, bytes: bytes::Bytes) -> Result<Files> {
-    let bad = |e: multer::Error| file(format!("is no form that can be read: {e}"));
+    let bad = |e: multer::Error| file(rule::not_a_form(&e.to_string()));
     let boundary = multer::parse_boundary(content_type).map_err(bad)?;
     let body = futures_util::stream::once(async { Ok::<_, std::io::Error>(bytes) });
     let mut form = multer::Multipart::new(body, boundary);

@@ -13,6 +13,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::ids::{IdText, UserId};
 use crate::model::messages::{ClientId, Content, Conversation, Message};
 use crate::model::page::{Asked, Cursor, Limit, List, Page, Paging, Range};
+use crate::rule;
 use crate::service::messages::{self, NewMessage};
 use crate::service::{notifications, search, users};
 use crate::store;
@@ -119,7 +120,7 @@ pub async fn history(call: Call, Query(query): Query<HistoryQuery>) -> Result<Pa
     let window = match query.after.as_deref() {
         None => Window::Before(range),
         Some(_) if query.before.is_some() || query.page.or(query.offset).is_some() => {
-            let why = "must not stand beside before, page or offset";
+            let why = rule::contradicts("before, page or offset");
             return Err(Error::invalid("after", why));
         }
         Some(after) => {

@@ -16,6 +16,7 @@ use crate::model::notifications::{Link, NewNotification, Notification, Sent, Typ
 use crate::model::object::Object;
 use crate::model::page::{Asked, List, Page, Range};
 use crate::model::users::Role;
+use crate::rule;
 use crate::service::notifications;
 use crate::store;
 use crate::store::notifications::Filter;
@@ -90,7 +91,7 @@ impl SendNotification {
             },
             (None, None, Some(Object(audience))) => audience.parse()?,
             _ => {
-                let why = "or userIds or audience must be given, and only one of them";
+                let why = rule::one_audience();
                 return Err(Error::invalid("userId", why));
             }
         };

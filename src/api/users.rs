@@ -10,6 +10,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
 use crate::model::page::{Asked, Limit, List, Page, Range};
 use crate::model::users::{Presence, UserView};
+use crate::rule;
 use crate::service::policy::{self, Act};
 use crate::service::{presence, users};
 
@@ -36,7 +37,7 @@ pub struct Search {
 pub fn searched(given: Option<String>) -> Result<String> {
     let text = given.unwrap_or_default();
     if text.chars().count() > 128 {
-        let why = "must not be longer than 128 characters";
+        let why = rule::too_long(128);
         return Err(Error::invalid("search", why));
     }
     Ok(text)
@@ -78,7 +79,7 @@ pub async fn presence(call: Call, Query(query): Query<Of>) -> Result<Page<Presen
         .map(|id| UserId::parse_field("userIds", id))
         .collect::<Result<_>>()?;
     if ids.is_empty() || ids.len() > 100 {
-        return Err(Error::invalid("userIds", "must name 1 to 100 people"));
+        return Err(Error::invalid("userIds", rule::people_range(1, 100)));
     }
     let limit = Limit::parse(query.limit, 100, 100)?;
     let found = presence::of(&call.app, call.me()?, ids).await?;

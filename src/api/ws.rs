@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::limits::rates::{Kind, Stranger};
 use crate::model::events::Cursor;
 use crate::realtime::ws::{self, Opening};
+use crate::rule;
 use crate::service::auth::{self, Identity};
 
 pub const PATTERN: &str = "/ws";
@@ -73,7 +74,7 @@ async fn handshake(app: App, request: Request) -> Result<(Response, Option<Strin
     let identity = identity?;
     let upgrade = request
         .upgrade
-        .ok_or_else(|| Error::invalid("Connection", "cannot be upgraded"))?;
+        .ok_or_else(|| Error::invalid("Connection", rule::not_upgradable()))?;
     let user = identity.as_ref().map(|i| format!("user:{}", i.user.id()));
     let tasks = app.tasks.clone();
     let opening = Opening {

@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::error::{Error, Result};
 use crate::limits::fair_queue::{FairQueue, Turn};
 use crate::limits::priority::{Priority, yield_to_others};
+use crate::rule;
 use crate::threads;
 
 /// The shortest password, in characters.
@@ -196,19 +197,14 @@ fn matches(
 /// [`Error::Invalid`] that names `field`.
 pub fn check(field: &str, password: &str, context: &[&str]) -> Result<()> {
     if password.chars().count() < MIN {
-        let why = format!("must be at least {MIN} characters long");
-        return Err(Error::invalid(field, why));
+        return Err(Error::invalid(field, rule::too_short(MIN)));
     }
     if password.len() > MAX {
-        let why = format!("must not be longer than {MAX} bytes");
-        return Err(Error::invalid(field, why));
+        return Err(Error::invalid(field, rule::too_many_bytes(MAX)));
     }
     // zxcvbn estimates guesses: below a million a list of common passwords or the person's own name finds it.
     if zxcvbn::zxcvbn(password, context).score() < zxcvbn::Score::Two {
-        return Err(Error::invalid(
-            field,
-            "is too easy to guess: use a few unrelated words",
-        ));
+        return Err(Error::invalid(field, rule::too_easy_to_guess()));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::text;
 use super::time::Time;
 use super::users::{DisplayName, Role, Username};
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// A group, as it stands beside a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -77,7 +78,7 @@ pub fn parse_email(given: &str) -> Result<Option<String>> {
     let parts = email.split_once('@');
     let whole = parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     if !whole || email.contains(char::is_whitespace) || email.matches('@').count() != 1 {
-        return Err(Error::invalid("email", "is not an e-mail address"));
+        return Err(Error::invalid("email", rule::not_an_email()));
     }
     Ok(Some(email))
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::ids::UserId;
 use super::users::Role;
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// The union of the named sets, less `except`, each person once. Disabled people are in none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -58,14 +59,11 @@ impl Audience {
         if named > Self::MAX_NAMED {
             return Err(Error::invalid(
                 "audience",
-                format!("must not name more than {} ids", Self::MAX_NAMED),
+                rule::too_many_ids(Self::MAX_NAMED),
             ));
         }
         if !self.all && self.roles.is_empty() && self.groups.is_empty() && self.users.is_empty() {
-            return Err(Error::invalid(
-                "audience",
-                "must name at least one of all, roles, groups and userIds",
-            ));
+            return Err(Error::invalid("audience", rule::no_audience()));
         }
         Ok(self)
     }

@@ -14,6 +14,7 @@ use super::stats::{Count, Now};
 use super::time::Time;
 use super::users::{Presence, Unread};
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// What a committed write does outside of the database. A write records its effects on its transaction; the store hands them on
 /// once the commit is through, and never before.
@@ -129,7 +130,7 @@ impl Cursor {
     pub fn since(seq: Option<Seq>) -> Result<Self> {
         let seq = seq.filter(|seq| *seq >= 0);
         seq.map(Cursor::from)
-            .ok_or_else(|| Error::invalid("since", "must be an integer of 0 or more"))
+            .ok_or_else(|| Error::invalid("since", rule::not_an_integer()))
     }
 
     /// A cursor of no history: whoever comes with it is told to fetch again.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::UserId;
 use super::text;
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// What a group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -63,7 +64,7 @@ impl NewGroup {
         let name = text::name("name", text, 128)?;
         // They stand between names where several are listed.
         if name.contains([';', '|']) {
-            return Err(Error::invalid("name", "must not hold ; or |"));
+            return Err(Error::invalid("name", rule::no_separators()));
         }
         Ok(name)
     }

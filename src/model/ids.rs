@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// A user's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,12 +38,7 @@ impl UserId {
 
     /// As [`UserId::parse`], with an error that names `field`.
     pub fn parse_field(field: &str, text: &str) -> Result<Self> {
-        Self::parse(text).ok_or_else(|| {
-            Error::invalid(
-                field,
-                "must be 1 to 128 letters, digits or any of . _ : @ -",
-            )
-        })
+        Self::parse(text).ok_or_else(|| Error::invalid(field, rule::id_characters(1, 128)))
     }
 
     /// A fresh id of our own.

@@ -11,6 +11,7 @@ use super::notifications::{Link, NewNotification, Type};
 use super::time::Time;
 use super::users::{DisplayName, NewUser, Origin, Role, Username};
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// The longest address of a picture, in bytes.
 const AVATAR_MAX: usize = 2_048;
@@ -129,12 +130,11 @@ impl UserLine {
                 .flatten(),
             avatar: match text(&self.avatar) {
                 Some(avatar) if avatar.len() > AVATAR_MAX => {
-                    return Err(Error::invalid("avatar", "is longer than 2048 bytes"));
+                    return Err(Error::invalid("avatar", rule::longer_than(2_048)));
                 }
                 avatar => avatar,
             },
-            role: role(&self.role)
-                .ok_or_else(|| Error::invalid("role", "is not known: add it to auth.role_map"))?,
+            role: role(&self.role).ok_or_else(|| Error::invalid("role", rule::unmapped_role()))?,
             password_hash: None,
             origin: Origin::Import,
         })
@@ -150,7 +150,7 @@ impl MessageLine {
             UserId::parse_field("receiverId", &self.receiver_id.0)?,
         );
         if sender == receiver {
-            return Err(Error::invalid("receiverId", "is the sender"));
+            return Err(Error::invalid("receiverId", rule::sender()));
         }
         let created_at = self.created_at.past("createdAt", now)?;
         Ok(OldMessage {
@@ -186,7 +186,7 @@ impl NotificationLine {
 /// The id itself where it is a UUID, else one that is always the same for it.
 fn id_of(kind: &str, given: &str) -> Result<Id> {
     if given.is_empty() {
-        return Err(Error::invalid("id", "must not be empty"));
+        return Err(Error::invalid("id", rule::not_empty()));
     }
     let lower = given.to_ascii_lowercase();
     Ok(lower.parse().unwrap_or_else(|()| Id::named(kind, given)))
@@ -209,7 +209,7 @@ impl Moment {
     /// [`Error::Invalid`] on `field` for a time that is still to come.
     pub fn past(self, field: &str, now: Time) -> Result<Time> {
         if self.0 > now || self.0.0 < 0 {
-            return Err(Error::invalid(field, "is not between 1970 and now"));
+            return Err(Error::invalid(field, rule::not_since_1970()));
         }
         Ok(self.0)
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// The catalogues of the pages. The first is used for every language that has none.
 const CATALOGUES: [(&str, &str); 5] = [
@@ -71,10 +72,7 @@ pub fn check_tag(tag: &str) -> Result<()> {
     if tag.len() <= 35 && is_primary && parts.all(alphanumeric) {
         return Ok(());
     }
-    Err(Error::invalid(
-        "language",
-        "must be a language tag, for example de or pt-BR",
-    ))
+    Err(Error::invalid("language", rule::not_a_language()))
 }
 
 #[cfg(test)]

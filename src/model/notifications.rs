@@ -7,6 +7,7 @@ use super::text;
 use super::time::Time;
 use super::users::Role;
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// How soon a push service should deliver (RFC 8030 section 5.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -56,9 +57,9 @@ impl Type {
             && text
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
-        valid.then(|| Self(text.to_owned())).ok_or_else(|| {
-            Error::invalid("type", "must be 1 to 64 letters, digits or any of . _ : -")
-        })
+        valid
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| Error::invalid("type", rule::type_characters(1, 64)))
     }
 
     pub fn as_str(&self) -> &str {
@@ -75,14 +76,14 @@ impl Link {
 
     /// `//host` and `/\host` are refused: browsers read both as another site.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |why: &str| Err(Error::invalid("link", why));
+        let refuse = |rule| Err(Error::invalid("link", rule));
         if text.is_empty() || text.len() > Self::MAX {
-            return refuse("must be 1 to 2048 bytes long");
+            return refuse(rule::byte_range(1, 2_048));
         }
         if text.chars().any(|c| {
             c.is_control() || c.is_whitespace() || text::is_ignorable(c) || matches!(c, '\\' | '"')
         }) {
-            return refuse("must not hold spaces, quotes, control characters or backslashes");
+            return refuse(rule::no_spaces_or_quotes());
         }
         let path = text.starts_with('/') && !text.starts_with("//");
         let https = text
@@ -94,7 +95,7 @@ impl Link {
         if path || https {
             Ok(Self(text.to_owned()))
         } else {
-            refuse("must be a path that starts with a single / or an https: URL")
+            refuse(rule::path_or_https())
         }
     }
 
@@ -127,7 +128,7 @@ impl NewNotification {
     pub fn parse_title(text: &str) -> Result<String> {
         let title = text::line("title", text, Self::TITLE_MAX)?;
         if title.contains(text::is_override) {
-            let why = "must not hold characters that turn the reading order around";
+            let why = rule::no_overrides();
             return Err(Error::invalid("title", why));
         }
         Ok(title)
@@ -148,7 +149,7 @@ impl NewNotification {
             return Ok(seconds);
         }
         let max = Self::TTL_MAX;
-        Err(Error::invalid("ttl", format!("must be 0 to {max} seconds")))
+        Err(Error::invalid("ttl", rule::seconds_range(max)))
     }
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::ids::Seq;
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// Which list a cursor belongs to: one list's cursor is refused by another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +47,7 @@ impl Cursor {
             .and_then(|bytes| <[u8; 12]>::try_from(bytes).ok())
             .filter(|bytes| bytes[0] == list as u8 && bytes[9..] == Self::check(&bytes[..9]));
         let Some(bytes) = decoded else {
-            return Err(Error::invalid(
-                field,
-                "is not a cursor that this list gave out",
-            ));
+            return Err(Error::invalid(field, rule::not_a_cursor()));
         };
         let mut seq = [0u8; 8];
         seq.copy_from_slice(&bytes[1..9]);
@@ -170,10 +168,10 @@ impl Range {
     /// `page` and `offset`.
     pub fn parse(asked: Asked, default: usize, max: usize, list: List) -> Result<Self> {
         let limit = Limit::parse(asked.limit, default, max)?.get();
-        let only_one = |field| Error::invalid(field, "must not stand beside before or page");
+        let only_one = |field| Error::invalid(field, rule::contradicts("before or page"));
         let skip = match (asked.page, asked.offset) {
             (None, None) => None,
-            (Some(0), _) => return Err(Error::invalid("page", "must be 1 or more")),
+            (Some(0), _) => return Err(Error::invalid("page", rule::too_small(1))),
             (Some(page), None) => Some((page as usize - 1).saturating_mul(limit)),
             (None, Some(offset)) => Some(offset as usize),
             (Some(_), Some(_)) => return Err(only_one("offset")),
@@ -181,7 +179,7 @@ impl Range {
         if skip.is_some() && asked.before.is_some() {
             return Err(Error::invalid(
                 "before",
-                "must not stand beside page or offset",
+                rule::contradicts("page or offset"),
             ));
         }
         let left = WINDOW.saturating_sub(skip.unwrap_or(0));
@@ -242,7 +240,7 @@ impl Limit {
     pub fn parse_as(field: &str, given: Option<u32>, default: usize, max: usize) -> Result<Self> {
         match given.map(|n| n as usize) {
             None => Ok(Limit(default)),
-            Some(0) => Err(Error::invalid(field, "must be 1 or more")),
+            Some(0) => Err(Error::invalid(field, rule::too_small(1))),
             Some(n) => Ok(Limit(n.min(max))),
         }
     }

@@ -12,6 +12,7 @@ use super::language;
 use super::notifications::{Type, Urgency};
 use super::time::Time;
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// A person's preferences. `Default` is what stands for those who never set any: everything, at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -163,11 +164,10 @@ impl Preferences {
     /// [`Error::Invalid`] that names the field.
     pub fn checked(self) -> Result<Self> {
         if self.muted_types.len() > Self::MUTED_MAX {
-            return Err(Error::invalid("mutedTypes", "must be at most 100"));
+            return Err(Error::invalid("mutedTypes", rule::too_many(100)));
         }
         for kind in &self.muted_types {
-            Type::parse(kind)
-                .map_err(|_| Error::invalid("mutedTypes", "must hold types of notifications"))?;
+            Type::parse(kind).map_err(|_| Error::invalid("mutedTypes", rule::not_types()))?;
         }
         if let Some(quiet) = &self.quiet_hours {
             quiet.check()?;
@@ -201,11 +201,11 @@ fn zone(name: &str) -> Option<TimeZone> {
 impl QuietHours {
     fn check(&self) -> Result<()> {
         if zone(&self.time_zone).is_none() {
-            let why = "must be a name of the IANA time zone database, for example Europe/Berlin";
+            let why = rule::not_a_time_zone();
             return Err(Error::invalid("quietHours.timeZone", why));
         }
         if self.windows.len() > Preferences::WINDOWS_MAX {
-            return Err(Error::invalid("quietHours.windows", "must be at most 20"));
+            return Err(Error::invalid("quietHours.windows", rule::too_many(20)));
         }
         for window in &self.windows {
             window.check()?;
@@ -234,15 +234,15 @@ impl QuietHours {
 impl Window {
     fn check(&self) -> Result<()> {
         let (Some(from), Some(to)) = (minutes(&self.from), minutes(&self.to)) else {
-            let why = "must have from and to as HH:MM";
+            let why = rule::not_a_window();
             return Err(Error::invalid("quietHours.windows", why));
         };
         if from == to || from == 24 * 60 {
-            let why = "must begin and end at different times of day";
+            let why = rule::empty_window();
             return Err(Error::invalid("quietHours.windows", why));
         }
         if self.days.is_empty() || self.days.len() > 7 {
-            return Err(Error::invalid("quietHours.windows", "must name days"));
+            return Err(Error::invalid("quietHours.windows", rule::no_days()));
         }
         Ok(())
     }

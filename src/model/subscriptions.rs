@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::ids::{Id, UserKey};
 use super::time::Time;
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// A subscription's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,23 +24,23 @@ impl Endpoint {
     /// # Errors
     /// [`Error::Invalid`] for what is not an `https:` (or `http:`) URL with a host.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |why: &str| Err(Error::invalid("endpoint", why));
+        let refuse = |rule| Err(Error::invalid("endpoint", rule));
         if text.len() > Self::MAX {
-            return refuse("must be at most 2048 bytes long");
+            return refuse(rule::max_bytes(Self::MAX));
         }
         // URL parsers disagree on a backslash.
         let odd = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
         if text.chars().any(odd) {
-            return refuse("must not hold spaces, backslashes or control characters");
+            return refuse(rule::no_spaces_or_backslashes());
         }
         match url::Url::parse(text) {
             // It may be longer than what was given, and is stored as it is.
-            Ok(url) if url.as_str().len() > Self::MAX => refuse("must be at most 2048 bytes long"),
-            Ok(url) if url.fragment().is_some() => refuse("must not have a fragment"),
+            Ok(url) if url.as_str().len() > Self::MAX => refuse(rule::max_bytes(Self::MAX)),
+            Ok(url) if url.fragment().is_some() => refuse(rule::no_fragment()),
             Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => {
                 Ok(Endpoint(url))
             }
-            _ => refuse("must be an https: URL"),
+            _ => refuse(rule::not_https()),
         }
     }
 
@@ -75,11 +76,11 @@ impl PushKeys {
         let point = decode(p256dh).filter(|bytes| bytes.len() == 65 && bytes[0] == 4);
         let point = point.filter(|bytes| p256::PublicKey::from_sec1_bytes(bytes).is_ok());
         let Some(p256dh) = point else {
-            let why = "must be a point of P-256 in base64url, 65 bytes that begin with 4";
+            let why = rule::not_a_point();
             return Err(Error::invalid("keys.p256dh", why));
         };
         let Some(auth) = decode(auth).filter(|bytes| bytes.len() == 16) else {
-            return Err(Error::invalid("keys.auth", "must be 16 bytes in base64url"));
+            return Err(Error::invalid("keys.auth", rule::not_sixteen_bytes()));
         };
         Ok(PushKeys { p256dh, auth })
     }

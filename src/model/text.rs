@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// Trims `text`, makes its ends of lines `\n`, and checks that 1 to `max` characters are left, none of them a control character
 /// other than newline and tab, and one of them to be seen.
@@ -18,23 +19,17 @@ pub fn bounded(field: &str, text: &str, max: usize) -> Result<String> {
         .then(|| text.replace("\r\n", "\n").replace('\r', "\n"));
     let text = unix.as_deref().unwrap_or(text).trim();
     if !text.contains(is_visible) {
-        return Err(Error::invalid(field, "must not be empty"));
+        return Err(Error::invalid(field, rule::not_empty()));
     }
     // A character takes at most four bytes: only a text that could be too long is counted.
     if text.len() > max && text.chars().count() > max {
-        return Err(Error::invalid(
-            field,
-            format!("must not be longer than {max} characters"),
-        ));
+        return Err(Error::invalid(field, rule::too_long(max)));
     }
     if text
         .chars()
         .any(|c| c.is_control() && c != '\n' && c != '\t')
     {
-        return Err(Error::invalid(
-            field,
-            "must not hold control characters other than newline and tab",
-        ));
+        return Err(Error::invalid(field, rule::no_control_characters()));
     }
     Ok(text.to_owned())
 }
@@ -43,7 +38,7 @@ pub fn bounded(field: &str, text: &str, max: usize) -> Result<String> {
 pub fn line(field: &str, text: &str, max: usize) -> Result<String> {
     let text = bounded(field, text, max)?;
     if text.contains(['\n', '\t']) {
-        return Err(Error::invalid(field, "must be a single line"));
+        return Err(Error::invalid(field, rule::single_line()));
     }
     Ok(text)
 }
@@ -57,7 +52,7 @@ pub fn name(field: &str, text: &str, max: usize) -> Result<String> {
     let name = line(field, &composed(text), max)?;
     // The two joiners are letters' business in Persian and in the scripts of India, selectors that of emoji.
     if name.contains(|c| is_ignorable(c) && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}')) {
-        return Err(Error::invalid(field, "must not hold invisible characters"));
+        return Err(Error::invalid(field, rule::no_invisible_characters()));
     }
     Ok(name)
 }

@@ -9,6 +9,7 @@ use super::ids::{UserId, UserKey};
 use super::text;
 use super::time::Time;
 use crate::error::{Error, Result};
+use crate::rule;
 
 /// What somebody is in the school.
 #[derive(
@@ -192,10 +193,10 @@ impl Username {
     pub fn parse(text: &str) -> Result<Self> {
         let name = text::name("username", text, Self::MAX)?;
         if name.contains(char::is_whitespace) {
-            return Err(Error::invalid("username", "must not hold spaces"));
+            return Err(Error::invalid("username", rule::no_spaces()));
         }
         if name.contains(text::is_ignorable) {
-            let why = "must not hold invisible characters";
+            let why = rule::no_invisible_characters();
             return Err(Error::invalid("username", why));
         }
         Ok(Self(name))

@@ -13,6 +13,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::import::Line;
 use crate::model::time::Time;
 use crate::model::users::{NewUser, Role};
+use crate::rule;
 use crate::service::identity::erased_macs;
 use crate::store::files;
 use crate::store::import::{Import, Outcome};
@@ -259,8 +260,7 @@ impl Run<'_> {
             Outcome::Added => tally.added += 1,
             Outcome::Known => tally.known += 1,
             Outcome::TooOld => {
-                let why = format!("is before the newest {newest} has here");
-                return Err(Error::invalid("createdAt", why));
+                return Err(Error::invalid("createdAt", rule::before_the_newest(newest)));
             }
         }
         Ok(())
@@ -268,12 +268,7 @@ impl Run<'_> {
 
     fn person(&self, field: &str, id: &UserId) -> Result<UserKey> {
         let found = self.people.get(id.as_str()).copied();
-        found.ok_or_else(|| {
-            Error::invalid(
-                field,
-                format!("is {id}, who is neither here nor in the file"),
-            )
-        })
+        found.ok_or_else(|| Error::invalid(field, rule::unknown_person(id.as_str())))
     }
 
     /// Notes a line that cannot be taken.

@@ -14,6 +14,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::messages::Message;
 use crate::model::personal_data::{Messages, PersonalData};
 use crate::model::users::User;
+use crate::rule;
 use crate::service::identity::erased_macs;
 use crate::store::retention::{self, Walk};
 use crate::store::{accounts, audit, personal_data, users};
@@ -244,7 +245,7 @@ pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<
         .store
         .read(move |c| accounts::is_last_admin(c, &checked));
     if last.await? {
-        let why = "is the last administrator: make another one first";
+        let why = rule::only_administrator();
         return Err(Error::invalid(&*user.person.name, why));
     }
     // Shut out first: nothing new is to come while what is there goes.

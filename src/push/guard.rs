@@ -9,6 +9,7 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::model::subscriptions::Endpoint;
 use crate::model::text::is_host_name;
+use crate::rule;
 
 /// Hosts of the push services that browsers use, whose they are, and which browsers those are. A dot in front stands for
 /// everything below.
@@ -59,22 +60,22 @@ fn is_of(host: &str, pattern: &str) -> bool {
 /// [`Error::Invalid`] for anything but `https:` on the usual port of a known push service, or of one of
 /// `push.endpoint_hosts`.
 pub fn check(config: &config::Push, endpoint: &Endpoint) -> Result<()> {
-    let refuse = |why: &str| Err(Error::invalid("endpoint", why));
+    let refuse = |rule| Err(Error::invalid("endpoint", rule));
     let url = endpoint.url();
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("must not hold a user or a password");
+        return refuse(rule::no_credentials());
     }
     if config.allow_private_endpoints {
         return Ok(());
     }
     if url.scheme() != "https" {
-        return refuse("must be an https: URL");
+        return refuse(rule::not_https());
     }
     if url.port().is_some() {
-        return refuse("must not name a port");
+        return refuse(rule::no_port());
     }
     let Some(Host::Domain(host)) = url.host() else {
-        return refuse("must name a host, not an address");
+        return refuse(rule::not_a_host());
     };
     let added = config.endpoint_hosts.iter();
     let added = added.map(|name| name.strip_prefix('*').unwrap_or(name.as_str()));
@@ -82,9 +83,7 @@ pub fn check(config: &config::Push, endpoint: &Endpoint) -> Result<()> {
     if allowed.any(|pattern| is_of(host, pattern)) {
         Ok(())
     } else {
-        refuse(&format!(
-            "is of {host}, which is no push service that is known here; an administrator can add it to push.endpoint_hosts"
-        ))
+        refuse(rule::unknown_push_service(host))
     }
 }
 

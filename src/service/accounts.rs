@@ -13,6 +13,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::keys::Scope;
 use crate::model::random;
 use crate::model::users::{ExternalIdentity, NewUser, Role, User};
+use crate::rule;
 use crate::service::auth::{self, Issued};
 use crate::store::{WriteTx, accounts, audit, groups, identities, users};
 
@@ -72,7 +73,7 @@ pub async fn add(app: &App, by: By, new: NewUser, groups: Vec<UserId>) -> Result
 fn check_groups(tx: &WriteTx, ids: &[UserId]) -> Result<()> {
     for id in ids {
         if groups::by_id(tx, id)?.is_none() {
-            return Err(Error::invalid("groups", format!("{id} is no group")));
+            return Err(Error::invalid("groups", rule::not_a_group(id.as_str())));
         }
     }
     Ok(())
@@ -165,7 +166,7 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
     }
     if (demoted || shut_out) && before.role == Role::Admin && accounts::admins(tx)? == 0 {
         let field = if demoted { "role" } else { "disabled" };
-        return Err(Error::invalid(field, "would leave no administrator"));
+        return Err(Error::invalid(field, rule::last_administrator()));
     }
     Ok(())
 }
@@ -287,7 +288,7 @@ pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink
                 .ok_or(Error::NotFound(Noun::User))?;
             check_target(&by, &user)?;
             if user.username.is_none() {
-                let why = "is missing: there is nothing to log in with";
+                let why = rule::no_username();
                 return Err(Error::invalid("username", why));
             }
             let expires_at = tx.now.plus_seconds(LINK_LIFETIME);

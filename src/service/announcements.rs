@@ -14,6 +14,7 @@ use crate::model::notifications::{Link, NewNotification, Type};
 use crate::model::outcome::Outcome;
 use crate::model::time::Time;
 use crate::push::guard;
+use crate::rule;
 use crate::store::{announcements, audit, notifications, stages};
 
 /// Names that the preview of an audience shows.
@@ -48,7 +49,7 @@ pub async fn remind(
         })
         .await?;
     if unread.is_empty() {
-        return Err(Error::invalid("id", "was read by everybody"));
+        return Err(Error::invalid("id", rule::read_by_everybody()));
     }
     let new = NewAnnouncement {
         title: title.unwrap_or(of.title),

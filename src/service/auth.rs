@@ -17,6 +17,7 @@ use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
 use crate::model::text;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
+use crate::rule;
 use crate::store::{audit, sessions, users};
 
 pub use super::identity::{Identity, identity};
@@ -237,7 +238,7 @@ pub async fn change_password(
         .verify(current, hash, Turn::proven())
         .await;
     if !matches.inspect_err(|_| app.limits.take_back(&guess))? {
-        return Err(Error::invalid("currentPassword", "is wrong"));
+        return Err(Error::invalid("currentPassword", rule::wrong()));
     }
     app.limits.succeeded(&guess);
     let hash = hash_new(

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::error::{Error, Noun, Result, Unauthorized};
 use crate::model::audit::{Action, By};
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
+use crate::rule;
 use crate::store::{audit, keys};
 
 /// How old `last_used_at` may be before it is written again, in milliseconds: a key in use is not a write each time.
@@ -23,7 +24,7 @@ pub struct MadeKey {
 /// [`Error::Invalid`] on `name` or `scopes`.
 pub async fn create(app: &App, by: By, name: &str, scopes: &[Scope]) -> Result<MadeKey> {
     if scopes.is_empty() {
-        return Err(Error::invalid("scopes", "must name at least one"));
+        return Err(Error::invalid("scopes", rule::one_at_least()));
     }
     let secret = ApiKeySecret::generate()?;
     let hash = ApiKeySecret::hash(secret.expose());

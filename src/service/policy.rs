@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::users::User;
+use crate::rule;
 use crate::store::{WriteTx, users};
 
 /// What one person wants of another.
@@ -104,7 +105,7 @@ pub async fn writable(app: &App, from: &User, to: &UserId, field: &str) -> Resul
 /// [`Error::Invalid`] on `field`.
 pub fn check_not_self(from: &User, to: &UserId, field: &str) -> Result<()> {
     if from.id() == to {
-        return Err(Error::invalid(field, "must not be yourself"));
+        return Err(Error::invalid(field, rule::oneself()));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::model::messages::Message;
 use crate::model::page::Range;
 use crate::model::search::Terms;
 use crate::model::users::User;
+use crate::rule;
 use crate::store::search;
 
 /// How long one search may take.
@@ -21,13 +22,9 @@ const BUDGET: Duration = Duration::from_millis(250);
 /// the caller wait; [`Error::Unavailable`] for one that takes too long.
 pub async fn messages(app: &App, me: &User, text: &str, range: Range) -> Result<Vec<Message>> {
     if text.len() > 200 && text.chars().count() > 200 {
-        return Err(Error::invalid(
-            "q",
-            "must not be longer than 200 characters",
-        ));
+        return Err(Error::invalid("q", rule::too_long(200)));
     }
-    let terms =
-        Terms::parse(text).ok_or_else(|| Error::invalid("q", "must hold a letter or a digit"))?;
+    let terms = Terms::parse(text).ok_or_else(|| Error::invalid("q", rule::no_letters()))?;
     app.store.catch_up_search().await?;
     let me = me.key;
     let _turn = app.limits.searching.turn(me).await?;

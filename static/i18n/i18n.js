@@ -85,16 +85,15 @@ export function bytes(count) {
 }
 
 /**
- * What went wrong, for people. The server's own sentences are English: their translations are found by them, numbers aside.
+ * What went wrong, for people. The server's own sentences are English; their translations are found by their codes.
  */
 export function errorText(error) {
   if (!error.code) return t(error instanceof TypeError ? "error.offline" : "error.unknown", { message: error.message });
   return has(`error.${error.code}`) ? t(`error.${error.code}`) : error.message;
 }
 
-/** What is wrong with one field. */
-export function fieldText({ message }) {
-  const found = [];
-  const key = `rule.${message.replace(/\d+/g, (digits) => `{${found.push(Number(digits)) - 1}}`)}`;
-  return has(key) ? t(key, { ...found }) : message;
+/** What is wrong with one field: in the server's own English words where there are no others. */
+export function fieldText({ rule, params, message }) {
+  const key = `rule.${rule}`;
+  return has(key) ? t(key, params) : message;
 }

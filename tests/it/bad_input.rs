@@ -335,7 +335,7 @@ async fn what_a_write_recorded_that_fails_does_not_leave() {
                 }),
             });
             match fails {
-                true => Err(Error::invalid("x", "fails")),
+                true => Err(Error::invalid("x", schoolbell::rule::wrong())),
                 false => Ok(()),
             }
         })
@@ -409,4 +409,26 @@ async fn unreadable_query_fields_are_refused_and_unknown_ones_where_it_matters()
     ann.get("/api/presence?userIds=x&limit=0")
         .await
         .invalid("limit");
+}
+
+/// Programs go by the rule and its parameters: the sentence may be worded anew.
+#[tokio::test]
+async fn what_is_wrong_with_a_field_has_an_id_and_parameters() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let body = json!({ "username": "x", "name": "n".repeat(129), "role": "student" });
+    let answer = admin.post("/api/admin/people", body).await;
+    assert_eq!(
+        answer.refused(400, "validation_failed")["details"],
+        json!([{
+            "field": "name",
+            "rule": "too_long",
+            "params": { "max": 128 },
+            "message": "must not be longer than 128 characters",
+        }])
+    );
+    let answer = admin.post("/api/admin/people", json!({})).await;
+    let details = answer.refused(400, "validation_failed")["details"].clone();
+    assert_eq!(details[0]["rule"], "required");
+    assert!(details[0]["params"].is_null());
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// From the bottom to the top. A module may use itself and what stands below it; those on one line may use each other.
 const LAYERS: &[&[&str]] = &[
     &["log", "threads", "transport"],
-    &["error"],
+    &["error", "rule"],
     &["model"],
     &["config", "metrics"],
     &["limits"],

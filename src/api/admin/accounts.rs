@@ -14,6 +14,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
 use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, Username};
+use crate::rule;
 use crate::service::accounts;
 
 #[derive(Deserialize, IntoParams)]
@@ -98,7 +99,7 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
 /// A key of the school's back end makes no administrators: it would be one itself then.
 fn check_role(call: &Call, role: Option<Role>) -> Result<()> {
     if role == Some(Role::Admin) && call.me().is_err() {
-        return Err(Error::invalid("role", "cannot be admin for an API key"));
+        return Err(Error::invalid("role", rule::key_makes_no_admin()));
     }
     Ok(())
 }
@@ -152,7 +153,7 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
         } else {
             "role"
         };
-        return Err(Error::invalid(field, "cannot be changed by oneself"));
+        return Err(Error::invalid(field, rule::own_account()));
     }
     let changed = accounts::change(&call.app, call.by()?, id, change).await?;
     Ok(Data(changed))
@@ -189,7 +190,7 @@ pub async fn set_identities(call: Call, Json(body): Json<Identities>) -> Result<
         one.subject.is_empty() || one.subject.len() > 255 || one.issuer.len() > 255
     };
     if given.len() > 20 || given.iter().any(bad) {
-        let why = "must be at most 20, each with a subject, of at most 255 bytes";
+        let why = rule::identities_range();
         return Err(Error::invalid("identities", why));
     }
     let identities = accounts::set_identities(&call.app, call.by()?, id, given).await?;

@@ -18,6 +18,7 @@ use crate::model::object::Object;
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::roster::write_table;
 use crate::model::time::Time;
+use crate::rule;
 use crate::service::announcements;
 
 #[derive(Deserialize, ToSchema)]
@@ -63,13 +64,13 @@ fn send_at(call: &Call, given: Option<&str>) -> Result<Option<Time>> {
     let Some(text) = given else {
         return Ok(None);
     };
-    let time = Time::parse(text).ok_or_else(|| Error::invalid("sendAt", "must be a time"))?;
+    let time = Time::parse(text).ok_or_else(|| Error::invalid("sendAt", rule::not_a_time()))?;
     let now = call.app.now();
     if time < now.plus_seconds(-60) {
-        return Err(Error::invalid("sendAt", "must not be in the past"));
+        return Err(Error::invalid("sendAt", rule::in_the_past()));
     }
     if time > now.plus_seconds(366 * 24 * 3_600) {
-        return Err(Error::invalid("sendAt", "must be within a year"));
+        return Err(Error::invalid("sendAt", rule::too_far_ahead()));
     }
     Ok(Some(time))
 }

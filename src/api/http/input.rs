@@ -15,6 +15,7 @@ use super::parse::{Unknown, deserialize, field_error, parse};
 use super::request::MAX_BODY;
 use super::schema::{Components, schema_ref};
 use crate::error::{Error, FieldError, Result};
+use crate::rule;
 
 /// How an input shows in the OpenAPI document.
 #[derive(Clone, Copy)]
@@ -92,7 +93,7 @@ pub fn query_spec<T: IntoParams>() -> Value {
 pub fn parse_query<T: DeserializeOwned>(call: &Call) -> Result<T> {
     let decoded = percent_encoding::percent_decode_str(&call.query).decode_utf8();
     if decoded.is_err() {
-        return Err(Error::invalid("query", "must be UTF-8"));
+        return Err(Error::invalid("query", rule::not_utf8()));
     }
     let query = match call.access.is_strict() {
         true => Cow::from(&call.query),
@@ -121,10 +122,10 @@ fn settle(unknown: Unknown, call: &Call) -> Result<()> {
         return Ok(());
     }
     if call.access.is_strict() {
-        let names = unknown.names.into_iter().map(|field| FieldError {
-            field,
-            message: "is not a known field".into(),
-        });
+        let names = unknown
+            .names
+            .into_iter()
+            .map(|field| FieldError::new(field, rule::unknown_field()));
         return Err(Error::Invalid(names.collect()));
     }
     call.app.metrics.unknown_parameters.inc_by(unknown.count);
@@ -214,9 +215,9 @@ pub fn one_of<T: PartialEq, const N: usize>(field: &str, given: [Option<T>; N]) 
     let mut given = given.into_iter().flatten();
     let first = given
         .next()
-        .ok_or_else(|| Error::invalid(field, "is required"))?;
+        .ok_or_else(|| Error::invalid(field, rule::required()))?;
     if given.any(|other| other != first) {
-        let why = "is given by two names with different values";
+        let why = rule::two_names();
         return Err(Error::invalid(field, why));
     }
     Ok(first)

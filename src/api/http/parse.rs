@@ -6,6 +6,7 @@ use serde_path_to_error::Track;
 
 use crate::error::{Error, FieldError, Result};
 use crate::model::object::Object;
+use crate::rule::{self, Rule};
 
 /// The value, and what it has no field for; else the error with the path of its place.
 pub fn deserialize<'de, T, D>(de: D) -> Result<(T, Unknown), (String, D::Error)>
@@ -79,20 +80,17 @@ pub fn field_error(path: &str, message: &str) -> FieldError {
     // serde's path ends at the parent for these two, and at the field itself for the others.
     let (field, what) = match quoted {
         Some(name) if message.starts_with("missing field") => {
-            (join(&parent, name), "is required".into())
+            (join(&parent, name), rule::required())
         }
         Some(name) if message.starts_with("duplicate field") => {
-            (join_once(path, &parent, name), "is given twice".into())
+            (join_once(path, &parent, name), rule::given_twice())
         }
         _ => {
             let field = if parent.is_empty() { "body" } else { path };
             (field.to_owned(), wrong(message))
         }
     };
-    FieldError {
-        field: cut(field),
-        message: what,
-    }
+    FieldError::new(cut(field), what)
 }
 
 /// So much of a name that a stranger chose is shown and logged, in characters.
@@ -119,9 +117,9 @@ fn join_once(path: &str, parent: &str, name: &str) -> String {
 }
 
 /// What serde expected, in the words of the API.
-fn wrong(message: &str) -> String {
+fn wrong(message: &str) -> Rule {
     if message.starts_with("unknown variant") {
-        return "is not one of the values that are allowed".into();
+        return rule::not_a_value();
     }
     let expected = message
         .rsplit_once("expected ")
@@ -142,9 +140,9 @@ fn wrong(message: &str) -> String {
         {
             "a whole number in range"
         }
-        _ => return "has the wrong type".into(),
+        _ => return rule::wrong_type(),
     };
-    format!("must be {what}")
+    rule::not_of_type(what)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::request::Response;
 use crate::error::{Error, Result};
 use crate::realtime::websocket::accept_key;
+use crate::rule;
 use crate::transport::Transport;
 
 /// What the kernel may keep for one socket, in bytes; Linux takes it twice.
@@ -65,17 +66,17 @@ pub fn websocket_key(headers: &HeaderMap) -> Result<String> {
             .any(|one| one.trim().eq_ignore_ascii_case(token))
     };
     if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err(Error::invalid(
-            "Upgrade",
-            "must be websocket: this path is a WebSocket",
-        ));
+        return Err(Error::invalid("Upgrade", rule::not_a_websocket()));
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(Error::invalid("Sec-WebSocket-Version", "must be 13"));
+        return Err(Error::invalid(
+            "Sec-WebSocket-Version",
+            rule::not_version_13(),
+        ));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY);
     let is_key = |key: &&str| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16);
     let key = key.and_then(|k| k.to_str().ok()).filter(is_key);
     key.map(str::to_owned)
-        .ok_or_else(|| Error::invalid("Sec-WebSocket-Key", "must be 16 bytes in base64"))
+        .ok_or_else(|| Error::invalid("Sec-WebSocket-Key", rule::not_a_websocket_key()))
 }

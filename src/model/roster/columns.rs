@@ -11,6 +11,7 @@ use crate::model::accounts::parse_email;
 use crate::model::groups::NewGroup;
 use crate::model::ids::UserId;
 use crate::model::users::{DisplayName, Role, Username};
+use crate::rule::{self, Rule};
 
 /// The most groups of one person.
 const MAX_GROUPS: usize = 50;
@@ -66,7 +67,7 @@ impl<'a> Columns<'a> {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(file(format!("has no column {}", missing.join(", "))))
+        Err(file(rule::no_column(&missing.join(", "))))
     }
 
     pub fn of_people(
@@ -81,10 +82,7 @@ impl<'a> Columns<'a> {
             columns.need(&["sourcedid", "username", "givenname", "familyname"])?;
             columns.known = &OF_ONE_ROSTER;
             if roles.is_none() && !columns.at.contains_key("role") {
-                return Err(file(
-                    "has no column role: OneRoster 1.2 keeps roles in roles.csv; send both files"
-                        .into(),
-                ));
+                return Err(file(rule::no_roles_file()));
             }
         } else {
             columns.need(&["username", "name", "role"])?;
@@ -143,7 +141,7 @@ impl<'a> Columns<'a> {
         };
         let short = |name: &&&str| self.at.get(**name).is_some_and(|at| *at >= record.len());
         if let Some(name) = names.iter().find(short) {
-            return Err(Error::invalid(*name, "is missing: the line ends before it"));
+            return Err(Error::invalid(*name, rule::missing_cell()));
         }
         let name = if one_roster {
             format!("{} {}", needed("givenname"), needed("familyname"))
@@ -185,7 +183,7 @@ impl<'a> Columns<'a> {
             None | Some("") => Ok(None),
             Some("active") => Ok(Some(false)),
             Some("disabled" | "tobedeleted" | "inactive") => Ok(Some(true)),
-            Some(_) => Err(Error::invalid("status", "must be active or disabled")),
+            Some(_) => Err(Error::invalid("status", rule::not_a_status())),
         }
     }
 
@@ -220,7 +218,7 @@ fn parse_role(text: &str) -> Result<Role> {
             | "counselor" => Some(Role::Staff),
             _ => None,
         })
-        .ok_or_else(|| Error::invalid("role", "must be student, teacher, guardian or staff"))
+        .ok_or_else(|| Error::invalid("role", rule::not_a_role()))
 }
 
 fn groups(text: &str) -> Result<Vec<String>> {
@@ -231,20 +229,17 @@ fn groups(text: &str) -> Result<Vec<String>> {
             break;
         }
         let name = NewGroup::parse_name(name)
-            .map_err(|_| Error::invalid("groups", "must have names of 1 to 128 characters"))?;
+            .map_err(|_| Error::invalid("groups", rule::group_name_range(1, 128)))?;
         if !groups.contains(&name) {
             groups.push(name);
         }
     }
     if groups.len() > MAX_GROUPS {
-        return Err(Error::invalid(
-            "groups",
-            format!("must not be more than {MAX_GROUPS}"),
-        ));
+        return Err(Error::invalid("groups", rule::too_many_groups(MAX_GROUPS)));
     }
     Ok(groups)
 }
 
-pub(super) fn file(message: String) -> Error {
-    Error::invalid("file", message)
+pub(super) fn file(rule: Rule) -> Error {
+    Error::invalid("file", rule)
 }

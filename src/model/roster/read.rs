@@ -10,6 +10,7 @@ use super::quotes;
 use super::{BadRow, Roster, Row};
 use crate::error::{Error, Result};
 use crate::model::users::Role;
+use crate::rule;
 
 /// The most people that one file may hold.
 pub const MAX_ROWS: usize = 20_000;
@@ -46,7 +47,7 @@ pub fn parse(files: &Files) -> Result<Roster> {
         }
     }
     if roster.rows.is_empty() && roster.bad.is_empty() {
-        return Err(file("holds nobody".into()));
+        return Err(file(rule::no_people()));
     }
     Ok(roster)
 }
@@ -59,9 +60,9 @@ fn roles(bytes: &[u8]) -> Result<HashMap<String, Role>> {
     let mut roles: HashMap<String, (bool, Role)> = HashMap::new();
     for (line, record) in table.records()? {
         let place = |error: Error| match error.details().first() {
-            Some(detail) => file(format!(
-                "cannot be used: line {line} of roles.csv: {} {}",
-                detail.field, detail.message
+            Some(detail) => file(rule::bad_roles_file(
+                line,
+                &format!("{} {}", detail.field, detail.message),
             )),
             None => error,
         };
@@ -102,10 +103,7 @@ impl Table {
         let (delimiter, text) = named.unwrap_or_else(|| (guess(&text), text));
         let quotes = quotes::scan(&text, delimiter);
         if let Some(line) = quotes.open {
-            return Err(file(format!(
-                "has a quote in line {} that is not closed: close it or take it out",
-                line + before
-            )));
+            return Err(file(rule::open_quote(line + before)));
         }
         let mut reader = reader(&text, delimiter);
         let header = reader.headers().map_err(unreadable)?.clone();
@@ -152,22 +150,15 @@ impl Table {
             let whole = if let Some(spread) = next {
                 Err(Error::invalid(
                     "quotes",
-                    format!(
-                        "open in line {} and close in line {}: one is missing, or a cell holds a line break",
-                        spread.from + self.before,
-                        spread.to + self.before
-                    ),
+                    rule::quotes_across_lines(spread.from + self.before, spread.to + self.before),
                 ))
             } else if last && cut_off && record.len() < self.header.len() {
-                Err(Error::invalid(
-                    "line",
-                    "ends too early: the file may be cut off",
-                ))
+                Err(Error::invalid("line", rule::cut_off()))
             } else {
                 Ok(record)
             };
             if records.len() >= MAX_ROWS {
-                return Err(file(format!("must not hold more than {MAX_ROWS} people")));
+                return Err(file(rule::too_many_people(MAX_ROWS)));
             }
             records.push((line + self.before, whole));
         }
@@ -221,10 +212,7 @@ fn once(row: Row, seen: &mut HashMap<String, u64>) -> Result<Row> {
     let username = format!("username {}", row.username.key());
     for (field, key) in id.into_iter().chain([("username", username)]) {
         if let Some(line) = seen.insert(key, row.line) {
-            return Err(Error::invalid(
-                field,
-                format!("stands in line {line} already"),
-            ));
+            return Err(Error::invalid(field, rule::repeated(line)));
         }
     }
     Ok(row)
@@ -238,25 +226,22 @@ pub fn bad(line: u64, error: &Error) -> Option<BadRow> {
 
 fn decode(bytes: &[u8]) -> Result<&str> {
     if bytes.starts_with(b"PK\x03\x04") {
-        return Err(file(
-            "is a zip file or a workbook of Excel: send its users.csv, or save it as CSV UTF-8"
-                .into(),
-        ));
+        return Err(file(rule::not_csv()));
     }
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err(file("is UTF-16: save it as CSV UTF-8".into()));
+        return Err(file(rule::utf16()));
     }
     let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        file(format!("is not UTF-8 in line {line}: save it as CSV UTF-8"))
+        file(rule::not_utf8_in_line(line))
     })
 }
 
 fn unreadable(error: csv::Error) -> Error {
     let line = error.position().map_or(1, csv::Position::line);
-    file(format!("cannot be read at line {line}"))
+    file(rule::unreadable_line(line))
 }
 
 #[cfg(test)]

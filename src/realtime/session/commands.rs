@@ -12,6 +12,7 @@ use crate::model::ids::{IdText, Seq, UserId};
 use crate::model::object::Object;
 use crate::model::subscriptions::Endpoint;
 use crate::model::users::Role;
+use crate::rule;
 use crate::service::{auth, presence};
 
 /// Why a command was not carried out.
@@ -110,7 +111,7 @@ impl Session {
                 Ok(Vec::new())
             }
             _ => {
-                let why = "is none of auth, ack, visibility, typing, ping and watch";
+                let why = rule::not_an_event();
                 Err(Refusal::Unknown(Error::invalid("event", why), None))
             }
         }
@@ -118,7 +119,7 @@ impl Session {
 
     async fn take_auth(&mut self, data: &str) -> Result<Vec<Packet>, Refusal> {
         let unknown = |code| {
-            let why = "must be {\"token\": text, \"since\"?: integer}";
+            let why = rule::not_a_frame("{\"token\": text, \"since\"?: integer}");
             Refusal::Unknown(Error::invalid("data", why), Some(code))
         };
         let parsed = serde_json::from_str(data);
@@ -165,7 +166,7 @@ impl Session {
 
     fn take_ack(&mut self, data: &str) -> Result<(), Refusal> {
         let Ok(Object(AckData { seq, shown })) = serde_json::from_str(data) else {
-            let why = "must be {\"seq\": integer, \"shown\"?: integer}";
+            let why = rule::not_a_frame("{\"seq\": integer, \"shown\"?: integer}");
             return Err(Refusal::Unknown(Error::invalid("data", why), None));
         };
         let confirmed = self.written.frame(Some(seq));
@@ -181,7 +182,7 @@ impl Session {
 
     fn take_visibility(&mut self, data: &str) -> Result<(), Refusal> {
         let Ok(Object(data)) = serde_json::from_str::<Object<VisibilityData>>(data) else {
-            let why = "must be {\"hidden\": boolean, \"endpoint\"?: text}";
+            let why = rule::not_a_frame("{\"hidden\": boolean, \"endpoint\"?: text}");
             return Err(Refusal::Unknown(Error::invalid("data", why), None));
         };
         let Phase::Joined { identity, .. } = &self.phase else {
@@ -205,7 +206,7 @@ impl Session {
 
     async fn take_typing(&mut self, data: &str) -> Result<(), Refusal> {
         let Ok(Object(data)) = serde_json::from_str::<Object<TypingData>>(data) else {
-            let why = "must be {\"to\": id, \"typing\": boolean}";
+            let why = rule::not_a_frame("{\"to\": id, \"typing\": boolean}");
             return Err(Refusal::Unknown(Error::invalid("data", why), None));
         };
         let to = UserId::parse_field("to", &data.to.0)?;

@@ -8,6 +8,7 @@ use crate::model::ids::UserId;
 use crate::model::roster::{BadRow, PlannedRow, Roster, Row, bad};
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
+use crate::rule;
 use crate::store::roster::Known;
 
 /// What is to be done.
@@ -141,39 +142,36 @@ impl People {
 
     /// Whom a line is about, if they are here already.
     fn find(&self, row: &Row) -> Result<Option<usize>> {
-        let refuse = |field: &str, why: &str| Err(Error::invalid(field, why));
+        let refuse = |field: &str, rule| Err(Error::invalid(field, rule));
         let by_username = self.by_username.get(&row.username.key()).copied();
         let by_username = by_username.filter(|at| !self.moving.contains(at));
         let by_id = row.id.as_ref().and_then(|id| self.by_id.get(id)).copied();
         let found = match (by_id, by_username) {
             (Some(a), Some(b)) if a != b => {
-                return refuse("username", "belongs to somebody with another id");
+                return refuse("username", rule::other_id());
             }
             (None, Some(at)) if row.id.is_some() => {
                 let ours = uuid::Uuid::parse_str(self.all[at].user.id().as_str()).is_ok();
                 match (ours, self.wishes.adopt_ids) {
                     (true, true) => Some(at),
                     (true, false) => {
-                        return refuse(
-                            "username",
-                            "belongs to somebody with an id of this server: let the import adopt ids",
-                        );
+                        return refuse("username", rule::own_id());
                     }
-                    (false, _) => return refuse("username", "belongs to somebody with another id"),
+                    (false, _) => return refuse("username", rule::other_id()),
                 }
             }
             (a, b) => a.or(b),
         };
         let known = found.map(|at| &self.all[at]);
         if known.is_none() && row.role.is_none() && row.disabled != Some(true) {
-            return refuse("role", "is needed for somebody new");
+            return refuse("role", rule::needed_for_new());
         }
         let admin = known.filter(|known| known.is_admin());
         if admin.is_none() && row.role == Some(Role::Admin) {
-            return refuse("role", "cannot be admin: make administrators one by one");
+            return refuse("role", rule::imports_no_admin());
         }
         if admin.is_some_and(|known| !self.difference(known, row).0.is_empty()) {
-            return refuse("role", "is an administrator's: change that by hand");
+            return refuse("role", rule::admin_by_hand());
         }
         Ok(found)
     }

@@ -432,6 +432,20 @@ impl Answer {
             schoolbell::error::codes().contains(&code),
             "{code} is not listed"
         );
+        for detail in self.body["details"].as_array().into_iter().flatten() {
+            let given = detail["params"].as_object();
+            let mut given: Vec<&str> = given
+                .into_iter()
+                .flat_map(|p| p.keys().map(|k| &**k))
+                .collect();
+            let rule = schoolbell::rule::RULES
+                .iter()
+                .find(|(id, _)| detail["rule"] == *id);
+            let mut params = rule.expect("a rule that is not listed").1.to_vec();
+            given.sort_unstable();
+            params.sort_unstable();
+            assert_eq!(given, params, "{detail}");
+        }
         if status == 401 {
             assert_eq!(self.headers["www-authenticate"], "Bearer");
         }
