@@ -28,7 +28,9 @@ export function showHidden(bell) {
       // Ids rise with time.
       if (readerId === bell.userId) hidden.read(({ tag, ids }) => tag === `message:${partnerId}` && ids.at(-1) <= upTo);
     }),
-    bell.on("notifications_read", ({ ids: read, all }) => hidden.read(({ type, ids }) => isNotification(type) && (all || read.includes(ids[0])))),
+    bell.on("notifications_read", ({ ids: read, all }) =>
+      hidden.read(({ type, ids }) => isNotification(type) && (all || read.includes(ids[0]))),
+    ),
   ];
   const changed = () => hidden.prepare();
   document.addEventListener("visibilitychange", changed);

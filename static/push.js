@@ -14,6 +14,14 @@ export class SchoolbellError extends Error {
   }
 }
 
+/** An answer's data, with `paging` where it is a list. Throws a SchoolbellError. */
+export async function dataOf(response) {
+  const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
+  if (!answer.success) throw new SchoolbellError(answer, response.status);
+  if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
+  return answer.data;
+}
+
 /** "insecure" (it takes https), "unsupported", "install" (an iPhone's home screen first), "denied", "off" or "on". */
 export async function pushState() {
   if (!isSecureContext) return "insecure";
@@ -99,10 +107,12 @@ export async function disablePush(server) {
   ended += 1;
   if (!navigator.locks) return end(server);
   const signal = AbortSignal.timeout(PATIENCE);
-  return navigator.locks.request(LOCK, { signal }, () => end(server)).catch((error) => {
-    if (error !== signal.reason) throw error;
-    return end(server);
-  });
+  return navigator.locks
+    .request(LOCK, { signal }, () => end(server))
+    .catch((error) => {
+      if (error !== signal.reason) throw error;
+      return end(server);
+    });
 }
 
 async function end(server) {
@@ -175,7 +185,5 @@ async function call(server, method, path, body) {
     headers: { ...(server.token && { authorization: `Bearer ${server.token}` }), "content-type": "application/json" },
     body: body && JSON.stringify(body),
   });
-  const answer = await response.json();
-  if (!answer.success) throw new SchoolbellError(answer, response.status);
-  return answer.data;
+  return dataOf(response);
 }

@@ -39,8 +39,7 @@ export function useSchoolbell(token, { url, onEvent } = {}) {
         (list) => bell.current === mine && setNotifications((now) => merge(now, list)),
         () => {}, // The next connection tries again.
       );
-    const markHere = (read) =>
-      setNotifications((list) => list.map((one) => (read(one) ? { ...one, read: true } : one)));
+    const markHere = (read) => setNotifications((list) => list.map((one) => (read(one) ? { ...one, read: true } : one)));
     mine.on("state", (state) => setConnected(state === "open"));
     mine.on("closed", setClosed);
     mine.on("connected", (data) => {
@@ -58,9 +57,7 @@ export function useSchoolbell(token, { url, onEvent } = {}) {
       setNotifications((list) => merge(list, [notification]));
       count("notifications", notification);
     });
-    mine.on("notifications_read", ({ ids, all, seq }) =>
-      markHere((one) => (all ? one.seq < seq : ids.includes(one.id))),
-    );
+    mine.on("notifications_read", ({ ids, all, seq }) => markHere((one) => (all ? one.seq < seq : ids.includes(one.id))));
     mine.on("new_message", (message) => {
       setLastMessage(message);
       if (message.receiverId === connected.userId) count("messages", message);

@@ -96,7 +96,7 @@ export interface Events {
 export class SchoolbellError extends Error {
   code: string;
   status: number;
-  details?: { field: string; message: string }[];
+  details?: { field: string; rule: string; params?: Record<string, unknown>; message: string }[];
   requestId?: string;
 }
 

@@ -6,7 +6,7 @@
 //   bell.on("notification", (notification) => show(notification.title));
 //   bell.on("new_message", (message) => append(message));
 //   await bell.messages.send(teacher.id, "Thank you!");
-import { SchoolbellError } from "./push.js";
+import { dataOf } from "./push.js";
 export { SchoolbellError, disablePush, enablePush, pushState, refreshPush } from "./push.js";
 
 // Close codes from here on say: do not come back.
@@ -112,12 +112,10 @@ class Schoolbell {
   }
 
   messages = {
-    send: (receiverId, content, clientId = crypto.randomUUID()) =>
-      this.#call("POST", "/api/messages", { receiverId, content, clientId }),
+    send: (receiverId, content, clientId = crypto.randomUUID()) => this.#call("POST", "/api/messages", { receiverId, content, clientId }),
     conversations: (page) => this.#call("GET", `/api/messages/conversations${query(page)}`),
     with: (partnerId, page) => this.#call("GET", `/api/messages/conversation/${encodeURIComponent(partnerId)}${query(page)}`),
-    markRead: (partnerId, upTo) =>
-      this.#call("PUT", `/api/messages/read/${encodeURIComponent(partnerId)}`, upTo ? { upTo } : undefined),
+    markRead: (partnerId, upTo) => this.#call("PUT", `/api/messages/read/${encodeURIComponent(partnerId)}`, upTo ? { upTo } : undefined),
     search: (q) => this.#call("GET", `/api/messages/search${query({ q })}`),
   };
 
@@ -210,7 +208,8 @@ class Schoolbell {
     this.#asked = 0;
     if (event === "connected") {
       // Another tab has logged somebody else in: what is theirs is not for this page.
-      if (this.#byCookie && this.userId !== undefined && this.userId !== data.userId) return this.#end({ code: LOGGED_OUT, reason: "another person" });
+      if (this.#byCookie && this.userId !== undefined && this.userId !== data.userId)
+        return this.#end({ code: LOGGED_OUT, reason: "another person" });
       this.#failures = 0;
       this.#connectionId = data.connectionId;
       Object.assign(this, { userId: data.userId, unread: data.unread, upTo: data.upTo });
@@ -270,7 +269,10 @@ class Schoolbell {
   }
 
   #tell(name, data) {
-    for (const [key, ...event] of [[name, data], ["*", name, data]]) {
+    for (const [key, ...event] of [
+      [name, data],
+      ["*", name, data],
+    ]) {
       for (const handler of [...(this.#handlers.get(key) ?? [])]) {
         try {
           handler(...event);
@@ -355,12 +357,12 @@ class Schoolbell {
     // What this page does itself it need not be told.
     if (this.#connectionId && !this.#echo) headers["x-connection-id"] = this.#connectionId;
     const response = await fetch(this.#url + path, { method, headers, body: body && JSON.stringify(body) });
-    const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
-    if (answer.code === "other_person") this.#end({ code: LOGGED_OUT, reason: answer.message });
-    if (!answer.success) throw new SchoolbellError(answer, response.status);
-    // Where a list goes on, beside what it holds.
-    if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
-    return answer.data;
+    try {
+      return await dataOf(response);
+    } catch (error) {
+      if (error.code === "other_person") this.#end({ code: LOGGED_OUT, reason: error.message });
+      throw error;
+    }
   }
 }
 

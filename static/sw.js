@@ -70,7 +70,15 @@ async function show(push) {
     timestamp: now,
     icon: icon("icon-192.png"),
     badge: icon("badge-96.png"),
-    data: { schoolbell: true, link, title, ids, type: push.type, seq: Math.max(known.seq, push.seq ?? 0), rangAt: rings ? now : known.rangAt },
+    data: {
+      schoolbell: true,
+      link,
+      title,
+      ids,
+      type: push.type,
+      seq: Math.max(known.seq, push.seq ?? 0),
+      rangAt: rings ? now : known.rangAt,
+    },
   });
   await badge();
 }

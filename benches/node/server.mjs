@@ -126,6 +126,6 @@ app.post("/api/auth/login", async (req, res) => {
   res.json({ success: true, data: { token, user: { id: user.id, name: user.name, role: user.role } } });
 });
 
-app.get("/health", (req, res) => res.json({ status: "ok" }));
+app.get("/health", (_, res) => res.json({ status: "ok" }));
 
 http.listen(0, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${http.address().port}`));

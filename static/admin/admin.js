@@ -39,7 +39,14 @@ let turn = 0;
 async function start() {
   await loadPage();
   const code = new URLSearchParams(location.hash.slice(1)).get("setup");
-  if (code) return root.replaceChildren(h("main", {}, setUp(code, () => enter("#/checks"))));
+  if (code)
+    return root.replaceChildren(
+      h(
+        "main",
+        {},
+        setUp(code, () => enter("#/checks")),
+      ),
+    );
   await enter(location.hash);
 }
 
@@ -54,7 +61,18 @@ async function enter(hash) {
   }
   if (me.role !== "admin") {
     return root.replaceChildren(
-      h("main", { class: "card narrow" }, h("h1", {}, t("admin.title")), h("p", {}, t("admin.only", { name: me.name })), h("p", { class: "buttons" }, h("a", { class: "button", href: at("/") }, t("admin.chat")), h("button", { class: "quiet", onclick: act(logout) }, t("logout")))),
+      h(
+        "main",
+        { class: "card narrow" },
+        h("h1", {}, t("admin.title")),
+        h("p", {}, t("admin.only", { name: me.name })),
+        h(
+          "p",
+          { class: "buttons" },
+          h("a", { class: "button", href: at("/") }, t("admin.chat")),
+          h("button", { class: "quiet", onclick: act(logout) }, t("logout")),
+        ),
+      ),
     );
   }
   open();
@@ -83,7 +101,11 @@ function open() {
   bell.on("state", (state) => (offline.textContent = state === "connecting" ? t("admin.offline") : ""));
   place = h("main", { id: "main" });
   menu = h("nav", { "aria-label": t("admin.menu"), id: "menu" });
-  const toggle = h("button", { class: "plain menu", "aria-label": t("admin.menu"), "aria-expanded": "false", "aria-controls": "menu" }, icon(ICONS.menu));
+  const toggle = h(
+    "button",
+    { class: "plain menu", "aria-label": t("admin.menu"), "aria-expanded": "false", "aria-controls": "menu" },
+    icon(ICONS.menu),
+  );
   toggle.addEventListener("click", () => unfold(menu.dataset.open === undefined));
   root.replaceChildren(
     h(
@@ -93,7 +115,12 @@ function open() {
         "header",
         { class: "top" },
         toggle,
-        h("a", { class: "brand", href: "#/overview" }, h("img", { src: at("/icons/icon.svg"), alt: "schoolbell" }), h("span", { "aria-hidden": "true" }, "schoolbell")),
+        h(
+          "a",
+          { class: "brand", href: "#/overview" },
+          h("img", { src: at("/icons/icon.svg"), alt: "schoolbell" }),
+          h("span", { "aria-hidden": "true" }, "schoolbell"),
+        ),
         offline,
         h("a", { class: "button quiet", href: at("/") }, t("admin.chat")),
         h("button", { class: "quiet", onclick: act(logout) }, t("logout")),
@@ -134,7 +161,13 @@ async function show() {
   try {
     element = await (await VIEWS[view]()).default(context);
   } catch (error) {
-    element = h("div", {}, h("h1", {}, t(`admin.${current}`)), h("p", { class: "error", role: "alert" }, errorText(error)), h("p", {}, h("button", { onclick: show }, t("chat.again"))));
+    element = h(
+      "div",
+      {},
+      h("h1", {}, t(`admin.${current}`)),
+      h("p", { class: "error", role: "alert" }, errorText(error)),
+      h("p", {}, h("button", { onclick: show }, t("chat.again"))),
+    );
   }
   if (mine !== turn) return ends.forEach((end) => end());
   leaving = ends;

@@ -4,8 +4,7 @@ import { api } from "../ui/api.js";
 import { at } from "../ui/base.js";
 import { debounce, h } from "../ui/dom.js";
 import { form } from "../ui/form.js";
-import { peoplePicker } from "../ui/people.js";
-import { ROLES } from "./people.js";
+import { ROLES, peoplePicker } from "../ui/people.js";
 
 const URGENCIES = ["normal", "high", "low", "very-low"];
 /** Characters of a text that a phone shows of a push. */
@@ -30,7 +29,16 @@ export default async function announce() {
       { name: "urgency", kind: "select", label: t("announce.urgency"), options: URGENCIES.map((one) => [one, t(`urgency.${one}`)]) },
       { name: "all", kind: "checkbox", label: t("announce.all") },
       { name: "roles", kind: "checks", label: t("announce.roles"), options: ROLES.map((role) => [role, t(`role.${role}`)]) },
-      ...(groups.length ? [{ name: "groups", kind: "checks", label: t("announce.groups"), options: groups.map(({ id, name, members }) => [id, `${name} (${number(members)})`]) }] : []),
+      ...(groups.length
+        ? [
+            {
+              name: "groups",
+              kind: "checks",
+              label: t("announce.groups"),
+              options: groups.map(({ id, name, members }) => [id, `${name} (${number(members)})`]),
+            },
+          ]
+        : []),
       { name: "sendAt", kind: "datetime-local", label: t("announce.sendAt"), help: t("announce.sendAt.help") },
     ],
     submit: t("announce.send"),
@@ -78,7 +86,10 @@ export default async function announce() {
     const message = fields.message.get().trim() || t("announce.message");
     page.replaceChildren(h("strong", {}, title), message);
     const short = [...message].length > PUSH_LENGTH ? `${[...message].slice(0, PUSH_LENGTH).join("")}…` : message;
-    push.replaceChildren(h("img", { src: at("/icons/icon.svg"), alt: "", width: 32, height: 32 }), h("div", {}, h("strong", {}, title), h("p", {}, short)));
+    push.replaceChildren(
+      h("img", { src: at("/icons/icon.svg"), alt: "", width: 32, height: 32 }),
+      h("div", {}, h("strong", {}, title), h("p", {}, short)),
+    );
   }
 
   made.element.addEventListener("input", () => {
@@ -94,7 +105,12 @@ export default async function announce() {
       "div",
       { class: "split" },
       h("section", { class: "card" }, made.element),
-      h("aside", { class: "sticky", "aria-label": t("announce.preview") }, h("section", { class: "card" }, h("h2", {}, t("announce.audience")), count), h("section", { class: "card" }, h("h2", {}, t("announce.page")), page, h("h2", {}, t("announce.push")), push)),
+      h(
+        "aside",
+        { class: "sticky", "aria-label": t("announce.preview") },
+        h("section", { class: "card" }, h("h2", {}, t("announce.audience")), count),
+        h("section", { class: "card" }, h("h2", {}, t("announce.page")), page, h("h2", {}, t("announce.push")), push),
+      ),
     ),
   );
 }

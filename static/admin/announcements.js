@@ -13,7 +13,11 @@ export default async function announcements() {
         empty: t("announce.none"),
         rows,
         columns: [
-          { label: t("announce.title"), cell: ({ id, title, reminderOf }) => h("span", {}, h("a", { href: `#/announcement/${id}` }, title), reminderOf && ` (${t("announce.reminder")})`) },
+          {
+            label: t("announce.title"),
+            cell: ({ id, title, reminderOf }) =>
+              h("span", {}, h("a", { href: `#/announcement/${id}` }, title), reminderOf && ` (${t("announce.reminder")})`),
+          },
           { label: t("announce.state"), cell: ({ state }) => t(`announce.${state}`) },
           { label: t("announce.when"), cell: ({ sendAt }) => dateTime(sendAt) },
           { label: t("announce.recipients"), cell: ({ recipients }) => (recipients === null ? "" : number(recipients)) },
@@ -21,5 +25,10 @@ export default async function announcements() {
       }),
   );
   await list.load();
-  return h("div", {}, h("div", { class: "head" }, h("h1", {}, t("admin.announcements")), h("a", { class: "button", href: "#/announce" }, t("announce.new"))), list.element);
+  return h(
+    "div",
+    {},
+    h("div", { class: "head" }, h("h1", {}, t("admin.announcements")), h("a", { class: "button", href: "#/announce" }, t("announce.new"))),
+    list.element,
+  );
 }

@@ -6,17 +6,48 @@ import { field } from "../ui/form.js";
 import { pages, table } from "../ui/table.js";
 
 const ACTIONS = [
-  "setup", "login", "login.failed", "limit.reached", "person.add", "person.change", "person.disable", "person.enable", "person.logout", "password.link", "password.set", "person.identities",
-  "roster.import", "roster.export", "group.add", "group.change", "group.remove", "group.members", "notification.send", "announcement.make",
-  "announcement.cancel", "key.make", "key.revoke", "backup.make", "backup.fetch", "backup.remove",
-  "backup.restore", "data.import", "person.export", "person.erase",
+  "setup",
+  "login",
+  "login.failed",
+  "limit.reached",
+  "person.add",
+  "person.change",
+  "person.disable",
+  "person.enable",
+  "person.logout",
+  "password.link",
+  "password.set",
+  "person.identities",
+  "roster.import",
+  "roster.export",
+  "group.add",
+  "group.change",
+  "group.remove",
+  "group.members",
+  "notification.send",
+  "announcement.make",
+  "announcement.cancel",
+  "key.make",
+  "key.revoke",
+  "backup.make",
+  "backup.fetch",
+  "backup.remove",
+  "backup.restore",
+  "data.import",
+  "person.export",
+  "person.erase",
 ];
 
 /** Who is nobody with an account. */
 const OURS = { "command line": () => t("audit.command"), schedule: () => t("audit.schedule"), server: () => t("audit.server") };
 
 export default async function audit() {
-  const action = field({ name: "action", kind: "select", label: t("audit.action"), options: [["", t("people.any")], ...ACTIONS.map((one) => [one, t(`audit.${one}`)])] });
+  const action = field({
+    name: "action",
+    kind: "select",
+    label: t("audit.action"),
+    options: [["", t("people.any")], ...ACTIONS.map((one) => [one, t(`audit.${one}`)])],
+  });
   const list = pages((before) => api("GET", `/api/admin/audit${query({ action: action.get(), before })}`), show);
   action.control.addEventListener("input", list.load);
   await list.load();

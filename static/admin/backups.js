@@ -7,14 +7,23 @@ import { h } from "../ui/dom.js";
 import { pages, table } from "../ui/table.js";
 
 export default async function backups() {
-  const list = pages(() => api("GET", "/api/admin/backups"), (rows) => show(rows, list.load));
+  const list = pages(
+    () => api("GET", "/api/admin/backups"),
+    (rows) => show(rows, list.load),
+  );
   const make = act(async () => {
     await api("POST", "/api/admin/backups");
     say(t("backups.made"));
     await list.load();
   });
   await list.load();
-  return h("div", {}, h("div", { class: "head" }, h("h1", {}, t("admin.backups")), h("button", { onclick: make }, t("backups.make"))), h("p", { class: "quiet" }, t("backups.text")), list.element);
+  return h(
+    "div",
+    {},
+    h("div", { class: "head" }, h("h1", {}, t("admin.backups")), h("button", { onclick: make }, t("backups.make"))),
+    h("p", { class: "quiet" }, t("backups.text")),
+    list.element,
+  );
 }
 
 function show(rows, done) {
@@ -32,7 +41,12 @@ function show(rows, done) {
       { label: t("announce.when"), cell: ({ createdAt }) => dateTime(createdAt) },
       { label: t("backups.size"), cell: (one) => bytes(one.bytes) },
       { label: t("backups.file"), cell: ({ name }) => h("a", { href: at(path(name)), download: name }, name) },
-      { label: "", class: "end", cell: ({ name }) => h("button", { class: "quiet", "aria-label": `${t("action.remove")}: ${name}`, onclick: () => remove(name) }, t("action.remove")) },
+      {
+        label: "",
+        class: "end",
+        cell: ({ name }) =>
+          h("button", { class: "quiet", "aria-label": `${t("action.remove")}: ${name}`, onclick: () => remove(name) }, t("action.remove")),
+      },
     ],
   });
 }

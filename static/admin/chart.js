@@ -6,7 +6,14 @@ import { h } from "../ui/dom.js";
 
 const HEIGHT = 240;
 /** Apart in hue and in lightness, on light and on dark. */
-const LINES = ["light-dark(#14539a, #7db5f5)", "light-dark(#b3470c, #f0a35e)", "light-dark(#17693a, #6fd09a)", "light-dark(#6b3fa0, #c4a2f0)", "light-dark(#8a6d00, #e0c95a)", "light-dark(#9c1f5a, #f08cc0)"];
+const LINES = [
+  "light-dark(#14539a, #7db5f5)",
+  "light-dark(#b3470c, #f0a35e)",
+  "light-dark(#17693a, #6fd09a)",
+  "light-dark(#6b3fa0, #c4a2f0)",
+  "light-dark(#8a6d00, #e0c95a)",
+  "light-dark(#9c1f5a, #f08cc0)",
+];
 const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
 
 const link = document.createElement("link");
@@ -30,7 +37,8 @@ export function chart({ title, times, series, range }) {
     const text = colour("var(--text)");
     const grid = { stroke: colour("var(--line)"), width: 1 };
     const axis = { stroke: text, grid, ticks: grid, font: "13px system-ui, sans-serif" };
-    const when = (time) => (range === "hours" ? clock(time * 1_000) : new Intl.DateTimeFormat(current(), { day: "numeric", month: "short" }).format(time * 1_000));
+    const when = (time) =>
+      range === "hours" ? clock(time * 1_000) : new Intl.DateTimeFormat(current(), { day: "numeric", month: "short" }).format(time * 1_000);
     const options = {
       width: place.clientWidth,
       height: HEIGHT,
@@ -40,7 +48,10 @@ export function chart({ title, times, series, range }) {
         { ...axis, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : "")), size: 60 },
       ],
       series: [
-        { value: (_, value) => (value === null ? "–" : range === "hours" ? `${date(value * 1_000)} ${clock(value * 1_000)}` : date(value * 1_000)) },
+        {
+          value: (_, value) =>
+            value === null ? "–" : range === "hours" ? `${date(value * 1_000)} ${clock(value * 1_000)}` : date(value * 1_000),
+        },
         ...series.map(({ label }, at) => ({
           label,
           stroke: colour(LINES[at % LINES.length]),

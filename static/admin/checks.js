@@ -21,8 +21,17 @@ export default async function checks({ state }) {
     ["socket", (await connected(state)) ? "good" : "wrong"],
     ["contact", known.pushContactProblem ? "wrong" : "good", { contact: known.pushContact }],
     ["clock", off < CLOCK ? "good" : "wrong"],
-    ["backup", known.backupProblem ? "wrong" : age < DAY ? "good" : age < 7 * DAY ? "warn" : "wrong", { date: known.lastBackupAt ? date(known.lastBackupAt) : t("checks.never") }, known.backupError && t("overview.backupFailed", { why: known.backupError })],
-    ["disk", free === null || free > LITTLE_SPACE + 2 * known.databaseBytes ? "good" : "wrong", { free: bytes(free ?? 0), used: bytes(known.databaseBytes) }],
+    [
+      "backup",
+      known.backupProblem ? "wrong" : age < DAY ? "good" : age < 7 * DAY ? "warn" : "wrong",
+      { date: known.lastBackupAt ? date(known.lastBackupAt) : t("checks.never") },
+      known.backupError && t("overview.backupFailed", { why: known.backupError }),
+    ],
+    [
+      "disk",
+      free === null || free > LITTLE_SPACE + 2 * known.databaseBytes ? "good" : "wrong",
+      { free: bytes(free ?? 0), used: bytes(known.databaseBytes) },
+    ],
   ];
   const open = list.filter(([, verdict]) => verdict !== "good").length;
   return h(
@@ -40,7 +49,12 @@ function item([name, verdict, values, text]) {
   return h(
     "li",
     {},
-    h("span", { class: `mark ${verdict}` }, h("span", { "aria-hidden": "true" }, mark), h("span", { class: "spoken" }, t(`checks.${verdict}`))),
+    h(
+      "span",
+      { class: `mark ${verdict}` },
+      h("span", { "aria-hidden": "true" }, mark),
+      h("span", { class: "spoken" }, t(`checks.${verdict}`)),
+    ),
     h(
       "div",
       {},

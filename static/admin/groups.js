@@ -37,7 +37,17 @@ export default async function groups() {
       }),
   );
   await list.load();
-  return h("div", {}, h("div", { class: "head" }, h("h1", {}, t("admin.groups")), h("button", { onclick: () => edit(undefined, list.load) }, t("groups.add"))), list.element);
+  return h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "head" },
+      h("h1", {}, t("admin.groups")),
+      h("button", { onclick: () => edit(undefined, list.load) }, t("groups.add")),
+    ),
+    list.element,
+  );
 }
 
 const button = (text, group, onclick) => h("button", { class: "quiet", "aria-label": `${text}: ${group.name}`, onclick }, text);
@@ -53,7 +63,13 @@ function edit(group, done) {
     const { element } = form({
       fields: [
         { name: "name", label: t("people.name"), value: group?.name, required: true, maxlength: 128 },
-        { name: "kind", kind: "select", label: t("groups.kind"), value: group?.kind ?? "class", options: KINDS.map((kind) => [kind, t(`groups.${kind}`)]) },
+        {
+          name: "kind",
+          kind: "select",
+          label: t("groups.kind"),
+          value: group?.kind ?? "class",
+          options: KINDS.map((kind) => [kind, t(`groups.${kind}`)]),
+        },
       ],
       submit: t("action.save"),
       send: async (values) => {
@@ -67,7 +83,12 @@ function edit(group, done) {
         await api("DELETE", path);
         finish();
       });
-    return h("div", {}, element, group && h("p", { class: "buttons apart" }, h("button", { type: "button", class: "danger", onclick: remove }, t("groups.remove"))));
+    return h(
+      "div",
+      {},
+      element,
+      group && h("p", { class: "buttons apart" }, h("button", { type: "button", class: "danger", onclick: remove }, t("groups.remove"))),
+    );
   });
 }
 
@@ -85,7 +106,12 @@ function members(group, done) {
     };
     const line = (one) => {
       const remove = act(() => change({ remove: [one.id] }));
-      return h("li", {}, one.name, h("button", { class: "quiet", "aria-label": `${t("action.remove")}: ${one.name}`, onclick: remove }, t("action.remove")));
+      return h(
+        "li",
+        {},
+        one.name,
+        h("button", { class: "quiet", "aria-label": `${t("action.remove")}: ${one.name}`, onclick: remove }, t("action.remove")),
+      );
     };
     const picker = peoplePicker({ label: t("groups.addPeople") });
     const add = act(async () => {
@@ -95,6 +121,13 @@ function members(group, done) {
       picker.clear();
     });
     list.load();
-    return h("div", {}, picker.element, h("p", { class: "buttons" }, h("button", { onclick: add }, t("groups.addChosen"))), h("h3", {}, t("groups.members")), list.element);
+    return h(
+      "div",
+      {},
+      picker.element,
+      h("p", { class: "buttons" }, h("button", { onclick: add }, t("groups.addChosen"))),
+      h("h3", {}, t("groups.members")),
+      list.element,
+    );
   });
 }

@@ -6,7 +6,14 @@ import { field } from "../ui/form.js";
 import { table } from "../ui/table.js";
 
 export default async function importPeople() {
-  const file = field({ name: "file", kind: "file", label: t("import.file"), help: t("import.help"), accept: ".csv,.zip,text/csv,application/zip", required: true });
+  const file = field({
+    name: "file",
+    kind: "file",
+    label: t("import.file"),
+    help: t("import.help"),
+    accept: ".csv,.zip,text/csv,application/zip",
+    required: true,
+  });
   file.control.multiple = true;
   const missing = field({ name: "missing", kind: "checkbox", label: t("import.missing"), help: t("import.missing.help") });
   const adopt = field({ name: "adopt", kind: "checkbox", label: t("import.adopt"), help: t("import.adopt.help") });
@@ -48,7 +55,13 @@ export default async function importPeople() {
     try {
       const done = await api("POST", `/api/admin/roster${query({ ...wishes, digest })}`, chosen);
       place.replaceChildren(
-        h("section", { class: "card" }, h("h2", {}, t("import.done")), h("p", {}, t("import.result", done)), h("a", { class: "button", href: "#/people" }, t("admin.people"))),
+        h(
+          "section",
+          { class: "card" },
+          h("h2", {}, t("import.done")),
+          h("p", {}, t("import.result", done)),
+          h("a", { class: "button", href: "#/people" }, t("admin.people")),
+        ),
       );
     } catch (error) {
       place.replaceChildren(h("p", { class: "error", role: "alert" }, `${errorText(error)} ${t("import.undone")}`));
@@ -92,7 +105,13 @@ function shown(preview, confirm) {
     });
   const part = (key, count, rows) =>
     count > 0 &&
-    h("details", {}, h("summary", {}, `${t(`import.${key}`)} (${number(count)})`), people(rows), count > rows.length && h("p", { class: "quiet" }, t("import.more", { n: count - rows.length })));
+    h(
+      "details",
+      {},
+      h("summary", {}, `${t(`import.${key}`)} (${number(count)})`),
+      people(rows),
+      count > rows.length && h("p", { class: "quiet" }, t("import.more", { n: count - rows.length })),
+    );
   const problems =
     bad > 0 &&
     h(
@@ -115,7 +134,15 @@ function shown(preview, confirm) {
     "section",
     {},
     h("h2", {}, t("import.what")),
-    h("dl", { class: "tiles" }, tile("adding", adding), tile("changing", changing), tile("disabling", disabling), tile("unchanged", unchanged), tile("bad.count", bad)),
+    h(
+      "dl",
+      { class: "tiles" },
+      tile("adding", adding),
+      tile("changing", changing),
+      tile("disabling", disabling),
+      tile("unchanged", unchanged),
+      tile("bad.count", bad),
+    ),
     problems,
     preview.unusedColumns.length > 0 && h("p", {}, t("import.unused", { names: preview.unusedColumns.join(", ") })),
     preview.repeatedColumns.length > 0 && h("p", { class: "wrong" }, t("import.repeated", { names: preview.repeatedColumns.join(", ") })),
@@ -124,6 +151,8 @@ function shown(preview, confirm) {
     part("adding", adding, preview.added),
     part("changing", changing, preview.changed),
     part("disabling", disabling, preview.disabled),
-    total > 0 ? h("p", { class: "buttons" }, h("button", { onclick: confirm }, t("import.confirm", { n: total }))) : h("p", {}, t("import.nothing")),
+    total > 0
+      ? h("p", { class: "buttons" }, h("button", { onclick: confirm }, t("import.confirm", { n: total })))
+      : h("p", {}, t("import.nothing")),
   );
 }

@@ -4,13 +4,16 @@ import { api } from "../ui/api.js";
 import { confirm, dialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { form } from "../ui/form.js";
+import { secret } from "../ui/secret.js";
 import { pages, table } from "../ui/table.js";
-import { secret } from "./people.js";
 
 const SCOPES = ["notify", "roster", "roster.roles", "read"];
 
 export default async function keys() {
-  const list = pages(() => api("GET", "/api/admin/keys"), (rows) => show(rows, list.load));
+  const list = pages(
+    () => api("GET", "/api/admin/keys"),
+    (rows) => show(rows, list.load),
+  );
   await list.load();
   return h(
     "div",
@@ -34,7 +37,14 @@ function show(rows, done) {
       {
         label: "",
         class: "end",
-        cell: (key) => (key.revokedAt ? h("span", { class: "wrong" }, t("keys.revoked")) : h("button", { class: "quiet", "aria-label": `${t("keys.revoke")}: ${key.name}`, onclick: () => revoke(key, done) }, t("keys.revoke"))),
+        cell: (key) =>
+          key.revokedAt
+            ? h("span", { class: "wrong" }, t("keys.revoked"))
+            : h(
+                "button",
+                { class: "quiet", "aria-label": `${t("keys.revoke")}: ${key.name}`, onclick: () => revoke(key, done) },
+                t("keys.revoke"),
+              ),
       },
     ],
   });
@@ -57,7 +67,13 @@ function add(done) {
     };
     const fields = [
       { name: "name", label: t("keys.name"), required: true, maxlength: 64 },
-      { name: "scopes", kind: "checks", label: t("keys.scopes"), value: ["notify"], options: SCOPES.map((scope) => [scope, t(`scope.${scope}`)]) },
+      {
+        name: "scopes",
+        kind: "checks",
+        label: t("keys.scopes"),
+        value: ["notify"],
+        options: SCOPES.map((scope) => [scope, t(`scope.${scope}`)]),
+      },
     ];
     return form({ fields, submit: t("keys.add"), send, cancel: close }).element;
   });

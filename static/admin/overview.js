@@ -14,7 +14,11 @@ export default async function overview({ on, onLeave }) {
   let range = "hours";
   const tiles = h("dl", { class: "tiles" });
   const charts = h("div", { class: "charts" });
-  const choice = h("select", { "aria-label": t("overview.range"), onchange: (event) => ((range = event.target.value), load()) }, ...Object.keys(RANGES).map((key) => h("option", { value: key }, t(`overview.${key}`))));
+  const choice = h(
+    "select",
+    { "aria-label": t("overview.range"), onchange: (event) => ((range = event.target.value), load()) },
+    ...Object.keys(RANGES).map((key) => h("option", { value: key }, t(`overview.${key}`))),
+  );
 
   let turn = 0;
   let cards = [];
@@ -50,20 +54,36 @@ export default async function overview({ on, onLeave }) {
     [before, loaded] = [hour, Date.now()];
     load().catch(() => {});
   });
-  const head = h("div", { class: "head" }, h("h1", {}, t("admin.overview")), h("div", {}, choice), h("a", { class: "button", href: "#/announce" }, t("announce.new")));
+  const head = h(
+    "div",
+    { class: "head" },
+    h("h1", {}, t("admin.overview")),
+    h("div", {}, choice),
+    h("a", { class: "button", href: "#/announce" }, t("announce.new")),
+  );
   return h("div", {}, head, warning, tiles, charts);
 }
 
 /** A school that finds out about its backups when it needs one finds out too late. */
 function backupWarning({ backupProblem, backupError, lastBackupAt }) {
   if (!backupProblem) return [];
-  const text = backupProblem === "future" ? t("overview.backupFuture") : backupProblem === "failed" ? t("overview.backupFailed", { why: backupError }) : t("overview.backupOld", { date: dateTime(lastBackupAt) });
+  const text =
+    backupProblem === "future"
+      ? t("overview.backupFuture")
+      : backupProblem === "failed"
+        ? t("overview.backupFailed", { why: backupError })
+        : t("overview.backupOld", { date: dateTime(lastBackupAt) });
   return [h("p", { class: "warning card", role: "status" }, text, " ", h("a", { href: "#/backups" }, t("admin.backups")))];
 }
 
 function drawTiles(place, { online, people, pushesWaiting, hour }) {
   const tile = (key, value, hourly) =>
-    h("div", { class: "tile" }, h("dt", {}, t(`overview.${key}`), hourly && h("span", {}, ` · ${t("overview.thisHour")}`)), h("dd", {}, value));
+    h(
+      "div",
+      { class: "tile" },
+      h("dt", {}, t(`overview.${key}`), hourly && h("span", {}, ` · ${t("overview.thisHour")}`)),
+      h("dd", {}, value),
+    );
   place.replaceChildren(
     tile("online", number(online)),
     tile("people", number(people)),
@@ -129,10 +149,22 @@ function series(slots) {
     })),
   );
   return [
-    ["traffic", [{ label: t("overview.messages"), values: of("messages") }, { label: t("overview.notifications"), values: of("notifications") }]],
+    [
+      "traffic",
+      [
+        { label: t("overview.messages"), values: of("messages") },
+        { label: t("overview.notifications"), values: of("notifications") },
+      ],
+    ],
     ["deliveries", ["live", "pushed", "missed"].map((key) => ({ label: t(`overview.${key}`), values: of(key) }))],
     ["answers", answers],
-    ["latency", [["p50", 0.5], ["p99", 0.99]].map(([key, share]) => ({ label: t(`overview.${key}`), values: slots.map((slot) => quantile(slot.latency, share)) }))],
+    [
+      "latency",
+      [
+        ["p50", 0.5],
+        ["p99", 0.99],
+      ].map(([key, share]) => ({ label: t(`overview.${key}`), values: slots.map((slot) => quantile(slot.latency, share)) })),
+    ],
   ];
 }
 
@@ -149,7 +181,13 @@ function card(name, times, lines, range) {
   const tabulate = (newTimes, newLines) => place.replaceChildren(figures(title, newTimes, newLines, range));
   tabulate(times, lines);
   return {
-    element: h("section", { class: "card" }, h("h2", {}, title), drawn.element, h("details", {}, h("summary", {}, t("overview.table")), place)),
+    element: h(
+      "section",
+      { class: "card" },
+      h("h2", {}, title),
+      drawn.element,
+      h("details", {}, h("summary", {}, t("overview.table")), place),
+    ),
     update(newTimes, newLines) {
       drawn.update(newTimes, newLines);
       tabulate(newTimes, newLines);
@@ -161,7 +199,9 @@ function card(name, times, lines, range) {
 /** The same for those who do not see the chart. */
 function figures(label, times, lines, range) {
   const when = (time) => (range === "hours" ? clock(time * 1_000) : date(time * 1_000));
-  const rows = times.map((time, at) => ({ time, values: lines.map(({ values }) => values[at]) })).filter(({ values }) => values.some(Boolean));
+  const rows = times
+    .map((time, at) => ({ time, values: lines.map(({ values }) => values[at]) }))
+    .filter(({ values }) => values.some(Boolean));
   const columns = [
     { label: t("overview.time"), cell: ({ time }) => when(time) },
     ...lines.map((line, at) => ({ label: line.label, cell: ({ values }) => (values[at] === null ? "–" : number(values[at])) })),

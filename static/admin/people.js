@@ -5,9 +5,10 @@ import { at } from "../ui/base.js";
 import { act, confirm, dialog, say } from "../ui/dialog.js";
 import { debounce, h } from "../ui/dom.js";
 import { field, form } from "../ui/form.js";
+import { ROLES } from "../ui/people.js";
+import { secret } from "../ui/secret.js";
 import { pages, table } from "../ui/table.js";
 
-export const ROLES = ["student", "teacher", "guardian", "staff", "admin"];
 const roleOptions = () => ROLES.map((role) => [role, t(`role.${role}`)]);
 
 export default async function people({ parameters: [group = ""] }) {
@@ -15,8 +16,24 @@ export default async function people({ parameters: [group = ""] }) {
   const filters = {
     search: field({ name: "search", kind: "search", label: t("people.search") }),
     role: field({ name: "role", kind: "select", label: t("people.role"), options: [["", t("people.any")], ...roleOptions()] }),
-    group: field({ name: "group", kind: "select", label: t("people.group"), value: group, options: [["", t("people.any")], ...groups.map(({ id, name }) => [id, name])] }),
-    disabled: field({ name: "disabled", kind: "select", label: t("people.status"), value: "false", options: [["false", t("people.active")], ["true", t("people.disabled")], ["", t("people.any")]] }),
+    group: field({
+      name: "group",
+      kind: "select",
+      label: t("people.group"),
+      value: group,
+      options: [["", t("people.any")], ...groups.map(({ id, name }) => [id, name])],
+    }),
+    disabled: field({
+      name: "disabled",
+      kind: "select",
+      label: t("people.status"),
+      value: "false",
+      options: [
+        ["false", t("people.active")],
+        ["true", t("people.disabled")],
+        ["", t("people.any")],
+      ],
+    }),
   };
   const values = () => Object.fromEntries(Object.entries(filters).map(([name, one]) => [name, one.get()]));
   const list = pages(
@@ -37,7 +54,11 @@ export default async function people({ parameters: [group = ""] }) {
       h("a", { class: "button quiet", href: "#/import" }, t("people.import")),
       h("button", { onclick: () => add(groups, list.load) }, t("people.add")),
     ),
-    h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, ...Object.values(filters).map(({ element }) => element)),
+    h(
+      "form",
+      { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+      ...Object.values(filters).map(({ element }) => element),
+    ),
     list.element,
   );
 }
@@ -53,7 +74,12 @@ function show(rows, open) {
       { label: t("people.role"), cell: ({ role }) => t(`role.${role}`) },
       { label: t("people.groups"), cell: (one) => one.groups.map(({ name }) => name).join(", ") },
       { label: t("people.status"), cell: status },
-      { label: "", class: "end", cell: (one) => h("button", { class: "quiet", "aria-label": `${t("people.edit")}: ${one.name}`, onclick: () => open(one) }, t("people.edit")) },
+      {
+        label: "",
+        class: "end",
+        cell: (one) =>
+          h("button", { class: "quiet", "aria-label": `${t("people.edit")}: ${one.name}`, onclick: () => open(one) }, t("people.edit")),
+      },
     ],
   });
 }
@@ -67,10 +93,28 @@ function status({ disabled, online, lastSeenAt }) {
 function fields(groups, one) {
   return [
     { name: "name", label: t("people.name"), value: one?.name, required: true, maxlength: 128 },
-    { name: "username", label: t("people.username"), value: one?.username, required: true, maxlength: 64, autocapitalize: "none", spellcheck: "false" },
+    {
+      name: "username",
+      label: t("people.username"),
+      value: one?.username,
+      required: true,
+      maxlength: 64,
+      autocapitalize: "none",
+      spellcheck: "false",
+    },
     { name: "email", kind: "email", label: t("people.email"), value: one?.email, maxlength: 254 },
     { name: "role", kind: "select", label: t("people.role"), value: one?.role ?? "student", options: roleOptions() },
-    ...(groups.length ? [{ name: "groups", kind: "checks", label: t("people.groups"), value: one?.groups.map(({ id }) => id) ?? [], options: groups.map(({ id, name }) => [id, name]) }] : []),
+    ...(groups.length
+      ? [
+          {
+            name: "groups",
+            kind: "checks",
+            label: t("people.groups"),
+            value: one?.groups.map(({ id }) => id) ?? [],
+            options: groups.map(({ id, name }) => [id, name]),
+          },
+        ]
+      : []),
   ];
 }
 
@@ -114,7 +158,13 @@ function edit(one, groups, done) {
       {},
       form({ fields: fields(groups, one), submit: t("action.save"), send, cancel: close }).element,
       h("h3", {}, t("people.account")),
-      h("p", { class: "quiet" }, t("people.facts", { devices: one.devices, date: dateTime(one.createdAt) }), " ", one.hasPassword ? "" : t("people.noPassword")),
+      h(
+        "p",
+        { class: "quiet" },
+        t("people.facts", { devices: one.devices, date: dateTime(one.createdAt) }),
+        " ",
+        one.hasPassword ? "" : t("people.noPassword"),
+      ),
       h(
         "p",
         { class: "buttons" },
@@ -131,23 +181,4 @@ function edit(one, groups, done) {
 async function passwordLink(one) {
   const { path, expiresAt } = await api("POST", `/api/admin/people/${encodeURIComponent(one.id)}/password-link`);
   secret(t("people.link"), t("people.link.text", { name: one.name, time: dateTime(expiresAt) }), location.origin + path);
-}
-
-/** Shows something once, to be copied. */
-export function secret(title, text, value) {
-  dialog(title, (close) => {
-    const input = field({ name: "secret", label: title, value, readonly: true, class: "secret" });
-    const copy = act(async () => {
-      input.control.select();
-      await navigator.clipboard.writeText(value);
-      say(t("action.copied"));
-    });
-    return h(
-      "div",
-      {},
-      h("p", {}, text),
-      input.element,
-      h("p", { class: "buttons" }, h("button", { onclick: copy }, t("action.copy")), h("button", { class: "quiet", onclick: close }, t("action.close"))),
-    );
-  });
 }

@@ -40,7 +40,8 @@ function services(rows) {
 function state({ pausedUntil, lastError }) {
   const lines = [];
   if (pausedUntil) lines.push(h("div", { class: "warn" }, t("push.paused", { time: dateTime(pausedUntil) })));
-  if (lastError) lines.push(h("div", {}, lastError.advice), h("div", { class: "quiet" }, `${dateTime(lastError.at)} · ${answer(lastError)}`));
+  if (lastError)
+    lines.push(h("div", {}, lastError.advice), h("div", { class: "quiet" }, `${dateTime(lastError.at)} · ${answer(lastError)}`));
   return h("span", {}, ...(lines.length ? lines : [h("span", { class: "good" }, t("push.fine"))]));
 }
 

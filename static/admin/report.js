@@ -14,7 +14,12 @@ export default async function report({ parameters: [id], on }) {
   let shown = await api("GET", path);
   const idempotencyKey = crypto.randomUUID();
   const facts = h("div", { "aria-live": "off" });
-  const filter = field({ name: "stage", kind: "select", label: t("report.filter"), options: [["", t("report.all")], ["unread", t("report.unread")], ...STAGES.map((stage) => [stage, t(`stage.${stage}`)])] });
+  const filter = field({
+    name: "stage",
+    kind: "select",
+    label: t("report.filter"),
+    options: [["", t("report.all")], ["unread", t("report.unread")], ...STAGES.map((stage) => [stage, t(`stage.${stage}`)])],
+  });
   const list = pages((before) => api("GET", `${path}/recipients${query({ stage: filter.get(), before, limit: 100 })}`), recipients);
   filter.control.addEventListener("input", list.load);
   const buttons = h("p", { class: "buttons" });
@@ -37,7 +42,8 @@ export default async function report({ parameters: [id], on }) {
     parts.push(
       ...[
         shown.state === "sent" && unread > 0 && h("button", { onclick: remind }, t("report.remind", { n: unread })),
-        shown.recipients !== null && h("a", { class: "button quiet", href: at(`${path}/recipients.csv`), download: "recipients.csv" }, t("report.csv")),
+        shown.recipients !== null &&
+          h("a", { class: "button quiet", href: at(`${path}/recipients.csv`), download: "recipients.csv" }, t("report.csv")),
         shown.state === "scheduled" && h("button", { class: "danger", onclick: cancel }, t("report.cancel")),
       ].filter(Boolean),
     );
@@ -72,14 +78,23 @@ export default async function report({ parameters: [id], on }) {
 
 function figures({ state, sendAt, senderName, recipients: count, stages, reminderOf }) {
   const when = t(`report.${state}`, { time: dateTime(sendAt), name: senderName ?? t("report.key") });
-  const tile = (stage) => h("div", { class: "tile", "data-stage": stage }, h("dt", {}, t(`stage.${stage}`)), h("dd", {}, number(stages[stage])));
+  const tile = (stage) =>
+    h("div", { class: "tile", "data-stage": stage }, h("dt", {}, t(`stage.${stage}`)), h("dd", {}, number(stages[stage])));
   const parts = STAGES.filter((stage) => stages[stage] > 0).map((stage) => {
     const part = h("span", { "data-stage": stage });
     part.style.flexGrow = stages[stage];
     return part;
   });
   return [
-    h("p", { class: "quiet" }, when, " ", count !== null && t("report.count", { n: count }), " ", reminderOf && h("a", { href: `#/announcement/${reminderOf}` }, t("report.first"))),
+    h(
+      "p",
+      { class: "quiet" },
+      when,
+      " ",
+      count !== null && t("report.count", { n: count }),
+      " ",
+      reminderOf && h("a", { href: `#/announcement/${reminderOf}` }, t("report.first")),
+    ),
     count !== null && h("div", { class: "bar", "aria-hidden": "true" }, ...parts),
     count !== null && h("dl", { class: "tiles" }, ...STAGES.map(tile)),
   ].filter(Boolean);
@@ -101,7 +116,8 @@ function recipients(rows) {
 
 /** The reason for somebody not reached, the time for the others. */
 function why({ stage, by, why: reason, service, readAt, deliveredAt, pushedAt }) {
-  if (stage === "failed" || stage === "nobody") return t(`why.${reason}`, { service: !service || service === "other" ? t("push.other") : service });
+  if (stage === "failed" || stage === "nobody")
+    return t(`why.${reason}`, { service: !service || service === "other" ? t("push.other") : service });
   if (by) return t(`why.${by}`, { time: dateTime(deliveredAt) });
   const time = { read: readAt, live: deliveredAt, pushed: pushedAt }[stage];
   return time ? dateTime(time) : t("why.waiting");

@@ -9,8 +9,22 @@ export function setUp(code, done) {
   const { element } = form({
     fields: [
       { name: "name", label: t("setup.name"), autocomplete: "name", required: true },
-      { name: "username", label: t("setup.username"), autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true },
-      { name: "password", label: t("password.new"), kind: "password", autocomplete: "new-password", help: t("password.help"), required: true },
+      {
+        name: "username",
+        label: t("setup.username"),
+        autocomplete: "username",
+        autocapitalize: "none",
+        spellcheck: "false",
+        required: true,
+      },
+      {
+        name: "password",
+        label: t("password.new"),
+        kind: "password",
+        autocomplete: "new-password",
+        help: t("password.help"),
+        required: true,
+      },
     ],
     submit: t("setup.submit"),
     send: async (values) => {

@@ -55,7 +55,7 @@ function enter(user) {
   root.replaceChildren(h("div", { class: "page" }, top(bell), main));
   restore(chat);
   chat.addEventListener("schoolbell-chat", ({ detail }) => remember(detail));
-  onhashchange = () => show(main, chat);
+  globalThis.onhashchange = () => show(main, chat);
   show(main, chat);
 }
 
@@ -63,7 +63,11 @@ function top(bell) {
   return h(
     "header",
     { class: "top" },
-    h("h1", { class: "brand" }, h("a", { href: "#" }, h("img", { src: at("/icons/icon.svg"), alt: "" }), h("span", { class: "who" }, me.name))),
+    h(
+      "h1",
+      { class: "brand" },
+      h("a", { href: "#" }, h("img", { src: at("/icons/icon.svg"), alt: "" }), h("span", { class: "who" }, me.name)),
+    ),
     me.role === "admin" && h("a", { class: "button quiet", href: at("/admin/") }, t("admin.link")),
     bell,
     h("a", { class: "button quiet", href: "#settings", "aria-label": t("settings.title"), title: t("settings.title") }, icon(ICONS.gear)),

@@ -22,7 +22,14 @@ export function settings(me, refreshed) {
     device(me, refreshed),
     quiet(),
     password(),
-    h("section", { class: "card" }, h("h2", {}, t("settings.account")), h("p", {}, t("settings.who", { name: me.name })), languageChoice(keepLanguage), leave()),
+    h(
+      "section",
+      { class: "card" },
+      h("h2", {}, t("settings.account")),
+      h("p", {}, t("settings.who", { name: me.name })),
+      languageChoice(keepLanguage),
+      leave(),
+    ),
   );
   queueMicrotask(() => element.querySelector("h1").focus());
   return element;
@@ -52,7 +59,12 @@ function device(me, refreshed) {
       await api("DELETE", `/api/notifications/subscriptions/${one.id}`);
       if (own) await disablePush(server);
     });
-    return h("li", {}, text, h("button", { type: "button", class: "quiet", "aria-label": `${t("action.remove")}: ${text}`, onclick: remove }, t("action.remove")));
+    return h(
+      "li",
+      {},
+      text,
+      h("button", { type: "button", class: "quiet", "aria-label": `${t("action.remove")}: ${text}`, onclick: remove }, t("action.remove")),
+    );
   }
 
   /** Does something on a click, then says what it returned, or how things are. */
@@ -68,7 +80,10 @@ function device(me, refreshed) {
       }
       currentTarget.disabled = false;
       // What came too late may yet come.
-      said?.work?.then(() => render(), () => {});
+      said?.work?.then(
+        () => render(),
+        () => {},
+      );
       await render(said?.text ?? said).catch((error) => (status.textContent = errorText(error)));
     };
   }
@@ -134,7 +149,8 @@ function quietForm(preferences) {
     send: async (values) => {
       const others = preferences.mutedTypes.filter((type) => type !== "message");
       const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-      if (values.quiet && !values.days.length) throw new SchoolbellError({ message: "", details: [{ field: "days", message: "must name at least one" }] }, 400);
+      if (values.quiet && !values.days.length)
+        throw new SchoolbellError({ message: "", details: [{ field: "days", rule: "one_at_least" }] }, 400);
       const first = { days: values.days, from: values.from, to: values.to };
       const rest = preferences.quietHours?.windows.slice(1) ?? [];
       preferences = await api("PUT", "/api/notifications/preferences", {
@@ -152,7 +168,14 @@ function password() {
   const { element } = form({
     fields: [
       { name: "currentPassword", label: t("password.current"), kind: "password", autocomplete: "current-password", required: true },
-      { name: "newPassword", label: t("password.new"), kind: "password", autocomplete: "new-password", help: t("password.help"), required: true },
+      {
+        name: "newPassword",
+        label: t("password.new"),
+        kind: "password",
+        autocomplete: "new-password",
+        help: t("password.help"),
+        required: true,
+      },
     ],
     submit: t("password.change"),
     send: async (values) => {

@@ -111,7 +111,8 @@ export class SchoolbellBell extends SchoolbellElement {
       { class: "note", type: "button", "data-id": note.id, "data-unread": !note.read, onclick: () => this.#open(note) },
       h("strong", { dir: "auto" }, note.title),
       h("span", { dir: "auto" }, note.message),
-      note.sender && h("span", { class: "quiet", dir: "auto" }, t("bell.from", { name: note.sender.name, role: t(`role.${note.sender.role}`) })),
+      note.sender &&
+        h("span", { class: "quiet", dir: "auto" }, t("bell.from", { name: note.sender.name, role: t(`role.${note.sender.role}`) })),
       elsewhere(note.link) && h("span", { class: "quiet", dir: "ltr" }, t("bell.leads", { host: elsewhere(note.link) })),
       h("span", { class: "quiet" }, note.read ? dateTime(note.createdAt) : `${dateTime(note.createdAt)} · ${t("bell.unread")}`),
     );

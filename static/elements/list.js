@@ -31,7 +31,13 @@ export class ConversationList {
     this.list = h("ul", {});
     this.more = h("button", { class: "more", type: "button", hidden: true, onclick: () => this.load(true) }, t("action.more"));
     this.conversations = h("div", { class: "scroll" }, this.list, this.more);
-    this.element = h("div", { class: "list", role: "group", "aria-label": t("chat.conversations") }, h("div", { class: "find" }, this.input), this.found, this.conversations);
+    this.element = h(
+      "div",
+      { class: "list", role: "group", "aria-label": t("chat.conversations") },
+      h("div", { class: "find" }, this.input),
+      this.found,
+      this.conversations,
+    );
   }
 
   async load(older = false) {
@@ -112,7 +118,12 @@ export class ConversationList {
         onclick: () => this.#open(partner),
       },
       face(partner),
-      h("span", { class: "text" }, h("div", { class: "name", dir: "auto" }, partner.name), h("div", { class: "last quiet", dir: "auto" }, last)),
+      h(
+        "span",
+        { class: "text" },
+        h("div", { class: "name", dir: "auto" }, partner.name),
+        h("div", { class: "last quiet", dir: "auto" }, last),
+      ),
       h(
         "span",
         { class: "side" },
@@ -143,10 +154,16 @@ export class ConversationList {
       this.#search();
       this.#open(partner);
     };
-    const person = (one) => h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(one) }, face(one), h("span", { class: "name" }, one.name)));
+    const person = (one) =>
+      h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(one) }, face(one), h("span", { class: "name" }, one.name)));
     const message = (one) => {
       const partner = this.#mine(one) ? one.receiver : one.sender;
-      const text = h("span", { class: "text" }, h("div", { class: "name", dir: "auto" }, partner.name), h("div", { class: "last quiet", dir: "auto" }, one.content));
+      const text = h(
+        "span",
+        { class: "text" },
+        h("div", { class: "name", dir: "auto" }, partner.name),
+        h("div", { class: "last quiet", dir: "auto" }, one.content),
+      );
       const time = h("span", { class: "side quiet" }, short(one.createdAt));
       return h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(partner) }, face(partner), text, time));
     };

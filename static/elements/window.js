@@ -42,7 +42,13 @@ export class ConversationWindow {
       this.face,
       this.person,
     );
-    this.list = h("div", { class: "messages", tabindex: "0", role: "group", "aria-label": t("chat.messages"), onscroll: () => this.#scrolled() });
+    this.list = h("div", {
+      class: "messages",
+      tabindex: "0",
+      role: "group",
+      "aria-label": t("chat.messages"),
+      onscroll: () => this.#scrolled(),
+    });
     this.state = h("p", { class: "state quiet" });
     this.spoken = h("span", { class: "spoken", role: "status" });
     this.text = h("textarea", {
@@ -286,14 +292,22 @@ export class ConversationWindow {
     const own = message.receiverId === this.partnerId;
     const key = `${message.id} ${own && message.read}`;
     const tick = message.read ? ["✓✓", t("chat.read")] : ["✓", t("chat.sent")];
-    const ticks = own && [h("span", { "aria-hidden": "true", "data-tick": message.read ? "read" : "sent" }, tick[0]), h("span", { class: "spoken" }, tick[1])];
+    const ticks = own && [
+      h("span", { "aria-hidden": "true", "data-tick": message.read ? "read" : "sent" }, tick[0]),
+      h("span", { class: "spoken" }, tick[1]),
+    ];
     return this.#node(key, () =>
       h(
         "div",
         { class: own ? "message own" : "message" },
         h("span", { class: "spoken" }, own ? t("chat.from.you") : t("chat.from", { name: this.partner.name })),
         h("p", { dir: "auto" }, message.content),
-        h("div", { class: "meta" }, h("time", { datetime: message.createdAt, title: dateTime(message.createdAt) }, clock(message.createdAt)), ...(ticks || [])),
+        h(
+          "div",
+          { class: "meta" },
+          h("time", { datetime: message.createdAt, title: dateTime(message.createdAt) }, clock(message.createdAt)),
+          ...(ticks || []),
+        ),
       ),
     );
   }

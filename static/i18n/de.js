@@ -68,7 +68,8 @@ export default {
   "push.title": "Mitteilungen auf diesem Gerät",
   "push.unsupported": "Dieser Browser kann keine Mitteilungen von Webseiten zeigen.",
   "push.install": "Auf iPhone oder iPad: Tippe auf „Teilen“, dann „Zum Home-Bildschirm“, und öffne schoolbell von dort.",
-  "push.insecure": "Diese Seite ist nicht über https erreichbar, und nur dafür zeigen Browser Mitteilungen. Wer den Server betreut, kann https einschalten.",
+  "push.insecure":
+    "Diese Seite ist nicht über https erreichbar, und nur dafür zeigen Browser Mitteilungen. Wer den Server betreut, kann https einschalten.",
   "push.denied": "Mitteilungen dieser Seite sind blockiert. Erlaube sie in den Einstellungen des Browsers.",
   "push.off": "Mitteilungen sind auf diesem Gerät aus.",
   "push.on": "Mitteilungen sind an: Dieses Gerät erfährt, wenn etwas ankommt und du die Seite gerade nicht vor dir hast.",
@@ -111,7 +112,8 @@ export default {
 
   "error.offline": "Der Server ist nicht erreichbar. Versuche es gleich noch einmal.",
   "error.unknown": "Etwas ist schiefgegangen: {message}",
-  "error.internal_error": "Auf dem Server ist etwas schiefgegangen. Versuche es noch einmal; bleibt es so, sage es denen, die ihn betreiben.",
+  "error.internal_error":
+    "Auf dem Server ist etwas schiefgegangen. Versuche es noch einmal; bleibt es so, sage es denen, die ihn betreiben.",
   "error.unavailable": "Der Server ist beschäftigt oder startet neu. Versuche es gleich noch einmal.",
   "error.too_many_requests": "Zu viele Versuche. Warte ein wenig.",
   "error.credentials_invalid": "Benutzername oder Passwort ist falsch.",
@@ -213,16 +215,20 @@ export default {
   "checks.wrong": "Zu beheben",
   "checks.https": "HTTPS",
   "checks.https.good": "Diese Seite wird über https erreicht.",
-  "checks.https.todo": "Diese Seite wurde über http erreicht. Browser erlauben Mitteilungen nur über https: Stelle einen Proxy mit Zertifikat davor und setze server.public_url.",
+  "checks.https.todo":
+    "Diese Seite wurde über http erreicht. Browser erlauben Mitteilungen nur über https: Stelle einen Proxy mit Zertifikat davor und setze server.public_url.",
   "checks.socket": "Live-Verbindung",
   "checks.socket.good": "Der WebSocket kommt durch.",
-  "checks.socket.todo": "Der WebSocket kommt nicht durch. Der Proxy muss für /ws und /socket.io/ die Kopfzeilen Upgrade und Connection weitergeben.",
+  "checks.socket.todo":
+    "Der WebSocket kommt nicht durch. Der Proxy muss für /ws und /socket.io/ die Kopfzeilen Upgrade und Connection weitergeben.",
   "checks.contact": "Push-Schlüssel und Kontakt",
   "checks.contact.good": "Die Schlüssel sind da, und Push-Dienste erreichen {contact}.",
-  "checks.contact.todo": "Push-Dienste wollen jemanden erreichen können, Apple besteht darauf: Setze push.subject auf eine eigene mailto:- oder https:-Adresse. Jetzt ist es {contact}.",
+  "checks.contact.todo":
+    "Push-Dienste wollen jemanden erreichen können, Apple besteht darauf: Setze push.subject auf eine eigene mailto:- oder https:-Adresse. Jetzt ist es {contact}.",
   "checks.clock": "Uhr",
   "checks.clock.good": "Die Uhr des Servers und deine stimmen überein.",
-  "checks.clock.todo": "Die Uhr des Servers und deine gehen verschieden. Push-Dienste lehnen ab, was zur falschen Zeit signiert ist: Stelle die Uhr mit NTP.",
+  "checks.clock.todo":
+    "Die Uhr des Servers und deine gehen verschieden. Push-Dienste lehnen ab, was zur falschen Zeit signiert ist: Stelle die Uhr mit NTP.",
   "checks.backup": "Sicherung",
   "checks.backup.good": "Die letzte ist vom {date}.",
   "checks.backup.todo": "Zuletzt gemacht: {date}. Mache eine und verwahre eine Kopie auf einem anderen Rechner.",
@@ -231,7 +237,8 @@ export default {
   "checks.disk.todo": "Nur {free} sind frei; die Datenbank hat {used}. Schaffe Platz, bevor die Platte voll ist.",
 
   "overview.backupFailed": "Die letzte Sicherung ist fehlgeschlagen: {why}",
-  "overview.backupFuture": "Eine Sicherung trägt ein Datum in der Zukunft: Die Uhr ging falsch, als sie gemacht wurde. Andere werden trotzdem gemacht; entfernen Sie sie auf der Seite Sicherungen.",
+  "overview.backupFuture":
+    "Eine Sicherung trägt ein Datum in der Zukunft: Die Uhr ging falsch, als sie gemacht wurde. Andere werden trotzdem gemacht; entfernen Sie sie auf der Seite Sicherungen.",
   "overview.backupOld": "Die letzte Sicherung ist vom {date}: Der Server hätte seitdem eine weitere machen müssen.",
   "overview.range": "Zeitraum",
   "overview.hours": "24 Stunden",
@@ -299,14 +306,18 @@ export default {
   "people.enable": "Entsperren",
 
   "import.file": "CSV-Dateien oder eine Zip-Datei",
-  "import.help": "Mit den Spalten username, name, role; dazu, wenn gewünscht, groups, email, status, id. Auch Dateien von OneRoster: users.csv, mit roles.csv, wo es sie gibt, oder die Zip-Datei.",
+  "import.help":
+    "Mit den Spalten username, name, role; dazu, wenn gewünscht, groups, email, status, id. Auch Dateien von OneRoster: users.csv, mit roles.csv, wo es sie gibt, oder die Zip-Datei.",
   "import.missing": "Alle sperren, die nicht in der Datei stehen",
   "import.missing.help": "Administratoren bleiben. Es geschieht nur, wenn jede Zeile gut ist.",
   "import.adopt": "Kennungen der Datei übernehmen",
   "import.adopt.help": "Für Personen, die hier ohne eine Kennung der Schule angelegt wurden.",
   "import.unused": "Nicht verwendete Spalten: {names}",
   "import.repeated": "Doppelte Spalten, von denen die erste zählt: {names}",
-  "import.still": { one: "{n} Person der Datei ist gesperrt und bleibt es.", other: "{n} Personen der Datei sind gesperrt und bleiben es." },
+  "import.still": {
+    one: "{n} Person der Datei ist gesperrt und bleibt es.",
+    other: "{n} Personen der Datei sind gesperrt und bleiben es.",
+  },
   "import.preview": "Zeigen, was sich ändern würde",
   "import.choose": "Wähle eine Datei.",
   "import.bad": "Diese Datei ist nicht zu gebrauchen. {why}",

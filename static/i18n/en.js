@@ -213,13 +213,16 @@ export default {
   "checks.wrong": "To be mended",
   "checks.https": "HTTPS",
   "checks.https.good": "People reach this page by https.",
-  "checks.https.todo": "This page was reached by http. Browsers allow notifications over https only: put a proxy with a certificate in front, and set server.public_url.",
+  "checks.https.todo":
+    "This page was reached by http. Browsers allow notifications over https only: put a proxy with a certificate in front, and set server.public_url.",
   "checks.socket": "Live connection",
   "checks.socket.good": "The WebSocket gets through.",
-  "checks.socket.todo": "The WebSocket does not get through. The proxy must pass on the headers Upgrade and Connection for /ws and /socket.io/.",
+  "checks.socket.todo":
+    "The WebSocket does not get through. The proxy must pass on the headers Upgrade and Connection for /ws and /socket.io/.",
   "checks.contact": "Push keys and contact",
   "checks.contact.good": "The keys are there, and push services can reach {contact}.",
-  "checks.contact.todo": "Push services want somebody whom they can reach, Apple insists on it: set push.subject to a mailto: or https: address of yours. Now it is {contact}.",
+  "checks.contact.todo":
+    "Push services want somebody whom they can reach, Apple insists on it: set push.subject to a mailto: or https: address of yours. Now it is {contact}.",
   "checks.clock": "Clock",
   "checks.clock.good": "The server's clock and yours agree.",
   "checks.clock.todo": "The server's clock and yours differ. Push services refuse what is signed at the wrong time: set the clock by NTP.",
@@ -231,7 +234,8 @@ export default {
   "checks.disk.todo": "Only {free} are free; the database has {used}. Make room before it is full.",
 
   "overview.backupFailed": "The last backup failed: {why}",
-  "overview.backupFuture": "A backup is dated in the future: the clock was wrong when it was made. Others are made all the same; remove it on the page Backups.",
+  "overview.backupFuture":
+    "A backup is dated in the future: the clock was wrong when it was made. Others are made all the same; remove it on the page Backups.",
   "overview.backupOld": "The last backup is from {date}: the server should have made another one since.",
   "overview.range": "Period",
   "overview.hours": "24 hours",
@@ -299,7 +303,8 @@ export default {
   "people.enable": "Enable",
 
   "import.file": "CSV files or a zip",
-  "import.help": "With the columns username, name, role; and groups, email, status, id if you like. Files of OneRoster work too: users.csv, with roles.csv where there is one, or the zip.",
+  "import.help":
+    "With the columns username, name, role; and groups, email, status, id if you like. Files of OneRoster work too: users.csv, with roles.csv where there is one, or the zip.",
   "import.missing": "Disable everybody who is not in the file",
   "import.missing.help": "Administrators stay. It is done only where every line is good.",
   "import.adopt": "Take over the file's ids",

@@ -68,7 +68,8 @@ export default {
   "push.title": "Avisos en este dispositivo",
   "push.unsupported": "Este navegador no puede mostrar avisos de páginas web.",
   "push.install": "En un iPhone o iPad: toca Compartir, luego «Añadir a pantalla de inicio», y abre schoolbell desde allí.",
-  "push.insecure": "A esta página no se llega por https, y los navegadores solo muestran avisos de páginas https. Quien administra el servidor puede activarlo.",
+  "push.insecure":
+    "A esta página no se llega por https, y los navegadores solo muestran avisos de páginas https. Quien administra el servidor puede activarlo.",
   "push.denied": "Los avisos de esta página están bloqueados. Permítelos en los ajustes del navegador.",
   "push.off": "Los avisos están desactivados en este dispositivo.",
   "push.on": "Los avisos están activados: este dispositivo se entera cuando llega algo y no tienes la página delante.",
@@ -213,16 +214,19 @@ export default {
   "checks.wrong": "Por arreglar",
   "checks.https": "HTTPS",
   "checks.https.good": "A esta página se llega por https.",
-  "checks.https.todo": "A esta página se ha llegado por http. Los navegadores solo permiten avisos por https: pon delante un proxy con certificado y ajusta server.public_url.",
+  "checks.https.todo":
+    "A esta página se ha llegado por http. Los navegadores solo permiten avisos por https: pon delante un proxy con certificado y ajusta server.public_url.",
   "checks.socket": "Conexión en directo",
   "checks.socket.good": "El WebSocket pasa.",
   "checks.socket.todo": "El WebSocket no pasa. El proxy debe dejar pasar las cabeceras Upgrade y Connection en /ws y /socket.io/.",
   "checks.contact": "Claves y contacto push",
   "checks.contact.good": "Las claves están, y los servicios push pueden contactar con {contact}.",
-  "checks.contact.todo": "Los servicios push quieren poder contactar con alguien, Apple lo exige: pon en push.subject una dirección mailto: o https: tuya. Ahora es {contact}.",
+  "checks.contact.todo":
+    "Los servicios push quieren poder contactar con alguien, Apple lo exige: pon en push.subject una dirección mailto: o https: tuya. Ahora es {contact}.",
   "checks.clock": "Reloj",
   "checks.clock.good": "El reloj del servidor y el tuyo coinciden.",
-  "checks.clock.todo": "El reloj del servidor y el tuyo no coinciden. Los servicios push rechazan lo firmado a deshora: ajusta el reloj por NTP.",
+  "checks.clock.todo":
+    "El reloj del servidor y el tuyo no coinciden. Los servicios push rechazan lo firmado a deshora: ajusta el reloj por NTP.",
   "checks.backup": "Copia de seguridad",
   "checks.backup.good": "La última es del {date}.",
   "checks.backup.todo": "Última: {date}. Haz una y guarda una copia en otra máquina.",
@@ -231,7 +235,8 @@ export default {
   "checks.disk.todo": "Solo hay {free} libres; la base de datos ocupa {used}. Haz sitio antes de que se llene.",
 
   "overview.backupFailed": "La última copia de seguridad falló: {why}",
-  "overview.backupFuture": "Una copia de seguridad tiene una fecha futura: el reloj estaba mal cuando se hizo. Se siguen haciendo otras; elimínela en la página Copias de seguridad.",
+  "overview.backupFuture":
+    "Una copia de seguridad tiene una fecha futura: el reloj estaba mal cuando se hizo. Se siguen haciendo otras; elimínela en la página Copias de seguridad.",
   "overview.backupOld": "La última copia de seguridad es del {date}: el servidor debería haber hecho otra desde entonces.",
   "overview.range": "Periodo",
   "overview.hours": "24 horas",
@@ -299,14 +304,18 @@ export default {
   "people.enable": "Activar",
 
   "import.file": "Archivos CSV o un zip",
-  "import.help": "Con las columnas username, name, role; y, si se quiere, groups, email, status, id. También sirven los archivos de OneRoster: users.csv, con roles.csv si lo hay, o el zip.",
+  "import.help":
+    "Con las columnas username, name, role; y, si se quiere, groups, email, status, id. También sirven los archivos de OneRoster: users.csv, con roles.csv si lo hay, o el zip.",
   "import.missing": "Desactivar a quienes no están en el archivo",
   "import.missing.help": "Los administradores quedan. Solo se hace si todas las líneas son buenas.",
   "import.adopt": "Adoptar los identificadores del archivo",
   "import.adopt.help": "Para personas añadidas aquí sin un identificador del centro.",
   "import.unused": "Columnas que no se usan: {names}",
   "import.repeated": "Columnas repetidas, de las que cuenta la primera: {names}",
-  "import.still": { one: "{n} persona del archivo está desactivada y sigue así.", other: "{n} personas del archivo están desactivadas y siguen así." },
+  "import.still": {
+    one: "{n} persona del archivo está desactivada y sigue así.",
+    other: "{n} personas del archivo están desactivadas y siguen así.",
+  },
   "import.preview": "Mostrar lo que cambiaría",
   "import.choose": "Elige un archivo.",
   "import.bad": "Este archivo no sirve. {why}",

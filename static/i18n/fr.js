@@ -68,10 +68,12 @@ export default {
   "push.title": "Notifications sur cet appareil",
   "push.unsupported": "Ce navigateur ne peut pas afficher les notifications de pages web.",
   "push.install": "Sur iPhone ou iPad : touchez Partager, puis « Sur l'écran d'accueil », et ouvrez schoolbell de là.",
-  "push.insecure": "Cette page n'est pas ouverte par https, et les navigateurs ne montrent de notifications que pour https. La personne qui s'occupe du serveur peut l'activer.",
+  "push.insecure":
+    "Cette page n'est pas ouverte par https, et les navigateurs ne montrent de notifications que pour https. La personne qui s'occupe du serveur peut l'activer.",
   "push.denied": "Les notifications de cette page sont bloquées. Autorisez-les dans les réglages du navigateur.",
   "push.off": "Les notifications sont désactivées sur cet appareil.",
-  "push.on": "Les notifications sont activées : cet appareil est prévenu quand quelque chose arrive et que vous n'avez pas la page sous les yeux.",
+  "push.on":
+    "Les notifications sont activées : cet appareil est prévenu quand quelque chose arrive et que vous n'avez pas la page sous les yeux.",
   "push.enable": "Activer",
   "push.disable": "Désactiver",
   "push.test": "Envoyer un essai",
@@ -213,16 +215,19 @@ export default {
   "checks.wrong": "À réparer",
   "checks.https": "HTTPS",
   "checks.https.good": "On atteint cette page en https.",
-  "checks.https.todo": "Cette page a été atteinte en http. Les navigateurs ne permettent les notifications qu'en https : mettez devant un proxy avec un certificat, et réglez server.public_url.",
+  "checks.https.todo":
+    "Cette page a été atteinte en http. Les navigateurs ne permettent les notifications qu'en https : mettez devant un proxy avec un certificat, et réglez server.public_url.",
   "checks.socket": "Connexion en direct",
   "checks.socket.good": "Le WebSocket passe.",
   "checks.socket.todo": "Le WebSocket ne passe pas. Le proxy doit transmettre les en-têtes Upgrade et Connection pour /ws et /socket.io/.",
   "checks.contact": "Clés et contact push",
   "checks.contact.good": "Les clés sont là, et les services push peuvent joindre {contact}.",
-  "checks.contact.todo": "Les services push veulent pouvoir joindre quelqu'un, Apple y tient : mettez dans push.subject une adresse mailto: ou https: à vous. C'est pour l'instant {contact}.",
+  "checks.contact.todo":
+    "Les services push veulent pouvoir joindre quelqu'un, Apple y tient : mettez dans push.subject une adresse mailto: ou https: à vous. C'est pour l'instant {contact}.",
   "checks.clock": "Horloge",
   "checks.clock.good": "L'horloge du serveur et la vôtre concordent.",
-  "checks.clock.todo": "L'horloge du serveur et la vôtre diffèrent. Les services push refusent ce qui est signé à la mauvaise heure : réglez-la par NTP.",
+  "checks.clock.todo":
+    "L'horloge du serveur et la vôtre diffèrent. Les services push refusent ce qui est signé à la mauvaise heure : réglez-la par NTP.",
   "checks.backup": "Sauvegarde",
   "checks.backup.good": "La dernière est du {date}.",
   "checks.backup.todo": "Dernière : {date}. Faites-en une, et gardez-en une copie sur une autre machine.",
@@ -231,7 +236,8 @@ export default {
   "checks.disk.todo": "Seuls {free} sont libres ; la base de données prend {used}. Faites de la place avant que ce soit plein.",
 
   "overview.backupFailed": "La dernière sauvegarde a échoué : {why}",
-  "overview.backupFuture": "Une sauvegarde porte une date future : l’horloge était fausse quand elle a été faite. D’autres sont faites quand même ; supprimez-la à la page Sauvegardes.",
+  "overview.backupFuture":
+    "Une sauvegarde porte une date future : l’horloge était fausse quand elle a été faite. D’autres sont faites quand même ; supprimez-la à la page Sauvegardes.",
   "overview.backupOld": "La dernière sauvegarde date du {date} : le serveur aurait dû en faire une autre depuis.",
   "overview.range": "Période",
   "overview.hours": "24 heures",
@@ -299,14 +305,18 @@ export default {
   "people.enable": "Activer",
 
   "import.file": "Fichiers CSV ou un zip",
-  "import.help": "Avec les colonnes username, name, role ; et, au besoin, groups, email, status, id. Les fichiers OneRoster conviennent aussi : users.csv, avec roles.csv s’il existe, ou le zip.",
+  "import.help":
+    "Avec les colonnes username, name, role ; et, au besoin, groups, email, status, id. Les fichiers OneRoster conviennent aussi : users.csv, avec roles.csv s’il existe, ou le zip.",
   "import.missing": "Désactiver ceux qui ne sont pas dans le fichier",
   "import.missing.help": "Les administrateurs restent. Ce n'est fait que si chaque ligne est bonne.",
   "import.adopt": "Reprendre les identifiants du fichier",
   "import.adopt.help": "Pour les personnes ajoutées ici sans identifiant de l’école.",
   "import.unused": "Colonnes non utilisées : {names}",
   "import.repeated": "Colonnes en double, dont la première compte : {names}",
-  "import.still": { one: "{n} personne du fichier est désactivée et le reste.", other: "{n} personnes du fichier sont désactivées et le restent." },
+  "import.still": {
+    one: "{n} personne du fichier est désactivée et le reste.",
+    other: "{n} personnes du fichier sont désactivées et le restent.",
+  },
   "import.preview": "Montrer ce qui changerait",
   "import.choose": "Choisissez un fichier.",
   "import.bad": "Ce fichier ne peut pas servir. {why}",

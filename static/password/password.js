@@ -11,7 +11,14 @@ const code = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
 const card = h("section", { class: "card narrow" }, h("h1", {}, t("link.title")), h("p", {}, t("link.text")));
 const { element } = form({
   fields: [
-    { name: "password", label: t("password.new"), kind: "password", autocomplete: "new-password", help: t("password.help"), required: true },
+    {
+      name: "password",
+      label: t("password.new"),
+      kind: "password",
+      autocomplete: "new-password",
+      help: t("password.help"),
+      required: true,
+    },
   ],
   submit: t("link.submit"),
   send: async ({ password }) => {

@@ -1,5 +1,5 @@
 // The server's routes, for its own pages: a cookie says who asks.
-import { SchoolbellError } from "../schoolbell.js";
+import { dataOf } from "../push.js";
 import { at } from "./base.js";
 
 /** Told when the session is over, so that the page can ask to log in. */
@@ -26,16 +26,18 @@ function end() {
 /** An answer's data, with `paging` where it is a list. Throws a SchoolbellError, or a TypeError without a connection. */
 export async function api(method, path, body) {
   const file = body instanceof Blob || body instanceof FormData;
-  const response = await fetch(at(path), { method, headers: { ...type(body), ...(personId && { "x-schoolbell-user": personId }) }, body: file ? body : body && JSON.stringify(body) });
-  const answer = await response.json().catch(() => ({ message: `HTTP ${response.status}` }));
-  if (answer.success) {
-    if (answer.paging) Object.defineProperty(answer.data, "paging", { value: answer.paging });
-    return answer.data;
+  const response = await fetch(at(path), {
+    method,
+    headers: { ...type(body), ...(personId && { "x-schoolbell-user": personId }) },
+    body: file ? body : body && JSON.stringify(body),
+  });
+  try {
+    return await dataOf(response);
+  } catch (error) {
+    const logIn = ["credentials_invalid", "setup_code_invalid", "password_link_invalid"].includes(error.code);
+    if ((error.status === 401 && !logIn) || error.code === "other_person") end();
+    throw error;
   }
-  const error = new SchoolbellError(answer, response.status);
-  const logIn = ["credentials_invalid", "setup_code_invalid", "password_link_invalid"].includes(error.code);
-  if ((response.status === 401 && !logIn) || error.code === "other_person") end();
-  throw error;
 }
 
 /** The media type of a body; a form says its own. */

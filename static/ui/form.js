@@ -77,12 +77,7 @@ export function form({ fields, submit, send, paths = {}, cancel, once = false })
     { class: "form", novalidate: true, method: "post" },
     ...made.map((one) => one.element),
     problem,
-    h(
-      "div",
-      { class: "buttons" },
-      button,
-      cancel && h("button", { type: "button", class: "quiet", onclick: cancel }, t("action.cancel")),
-    ),
+    h("div", { class: "buttons" }, button, cancel && h("button", { type: "button", class: "quiet", onclick: cancel }, t("action.cancel"))),
   );
 
   function show(error) {

@@ -14,7 +14,14 @@ const PATIENCE = 5_000;
 export function login({ title, text, done }) {
   const { element } = form({
     fields: [
-      { name: "username", label: t("login.username"), autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true },
+      {
+        name: "username",
+        label: t("login.username"),
+        autocomplete: "username",
+        autocapitalize: "none",
+        spellcheck: "false",
+        required: true,
+      },
       { name: "password", label: t("login.password"), kind: "password", autocomplete: "current-password", required: true },
     ],
     submit: t("login.submit"),

@@ -1,7 +1,9 @@
-// Choosing people by name.
+// Roles, and choosing people by name.
 import { t } from "../i18n/i18n.js";
 import { api, query } from "./api.js";
 import { debounce, freshId, h } from "./dom.js";
+
+export const ROLES = ["student", "teacher", "guardian", "staff", "admin"];
 
 /** A search field and the chosen people below it. `changed` is called with each change; `get()` gives their ids. */
 export function peoplePicker({ label, changed = () => {} }) {
@@ -24,7 +26,9 @@ export function peoplePicker({ label, changed = () => {} }) {
     const words = input.value.trim();
     const people = words ? await api("GET", `/api/admin/people${query({ search: words, disabled: false, limit: 8 })}`).catch(() => []) : [];
     if (input.value.trim() !== words) return;
-    const items = people.filter((one) => !chosen.has(one.id)).map((one) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => add(one) }, one.name)));
+    const items = people
+      .filter((one) => !chosen.has(one.id))
+      .map((one) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => add(one) }, one.name)));
     found.replaceChildren(...items);
     status.textContent = words ? t("people.count", { n: items.length }) : "";
   }
@@ -45,11 +49,20 @@ export function peoplePicker({ label, changed = () => {} }) {
           draw();
           input.focus();
         };
-        return h("li", {}, name, h("button", { type: "button", class: "plain", "aria-label": `${t("action.remove")}: ${name}`, onclick: remove }, "×"));
+        return h(
+          "li",
+          {},
+          name,
+          h("button", { type: "button", class: "plain", "aria-label": `${t("action.remove")}: ${name}`, onclick: remove }, "×"),
+        );
       }),
     );
     changed();
   }
 
-  return { element: h("div", { class: "field" }, h("label", { for: id }, label), input, found, list, status), get: () => [...chosen.keys()], clear: () => (chosen.clear(), draw()) };
+  return {
+    element: h("div", { class: "field" }, h("label", { for: id }, label), input, found, list, status),
+    get: () => [...chosen.keys()],
+    clear: () => (chosen.clear(), draw()),
+  };
 }

@@ -32,7 +32,7 @@ export function pages(fetch, show) {
     const turn = (latest += 1);
     try {
       let page = await fetch(fresh ? undefined : before);
-      let read = [...page];
+      const read = [...page];
       while (read.length < count && page.paging.before) {
         page = await fetch(page.paging.before);
         read.push(...page);

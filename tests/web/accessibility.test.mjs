@@ -7,7 +7,20 @@ import { startServer } from "./server.mjs";
 import { until } from "./until.mjs";
 
 const WIDTHS = [360, 1_280];
-const VIEWS = ["overview", "announcements", "announce", "people", "import", "groups", "keys", "push", "audit", "backups", "settings", "checks"];
+const VIEWS = [
+  "overview",
+  "announcements",
+  "announce",
+  "people",
+  "import",
+  "groups",
+  "keys",
+  "push",
+  "audit",
+  "backups",
+  "settings",
+  "checks",
+];
 const LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh the Younger of Llanfairpwllgwyngyll";
 
 let server, service, pages, office, pupil, announcement;
@@ -25,9 +38,16 @@ before(async () => {
   await server.call("POST", "/api/notifications/subscribe", pupil.token, service.device("phone"));
   for (let n = 0; n < 30; n += 1) {
     const [from, to] = n % 3 ? [office, pupil] : [pupil, office];
-    await server.call("POST", "/api/messages", from.token, { receiverId: to.id, content: n % 5 ? `Message ${n}` : LONG.repeat(3).replaceAll(" ", "") });
+    await server.call("POST", "/api/messages", from.token, {
+      receiverId: to.id,
+      content: n % 5 ? `Message ${n}` : LONG.repeat(3).replaceAll(" ", ""),
+    });
   }
-  ({ id: announcement } = await call("POST", "/api/admin/announcements", { title: `${LONG} ${LONG}`, message: LONG.repeat(4), audience: { all: true } }));
+  ({ id: announcement } = await call("POST", "/api/admin/announcements", {
+    title: `${LONG} ${LONG}`,
+    message: LONG.repeat(4),
+    audience: { all: true },
+  }));
   await until("the announcement is sent", async () => (await call("GET", `/api/admin/announcements/${announcement}`)).state === "sent");
 });
 after(async () => {
@@ -69,7 +89,12 @@ for (const width of WIDTHS) {
     });
 
     test(`logging in and passwords: ${how}`, async () => {
-      for (const [path, name] of [["/", "Log in"], ["/admin/", "Log in"], ["/password/#code=x", "Set the password and log in"], ["/admin/#setup=x", "Make the administrator"]]) {
+      for (const [path, name] of [
+        ["/", "Log in"],
+        ["/admin/", "Log in"],
+        ["/password/#code=x", "Set the password and log in"],
+        ["/admin/#setup=x", "Make the administrator"],
+      ]) {
         const page = await pages.open(path, options);
         await page.getByRole("button", { name }).waitFor();
         await look(page, path);
@@ -84,7 +109,9 @@ for (const width of WIDTHS) {
       const page = await pages.visit("office", "/admin/", options);
       for (const view of [...VIEWS, `announcement/${announcement}`]) {
         await page.goto(`${server.url}/admin/#/${view}`);
-        await until(view, () => page.evaluate((wanted) => document.title !== "" && location.hash === wanted && !!document.querySelector("main h1"), `#/${view}`));
+        await until(view, () =>
+          page.evaluate((wanted) => document.title !== "" && location.hash === wanted && !!document.querySelector("main h1"), `#/${view}`),
+        );
         await page.waitForTimeout(300);
         await look(page, view);
       }

@@ -135,7 +135,8 @@ test("one for later can be taken back", async () => {
 
 test("a file of people: bad lines are told, and what was shown is done", async () => {
   const page = await visit("import");
-  const choose = (text, name = "people.csv") => page.getByLabel("CSV file").setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(text) });
+  const choose = (text, name = "people.csv") =>
+    page.getByLabel("CSV file").setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(text) });
   await button(page, "Show what would change").click();
   await page.getByText("Choose a file.").waitFor();
   await choose(Buffer.from("username,name,role\nx,Jos\xe9,student\n", "latin1"));
@@ -214,7 +215,11 @@ test("groups, keys, backups and what is written down of it", async () => {
 
   await page.getByRole("link", { name: "Audit log" }).click();
   const action = page.locator("td:nth-child(3)");
-  await until("the log", async () => (await action.allTextContents()).slice(0, 5).join() === "Backup downloaded,Backup made,Key revoked,Key made,Members changed");
+  await until(
+    "the log",
+    async () =>
+      (await action.allTextContents()).slice(0, 5).join() === "Backup downloaded,Backup made,Key revoked,Key made,Members changed",
+  );
   await page.getByLabel("What").selectOption("key.make");
   await until("the filter", async () => (await action.count()) === 1);
 
@@ -228,7 +233,11 @@ test("groups, keys, backups and what is written down of it", async () => {
 
 test("figures follow by themselves", async () => {
   const page = await visit("overview");
-  const tile = (name) => page.locator(".tile", { has: page.locator("dt", { hasText: name }) }).first().locator("dd");
+  const tile = (name) =>
+    page
+      .locator(".tile", { has: page.locator("dt", { hasText: name }) })
+      .first()
+      .locator("dd");
   await tile("Online now").waitFor();
   const before = Number(await tile("Messages").textContent());
   const [uma, vic] = [await server.person("uma"), await server.person("vic")];

@@ -109,7 +109,10 @@ test("the hook keeps notifications and counts, also over a restart", async () =>
   await write("hello, hook");
   await counts(0, messages + 1);
   await page.click("#answer");
-  await until("the answer", async () => (await server.call("GET", "/api/messages/conversations", bob.token))[0].lastMessage.content === "seen");
+  await until(
+    "the answer",
+    async () => (await server.call("GET", "/api/messages/conversations", bob.token))[0].lastMessage.content === "seen",
+  );
 });
 
 test("the example page logs in, writes and shows what comes", async () => {
@@ -182,10 +185,7 @@ test("schoolbell.js sends what it has to say, and is refused in words", async ()
     return { failed, same: sent.id === newest.id, partner: partner.name, updated: typeof read.updated, found: found.length, presence };
   }, bob.id);
   assert.deepEqual(answers.failed, ["SchoolbellError", 404, "user_not_found"]);
-  assert.deepEqual(
-    [answers.same, answers.partner, answers.updated, answers.presence[0].userId],
-    [true, "bob", "number", bob.id],
-  );
+  assert.deepEqual([answers.same, answers.partner, answers.updated, answers.presence[0].userId], [true, "bob", "number", bob.id]);
   const told = await page.evaluate(() => window.log.some(([name]) => name === "new_message"));
   assert.equal(told, false, "what a page did itself it is not told");
   link.stop();

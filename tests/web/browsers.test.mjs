@@ -18,7 +18,11 @@ const within = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds
 
 // Both at once: each has a server of its own, and one test waits for minutes.
 describe("browsers", { concurrency: 2 }, () => {
-  for (const browser of [["Chromium", startChromium], ["Firefox", startFirefox]]) describe(browser[0], { concurrency: 1 }, () => inBrowser(...browser));
+  for (const browser of [
+    ["Chromium", startChromium],
+    ["Firefox", startFirefox],
+  ])
+    describe(browser[0], { concurrency: 1 }, () => inBrowser(...browser));
 });
 
 function inBrowser(name, startBrowser) {
@@ -37,14 +41,24 @@ function inBrowser(name, startBrowser) {
     keys?.stop();
   });
 
-  const text = () => document.body.innerText + [...document.querySelectorAll("schoolbell-chat")].map(({ shadowRoot }) => shadowRoot.textContent).join();
+  const text = () =>
+    document.body.innerText + [...document.querySelectorAll("schoolbell-chat")].map(({ shadowRoot }) => shadowRoot.textContent).join();
   const shows = (tab, words) => until(`the words “${words}”`, async () => (await tab.evaluate(text).catch(() => "")).includes(words));
   const press = (tab, label) =>
-    tab.evaluate((label) => [...document.querySelectorAll("button")].find((button) => button.textContent === label || button.ariaLabel?.startsWith(label)).click(), label);
-  const subscription = (tab) => tab.evaluate(async () => (await (await navigator.serviceWorker.getRegistration())?.pushManager.getSubscription())?.toJSON() ?? null);
+    tab.evaluate(
+      (label) =>
+        [...document.querySelectorAll("button")]
+          .find((button) => button.textContent === label || button.ariaLabel?.startsWith(label))
+          .click(),
+      label,
+    );
+  const subscription = (tab) =>
+    tab.evaluate(async () => (await (await navigator.serviceWorker.getRegistration())?.pushManager.getSubscription())?.toJSON() ?? null);
   /** What the browser shows now. */
   const shown = (tab) =>
-    tab.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ title, body, tag }) => ({ title, body, tag })));
+    tab.evaluate(async () =>
+      (await (await navigator.serviceWorker.ready).getNotifications()).map(({ title, body, tag }) => ({ title, body, tag })),
+    );
   const devices = (person) => server.call("GET", "/api/notifications/subscriptions", person.token);
   const write = (person, content) => server.call("POST", "/api/messages", ann.token, { receiverId: person.id, content });
 
@@ -54,7 +68,11 @@ function inBrowser(name, startBrowser) {
     const tab = await browser.open(`${server.url}/embed/`);
     await tab.evaluate(
       async (username, password) => {
-        await fetch("/api/auth/session", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username, password }) });
+        await fetch("/api/auth/session", {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ username, password }),
+        });
       },
       who,
       PASSWORD,
@@ -311,7 +329,9 @@ function inBrowser(name, startBrowser) {
     browser.notifications.click(await next);
     await shows(tab, "look here");
     await until("the tab is in front", () => tab.evaluate(() => document.visibilityState === "visible"));
-    await until("bert's conversation", () => tab.evaluate(() => new URL(location.href).searchParams.get("chat")).then((id) => id === bert.id));
+    await until("bert's conversation", () =>
+      tab.evaluate(() => new URL(location.href).searchParams.get("chat")).then((id) => id === bert.id),
+    );
     const draft = await tab.evaluate(async (id) => {
       const chat = document.querySelector("schoolbell-chat");
       await chat.open(id);
@@ -327,7 +347,9 @@ function inBrowser(name, startBrowser) {
     const again = browser.notifications.next();
     await write(person, "and back");
     browser.notifications.click(await again);
-    await until("ann's conversation", () => tab.evaluate(() => new URL(location.href).searchParams.get("chat")).then((id) => id === ann.id));
+    await until("ann's conversation", () =>
+      tab.evaluate(() => new URL(location.href).searchParams.get("chat")).then((id) => id === ann.id),
+    );
     assert.ok(await tab.evaluate(() => globalThis.sameDocument));
     await other.close();
     await logOut(tab);
@@ -373,7 +395,10 @@ function inBrowser(name, startBrowser) {
       }
       assert.equal(browser.service.pushes(endpoint), before + 1);
       stages.add(await stage());
-      assert.deepEqual([...stages].filter((one) => !["waiting", "pushed"].includes(one)), []);
+      assert.deepEqual(
+        [...stages].filter((one) => !["waiting", "pushed"].includes(one)),
+        [],
+      );
       await tab.toFront();
       await logOut(tab);
       await other.close();
@@ -393,5 +418,4 @@ function inBrowser(name, startBrowser) {
 
   /** How many sockets are open. */
   const sockets = async () => Number(/schoolbell_connections\{transport="ws"\} (\d+)/.exec(await server.metrics())?.[1] ?? 0);
-
 }

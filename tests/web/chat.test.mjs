@@ -119,7 +119,8 @@ test("a draft stays with its conversation, and nobody behind the settings has re
   const message = await server.call("POST", "/api/messages", ron.token, { receiverId: qi.id, content: "are you there?" });
   // It has come, and it is unread.
   await bubbles(page).getByText("are you there?").waitFor({ state: "attached" });
-  const stored = async () => (await server.call("GET", `/api/messages/conversation/${qi.id}`, ron.token)).find(({ id }) => id === message.id);
+  const stored = async () =>
+    (await server.call("GET", `/api/messages/conversation/${qi.id}`, ron.token)).find(({ id }) => id === message.id);
   assert.equal((await stored()).read, false);
   await page.getByRole("link", { name: "Back to the messages" }).click();
   await until("it is read", async () => (await stored()).read);
@@ -192,7 +193,9 @@ test("history loads as one scrolls, and stays where one reads", async () => {
   await until("the page before", async () => (await bubbles(page).count()) === 100);
   // What was at the top is still in sight.
   await bubbles(page).getByText("number 71", { exact: true }).waitFor();
-  const seen = await bubbles(page).getByText("number 71", { exact: true }).evaluate((one) => one.getBoundingClientRect().top);
+  const seen = await bubbles(page)
+    .getByText("number 71", { exact: true })
+    .evaluate((one) => one.getBoundingClientRect().top);
   assert.ok(seen > 0 && seen < 800, `${seen}`);
   await list.evaluate((one) => (one.scrollTop = 0));
   await until("all", async () => (await bubbles(page).count()) === 120);
@@ -215,7 +218,8 @@ test("people and messages are found", async () => {
 test("the bell counts, shows, and marks one or all as read", async () => {
   const mia = await server.person("mia");
   const page = await pages.visit("mia");
-  const notify = (title) => server.call("POST", "/api/notifications", key, { userId: mia.id, type: "grade", title, message: `${title} <i>x</i>` });
+  const notify = (title) =>
+    server.call("POST", "/api/notifications", key, { userId: mia.id, type: "grade", title, message: `${title} <i>x</i>` });
   const bell = page.locator("schoolbell-bell .ring");
   await notify("First");
   await notify("Second");

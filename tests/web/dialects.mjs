@@ -23,7 +23,12 @@ export async function notifications({ api, token }) {
 
 /** Alumni's messages: `/messages/send`, `message` for the text, PATCH. */
 export async function alumni({ api, token, partner }) {
-  const sent = await call("POST", `${api}/messages/send`, token, { receiverId: partner, message: "from an alumna", subject: "", attachments: [] });
+  const sent = await call("POST", `${api}/messages/send`, token, {
+    receiverId: partner,
+    message: "from an alumna",
+    subject: "",
+    attachments: [],
+  });
   const history = await call("GET", `${api}/messages/conversation/${partner}?page=1&limit=50`, token);
   await call("PATCH", `${api}/messages/read/${partner}`, token);
   const { count } = await call("GET", `${api}/messages/unread-count`, token);

@@ -44,10 +44,10 @@ beforeEach(async () => {
 
 /** Runs a front end with a token of these claims. */
 const run = (dialect, claims) =>
-  page.evaluate(async ([name, options]) => (await import("/dialects.mjs"))[name](options), [
-    dialect,
-    { api: `${server.url}/api`, token: signed(claims), partner: "12" },
-  ]);
+  page.evaluate(
+    async ([name, options]) => (await import("/dialects.mjs"))[name](options),
+    [dialect, { api: `${server.url}/api`, token: signed(claims), partner: "12" }],
+  );
 
 test("slashes at the end, numbered pages and PATCH", async () => {
   const seen = await run("notifications", { id: 7, role: "STUDENT" });

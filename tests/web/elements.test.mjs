@@ -48,7 +48,13 @@ test("two lines of HTML and a token", async () => {
   await page.keyboard.press("Enter");
   await until("the answer", async () => (await server.call("GET", "/api/messages/unread-count", teacher)).count === 1);
   const key = await server.key("app");
-  await server.call("POST", "/api/notifications", key, { userId: "pupil-7", type: "grade", title: "Graded", message: "A", link: "/grades" });
+  await server.call("POST", "/api/notifications", key, {
+    userId: "pupil-7",
+    type: "grade",
+    title: "Graded",
+    message: "A",
+    link: "/grades",
+  });
   await page.getByRole("button", { name: "Notifications, 1 unread" }).click();
   // The app leads there in its own way.
   await page.evaluate(() =>
@@ -61,7 +67,9 @@ test("two lines of HTML and a token", async () => {
   await until("the app is told", async () => (await page.title()) === "/grades");
   assert.match(await server.metrics(), /schoolbell_connections\{transport="ws"\} 1\b/, "both share one connection");
   await page.evaluate(() => document.querySelectorAll("schoolbell-bell, schoolbell-chat").forEach((one) => one.remove()));
-  await until("it is closed with the last of them", async () => /schoolbell_connections\{transport="ws"\} 0\b/.test(await server.metrics()));
+  await until("it is closed with the last of them", async () =>
+    /schoolbell_connections\{transport="ws"\} 0\b/.test(await server.metrics()),
+  );
   pages.quiet();
 });
 

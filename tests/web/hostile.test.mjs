@@ -45,7 +45,8 @@ async function isText(page, what) {
   const made = await page.evaluate(() => {
     // Into the elements' own trees too.
     const all = (root) => [...root.querySelectorAll("*")].flatMap((one) => [one, ...(one.shadowRoot ? all(one.shadowRoot) : [])]);
-    return all(document).filter((one) => one.hasAttribute("onerror") || (one.localName === "script" && /broken/.test(one.textContent))).length;
+    return all(document).filter((one) => one.hasAttribute("onerror") || (one.localName === "script" && /broken/.test(one.textContent)))
+      .length;
   });
   assert.equal(made, 0, `${what} makes elements of a text`);
   assert.equal(await page.evaluate(() => window.broken), undefined, `${what} runs a text`);

@@ -19,10 +19,15 @@ function texts(folder, ending) {
 
 /** The server's rules for fields, with the names of their parameters. */
 const rules = new Map(
-  [...readFileSync(new URL("../../src/rule.rs", import.meta.url), "utf8").matchAll(/^ {4}(\w+)(?:\(([^)]*)\))? =/gm)].map(([, id, params]) => [
-    id,
-    (params ?? "").split(", ").filter(Boolean).map((param) => `{${param.split(":")[0]}}`),
-  ]),
+  [...readFileSync(new URL("../../src/rule.rs", import.meta.url), "utf8").matchAll(/^ {4}(\w+)(?:\(([^)]*)\))? =/gm)].map(
+    ([, id, params]) => [
+      id,
+      (params ?? "")
+        .split(", ")
+        .filter(Boolean)
+        .map((param) => `{${param.split(":")[0]}}`),
+    ],
+  ),
 );
 
 const places = (text) => [...new Set([...text.matchAll(/\{\w+\}/g)].map(([place]) => place))].sort();
@@ -35,14 +40,21 @@ for (const tag of LANGUAGES.slice(1)) {
       if (typeof english === "string") {
         assert.equal(typeof text, "string", key);
         // A rule's numbers may go unsaid where the words say enough; no place may be made up.
-        if (key.startsWith("rule.")) assert.ok(places(text).every((place) => rules.get(key.slice("rule.".length)).includes(place)), key);
+        if (key.startsWith("rule."))
+          assert.ok(
+            places(text).every((place) => rules.get(key.slice("rule.".length)).includes(place)),
+            key,
+          );
         else assert.deepEqual(places(text), places(english), key);
       } else {
         const forms = new Intl.PluralRules(tag).resolvedOptions().pluralCategories;
         // French and Spanish have a form for millions, which reads as the usual one.
         const needed = forms.filter((form) => form !== "many" || tag === "ar");
         assert.deepEqual(Object.keys(text).sort(), needed.sort(), key);
-        assert.ok(Object.values(text).every((one) => places(one).every((place) => places(english.other).includes(place))), key);
+        assert.ok(
+          Object.values(text).every((one) => places(one).every((place) => places(english.other).includes(place))),
+          key,
+        );
       }
     }
   });
@@ -58,8 +70,12 @@ test("what the pages ask for is there, and what is there is asked for", () => {
   const rust = texts(new URL("../../src/", import.meta.url), ".rs").join("\n");
   // The server's own words are asked for without what their keys begin with.
   const usedByServer = (key) => key.startsWith("server.") && rust.includes(`"${key.slice("server.".length)}"`);
-  const used = (key) => usedByServer(key) || code.includes(`"${key}"`) || composed.some((start) => key.startsWith(start)) || /^(error|rule)\./.test(key);
-  assert.deepEqual(Object.keys(words.en).filter((key) => !used(key)), []);
+  const used = (key) =>
+    usedByServer(key) || code.includes(`"${key}"`) || composed.some((start) => key.startsWith(start)) || /^(error|rule)\./.test(key);
+  assert.deepEqual(
+    Object.keys(words.en).filter((key) => !used(key)),
+    [],
+  );
 });
 
 test("each rule that is translated is one of the server's, and those that a form shows are translated", () => {
@@ -68,7 +84,10 @@ test("each rule that is translated is one of the server's, and those that a form
   for (const key of translated) {
     const params = rules.get(key.slice("rule.".length));
     assert.ok(params, key);
-    assert.ok(places(words.en[key]).every((place) => params.includes(place)), key);
+    assert.ok(
+      places(words.en[key]).every((place) => params.includes(place)),
+      key,
+    );
   }
   for (const id of ["not_empty", "too_long", "too_short", "id_characters", "too_easy_to_guess", "not_utf8_in_line", "repeated"]) {
     assert.ok(translated.includes(`rule.${id}`), id);

@@ -12,7 +12,10 @@ export async function startLink(to) {
     const upstream = connect(Number(port), hostname);
     const pair = [client, upstream];
     pairs.add(pair);
-    for (const [from, into] of [[client, upstream], [upstream, client]]) {
+    for (const [from, into] of [
+      [client, upstream],
+      [upstream, client],
+    ]) {
       from.on("data", (data) => into.write(data));
       from.on("error", () => {});
       from.on("close", () => {

@@ -22,7 +22,7 @@ class Notifications extends Interface {
     return ["schoolbell-tests", "schoolbell", "1", "1.2"];
   }
 
-  Notify(app, replaces, icon, summary, body, actions) {
+  Notify(_app, replaces, _icon, summary, body, actions) {
     const id = replaces || this.shown.length + 1;
     const notification = { id, summary, body, actions };
     this.shown.push(notification);

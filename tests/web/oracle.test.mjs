@@ -26,7 +26,7 @@ async function startNode(said) {
   node.on("connection", (socket) => {
     current = socket;
     socket.emit("connected", said.connected);
-    socket.on("typing", (data, acknowledge) => acknowledge?.({ success: true }));
+    socket.on("typing", (_, acknowledge) => acknowledge?.({ success: true }));
     socket.on("ping", (acknowledge) => {
       acknowledge?.({ success: true });
       socket.emit("pong", {});
@@ -54,16 +54,18 @@ const schoolbell = (said) => ({
 
 /** What an id or a time is in one of them, it is in the other; what the client makes at random is left out. */
 function normal(packet) {
-  return packet
-    .replace(/"(sid|pid)":"[^"]*"/g, '"$1":"…"')
-    .replace(/"token":"[^"]*"/g, '"token":"…"')
-    // How far the events have gone is told anew at each connection.
-    .replace(/(\["connected",\{"userId":"[^"]*").*\}/, "$1…}")
-    .replace(/"offset":"[^"]*"/, '"offset":"…"')
-    // The last argument of an event.
-    .replace(/,"[^"]*"\]$/, ',"…"]')
-    // What is not durable has no offset here.
-    .replace(/2\["pong",\{\},"…"\]$/, '2["pong",{}]');
+  return (
+    packet
+      .replace(/"(sid|pid)":"[^"]*"/g, '"$1":"…"')
+      .replace(/"token":"[^"]*"/g, '"token":"…"')
+      // How far the events have gone is told anew at each connection.
+      .replace(/(\["connected",\{"userId":"[^"]*").*\}/, "$1…}")
+      .replace(/"offset":"[^"]*"/, '"offset":"…"')
+      // The last argument of an event.
+      .replace(/,"[^"]*"\]$/, ',"…"]')
+      // What is not durable has no offset here.
+      .replace(/2\["pong",\{\},"…"\]$/, '2["pong",{}]')
+  );
 }
 
 /** Every packet of Engine.IO that a script's client sends and gets, heartbeats and idle polls left out. */

@@ -99,7 +99,10 @@ const PROXIES = {
   async caddy(text) {
     const port = await freePort();
     const file = join(folder, `Caddyfile-${port}`);
-    writeFileSync(file, `{\n admin off\n auto_https off\n log {\n  level ERROR\n }\n}\n${text.replace("school.example", `http://127.0.0.1:${port}`)}`);
+    writeFileSync(
+      file,
+      `{\n admin off\n auto_https off\n log {\n  level ERROR\n }\n}\n${text.replace("school.example", `http://127.0.0.1:${port}`)}`,
+    );
     // Asked kindly, it waits for every socket to end by itself.
     return run(port, "SIGKILL", "caddy", "run", "--adapter", "caddyfile", "--config", file);
   },
@@ -177,7 +180,10 @@ for (const name of ["nginx", "caddy"]) {
     const cookies = await browser.context.cookies(`${url}/bell/`);
     const session = cookies.find((cookie) => cookie.name.endsWith("schoolbell_session"));
     assert.equal(session.path, "/bell/");
-    assert.deepEqual((await browser.context.cookies(`${url}/other`)).filter((cookie) => cookie.name === session.name), []);
+    assert.deepEqual(
+      (await browser.context.cookies(`${url}/other`)).filter((cookie) => cookie.name === session.name),
+      [],
+    );
     await below.call("POST", "/api/messages", bob.token, { receiverId: ann.id, content: `live, through ${name}` });
     await page.waitForSelector(`text=live, through ${name}`);
     const scope = await page.evaluate(async () => (await navigator.serviceWorker.ready).scope);

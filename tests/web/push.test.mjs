@@ -78,13 +78,10 @@ test("the same thing pushed twice is one notification", async () => {
   await deliver(text);
   await deliver(text);
   await deliver(JSON.stringify({ title: "U", message: "M", link: "/", id: "y", tag: "y" }));
-  const tags = () =>
-    page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((n) => n.tag));
+  const tags = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((n) => n.tag));
   await until("the last notification", async () => (await tags()).includes("y"));
   assert.deepEqual((await tags()).sort(), ["x", "y"]);
-  await page.evaluate(async () =>
-    (await (await navigator.serviceWorker.ready).getNotifications()).forEach((n) => n.close()),
-  );
+  await page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).forEach((n) => n.close()));
 });
 
 test("a click focuses the tab that shows the link, and opens one where there is none", async () => {

@@ -1,5 +1,4 @@
 // The pictures of the README, from the school of `schoolbell demo`: node screenshots.mjs
-import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { io } from "socket.io-client";
 import { startPages } from "./pages.mjs";
@@ -19,11 +18,17 @@ const teacher = await login("miriam.okafor");
 const people = await server.call("GET", "/api/admin/people?limit=60", office.token);
 
 // Some of the school is there, and some have written.
-const present = await Promise.all(people.filter(({ username }) => username !== "miriam.okafor").slice(0, 24).map(({ username }) => login(username)));
+const present = await Promise.all(
+  people
+    .filter(({ username }) => username !== "miriam.okafor")
+    .slice(0, 24)
+    .map(({ username }) => login(username)),
+);
 const sockets = present.map(({ token }) => io(server.url, { transports: ["websocket"], auth: { token }, forceNew: true }));
 await new Promise((resolve) => setTimeout(resolve, 500));
 for (const [at, { token }] of present.entries()) {
-  for (let n = 0; n <= at % 4; n += 1) await server.call("POST", "/api/messages", token, { receiverId: teacher.user.id, content: "See you tomorrow!" });
+  for (let n = 0; n <= at % 4; n += 1)
+    await server.call("POST", "/api/messages", token, { receiverId: teacher.user.id, content: "See you tomorrow!" });
 }
 const announcement = await server.call("POST", "/api/admin/announcements", office.token, {
   title: "Snow tomorrow: school starts at ten",

@@ -42,8 +42,7 @@ async function joined(token, options) {
   return it;
 }
 
-const write = (from, to, content) =>
-  server.call("POST", "/api/messages", from.token, { receiverId: to.id, content });
+const write = (from, to, content) => server.call("POST", "/api/messages", from.token, { receiverId: to.id, content });
 
 async function cuttable(token, options) {
   const link = await startLink(server.url);
@@ -52,7 +51,10 @@ async function cuttable(token, options) {
 }
 
 /** The texts of the messages that came, of those that begin so. */
-const texts = (named, start) => named("new_message").map((m) => m.content).filter((text) => text.startsWith(start));
+const texts = (named, start) =>
+  named("new_message")
+    .map((m) => m.content)
+    .filter((text) => text.startsWith(start));
 const fifty = (start) => Array.from({ length: 50 }, (_, n) => `${start} ${n}`);
 
 for (const transports of TRANSPORTS) {
@@ -77,7 +79,10 @@ for (const transports of TRANSPORTS) {
     assert.deepEqual({ title, text, link }, { title: "Graded", text: "A for the essay", link: "/grades/7" });
     const durable = ["connected", "new_message", "notification"];
     const offset = (event) => typeof event.at(-1) === "string";
-    assert.ok(events.every((event) => offset(event) === durable.includes(event[0])), "durable events end with their offset");
+    assert.ok(
+      events.every((event) => offset(event) === durable.includes(event[0])),
+      "durable events end with their offset",
+    );
 
     const other = await joined(bob.token, { transports });
     const acknowledged = await socket.timeout(5_000).emitWithAck("typing", { to: bob.id, typing: true });

@@ -78,7 +78,8 @@ test("somebody else who logs in in one tab gets nothing in the other one's page"
 
 test("what was written and not sent is not left for the next person", async () => {
   const { person, tabs } = await bothOf("xena");
-  const kept = () => tabs[0].evaluate((id) => Object.keys(localStorage).filter((key) => key.startsWith(`schoolbell-outbox:${id}`)).length, person.id);
+  const kept = () =>
+    tabs[0].evaluate((id) => Object.keys(localStorage).filter((key) => key.startsWith(`schoolbell-outbox:${id}`)).length, person.id);
   await browser.context.setOffline(true);
   await tabs[0].getByLabel("Write a message").fill("never sent");
   await tabs[0].getByLabel("Write a message").press("Enter");
@@ -99,14 +100,38 @@ test("what was written and not sent is not left for the next person", async () =
 
 /** What happens in the two tabs of one browser, both of yara's at first: "swap" is a login in a window that is not there any more. */
 const ORDERS = [
-  [["out", 0], ["in", 0, "zeno"]],
-  [["out", 0], ["in", 1, "zeno"]],
-  [["out", 1], ["in", 0, "zeno"]],
-  [["out", 0], ["in", 0, "yara"]],
+  [
+    ["out", 0],
+    ["in", 0, "zeno"],
+  ],
+  [
+    ["out", 0],
+    ["in", 1, "zeno"],
+  ],
+  [
+    ["out", 1],
+    ["in", 0, "zeno"],
+  ],
+  [
+    ["out", 0],
+    ["in", 0, "yara"],
+  ],
   [["swap", "zeno"]],
-  [["swap", "zeno"], ["out", 0]],
-  [["out", 0], ["in", 1, "zeno"], ["swap", "yara"]],
-  [["out", 0], ["in", 0, "zeno"], ["out", 0], ["in", 1, "yara"]],
+  [
+    ["swap", "zeno"],
+    ["out", 0],
+  ],
+  [
+    ["out", 0],
+    ["in", 1, "zeno"],
+    ["swap", "yara"],
+  ],
+  [
+    ["out", 0],
+    ["in", 0, "zeno"],
+    ["out", 0],
+    ["in", 1, "yara"],
+  ],
 ];
 
 test("in every order of log-out and login, nothing private arrives in or leaves from the wrong tab", async () => {
@@ -118,7 +143,8 @@ test("in every order of log-out and login, nothing private arrives in or leaves 
   };
   /** Whose page a tab is; undefined where it asks to log in. */
   const whose = (tab) => tab.evaluate(() => document.querySelector(".who")?.textContent);
-  const texts = (tab) => tab.evaluate(() => [...document.querySelectorAll("schoolbell-chat")].map(({ shadowRoot }) => shadowRoot.textContent).join());
+  const texts = (tab) =>
+    tab.evaluate(() => [...document.querySelectorAll("schoolbell-chat")].map(({ shadowRoot }) => shadowRoot.textContent).join());
   const acts = {
     out: async (at) => (await whose(tabs[at])) && logOut(tabs[at]).then(() => isLoginForm(tabs[at])),
     in: async (at, name) => !(await whose(tabs[at])) && logIn(tabs[at], name),
@@ -140,7 +166,11 @@ test("in every order of log-out and login, nothing private arrives in or leaves 
       const composer = tab.getByLabel("Write a message");
       const owner = await whose(tab);
       // A page that notices just now that it is another's has no composer any more.
-      if (owner) await composer.fill(`from tab ${at} of ${owner} ${number}`, { timeout: 2_000 }).then(() => composer.press("Enter", { timeout: 2_000 })).catch(() => {});
+      if (owner)
+        await composer
+          .fill(`from tab ${at} of ${owner} ${number}`, { timeout: 2_000 })
+          .then(() => composer.press("Enter", { timeout: 2_000 }))
+          .catch(() => {});
     }
     await new Promise((resolve) => setTimeout(resolve, 700));
     for (const tab of tabs) {

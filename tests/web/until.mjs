@@ -12,7 +12,9 @@ export async function until(what, check, seconds = 10) {
 /** What `promise` resolves to, or a failure after `seconds`: a browser need not answer. */
 export async function soon(what, promise, seconds = 30) {
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`${what}: no answer within ${seconds} s`)), seconds * 1_000)));
+  const late = new Promise(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`${what}: no answer within ${seconds} s`)), seconds * 1_000)),
+  );
   try {
     return await Promise.race([promise, late]);
   } finally {

@@ -106,7 +106,10 @@ for (const { version, io, recovers } of VERSIONS) {
       assert.ok(Date.now() - began < 5_000, `back after ${Date.now() - began} ms`);
       await write(bob, cat, "with a new token");
       await until("new_message", () => it.texts().includes("with a new token"));
-      assert.ok(it.events.every(([, , more]) => more === 0), JSON.stringify(it.events));
+      assert.ok(
+        it.events.every(([, , more]) => more === 0),
+        JSON.stringify(it.events),
+      );
     });
   }
 }

@@ -14,9 +14,7 @@ export function open(path, synchronous) {
   const user = db.prepare("SELECT id, name, avatar FROM User WHERE id = ?");
   const byUsername = db.prepare("SELECT * FROM User WHERE username = ?");
   const everybody = db.prepare("SELECT id FROM User WHERE id <> 'sender'").pluck();
-  const insertMessage = db.prepare(
-    "INSERT INTO Message (id, senderId, receiverId, content, createdAt) VALUES (?, ?, ?, ?, ?)",
-  );
+  const insertMessage = db.prepare("INSERT INTO Message (id, senderId, receiverId, content, createdAt) VALUES (?, ?, ?, ?, ?)");
   const history = db.prepare(`
     SELECT * FROM (
       SELECT * FROM (SELECT * FROM Message WHERE senderId = $me AND receiverId = $partner ORDER BY createdAt DESC LIMIT 50)
@@ -36,9 +34,7 @@ export function open(path, synchronous) {
     ) last JOIN Message m ON m.id = last.id JOIN User partner ON partner.id = last.partnerId
     ORDER BY last.newest DESC`);
   const unreadMessages = db.prepare("SELECT count(*) FROM Message WHERE receiverId = ? AND read = 0").pluck();
-  const readMessages = db.prepare(
-    "UPDATE Message SET read = 1, readAt = ? WHERE receiverId = ? AND read = 0 AND senderId = ?",
-  );
+  const readMessages = db.prepare("UPDATE Message SET read = 1, readAt = ? WHERE receiverId = ? AND read = 0 AND senderId = ?");
   const insertNotification = db.prepare(
     `INSERT INTO Notification (id, userId, type, title, message, link, createdAt)
      VALUES ($id, $userId, $type, $title, $message, $link, $createdAt)`,
@@ -48,9 +44,7 @@ export function open(path, synchronous) {
   const readNotification = db.prepare(
     "UPDATE Notification SET read = 1, readAt = coalesce(readAt, ?) WHERE userId = ? AND id = ? RETURNING *",
   );
-  const readAllNotifications = db.prepare(
-    "UPDATE Notification SET read = 1, readAt = ? WHERE userId = ? AND read = 0",
-  );
+  const readAllNotifications = db.prepare("UPDATE Notification SET read = 1, readAt = ? WHERE userId = ? AND read = 0");
 
   const bool = (row) => ({ ...row, read: row.read === 1 });
   const withPeople = (row, people) =>
@@ -73,7 +67,10 @@ export function open(path, synchronous) {
     },
     history(me, partner) {
       const people = { [me]: user.get(me), [partner]: user.get(partner) };
-      return history.all({ me, partner }).reverse().map((row) => withPeople(row, people));
+      return history
+        .all({ me, partner })
+        .reverse()
+        .map((row) => withPeople(row, people));
     },
     conversations(me) {
       return conversations.all({ me }).map(({ partnerId, partnerName, partnerAvatar, unreadCount, ...row }) => ({

@@ -25,7 +25,12 @@ export async function open(path, synchronous) {
     },
     async history(me, partner) {
       const found = await prisma.message.findMany({
-        where: { OR: [{ senderId: me, receiverId: partner }, { senderId: partner, receiverId: me }] },
+        where: {
+          OR: [
+            { senderId: me, receiverId: partner },
+            { senderId: partner, receiverId: me },
+          ],
+        },
         orderBy: { createdAt: "desc" },
         take: 50,
         include: people,

@@ -23,7 +23,9 @@ export function selfSigned(hosts) {
     der(0xa3, der(0x30, extension)),
   );
   const signature = Buffer.concat([Buffer.from([0]), sign("sha256", body, privateKey)]);
-  const lines = der(0x30, body, algorithm, der(0x03, signature)).toString("base64").match(/.{1,64}/g);
+  const lines = der(0x30, body, algorithm, der(0x03, signature))
+    .toString("base64")
+    .match(/.{1,64}/g);
   return {
     certificate: ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n"),
     key: privateKey.export({ type: "pkcs8", format: "pem" }),

@@ -22,9 +22,21 @@ export async function startChromium() {
   const profile = mkdtempSync(join(tmpdir(), "schoolbell-chromium-"));
   const authority = join(profile, "authority.pem");
   writeFileSync(authority, service.certificate);
-  const switches = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-dev-shm-usage", "--password-store=basic", "--disable-component-update", "--lang=en-US"];
+  const switches = [
+    "--headless=new",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--password-store=basic",
+    "--disable-component-update",
+    "--lang=en-US",
+  ];
   const env = { ...process.env, LANGUAGE: "en_US", DBUS_SESSION_BUS_ADDRESS: notifications.address };
-  const child = spawn(CHROMIUM, [...switches, ...service.switches, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(
+    CHROMIUM,
+    [...switches, ...service.switches, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+    { env, stdio: ["ignore", "ignore", "pipe"] },
+  );
   const orphan = () => child.kill("SIGKILL");
   process.on("exit", orphan);
   // It leaves tabs as they are.

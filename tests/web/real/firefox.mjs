@@ -29,7 +29,10 @@ export async function startFirefox() {
   const user = preferences.map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
   writeFileSync(join(profile, "user.js"), user.join(""));
   const env = { ...process.env, HOME: profile, DBUS_SESSION_BUS_ADDRESS: notifications.address };
-  const child = spawn(FIREFOX, ["--headless", "--profile", profile, "--remote-debugging-port=0", "about:blank"], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(FIREFOX, ["--headless", "--profile", profile, "--remote-debugging-port=0", "about:blank"], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const orphan = () => child.kill("SIGKILL");
   process.on("exit", orphan);
   const bidi = await connect(`${await listening(child)}/session`);

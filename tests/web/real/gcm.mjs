@@ -33,7 +33,7 @@ export async function startGcm() {
     const [status, body = ""] = answer(request, Buffer.concat(chunks));
     response.writeHead(status).end(body);
   });
-  server.on("connect", (request, socket) => {
+  server.on("connect", (_, socket) => {
     socket.on("error", () => socket.destroy());
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
     const inner = new tls.TLSSocket(socket, { isServer: true, cert: certificate, key });

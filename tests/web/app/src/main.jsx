@@ -108,8 +108,12 @@ function Bell({ token, useSchoolbell }) {
         ))}
       </ul>
       <p id="last">{lastMessage?.content}</p>
-      <button id="read" onClick={markAllRead}>Mark all read</button>
-      <button id="answer" onClick={() => sendMessage(lastMessage.senderId, "seen")}>Answer</button>
+      <button id="read" onClick={markAllRead}>
+        Mark all read
+      </button>
+      <button id="answer" onClick={() => sendMessage(lastMessage.senderId, "seen")}>
+        Answer
+      </button>
     </main>
   );
 }
