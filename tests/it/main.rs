@@ -22,6 +22,7 @@ mod check;
 mod commands;
 mod compat;
 mod crash;
+mod docs;
 mod edges;
 mod failures;
 mod faults;

@@ -1,4 +1,4 @@
-// The README's snippets for proxies, in the real programs, with an app's own back end beside.
+// The snippets of `docs/proxies.md`, in the real programs, with an app's own back end beside.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,13 +14,13 @@ import { startBrowser } from "./browser.mjs";
 import { PASSWORD, signed, startServer } from "./server.mjs";
 import { until } from "./until.mjs";
 
-const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const PAGE = readFileSync(new URL("../../docs/proxies.md", import.meta.url), "utf8");
 
-/** The README's snippet of this language and name, with the ports of this test. */
+/** The snippet of this language and name, with the ports of this test. */
 function snippet(language, name, url) {
-  const blocks = [...README.matchAll(/```(\w+)\n([\s\S]*?)```/g)];
+  const blocks = [...PAGE.matchAll(/```(\w+)\n([\s\S]*?)```/g)];
   const found = blocks.find(([, of, text]) => of === language && /^(#|\/\/) (\w+)/.exec(text)?.[2] === name);
-  assert.ok(found, `the README has a snippet ${name} for ${language}`);
+  assert.ok(found, `the page has a snippet ${name} for ${language}`);
   return found[2].replaceAll("127.0.0.1:3000", new URL(url).host).replaceAll("127.0.0.1:4000", new URL(app.url).host);
 }
 

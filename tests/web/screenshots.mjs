@@ -4,7 +4,7 @@ import { io } from "socket.io-client";
 import { startPages } from "./pages.mjs";
 import { startServer } from "./server.mjs";
 
-const FOLDER = new URL("screenshots/", import.meta.url).pathname;
+const FOLDER = new URL("../../docs/screenshots/", import.meta.url).pathname;
 const server = await startServer();
 const pages = await startPages(server);
 mkdirSync(FOLDER, { recursive: true });
