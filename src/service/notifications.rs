@@ -8,11 +8,11 @@ use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::hub::Hub;
 use crate::model::audience::Audience;
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{Event, Publication};
 use crate::model::ids::{ConnectionId, Id, UserId, UserKey};
 use crate::model::notifications::{
-    NewNotification, Notification, NotificationKey, NotificationsRead, Sent, Which,
+    Link, NewNotification, Notification, NotificationKey, NotificationsRead, Sent, Which,
 };
 use crate::model::outcome::Outcome;
 use crate::model::pushes::Pushable;
@@ -33,7 +33,7 @@ const SLICE_TIME: Duration = Duration::from_millis(3);
 /// [`Conflict::Idempotency`] when the key was used for a different request.
 pub async fn send(
     app: &App,
-    by: By,
+    by: AuditActor,
     new: NewNotification,
     audience: Audience,
 ) -> Result<Outcome<Sent>> {
@@ -81,7 +81,7 @@ pub async fn send(
 }
 
 /// Whether so many people a minute are all that this sender reaches: programs of the school's and administrators reach everybody.
-fn is_bounded(tx: &WriteTx, by: &By) -> Result<bool> {
+fn is_bounded(tx: &WriteTx, by: &AuditActor) -> Result<bool> {
     let id = by.actor.strip_prefix("user:").and_then(UserId::parse);
     let Some(id) = id else {
         return Ok(false);
@@ -90,22 +90,51 @@ fn is_bounded(tx: &WriteTx, by: &By) -> Result<bool> {
     Ok(sender.is_some_and(|sender| sender.role != Role::Admin))
 }
 
-/// The hash by which a repeated request is told from a different one with the same key.
-fn request_hash(new: &NewNotification, audience: &Audience) -> [u8; 32] {
-    Sha256::digest(format!("{new:?}{audience:?}")).into()
+/// The version of [`request_hash`], its first byte. Another form of the hash needs another one: hashes of different forms say
+/// nothing of each other, so a retry that crosses an upgrade is not refused.
+const HASH_VERSION: u8 = 1;
+
+/// The hash by which a repeated request is told from a different one with the same key: of JSON whose form is fixed here.
+fn request_hash(new: &NewNotification, audience: &Audience) -> Vec<u8> {
+    let canonical = serde_json::json!([
+        new.kind.as_str(),
+        new.title,
+        new.message,
+        new.link.as_ref().map(Link::as_str),
+        new.urgency.as_str(),
+        new.ttl,
+        [
+            serde_json::json!(audience.all),
+            serde_json::json!(audience.roles),
+            serde_json::json!(audience.groups),
+            serde_json::json!(audience.users),
+            serde_json::json!(audience.except),
+        ],
+    ]);
+    let mut hash = vec![HASH_VERSION];
+    hash.extend(Sha256::digest(canonical.to_string()));
+    hash
+}
+
+/// Whether these are hashes of different requests.
+fn is_other_request(earlier: &[u8], hash: &[u8]) -> bool {
+    let same_form = earlier.len() == hash.len() && earlier.first() == hash.first();
+    same_form && earlier != hash
 }
 
 fn earlier(
     tx: &WriteTx,
     sender: &str,
     new: &NewNotification,
-    hash: &[u8; 32],
+    hash: &[u8],
 ) -> Result<Option<Outcome<Sent>>> {
     let Some(key) = &new.idempotency_key else {
         return Ok(None);
     };
     match notifications::by_idempotency_key(tx, sender, key)? {
-        Some((earlier, _)) if earlier != *hash => Err(Error::Conflict(Conflict::Idempotency)),
+        Some((earlier, _)) if is_other_request(&earlier, hash) => {
+            Err(Error::Conflict(Conflict::Idempotency))
+        }
         found => Ok(found.map(|(_, sent)| Outcome::repeated(sent))),
     }
 }
@@ -165,7 +194,7 @@ pub async fn finish_deliveries(app: App) {
     let unfinished = loop {
         match app.store.read(notifications::unfinished_deliveries).await {
             Ok(unfinished) => break unfinished,
-            Err(error) => tracing::error!(%error, "unfinished announcements cannot be looked up"),
+            Err(error) => tracing::error!(%error, "cannot look up unfinished deliveries"),
         }
         tokio::select! {
             () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
@@ -174,8 +203,8 @@ pub async fn finish_deliveries(app: App) {
     };
     for key in unfinished {
         match finish(app.clone(), key).await {
-            Ok(()) => tracing::info!("finished an announcement of before the restart"),
-            Err(error) => tracing::error!(%error, "an announcement is not finished"),
+            Ok(()) => tracing::info!("finished a delivery from before the restart"),
+            Err(error) => tracing::error!(%error, "cannot finish a delivery"),
         }
     }
 }

@@ -91,7 +91,7 @@ pub fn by_idempotency_key(
     connection: &Connection,
     sender: &str,
     idempotency_key: &str,
-) -> Result<Option<([u8; 32], Sent)>> {
+) -> Result<Option<(Vec<u8>, Sent)>> {
     let sql = "SELECT request_hash, id, recipient_count, unknown FROM notifications
                WHERE sender = ?1 AND idempotency_key = ?2";
     first(connection, sql, [sender, idempotency_key], |row| {
@@ -110,7 +110,7 @@ pub fn insert(
     tx: &WriteTx,
     new: &NewNotification,
     sender: &str,
-    request_hash: &[u8; 32],
+    request_hash: &[u8],
     sent: &Sent,
 ) -> Result<NotificationKey> {
     run(
@@ -124,7 +124,7 @@ pub fn insert(
             ":type": new.kind.as_str(),
             ":title": new.title,
             ":message": new.message,
-            ":link": new.link.as_ref().map(super::super::model::notifications::Link::as_str),
+            ":link": new.link.as_ref().map(crate::model::notifications::Link::as_str),
             ":urgency": new.urgency.as_str(),
             ":ttl": new.ttl,
             ":sender": sender,

@@ -1,6 +1,6 @@
 //! Notifications over REST: sending to an audience, and a person's own list.
 
-use schoolbell::model::audit::By;
+use schoolbell::model::audit::AuditActor;
 use schoolbell::model::ids::UserId;
 use schoolbell::model::users::Role;
 use schoolbell::service::users;
@@ -130,9 +130,10 @@ async fn who_may_send() {
         }
     }
     let scopes = [schoolbell::model::keys::Scope::Read];
-    let key = schoolbell::service::keys::create(&t.app, By::command_line(), "reader", &scopes)
-        .await
-        .unwrap();
+    let key =
+        schoolbell::service::keys::create(&t.app, AuditActor::command_line(), "reader", &scopes)
+            .await
+            .unwrap();
     send(&t, key.secret.expose(), json!({ "userId": "student" }))
         .await
         .refused(403, "scope_missing");
@@ -159,7 +160,7 @@ async fn a_revoked_key_is_refused_at_once() {
         .unwrap()
         .unwrap();
     assert!(stored.last_used_at.is_some());
-    schoolbell::service::keys::revoke(&t.app, By::command_line(), stored.id)
+    schoolbell::service::keys::revoke(&t.app, AuditActor::command_line(), stored.id)
         .await
         .unwrap();
     send(&t, &key, json!({ "userId": "ann" }))
@@ -491,4 +492,28 @@ async fn an_unfinished_announcement_is_finished_at_start() {
         })
         .await;
     assert_eq!(rows.unwrap(), 600);
+}
+
+/// The hash of a request is stored, so its form must not depend on how the code is written.
+#[tokio::test]
+async fn the_hash_of_a_request_has_a_version_and_a_fixed_form() {
+    let t = TestApp::new();
+    t.student("ann").await;
+    let admin = t.admin().await;
+    let body = |title: &str| json!({ "userId": "ann", "type": "x", "title": title, "message": "m", "idempotencyKey": "k" });
+    let sent = admin.post("/api/notifications", body("t")).await;
+    let sent = sent.expect(201)["data"]["id"].clone();
+    let database = rusqlite::Connection::open(&t.app.config.database.path).unwrap();
+    let hash = |sql: &str| -> Vec<u8> { database.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let stored = hash("SELECT request_hash FROM notifications");
+    assert_eq!(stored.len(), 33);
+    let canonical = r#"["x","t","m",null,"normal",86400,[false,[],[],["ann"],[]]]"#;
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(canonical);
+    assert_eq!((stored[0], &stored[1..]), (1, &digest[..]));
+    // One of a version before says nothing of this request: a retry across an upgrade is no conflict.
+    database
+        .execute("UPDATE notifications SET request_hash = zeroblob(32)", [])
+        .unwrap();
+    let again = admin.post("/api/notifications", body("t")).await;
+    assert_eq!(again.expect(200)["data"]["id"], sent);
 }
