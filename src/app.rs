@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Auth;
 use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, ConfigError};
-use crate::directory::Directory;
 use crate::effects::Effects;
 use crate::hub::{Dispatcher, Hub};
 use crate::limits::Limits;
@@ -23,6 +22,7 @@ use crate::model::roster::Progress;
 use crate::model::time::{Clock, SystemClock, Time};
 use crate::store::Store;
 use crate::threads::Pulse;
+use crate::user_cache::UserCache;
 
 /// A running schoolbell without a listener. Cheap to clone.
 ///
@@ -38,7 +38,7 @@ pub struct Inner {
     pub auth: Auth,
     /// By which push services know this server.
     pub vapid: VapidKeys,
-    pub directory: Arc<Directory>,
+    pub user_cache: Arc<UserCache>,
     pub hub: Arc<Hub>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
@@ -46,7 +46,7 @@ pub struct Inner {
     pub load: Arc<LoadShedding>,
     pub clock: Arc<dyn Clock>,
     /// Told when another process has written to the database.
-    pub elsewhere: Arc<Notify>,
+    pub external_write: Arc<Notify>,
     /// Told when something has been put into the push outbox.
     pub push_due: Arc<Notify>,
     /// Told when an announcement is due.
@@ -132,17 +132,17 @@ impl App {
         let load = Arc::new(load);
         let (hub, arrivals) = Hub::new(metrics.clone(), load.clone());
         let hub = Arc::new(hub);
-        let directory = Arc::new(Directory::default());
-        let elsewhere = Arc::new(Notify::new());
+        let user_cache = Arc::new(UserCache::default());
+        let external_write = Arc::new(Notify::new());
         let push_due = Arc::new(Notify::new());
         let pulses = Pulses::default();
         let (dispatcher, deliveries) = Dispatcher::start(hub.clone(), pulses.dispatcher.clone())
             .map_err(|error| OpenError::Thread("dispatcher", error))?;
         let effects = Effects {
-            directory: directory.clone(),
+            user_cache: user_cache.clone(),
             deliveries,
             push_due: push_due.clone(),
-            elsewhere: elsewhere.clone(),
+            external_write: external_write.clone(),
             metrics: metrics.clone(),
         };
         let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
@@ -164,11 +164,11 @@ impl App {
             config,
             auth,
             vapid,
-            directory,
+            user_cache,
             hub,
             metrics,
             clock,
-            elsewhere,
+            external_write,
             push_due,
             announcement_due: Notify::new(),
             stopping: CancellationToken::new(),

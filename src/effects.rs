@@ -5,30 +5,30 @@ use std::sync::mpsc::SyncSender;
 
 use tokio::sync::Notify;
 
-use crate::directory::Directory;
 use crate::hub::Delivery;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::store::Committed;
+use crate::user_cache::UserCache;
 
 /// Applies effects on the writer's thread, before the write is answered.
 pub struct Effects {
-    pub directory: Arc<Directory>,
+    pub user_cache: Arc<UserCache>,
     /// To the hub's dispatcher, which outlives the writer.
     pub deliveries: SyncSender<Vec<Delivery>>,
     pub push_due: Arc<Notify>,
     /// Told when another process has written to the database.
-    pub elsewhere: Arc<Notify>,
+    pub external_write: Arc<Notify>,
     pub metrics: Arc<Metrics>,
 }
 
 impl Effects {
     pub fn apply(&self, committed: Committed) {
         match committed {
-            Committed::Here(effects) => self.apply_all(effects),
-            Committed::Elsewhere => {
-                self.directory.forget_all();
-                self.elsewhere.notify_one();
+            Committed::Local(effects) => self.apply_all(effects),
+            Committed::External => {
+                self.user_cache.forget_all();
+                self.external_write.notify_one();
             }
         }
     }
@@ -41,12 +41,12 @@ impl Effects {
                 Effect::Publish(publication) => deliveries.push(Delivery::Publish(publication)),
                 Effect::Disconnect(user, code) => deliveries.push(Delivery::Disconnect(user, code)),
                 Effect::SessionEnded(user, session) => {
-                    self.directory.forget_sessions_and_links();
+                    self.user_cache.forget_sessions_and_links();
                     deliveries.push(Delivery::EndSession(user, session));
                 }
                 // Before the write is answered: its caller must not see what was cached before it.
-                Effect::UserChanged(id) => self.directory.forget(&id),
-                Effect::IdentitiesChanged => self.directory.forget_sessions_and_links(),
+                Effect::UserChanged(id) => self.user_cache.forget(&id),
+                Effect::IdentitiesChanged => self.user_cache.forget_sessions_and_links(),
                 Effect::PushDue => push_due = true,
                 Effect::Count(what, count) => self.metrics.hourly_stats.add(what, count),
             }

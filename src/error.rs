@@ -49,7 +49,7 @@ pub enum Error {
 pub struct FieldError {
     /// The field's path in the body or its name in the query, as the client wrote it.
     pub field: String,
-    /// The id of the rule that is broken: stable, also where the sentence is worded anew.
+    /// The id of the rule that is broken: stable, also when the sentence is reworded.
     pub rule: &'static str,
     /// What the rule's sentence names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -160,7 +160,7 @@ reasons! {
         /// A token of another issuer's acts for somebody else already.
         Identity = "identity_taken": "This identity is linked to somebody else.",
         /// A subscription of a device that its person has removed.
-        DeviceRemoved = "device_removed": "This device was removed: it must subscribe anew.",
+        DeviceRemoved = "device_removed": "This device was removed. It must subscribe again.",
         /// A page of somebody whose cookie is another's by now.
         OtherPerson = "other_person": "Somebody else has logged in with this browser.",
         /// An announcement that was to be cancelled is sent.

@@ -14,7 +14,7 @@
 //! | [`store`] | SQL, one file per noun; the writer thread; the read pool; the thread that keeps the search index |
 //! | [`hub`] | who is online, and bounded queues to them |
 //! | [`auth`] | tokens, passwords, keys |
-//! | [`directory`] | people by id, in memory |
+//! | [`user_cache`] | people by id, in memory |
 //! | [`effects`] | where the effects of a committed write go |
 //! | [`app`] | cheap-clone handles to all of the above |
 //! | [`push`] | Web Push: what is in the outbox goes to push services |
@@ -60,7 +60,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use schoolbell::model::audit::By;
+//! use schoolbell::model::audit::AuditActor;
 //! use schoolbell::model::time::{ManualClock, Time};
 //! use schoolbell::model::users::{DisplayName, Role, Username};
 //! use schoolbell::service::auth::{NewAccount, add_account, session};
@@ -74,7 +74,7 @@
 //! let clock = Arc::new(ManualClock::at(Time(1_795_339_800_000)));
 //! let app = App::open_with_clock(config, clock.clone())?;
 //!
-//! let ada = add_account(&app, By::command_line(), NewAccount {
+//! let ada = add_account(&app, AuditActor::command_line(), NewAccount {
 //!     username: Username::parse("ada")?,
 //!     name: DisplayName::parse("Ada Lovelace")?,
 //!     role: Role::Teacher,
@@ -123,8 +123,8 @@ pub mod hub;
 pub mod store;
 
 pub mod app;
-pub mod directory;
 pub mod effects;
+pub mod user_cache;
 
 pub mod push;
 pub mod service;

@@ -60,7 +60,7 @@ impl Transport {
     /// does not show that nobody reads.
     pub fn bound_send_buffer(&self, bytes: usize) {
         if let Err(error) = self.socket().set_send_buffer_size(bytes) {
-            tracing::debug!(%error, "SO_SNDBUF");
+            tracing::debug!(%error, "cannot set SO_SNDBUF");
         }
     }
 
@@ -108,7 +108,7 @@ impl Transport {
                 std::task::ready!(slow.alarm.as_mut().poll(cx));
                 // Or the kernel keeps what it has not sent for as long as the peer takes a byte now and then.
                 if let Err(error) = self.socket().set_linger(Some(Duration::ZERO)) {
-                    tracing::debug!(%error, "SO_LINGER");
+                    tracing::debug!(%error, "cannot set SO_LINGER");
                 }
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }

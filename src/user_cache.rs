@@ -12,7 +12,7 @@ use crate::model::ids::UserId;
 use crate::model::users::User;
 use crate::store::{Store, identities, sessions, users};
 
-/// Past this many people the directory starts anew.
+/// Past this many users the cache is cleared.
 const MAX: usize = 100_000;
 
 /// By issuer and subject: whose token it is.
@@ -20,7 +20,7 @@ type Links = HashMap<(String, String), UserId>;
 
 /// The cache.
 #[derive(Default)]
-pub struct Directory {
+pub struct UserCache {
     users: RwLock<HashMap<UserId, Arc<User>>>,
     /// Rises with every change: a read that began before one is not kept.
     generation: AtomicU64,
@@ -29,7 +29,7 @@ pub struct Directory {
     links: RwLock<Option<Arc<Links>>>,
 }
 
-impl Directory {
+impl UserCache {
     /// The user, from memory or from the store.
     pub async fn get(&self, store: &Store, id: &UserId) -> Result<Option<Arc<User>>> {
         let cached = {

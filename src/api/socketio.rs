@@ -18,8 +18,8 @@ use super::http::served::{Latency, Served};
 use super::http::upgrade::{Stream, switching, upgraded, websocket_key};
 use crate::app::App;
 use crate::error::Error;
-use crate::limits::rates::{Kind, Stranger};
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
+use crate::limits::rates::{RequestClass, Stranger};
 use crate::realtime::engineio::{MAX_PAYLOAD, Refused};
 use crate::realtime::polling::{Gone, Link, Sessions, Upgrading};
 use crate::realtime::socketio;
@@ -117,7 +117,7 @@ async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Respon
         _ => return Err(Refused::UnknownTransport.into()),
     }
     if query.sid.is_empty() {
-        app.load.admit(Kind::Socket)?;
+        app.load.admit(RequestClass::Socket)?;
         admit_stranger(&app, request.peer, &request.headers, Stranger::Socket)?;
     }
     match (query.transport.as_str(), query.sid.as_str()) {
@@ -149,11 +149,14 @@ async fn poll(sessions: &Sessions, query: &Query, request: Request) -> Result<Re
     let link = link.ok_or(Refused::UnknownSid)?;
     // A poll waits long: that of somebody who is known keeps its place.
     if link.joined() {
-        request.seat.iter().for_each(|seat| seat.known());
+        request
+            .slot
+            .iter()
+            .for_each(|slot| slot.mark_authenticated());
     }
     let answer = link.poll(&query.nonce).await;
     if answer.is_err() {
-        request.seat.iter().for_each(|seat| seat.unknown());
+        request.slot.iter().for_each(|slot| slot.mark_anonymous());
     }
     Ok(text(answer?))
 }
@@ -194,15 +197,15 @@ fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<R
     let key = websocket_key(&request.headers).map_err(|_| Refused::BadRequest)?;
     let token = token(&app, &request);
     let upgrade = request.upgrade.ok_or(Refused::BadRequest)?;
-    let seat = request.seat;
+    let slot = request.slot;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
         match upgraded(upgrade).await {
             Some(Stream::Tcp(stream, early)) => {
-                start(&app, stream, &early, upgrading, (seat, token)).await;
+                start(&app, stream, &early, upgrading, (slot, token)).await;
             }
             Some(Stream::Other(stream)) => {
-                start(&app, stream, &[], upgrading, (seat, token)).await;
+                start(&app, stream, &[], upgrading, (slot, token)).await;
             }
             None => {}
         }
@@ -215,13 +218,13 @@ async fn start<S>(
     stream: S,
     early: &[u8],
     upgrading: Option<Upgrading>,
-    (seat, token): (Option<Arc<Seat>>, Option<String>),
+    (slot, token): (Option<Arc<Slot>>, Option<String>),
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match upgrading {
-        Some(upgrading) => upgrading.serve(app, stream, early, seat).await,
-        None => socketio::serve(app, stream, early, seat, token).await,
+        Some(upgrading) => upgrading.serve(app, stream, early, slot).await,
+        None => socketio::serve(app, stream, early, slot, token).await,
     }
 }
 

@@ -18,9 +18,9 @@ use super::http::served::{Latency, Served};
 use super::http::upgrade::{Stream, switching, upgraded, websocket_key};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::limits::rates::{Kind, Stranger};
+use crate::limits::rates::{RequestClass, Stranger};
 use crate::model::events::Cursor;
-use crate::realtime::ws::{self, Opening};
+use crate::realtime::ws::{self, Handshake};
 use crate::rule;
 use crate::service::auth::{self, Identity};
 
@@ -57,7 +57,7 @@ async fn handshake(app: App, request: Request) -> Result<(Response, Option<Strin
         base,
         headers,
         peer,
-        seat,
+        slot,
         ..
     } = request;
     let key = websocket_key(&headers)?;
@@ -65,7 +65,7 @@ async fn handshake(app: App, request: Request) -> Result<(Response, Option<Strin
     if app.stopping.is_cancelled() {
         return Err(Error::unavailable("The server is stopping."));
     }
-    app.load.admit(Kind::Socket)?;
+    app.load.admit(RequestClass::Socket)?;
     let since = since(&request.query)?;
     let identity = identity(&app, base, &headers).await;
     if !matches!(identity, Ok(Some(_))) {
@@ -77,14 +77,14 @@ async fn handshake(app: App, request: Request) -> Result<(Response, Option<Strin
         .ok_or_else(|| Error::invalid("Connection", rule::not_upgradable()))?;
     let user = identity.as_ref().map(|i| format!("user:{}", i.user.id()));
     let tasks = app.tasks.clone();
-    let opening = Opening {
+    let handshake = Handshake {
         since,
         hidden: parameter(&request.query, "hidden").is_some_and(|value| value == "true"),
         identity,
-        seat,
+        slot,
         early: Bytes::new(),
     };
-    tasks.spawn(start(app, upgrade, opening));
+    tasks.spawn(start(app, upgrade, handshake));
     Ok((switching(&key)?, user))
 }
 
@@ -107,12 +107,12 @@ async fn by_cookie(app: &App, base: Base, headers: &HeaderMap) -> Result<Option<
     }
 }
 
-async fn start(app: App, upgrade: OnUpgrade, opening: Opening) {
+async fn start(app: App, upgrade: OnUpgrade, handshake: Handshake) {
     match upgraded(upgrade).await {
         Some(Stream::Tcp(stream, early)) => {
-            ws::serve(&app, stream, Opening { early, ..opening });
+            ws::serve(&app, stream, Handshake { early, ..handshake });
         }
-        Some(Stream::Other(stream)) => ws::serve(&app, stream, opening),
+        Some(Stream::Other(stream)) => ws::serve(&app, stream, handshake),
         None => {}
     }
 }

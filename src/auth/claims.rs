@@ -138,7 +138,7 @@ impl Reader {
         if warned.len() < WARNED && warned.insert(role.clone()) {
             tracing::warn!(
                 role,
-                "a token has a role that is not known: add it to auth.role_map"
+                "a token names an unknown role: add it to auth.role_map"
             );
         }
     }

@@ -99,7 +99,7 @@ impl Jwks {
                 Ok(keys) => {
                     *shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
                 }
-                Err(error) => tracing::warn!(url = %shared.url, error, "the JWKS cannot be read"),
+                Err(error) => tracing::warn!(url = %shared.url, error, "cannot fetch the JWKS"),
             }
         });
         let _ = task.await;

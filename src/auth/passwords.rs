@@ -65,7 +65,7 @@ impl Passwords {
         for n in 0..cores {
             let queue = Arc::downgrade(&queue);
             if let Err(error) = threads::essential("passwords", move || work(&queue, n == 0)) {
-                tracing::error!(%error, "no thread for passwords");
+                tracing::error!(%error, "cannot start the password thread");
             }
         }
         Passwords { queue }

@@ -51,7 +51,7 @@ pub enum SessionBy {
     LinkedApp,
 }
 
-/// Past this many tokens the cache starts anew.
+/// Past this many tokens the cache is cleared.
 const MAX: usize = 10_000;
 
 /// The cache, by the whole token.

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{Failure, with_app};
 use crate::config::Config;
-use crate::model::audit::By;
+use crate::model::audit::AuditActor;
 use crate::model::keys::Scope;
 use crate::service::keys;
 
@@ -24,7 +24,7 @@ pub fn run(config: Config, command: Command) -> Result<(), Failure> {
     let Command::Create { name, scope } = command;
     let database = config.database.path.display().to_string();
     let made = with_app(config, async |app| {
-        Ok(keys::create(&app, By::command_line(), &name, &scope).await?)
+        Ok(keys::create(&app, AuditActor::command_line(), &name, &scope).await?)
     })?;
     complain!("a key for {name} in {database}:");
     say!("{}", made.secret.expose());

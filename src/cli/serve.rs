@@ -34,7 +34,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
 fn raise_file_limit() {
     #[cfg(unix)]
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
 }
 
@@ -63,7 +63,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     if files::is_missing(&config.database.path) {
         tracing::warn!(
             path = %config.database.path.display(),
-            "there is no database, though its keys are there: an empty school begins. If it was moved, stop and put it back"
+            "the database is missing, but its keys are there: starting with an empty one. If the database was moved, stop and put it back"
         );
     }
     let starting = Starting::begin();
@@ -75,7 +75,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     // The terminal was closed.
     let mut hang_up = signal(SignalKind::hangup())?;
     if let Err(error) = say_at_once(&greeting(&app, address).await?) {
-        tracing::warn!(%error, %address, "standard output does not take where the server listens");
+        tracing::warn!(%error, %address, "cannot print the address to standard output");
     }
     ready(&app);
     let mut asked = async move || {
@@ -111,7 +111,7 @@ fn ready(app: &App) {
                     tell_systemd(&[NotifyState::Watchdog]);
                 } else {
                     tracing::error!(
-                        "the writer or the dispatcher hangs: the watchdog is not told that all is well"
+                        "the writer or the dispatcher hangs: not notifying the watchdog"
                     );
                 }
             }
@@ -122,7 +122,7 @@ fn ready(app: &App) {
 /// Does nothing where no systemd listens.
 fn tell_systemd(states: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(false, states) {
-        tracing::warn!(%error, "systemd was not told");
+        tracing::warn!(%error, "cannot notify systemd");
     }
 }
 
@@ -142,13 +142,13 @@ impl Starting {
                 let seconds = began.elapsed().as_secs();
                 tell_systemd(&[
                     NotifyState::ExtendTimeoutUsec(Self::MORE),
-                    NotifyState::Status("the database is being opened"),
+                    NotifyState::Status("opening the database"),
                 ]);
-                tracing::info!(seconds, "the database is being opened");
+                tracing::info!(seconds, "opening the database");
             }
         };
         if let Err(error) = std::thread::Builder::new().spawn(tell) {
-            tracing::warn!(%error, "nobody says how long the start takes");
+            tracing::warn!(%error, "cannot report the progress of the start");
         }
         Starting(sender)
     }

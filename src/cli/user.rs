@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::{Failure, with_app};
 use crate::config::Config;
-use crate::model::audit::By;
+use crate::model::audit::AuditActor;
 use crate::model::personal_data::Messages;
 use crate::model::random;
 use crate::model::users::{DisplayName, Role, Username};
@@ -81,7 +81,7 @@ fn add(
     };
     let database = config.database.path.display().to_string();
     let user = with_app(config, async |app| {
-        Ok(auth::add_account(&app, By::command_line(), account).await?)
+        Ok(auth::add_account(&app, AuditActor::command_line(), account).await?)
     })?;
     say!("added {username} ({role}) to {database}, id {}", user.id());
     if !password_stdin {
@@ -102,7 +102,7 @@ fn export(config: Config, name: &str, to: Option<PathBuf>) -> Result<(), Failure
     let folder = to.unwrap_or_else(|| named().into());
     with_app(config, async |app| {
         let user = personal_data::find(&app, name).await?;
-        Ok(personal_data::export(&app, By::command_line(), user, &folder).await?)
+        Ok(personal_data::export(&app, AuditActor::command_line(), user, &folder).await?)
     })?;
     say!("{}: open index.html in a browser", folder.display());
     Ok(())
@@ -111,7 +111,7 @@ fn export(config: Config, name: &str, to: Option<PathBuf>) -> Result<(), Failure
 fn erase(config: Config, name: &str, messages: Messages) -> Result<(), Failure> {
     with_app(config, async |app| {
         let user = personal_data::find(&app, name).await?;
-        Ok(personal_data::erase(&app, By::command_line(), user, messages).await?)
+        Ok(personal_data::erase(&app, AuditActor::command_line(), user, messages).await?)
     })?;
     say!("{name} is erased here; backups from before still have them");
     Ok(())

@@ -1,4 +1,4 @@
-//! Online is not reached: what was left to a socket counts once the socket has confirmed it.
+//! Online is not reached: an event that was sent to a socket counts as delivered once the client has acknowledged it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,25 +9,25 @@ use tokio::time::Instant;
 use super::{Entry, Hub, lock};
 use crate::model::ids::{ConnectionId, Seq, UserKey};
 
-/// How long somebody who went without confirming has to come back before what they may have missed is pushed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a user who left without acknowledging has to come back before what they may have missed is pushed.
+pub const ACK_GRACE: Duration = Duration::from_secs(60);
 
-/// Whether an event will reach somebody's sockets.
+/// Whether an event reaches a user's sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// It is left to an open socket.
+    /// It goes to an open socket.
     Connected,
-    /// It is left to an open socket, but all pages have been hidden for long.
+    /// It goes to an open socket, but all pages have been hidden for long.
     Hidden,
-    /// There is none.
+    /// There is no socket.
     Away,
-    /// There is none, and what the last one was left is in doubt still.
-    Doubtful,
+    /// There is no socket, and what was sent to the last one is not acknowledged.
+    Unacked,
 }
 
 /// What showed that a user got something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum By {
+pub enum AckSource {
     /// Something that JavaScript, or an app, sent.
     Page,
     /// Nothing but pongs of the protocol, long after it was written.
@@ -36,21 +36,21 @@ pub enum By {
     Device { endpoint: Arc<str>, from: Seq },
 }
 
-/// How far a user has confirmed.
+/// How far a user has acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirmation {
+pub struct Ack {
     pub user: UserKey,
-    pub by: By,
+    pub by: AckSource,
     pub seq: Seq,
 }
 
-/// What somebody's sockets were left and did not confirm.
+/// What was sent to a user's sockets and not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Doubt {
+pub struct Unacked {
     pub user: UserKey,
-    /// The highest seq that is confirmed.
+    /// The highest seq that is acknowledged.
     pub after: Seq,
-    /// The highest seq that a socket was left.
+    /// The highest seq that was sent.
     pub up_to: Seq,
     /// When the last socket went.
     pub since: Instant,
@@ -59,75 +59,75 @@ pub struct Doubt {
 }
 
 impl Entry {
-    pub(super) fn doubt(&self, user: UserKey) -> Option<Doubt> {
+    pub(super) fn unacked(&self, user: UserKey) -> Option<Unacked> {
         let since = self.left?;
-        (self.promised > self.confirmed).then_some(Doubt {
+        (self.sent > self.acked).then_some(Unacked {
             user,
-            after: self.confirmed,
-            up_to: self.promised,
+            after: self.acked,
+            up_to: self.sent,
             since,
             hidden_since: self.hidden_since(),
         })
     }
 
-    pub(super) fn confirm(&mut self, seq: Seq, by: By) {
-        if by == By::Page && seq > self.confirmed_by_page {
-            self.confirmed_by_page = seq;
+    pub(super) fn ack(&mut self, seq: Seq, by: AckSource) {
+        if by == AckSource::Page && seq > self.acked_by_page {
+            self.acked_by_page = seq;
         }
-        if seq > self.confirmed {
-            self.confirmed = seq;
+        if seq > self.acked {
+            self.acked = seq;
             self.risen = true;
         }
     }
 }
 
 impl Hub {
-    /// Leaves the event of this seq to the user's sockets, if there is one. Called inside the write that makes the event:
-    /// so either the socket's end sees that it was left, or the write sees that there is no socket.
-    pub fn promise(&self, user: UserKey, seq: Seq) -> Reach {
+    /// Records that the event of this seq is sent to the user's sockets, if there is one. Called inside the write that makes the
+    /// event, so either the end of the socket sees that it was sent, or the write sees that there is no socket.
+    pub fn record_sent(&self, user: UserKey, seq: Seq) -> Reach {
         let shard = &mut *self.shard(user);
         match shard.users.get_mut(&user) {
             Some(entry) if entry.connected() => {
-                entry.promised = entry.promised.max(seq);
+                entry.sent = entry.sent.max(seq);
                 if entry.unattended() {
                     Reach::Hidden
                 } else {
                     Reach::Connected
                 }
             }
-            Some(entry) if entry.promised > entry.confirmed => Reach::Doubtful,
-            None if shard.doubts.contains_key(&user) => Reach::Doubtful,
-            _ if !self.caught_up.load(Ordering::Acquire) => Reach::Doubtful,
+            Some(entry) if entry.sent > entry.acked => Reach::Unacked,
+            None if shard.unacked.contains_key(&user) => Reach::Unacked,
+            _ if !self.caught_up.load(Ordering::Acquire) => Reach::Unacked,
             _ => Reach::Away,
         }
     }
 
-    /// A socket of the user has got everything up to `seq`. If its page is hidden, that does not count as seen.
-    pub fn confirm(&self, user: UserKey, connection: ConnectionId, seq: Seq, by: By) {
+    /// A socket of the user has received everything up to `seq`. If its page is hidden, that does not count as seen.
+    pub fn ack(&self, user: UserKey, connection: ConnectionId, seq: Seq, by: AckSource) {
         if let Some(entry) = self.shard(user).users.get_mut(&user)
-            && !entry.acknowledged_hidden(connection, seq)
+            && !entry.acked_hidden(connection, seq)
         {
-            entry.confirm(seq, by);
+            entry.ack(seq, by);
         }
     }
 
-    /// The confirmations since the last call. For each user, what the page confirmed comes before what only the link did.
-    pub fn take_confirmed(&self) -> Vec<Confirmation> {
-        let mut confirmed = Vec::new();
+    /// The acknowledgements since the last call. For each user, those of the page come before those of the link.
+    pub fn take_acks(&self) -> Vec<Ack> {
+        let mut acked = Vec::new();
         for shard in &self.shards {
             let shard = &mut *lock(shard);
-            confirmed.append(&mut shard.shown);
+            acked.append(&mut shard.shown);
             for (user, entry) in &mut shard.users {
                 let mut taken = |by, seq| {
                     let user = *user;
-                    confirmed.push(Confirmation { user, by, seq });
+                    acked.push(Ack { user, by, seq });
                 };
                 if std::mem::take(&mut entry.risen) {
-                    if entry.confirmed_by_page > 0 {
-                        taken(By::Page, entry.confirmed_by_page);
+                    if entry.acked_by_page > 0 {
+                        taken(AckSource::Page, entry.acked_by_page);
                     }
-                    if entry.confirmed > entry.confirmed_by_page {
-                        taken(By::Link, entry.confirmed);
+                    if entry.acked > entry.acked_by_page {
+                        taken(AckSource::Link, entry.acked);
                     }
                 }
                 for (by, seq) in entry.take_shown() {
@@ -135,21 +135,21 @@ impl Hub {
                 }
             }
         }
-        confirmed
+        acked
     }
 
-    /// Whether somebody has a socket, or had one a moment ago, that has said how far it got.
+    /// Whether the user has a socket, or had one a moment ago, that has said how far it got.
     pub fn is_back(&self, user: UserKey) -> bool {
         let shard = self.shard(user);
         let entry = shard.users.get(&user);
-        entry.is_some_and(|entry| entry.confirmed > 0 || entry.promised > 0)
+        entry.is_some_and(|entry| entry.acked > 0 || entry.sent > 0)
     }
 
-    /// These were not saved: [`Hub::take_confirmed`] returns them again.
-    pub fn keep_confirmed(&self, unsaved: impl Iterator<Item = Confirmation>) {
+    /// These were not saved: [`Hub::take_acks`] returns them again.
+    pub fn keep_acks(&self, unsaved: impl Iterator<Item = Ack>) {
         for one in unsaved {
             let shard = &mut *self.shard(one.user);
-            if matches!(one.by, By::Device { .. }) {
+            if matches!(one.by, AckSource::Device { .. }) {
                 shard.shown.push(one);
             } else if let Some(entry) = shard.users.get_mut(&one.user) {
                 entry.risen = true;
@@ -157,33 +157,33 @@ impl Hub {
         }
     }
 
-    /// What was in doubt at the start has been seen to; until then everybody who is away is in doubt.
+    /// What was unacknowledged before the start is queued. Until then every user who is away counts as unacknowledged.
     pub fn caught_up(&self) {
         self.caught_up.store(true, Ordering::Release);
     }
 
-    /// The doubts that are older than [`PATIENCE`]; whoever came back meanwhile has none. They stand until
-    /// [`Hub::settle_doubt`].
-    pub fn old_doubts(&self, now: Instant) -> Vec<Doubt> {
-        let mut doubts = Vec::new();
+    /// What has been unacknowledged for longer than [`ACK_GRACE`], of users who have not come back. It stays until
+    /// [`Hub::forget_unacked`].
+    pub fn overdue_unacked(&self, now: Instant) -> Vec<Unacked> {
+        let mut unacked = Vec::new();
         for shard in &self.shards {
             let shard = lock(shard);
-            let old = |doubt: &Doubt| now.saturating_duration_since(doubt.since) >= PATIENCE;
-            doubts.extend(shard.doubts.values().filter(|d| old(d)).copied());
+            let old = |unacked: &Unacked| now.saturating_duration_since(unacked.since) >= ACK_GRACE;
+            unacked.extend(shard.unacked.values().filter(|d| old(d)).copied());
         }
-        doubts
+        unacked
     }
 
     /// Whether its user has not come back since.
-    pub fn stands(&self, doubt: &Doubt) -> bool {
-        self.shard(doubt.user).doubts.get(&doubt.user) == Some(doubt)
+    pub fn is_still_unacked(&self, unacked: &Unacked) -> bool {
+        self.shard(unacked.user).unacked.get(&unacked.user) == Some(unacked)
     }
 
-    /// What this doubt was about has been seen to.
-    pub fn settle_doubt(&self, doubt: &Doubt) {
-        let shard = &mut *self.shard(doubt.user);
-        if shard.doubts.get(&doubt.user) == Some(doubt) {
-            shard.doubts.remove(&doubt.user);
+    /// It is queued now.
+    pub fn forget_unacked(&self, unacked: &Unacked) {
+        let shard = &mut *self.shard(unacked.user);
+        if shard.unacked.get(&unacked.user) == Some(unacked) {
+            shard.unacked.remove(&unacked.user);
         }
     }
 }
@@ -212,77 +212,77 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_goes_without_confirming_leaves_a_doubt() {
         let hub = hub();
-        assert_eq!(hub.promise(USER, 1), Reach::Away);
+        assert_eq!(hub.record_sent(USER, 1), Reach::Away);
         let socket = connect(&hub);
-        assert_eq!(hub.promise(USER, 2), Reach::Connected);
-        hub.confirm(USER, socket, 2, By::Page);
-        assert_eq!(hub.promise(USER, 3), Reach::Connected);
+        assert_eq!(hub.record_sent(USER, 2), Reach::Connected);
+        hub.ack(USER, socket, 2, AckSource::Page);
+        assert_eq!(hub.record_sent(USER, 3), Reach::Connected);
         let left = Instant::now();
         hub.unregister(USER, socket);
-        assert_eq!(hub.promise(USER, 4), Reach::Doubtful);
+        assert_eq!(hub.record_sent(USER, 4), Reach::Unacked);
         hub.sweep(left + GRACE);
-        assert_eq!(hub.promise(USER, 5), Reach::Doubtful);
+        assert_eq!(hub.record_sent(USER, 5), Reach::Unacked);
         assert!(
-            hub.old_doubts(left + PATIENCE - Duration::from_millis(1))
+            hub.overdue_unacked(left + ACK_GRACE - Duration::from_millis(1))
                 .is_empty()
         );
-        let doubt = Doubt {
+        let unacked = Unacked {
             user: USER,
             after: 2,
             up_to: 3,
             since: left,
             hidden_since: None,
         };
-        assert_eq!(hub.old_doubts(left + PATIENCE), [doubt]);
-        assert_eq!(hub.promise(USER, 6), Reach::Doubtful);
-        hub.settle_doubt(&doubt);
-        assert_eq!(hub.promise(USER, 7), Reach::Away);
+        assert_eq!(hub.overdue_unacked(left + ACK_GRACE), [unacked]);
+        assert_eq!(hub.record_sent(USER, 6), Reach::Unacked);
+        hub.forget_unacked(&unacked);
+        assert_eq!(hub.record_sent(USER, 7), Reach::Away);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_confirmed_or_comes_back_leaves_none() {
         let hub = hub();
         let socket = connect(&hub);
-        hub.promise(USER, 2);
-        hub.confirm(USER, socket, 2, By::Page);
+        hub.record_sent(USER, 2);
+        hub.ack(USER, socket, 2, AckSource::Page);
         hub.unregister(USER, socket);
-        assert_eq!(hub.promise(USER, 3), Reach::Away);
+        assert_eq!(hub.record_sent(USER, 3), Reach::Away);
         hub.sweep(Instant::now() + GRACE);
 
         let socket = connect(&hub);
-        hub.promise(USER, 4);
+        hub.record_sent(USER, 4);
         hub.unregister(USER, socket);
         hub.sweep(Instant::now() + GRACE);
         connect(&hub);
-        assert!(hub.old_doubts(Instant::now() + PATIENCE).is_empty());
+        assert!(hub.overdue_unacked(Instant::now() + ACK_GRACE).is_empty());
     }
 
     #[test]
     fn another_device_that_confirms_is_enough() {
         let hub = hub();
         let (laptop, phone) = (connect(&hub), connect(&hub));
-        hub.promise(USER, 7);
-        hub.confirm(USER, phone, 7, By::Page);
+        hub.record_sent(USER, 7);
+        hub.ack(USER, phone, 7, AckSource::Page);
         hub.unregister(USER, laptop);
         hub.unregister(USER, phone);
-        assert_eq!(hub.promise(USER, 8), Reach::Away);
+        assert_eq!(hub.record_sent(USER, 8), Reach::Away);
     }
 
     #[test]
     fn what_was_confirmed_is_told_once_and_by_what() {
         let hub = hub();
         let socket = connect(&hub);
-        hub.confirm(USER, socket, 7, By::Page);
-        hub.confirm(USER, socket, 6, By::Page);
-        let told = |by, seq| Confirmation {
+        hub.ack(USER, socket, 7, AckSource::Page);
+        hub.ack(USER, socket, 6, AckSource::Page);
+        let told = |by, seq| Ack {
             user: USER,
             by,
             seq,
         };
-        assert_eq!(hub.take_confirmed(), [told(By::Page, 7)]);
-        assert!(hub.take_confirmed().is_empty());
-        hub.confirm(USER, socket, 9, By::Link);
-        let both = [told(By::Page, 7), told(By::Link, 9)];
-        assert_eq!(hub.take_confirmed(), both);
+        assert_eq!(hub.take_acks(), [told(AckSource::Page, 7)]);
+        assert!(hub.take_acks().is_empty());
+        hub.ack(USER, socket, 9, AckSource::Link);
+        let both = [told(AckSource::Page, 7), told(AckSource::Link, 9)];
+        assert_eq!(hub.take_acks(), both);
     }
 }

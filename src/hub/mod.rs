@@ -1,13 +1,13 @@
 //! Who is online, and a bounded queue to each of their sockets.
 //!
 //! Publishing is synchronous and never waits: it puts a shared packet into inboxes and wakes their tasks. A shard's
-//! lock is held to look somebody up, never while encoding or logging.
+//! lock is held to look a user up, never while encoding or logging.
 //!
-//! A socket that is open may yet be dead. So for each user the hub knows what was left to their sockets
-//! ([`Hub::promise`]) and what these have confirmed ([`Hub::confirm`]); who goes without confirming leaves a [`Doubt`].
+//! A socket that is open may yet be dead. So the hub knows for each user what was sent to their sockets
+//! ([`Hub::record_sent`]) and what these acknowledged ([`Hub::ack`]). A user who leaves without acknowledging leaves an [`Unacked`].
 
+mod acknowledgements;
 mod dispatcher;
-mod doubts;
 mod inbox;
 mod visibility;
 
@@ -27,11 +27,11 @@ use crate::model::ids::{ConnectionId, Seq, UserId, UserKey};
 use dispatcher::ToWake;
 use visibility::Hidden;
 
+pub use acknowledgements::{ACK_GRACE, Ack, AckSource, Reach, Unacked};
 pub use dispatcher::{Delivery, Dispatcher};
-pub use doubts::{By, Confirmation, Doubt, PATIENCE, Reach};
 pub use inbox::{Drained, HARD_LIMIT, Inbox, Packet};
 
-/// How long after somebody's last socket has gone they still count as online.
+/// How long a user still counts as online after their last socket has closed.
 pub const GRACE: Duration = Duration::from_secs(20);
 
 const SHARDS: usize = 32;
@@ -42,7 +42,7 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     load: Arc<LoadShedding>,
     next_connection: AtomicU64,
-    /// Whether what was in doubt at the start has been seen to.
+    /// Whether what was unacknowledged before the start is queued.
     caught_up: AtomicBool,
     arrivals: mpsc::UnboundedSender<(UserKey, UserId)>,
     /// Sockets of administrators that show how things stand.
@@ -53,15 +53,15 @@ pub struct Hub {
 struct Shard {
     users: HashMap<UserKey, Entry>,
     /// Of those who are not among `users` any more.
-    doubts: HashMap<UserKey, Doubt>,
+    unacked: HashMap<UserKey, Unacked>,
     /// What pages that have gone showed in the background, until it is saved.
-    shown: Vec<Confirmation>,
+    shown: Vec<Ack>,
 }
 
 impl Shard {
     /// Keeps what a page showed, which has gone or shows no more, until it is saved.
-    fn keep_shown(&mut self, user: UserKey, shown: Option<(By, Seq)>) {
-        let shown = shown.map(|(by, seq)| Confirmation { user, by, seq });
+    fn keep_shown(&mut self, user: UserKey, shown: Option<(AckSource, Seq)>) {
+        let shown = shown.map(|(by, seq)| Ack { user, by, seq });
         self.shown.extend(shown);
     }
 }
@@ -71,12 +71,12 @@ struct Entry {
     devices: Vec<Arc<Inbox>>,
     /// Since when there is no device.
     left: Option<Instant>,
-    /// The highest seq that was left to these sockets, and the highest that one of them confirmed.
-    promised: Seq,
-    confirmed: Seq,
-    /// As far as a page itself has confirmed, and not just its link.
-    confirmed_by_page: Seq,
-    /// Whether `confirmed` has risen since it was last asked for.
+    /// The highest seq that was sent to these sockets, and the highest that one of them acknowledged.
+    sent: Seq,
+    acked: Seq,
+    /// How far a page itself has acknowledged, and not just its link.
+    acked_by_page: Seq,
+    /// Whether `acked` has risen since it was last asked for.
     risen: bool,
     /// `None` while no page is in the background.
     hidden: Option<Box<Hidden>>,
@@ -130,7 +130,7 @@ impl Hub {
     ) {
         let mut locked = self.shard(user);
         let shard = &mut *locked;
-        let doubt = shard.doubts.remove(&user);
+        let unacked = shard.unacked.remove(&user);
         let mut arrived = false;
         let entry = shard.users.entry(user).or_insert_with(|| {
             arrived = true;
@@ -139,9 +139,9 @@ impl Hub {
                 devices: Vec::with_capacity(1),
                 left: None,
                 // Coming back is no confirmation yet.
-                promised: doubt.map_or(0, |doubt| doubt.up_to),
-                confirmed: doubt.map_or(0, |doubt| doubt.after),
-                confirmed_by_page: 0,
+                sent: unacked.map_or(0, |unacked| unacked.up_to),
+                acked: unacked.map_or(0, |unacked| unacked.after),
+                acked_by_page: 0,
                 risen: false,
                 hidden: None,
             }
@@ -151,7 +151,7 @@ impl Hub {
         let shown = oldest.as_ref().and_then(|inbox| entry.leave(inbox.id()));
         if hidden {
             let _ = entry.hide(inbox.id(), None);
-            let before = doubt.and_then(|doubt| doubt.hidden_since);
+            let before = unacked.and_then(|unacked| unacked.hidden_since);
             entry.set_hidden_since(before.or(entry.hidden_since()));
         }
         entry.devices.push(inbox);
@@ -195,8 +195,8 @@ impl Hub {
                     .is_some_and(|left| now.saturating_duration_since(left) >= GRACE);
                 if over {
                     shard
-                        .doubts
-                        .extend(entry.doubt(*user).map(|doubt| (*user, doubt)));
+                        .unacked
+                        .extend(entry.unacked(*user).map(|unacked| (*user, unacked)));
                     gone.push((*user, entry.id.clone()));
                 }
                 !over

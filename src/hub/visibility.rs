@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::doubts::{By, Doubt};
+use super::acknowledgements::{AckSource, Unacked};
 use super::{Entry, Hub, Packet, lock};
 use crate::model::events::{Event, Looking};
 use crate::model::ids::{ConnectionId, Seq, UserKey};
@@ -37,11 +37,11 @@ struct HiddenPage {
 
 impl HiddenPage {
     /// What the page has shown since the last call.
-    fn take_shown(&mut self) -> Option<(By, Seq)> {
+    fn take_shown(&mut self) -> Option<(AckSource, Seq)> {
         let unsaved = std::mem::take(&mut self.unsaved);
         let endpoint = self.endpoint.clone().filter(|_| unsaved)?;
         let from = self.from;
-        Some((By::Device { endpoint, from }, self.shown))
+        Some((AckSource::Device { endpoint, from }, self.shown))
     }
 }
 
@@ -58,8 +58,8 @@ impl Entry {
         &mut self,
         connection: ConnectionId,
         endpoint: Option<Arc<str>>,
-    ) -> Option<(By, Seq)> {
-        let from = self.promised;
+    ) -> Option<(AckSource, Seq)> {
+        let from = self.sent;
         let hidden = self.hidden.get_or_insert_default();
         if let Some(page) = hidden.page(connection) {
             if page.endpoint == endpoint {
@@ -105,9 +105,9 @@ impl Entry {
     }
 
     /// A page has gone. Returns what it showed, as far as that is not saved yet.
-    pub(super) fn leave(&mut self, connection: ConnectionId) -> Option<(By, Seq)> {
+    pub(super) fn leave(&mut self, connection: ConnectionId) -> Option<(AckSource, Seq)> {
         let mut page = self.unhide(connection)?;
-        if page.endpoint.is_some() && page.shown < self.promised {
+        if page.endpoint.is_some() && page.shown < self.sent {
             // Its device was left out, and did not show everything: it is pushed with the next round.
             self.hidden
                 .iter_mut()
@@ -117,7 +117,7 @@ impl Entry {
     }
 
     /// A hidden page has got everything up to `seq`: nobody has seen it yet. `false` for a page that is not hidden.
-    pub(super) fn acknowledged_hidden(&mut self, connection: ConnectionId, seq: Seq) -> bool {
+    pub(super) fn acked_hidden(&mut self, connection: ConnectionId, seq: Seq) -> bool {
         let hidden = self.hidden.as_mut();
         let Some(page) = hidden.and_then(|hidden| hidden.page(connection)) else {
             return false;
@@ -145,7 +145,7 @@ impl Entry {
         if hidden.told.replace(looking) == Some(looking) {
             return;
         }
-        let seen = self.confirmed;
+        let seen = self.acked;
         let packet = Arc::new(Packet::new(&Event::Looking(Looking { looking, seen })));
         for inbox in &self.devices {
             if hidden.page(inbox.id()).is_some() {
@@ -160,7 +160,7 @@ impl Entry {
     }
 
     /// What the hidden pages have shown since the last call.
-    pub(super) fn take_shown(&mut self) -> Vec<(By, Seq)> {
+    pub(super) fn take_shown(&mut self) -> Vec<(AckSource, Seq)> {
         let pages = self.hidden.iter_mut().flat_map(|hidden| &mut hidden.pages);
         pages.filter_map(HiddenPage::take_shown).collect()
     }
@@ -176,7 +176,7 @@ impl Hub {
     pub fn show(&self, user: UserKey, connection: ConnectionId) {
         self.change(user, connection, |entry| {
             if let Some(page) = entry.unhide(connection) {
-                entry.confirm(page.acknowledged, By::Page);
+                entry.ack(page.acknowledged, AckSource::Page);
             }
             None
         });
@@ -199,7 +199,7 @@ impl Hub {
         &self,
         user: UserKey,
         connection: ConnectionId,
-        change: impl FnOnce(&mut Entry) -> Option<(By, Seq)>,
+        change: impl FnOnce(&mut Entry) -> Option<(AckSource, Seq)>,
     ) {
         let shard = &mut *self.shard(user);
         if let Some(entry) = shard.users.get_mut(&user)
@@ -213,7 +213,7 @@ impl Hub {
 
     /// The users who have had nothing but hidden pages for `after`, with what these have that nobody has seen. Each is returned
     /// once: what arrives from now on is pushed at once.
-    pub fn take_unattended(&self, now: Instant, after: Duration) -> Vec<Doubt> {
+    pub fn take_unattended(&self, now: Instant, after: Duration) -> Vec<Unacked> {
         let mut unseen = Vec::new();
         for shard in &self.shards {
             let users = &mut lock(shard).users;
@@ -224,10 +224,10 @@ impl Hub {
                 let since = hidden.since.filter(|since| now >= *since + after);
                 if let Some(since) = since {
                     hidden.unattended = true;
-                    unseen.push(Doubt {
+                    unseen.push(Unacked {
                         user: *user,
-                        after: entry.confirmed,
-                        up_to: entry.promised,
+                        after: entry.acked,
+                        up_to: entry.sent,
                         since,
                         hidden_since: Some(since),
                     });
@@ -289,33 +289,33 @@ mod tests {
     async fn what_a_hidden_page_acknowledges_nobody_has_seen() {
         let hub = crate::hub::tests::hub();
         let page = connect(&hub, false);
-        hub.promise(USER, 5);
-        hub.confirm(USER, page.id(), 5, By::Page);
+        hub.record_sent(USER, 5);
+        hub.ack(USER, page.id(), 5, AckSource::Page);
         hub.hide(USER, page.id(), Some("https://push/1".into()));
-        assert_eq!(hub.promise(USER, 6), Reach::Connected);
-        hub.confirm(USER, page.id(), 6, By::Page);
+        assert_eq!(hub.record_sent(USER, 6), Reach::Connected);
+        hub.ack(USER, page.id(), 6, AckSource::Page);
         hub.shown(USER, page.id(), 6);
-        let taken = hub.take_confirmed();
+        let taken = hub.take_acks();
         let taken: Vec<_> = taken.iter().map(|one| (one.by.clone(), one.seq)).collect();
-        let device = By::Device {
+        let device = AckSource::Device {
             endpoint: "https://push/1".into(),
             from: 5,
         };
-        assert_eq!(taken, [(By::Page, 5), (device, 6)]);
+        assert_eq!(taken, [(AckSource::Page, 5), (device, 6)]);
 
         let now = Instant::now();
         assert!(hub.take_unattended(now, MINUTE).is_empty());
         let unseen = hub.take_unattended(now + MINUTE, MINUTE);
         assert_eq!((unseen[0].after, unseen[0].up_to), (5, 6));
         assert!(hub.take_unattended(now + MINUTE, MINUTE).is_empty(), "once");
-        assert_eq!(hub.promise(USER, 7), Reach::Hidden);
+        assert_eq!(hub.record_sent(USER, 7), Reach::Hidden);
         assert_eq!(hub.shown_on(USER, 7), ["https://push/1".into()]);
         assert!(hub.shown_on(USER, 4).is_empty(), "what was before it");
 
         hub.show(USER, page.id());
-        assert_eq!(hub.promise(USER, 8), Reach::Connected);
-        let taken = hub.take_confirmed();
-        assert_eq!((&taken[0].by, taken[0].seq), (&By::Page, 6));
+        assert_eq!(hub.record_sent(USER, 8), Reach::Connected);
+        let taken = hub.take_acks();
+        assert_eq!((&taken[0].by, taken[0].seq), (&AckSource::Page, 6));
     }
 
     #[tokio::test(start_paused = true)]
@@ -353,7 +353,7 @@ mod tests {
         }
         let later = Instant::now() + MINUTE;
         assert_eq!(hub.take_unattended(later, MINUTE).len(), 1);
-        hub.promise(USER, 5);
+        hub.record_sent(USER, 5);
         hub.shown(USER, laptop.id(), 5);
         hub.unregister(USER, phone.id());
         assert_eq!(hub.shown_on(USER, 5), ["https://push/1".into()]);
@@ -368,7 +368,7 @@ mod tests {
             tokio::time::advance(began + Duration::from_secs(second) - Instant::now()).await;
             hub.sweep(Instant::now());
             let page = connect(&hub, true);
-            hub.promise(USER, 5);
+            hub.record_sent(USER, 5);
             hub.unregister(USER, page.id());
         }
         connect(&hub, true);
@@ -380,9 +380,9 @@ mod tests {
         let hub = crate::hub::tests::hub();
         hub.caught_up();
         let page = connect(&hub, true);
-        hub.promise(USER, 5);
-        hub.confirm(USER, page.id(), 5, By::Page);
+        hub.record_sent(USER, 5);
+        hub.ack(USER, page.id(), 5, AckSource::Page);
         hub.unregister(USER, page.id());
-        assert_eq!(hub.promise(USER, 6), Reach::Doubtful);
+        assert_eq!(hub.record_sent(USER, 6), Reach::Unacked);
     }
 }

@@ -8,7 +8,7 @@ pub fn start(app: &App) {
     app.tasks.clone().spawn(async move {
         loop {
             tokio::select! {
-                () = app.elsewhere.notified() => {}
+                () = app.external_write.notified() => {}
                 () = app.stopping.cancelled() => return,
             }
             super::run(&app, "external_writes", users::disconnect_disabled(&app)).await;

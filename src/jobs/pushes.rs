@@ -12,13 +12,13 @@ const TIDY_PERIOD: Duration = Duration::from_secs(60);
 pub fn start(app: &App) {
     app.tasks.spawn(pushes::catch_up(app.clone()));
     super::every(app, "push_queue", QUEUE_PERIOD, |app| async move {
-        pushes::queue_doubts(&app).await
+        pushes::queue_unacked(&app).await
     });
     super::every_and_at_the_end(
         app,
         "push_acknowledgements",
         SAVE_PERIOD,
-        |app| async move { pushes::save_confirmed(&app).await },
+        |app| async move { pushes::save_acks(&app).await },
     );
     super::every(app, "push_tidy", TIDY_PERIOD, |app| async move {
         pushes::tidy(&app).await

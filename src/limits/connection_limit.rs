@@ -1,5 +1,5 @@
-//! Connections: so many in all, and fewer of those of which nobody knows yet who they are. When there is one too many, the
-//! one goes that has been unknown longest: whoever says at once who they are is never it.
+//! The connection limit: so many in all, and fewer that are not authenticated yet. When there is one too many, the one that has been
+//! anonymous longest is closed, so a client that authenticates at once is never affected.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -15,9 +15,9 @@ use crate::metrics::Metrics;
 const OTHER_FILES: u64 = 256;
 
 /// The connections of a server, or sessions that hold none.
-pub struct Seats {
+pub struct ConnectionLimit {
     limits: Option<Bounds>,
-    /// What a place that was given up counts as.
+    /// The limit that metrics name when a connection is closed.
     reason: &'static str,
     state: Mutex<State>,
     metrics: Arc<Metrics>,
@@ -25,8 +25,8 @@ pub struct Seats {
 
 struct Bounds {
     all: usize,
-    unknown: usize,
-    unknown_per_address: usize,
+    anonymous: usize,
+    anonymous_per_address: usize,
 }
 
 #[derive(Default)]
@@ -34,48 +34,48 @@ struct State {
     taken: usize,
     /// Counts up, so that the first is the oldest.
     next: u64,
-    unknown: BTreeMap<u64, Unknown>,
+    anonymous: BTreeMap<u64, Anonymous>,
     by_address: HashMap<IpAddr, BTreeSet<u64>>,
 }
 
-struct Unknown {
+struct Anonymous {
     address: Option<IpAddr>,
     lost: CancellationToken,
 }
 
-/// One connection's place, for as long as this is held.
-pub struct Seat {
-    seats: Arc<Seats>,
-    /// Of a proxy, which brings many people, there is none.
+/// The slot of one connection, for as long as this is held.
+pub struct Slot {
+    slots: Arc<ConnectionLimit>,
+    /// `None` for a trusted proxy, which carries many clients.
     address: Option<IpAddr>,
-    /// Its place among the unknown, while it is one of them.
+    /// Its place among the anonymous connections, while it is one of them.
     place: Mutex<Option<u64>>,
     lost: CancellationToken,
 }
 
-impl Seats {
+impl ConnectionLimit {
     pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
         let limits = config.enabled.then(|| Bounds {
             all: config.connections.min(files()),
-            unknown: config.anonymous_connections,
-            unknown_per_address: config.anonymous_per_address,
+            anonymous: config.anonymous_connections,
+            anonymous_per_address: config.anonymous_per_address,
         });
         Self::within(limits, "anonymous_connections", metrics)
     }
 
-    /// Sessions of long-polling whose owner is not known yet: one request makes one, and holds no connection open. An eighth
-    /// of them may be of one address.
+    /// Long-polling sessions that are not authenticated yet: one request makes one, and holds no connection open. At most an
+    /// eighth of them may come from one address.
     pub fn handshakes(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
         let limits = config.enabled.then(|| Bounds {
             all: usize::MAX,
-            unknown: config.anonymous_connections,
-            unknown_per_address: config.anonymous_connections.div_ceil(8),
+            anonymous: config.anonymous_connections,
+            anonymous_per_address: config.anonymous_connections.div_ceil(8),
         });
         Self::within(limits, "handshakes", metrics)
     }
 
     fn within(limits: Option<Bounds>, reason: &'static str, metrics: Arc<Metrics>) -> Self {
-        Seats {
+        ConnectionLimit {
             limits,
             reason,
             state: Mutex::default(),
@@ -83,9 +83,9 @@ impl Seats {
         }
     }
 
-    /// A place for a new connection, which is unknown at first. `None` where all are taken by people who are known.
+    /// A slot for a new connection, which is anonymous at first. `None` when all are taken by authenticated clients.
     /// `address`: where it comes from, unless that is a proxy.
-    pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Arc<Seat>> {
+    pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Arc<Slot>> {
         let mut state = self.lock();
         let full = self.limits.as_ref().is_some_and(|l| state.taken >= l.all);
         if full && !state.give_up_oldest() {
@@ -95,14 +95,14 @@ impl Seats {
         }
         state.taken += 1;
         drop(state);
-        let seat = Seat {
-            seats: self.clone(),
+        let slot = Slot {
+            slots: self.clone(),
             address: address.map(site),
             place: Mutex::default(),
             lost: CancellationToken::new(),
         };
-        seat.unknown();
-        Some(Arc::new(seat))
+        slot.mark_anonymous();
+        Some(Arc::new(slot))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -112,19 +112,19 @@ impl Seats {
 }
 
 impl State {
-    fn enter(&mut self, seat: &Seat) -> u64 {
+    fn enter(&mut self, slot: &Slot) -> u64 {
         let place = self.next;
         self.next += 1;
-        let (address, lost) = (seat.address, seat.lost.clone());
-        self.unknown.insert(place, Unknown { address, lost });
+        let (address, lost) = (slot.address, slot.lost.clone());
+        self.anonymous.insert(place, Anonymous { address, lost });
         if let Some(address) = address {
             self.by_address.entry(address).or_default().insert(place);
         }
         place
     }
 
-    fn leave(&mut self, place: u64) -> Option<Unknown> {
-        let left = self.unknown.remove(&place)?;
+    fn leave(&mut self, place: u64) -> Option<Anonymous> {
+        let left = self.anonymous.remove(&place)?;
         if let Some(address) = left.address
             && let Some(places) = self.by_address.get_mut(&address)
         {
@@ -138,14 +138,14 @@ impl State {
 
     fn give_up(&mut self, place: Option<u64>) -> bool {
         let given_up = place.and_then(|place| self.leave(place));
-        if let Some(unknown) = &given_up {
-            unknown.lost.cancel();
+        if let Some(anonymous) = &given_up {
+            anonymous.lost.cancel();
         }
         given_up.is_some()
     }
 
     fn give_up_oldest(&mut self) -> bool {
-        let oldest = self.unknown.keys().next().copied();
+        let oldest = self.anonymous.keys().next().copied();
         self.give_up(oldest)
     }
 
@@ -154,36 +154,36 @@ impl State {
     }
 }
 
-impl Seat {
-    /// It is known who is here: nobody takes this place any more.
-    pub fn known(&self) {
+impl Slot {
+    /// The client is authenticated: the slot stays with it.
+    pub fn mark_authenticated(&self) {
         if let Some(place) = self.place().take() {
-            self.seats.lock().leave(place);
+            self.slots.lock().leave(place);
         }
     }
 
-    /// The next request may be anybody's: goes to the end of the unknown.
-    pub fn unknown(&self) {
+    /// The client of the next request is not known: the slot goes to the end of the anonymous ones.
+    pub fn mark_anonymous(&self) {
         let mut mine = self.place();
-        let mut state = self.seats.lock();
+        let mut state = self.slots.lock();
         if let Some(before) = mine.take() {
             state.leave(before);
         }
         *mine = Some(state.enter(self));
-        let Some(bounds) = &self.seats.limits else {
+        let Some(bounds) = &self.slots.limits else {
             return;
         };
         let crowd = state.of_address(self.address);
-        let crowd = crowd.filter(|places| places.len() > bounds.unknown_per_address);
+        let crowd = crowd.filter(|places| places.len() > bounds.anonymous_per_address);
         let first = crowd.and_then(|places| places.first().copied());
-        let gave_up =
-            state.give_up(first) || state.unknown.len() > bounds.unknown && state.give_up_oldest();
+        let gave_up = state.give_up(first)
+            || state.anonymous.len() > bounds.anonymous && state.give_up_oldest();
         if gave_up {
-            self.seats.metrics.refused(self.seats.reason);
+            self.slots.metrics.refused(self.slots.reason);
         }
     }
 
-    /// Resolves when the place was given to somebody else.
+    /// Resolves when the slot was given to another connection.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }
@@ -193,10 +193,10 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.known();
-        self.seats.lock().taken -= 1;
+        self.mark_authenticated();
+        self.slots.lock().taken -= 1;
     }
 }
 
@@ -214,18 +214,18 @@ fn files() -> usize {
 mod tests {
     use super::*;
 
-    fn seats(all: usize, unknown: usize, per_address: usize) -> Arc<Seats> {
+    fn slots(all: usize, anonymous: usize, per_address: usize) -> Arc<ConnectionLimit> {
         let config = config::Limits {
             connections: all,
-            anonymous_connections: unknown,
+            anonymous_connections: anonymous,
             anonymous_per_address: per_address,
             ..config::Limits::default()
         };
-        Arc::new(Seats::new(&config, Arc::new(Metrics::new())))
+        Arc::new(ConnectionLimit::new(&config, Arc::new(Metrics::new())))
     }
 
-    fn lost(seat: &Seat) -> bool {
-        seat.lost.is_cancelled()
+    fn lost(slot: &Slot) -> bool {
+        slot.lost.is_cancelled()
     }
 
     const A: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)));
@@ -233,41 +233,41 @@ mod tests {
 
     #[test]
     fn the_longest_unknown_of_a_crowded_address_goes() {
-        let seats = seats(100, 100, 2);
-        let other = seats.take(B).unwrap();
-        let first = seats.take(A).unwrap();
-        let second = seats.take(A).unwrap();
-        first.unknown();
-        let third = seats.take(A).unwrap();
+        let slots = slots(100, 100, 2);
+        let other = slots.take(B).unwrap();
+        let first = slots.take(A).unwrap();
+        let second = slots.take(A).unwrap();
+        first.mark_anonymous();
+        let third = slots.take(A).unwrap();
         assert!(lost(&second), "the first has asked again since");
         assert!(!lost(&first) && !lost(&third) && !lost(&other));
     }
 
     #[test]
     fn whoever_is_known_stays_and_the_rest_makes_room() {
-        let seats = seats(3, 2, 9);
-        let known = seats.take(A).unwrap();
-        known.known();
-        let (b, c) = (seats.take(A).unwrap(), seats.take(B).unwrap());
-        // Over the limit in all: the oldest unknown goes, whatever its address.
-        let d = seats.take(B).unwrap();
+        let slots = slots(3, 2, 9);
+        let known = slots.take(A).unwrap();
+        known.mark_authenticated();
+        let (b, c) = (slots.take(A).unwrap(), slots.take(B).unwrap());
+        // Over the limit in all: the oldest anonymous one is closed, whatever its address.
+        let d = slots.take(B).unwrap();
         assert!(lost(&b) && !lost(&known) && !lost(&c) && !lost(&d));
         drop(b);
-        [&c, &d].iter().for_each(|seat| seat.known());
-        assert!(seats.take(A).is_none(), "everybody is known");
+        [&c, &d].iter().for_each(|slot| slot.mark_authenticated());
+        assert!(slots.take(A).is_none(), "everybody is known");
         drop(c);
-        assert!(seats.take(A).is_some());
+        assert!(slots.take(A).is_some());
     }
 
     #[test]
     fn nothing_is_kept_of_who_has_gone() {
-        let seats = seats(9, 9, 9);
+        let slots = slots(9, 9, 9);
         for _ in 0..3 {
-            let seat = seats.take(A).unwrap();
-            seat.known();
-            seat.unknown();
+            let slot = slots.take(A).unwrap();
+            slot.mark_authenticated();
+            slot.mark_anonymous();
         }
-        let state = seats.lock();
-        assert!(state.taken == 0 && state.unknown.is_empty() && state.by_address.is_empty());
+        let state = slots.lock();
+        assert!(state.taken == 0 && state.anonymous.is_empty() && state.by_address.is_empty());
     }
 }

@@ -52,7 +52,7 @@ impl Ledger {
         *self.lock().refused.entry((user, reason)).or_default() += 1;
     }
 
-    /// What has come together, most first, and starts anew.
+    /// What has accumulated, most first; counting starts over.
     pub fn take(&self) -> Vec<Entry> {
         let counts = std::mem::take(&mut *self.lock());
         let mut failed: Vec<(UserKey, u64)> = counts.failed_logins.into_iter().collect();

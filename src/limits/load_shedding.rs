@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::queues::Queues;
-use super::rates::Kind;
+use super::rates::RequestClass;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
@@ -86,12 +86,12 @@ impl LoadShedding {
 
     /// # Errors
     /// [`Error::Unavailable`] where this kind of request is not taken now.
-    pub fn admit(&self, kind: Kind) -> Result<()> {
+    pub fn admit(&self, kind: RequestClass) -> Result<()> {
         let level = self.level();
         let (last, reason) = match kind {
-            Kind::Socket => (Level::Ephemeral, "overload_sockets"),
-            Kind::Read | Kind::Search => (Level::Sockets, "overload_reads"),
-            Kind::Write => (Level::Reads, "overload_writes"),
+            RequestClass::Socket => (Level::Ephemeral, "overload_sockets"),
+            RequestClass::Read | RequestClass::Search => (Level::Sockets, "overload_reads"),
+            RequestClass::Write => (Level::Reads, "overload_writes"),
         };
         if level <= last {
             return Ok(());
@@ -117,8 +117,13 @@ mod tests {
     fn what_is_cheapest_to_lose_goes_first() {
         let (load, queues) = load_shedding();
         let taken = || {
-            [Kind::Socket, Kind::Read, Kind::Search, Kind::Write]
-                .map(|kind| load.admit(kind).is_ok())
+            [
+                RequestClass::Socket,
+                RequestClass::Read,
+                RequestClass::Search,
+                RequestClass::Write,
+            ]
+            .map(|kind| load.admit(kind).is_ok())
         };
         for (waiting, sheds, expected) in [
             (0, false, [true; 4]),

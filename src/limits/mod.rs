@@ -4,7 +4,7 @@
 //! - [`attempts`]: wrong passwords make the next login for the account wait, and slow down an address.
 //! - [`fair_queue`]: who is next where something is scarce.
 //! - [`ledger`]: what administrators are to hear of.
-//! - [`seats`]: so many connections, and whose goes first.
+//! - [`connection_limit`]: so many connections, and whose goes first.
 //! - [`turns`]: so much at once of one person.
 //! - [`queues`], [`load_shedding`]: how much waits, and what the server does without for it.
 //! - [`priority`]: what can wait yields.
@@ -12,13 +12,13 @@
 //! All of it is in memory: a restart forgets it.
 
 pub mod attempts;
+pub mod connection_limit;
 pub mod fair_queue;
 pub mod ledger;
 pub mod load_shedding;
 pub mod priority;
 pub mod queues;
 pub mod rates;
-pub mod seats;
 pub mod turns;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -30,17 +30,17 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::model::ids::UserKey;
 use attempts::Attempts;
+use connection_limit::ConnectionLimit;
 use ledger::Ledger;
 use rates::Rates;
-use seats::Seats;
 use turns::Turns;
 
 /// All limits on callers.
 pub struct Limits {
     pub rates: Rates,
-    pub seats: Arc<Seats>,
+    pub connections: Arc<ConnectionLimit>,
     /// Of long-polling sessions that nobody has joined yet.
-    pub handshakes: Arc<Seats>,
+    pub handshakes: Arc<ConnectionLimit>,
     /// Searches.
     pub searching: Turns<UserKey>,
     /// Roster files being parsed: one at a time, for all callers together.
@@ -109,8 +109,8 @@ impl Limits {
     pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
         Limits {
             rates: Rates::new(config, metrics.clone()),
-            seats: Arc::new(Seats::new(config, metrics.clone())),
-            handshakes: Arc::new(Seats::handshakes(config, metrics.clone())),
+            connections: Arc::new(ConnectionLimit::new(config, metrics.clone())),
+            handshakes: Arc::new(ConnectionLimit::handshakes(config, metrics.clone())),
             searching: Turns::new(
                 "searches_at_once",
                 1,

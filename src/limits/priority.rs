@@ -51,7 +51,7 @@ pub fn yield_to_others(priority: Priority) {
     // Linux counts the priority by thread, whatever POSIX says; elsewhere it would be the whole process's.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, priority.nice()) {
-        tracing::debug!(%error, ?priority, "a thread keeps the priority of all else");
+        tracing::debug!(%error, ?priority, "cannot lower the priority of a thread");
     }
     #[cfg(not(target_os = "linux"))]
     let _ = priority;

@@ -19,21 +19,21 @@ use crate::model::users::{Role, User};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RequestClass {
     Read,
     Write,
     Search,
     Socket,
 }
 
-impl Kind {
+impl RequestClass {
     /// As figures and the audit log name what is refused.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Read => "reads",
-            Kind::Write => "writes",
-            Kind::Search => "searches",
-            Kind::Socket => "sockets",
+            RequestClass::Read => "reads",
+            RequestClass::Write => "writes",
+            RequestClass::Search => "searches",
+            RequestClass::Socket => "sockets",
         }
     }
 }
@@ -74,14 +74,14 @@ struct Limiter<K: Clone + Eq + Hash> {
 impl Rates {
     pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
         let person =
-            |kind: Kind, per_minute| Limiter::new(kind.name(), per_minute, metrics.clone());
+            |kind: RequestClass, per_minute| Limiter::new(kind.name(), per_minute, metrics.clone());
         Rates {
-            // In the order of `Kind`.
+            // In the order of `RequestClass`.
             people: [
-                person(Kind::Read, config.reads_per_minute),
-                person(Kind::Write, config.writes_per_minute),
-                person(Kind::Search, config.searches_per_minute),
-                person(Kind::Socket, config.sockets_per_minute),
+                person(RequestClass::Read, config.reads_per_minute),
+                person(RequestClass::Write, config.writes_per_minute),
+                person(RequestClass::Search, config.searches_per_minute),
+                person(RequestClass::Socket, config.sockets_per_minute),
             ],
             keys: Limiter::new("key", config.key_requests_per_minute, metrics.clone()),
             addresses: ["address", "address_logins", "address_sockets"].map(|reason| {
@@ -113,7 +113,7 @@ impl Rates {
     ///
     /// # Errors
     /// [`Error::TooMany`], here and below, with the time after which the next is taken.
-    pub fn person(&self, user: UserKey, kind: Kind) -> Result<()> {
+    pub fn person(&self, user: UserKey, kind: RequestClass) -> Result<()> {
         self.people[kind as usize].take(self.enabled, &user, 1)
     }
 

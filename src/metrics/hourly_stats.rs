@@ -56,7 +56,7 @@ impl HourlyStats {
         }
     }
 
-    /// What was counted, by name, without what is 0; the counts begin anew. Names are `message`, `latency.<ms>`,
+    /// What was counted, by name, without what is 0; counting starts over. Names are `message`, `latency.<ms>`,
     /// `push.sent.<service>`, `push.failed.<service>`.
     pub fn take(&self) -> Vec<(String, u64)> {
         let counts = Count::ALL.iter().zip(&self.counts);

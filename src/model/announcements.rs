@@ -148,7 +148,7 @@ impl Nobody {
 
 /// What is stored of a recipient.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct DeliveryFacts {
     pub user: UserKey,
     pub read_at: Option<Time>,
     pub delivered_at: Option<Time>,
@@ -166,7 +166,7 @@ pub struct Facts {
     pub refused_by: Option<String>,
 }
 
-impl Facts {
+impl DeliveryFacts {
     /// The furthest stage. `connected`: an open socket of theirs has it and did not confirm it yet. `recent`: it may yet be
     /// pushed, when what a socket was left turns out to be in doubt. `owner` says whose push service an origin is.
     pub fn stage(&self, connected: bool, recent: bool, owner: impl Fn(&str) -> String) -> Stage {

@@ -12,7 +12,7 @@ use super::time::Time;
 
 /// Who does something that is written down, and from where.
 #[derive(Debug, Clone)]
-pub struct By {
+pub struct AuditActor {
     /// `user:<id>`, `key:<id>` or `command line`.
     pub actor: String,
     pub address: Option<IpAddr>,
@@ -20,10 +20,10 @@ pub struct By {
     pub key: Option<Arc<ApiKey>>,
 }
 
-impl By {
+impl AuditActor {
     /// Somebody, by a request from this address.
     pub fn person(id: &UserId, address: Option<IpAddr>) -> Self {
-        By {
+        AuditActor {
             actor: format!("user:{id}"),
             address,
             key: None,
@@ -37,7 +37,7 @@ impl By {
 
     /// Whoever goes by this label, from nobody knows where any more.
     pub fn label(actor: String) -> Self {
-        By {
+        AuditActor {
             actor,
             address: None,
             key: None,
@@ -46,7 +46,7 @@ impl By {
 
     /// The server itself, of what came to it.
     pub fn server() -> Self {
-        By {
+        AuditActor {
             actor: "server".into(),
             address: None,
             key: None,
@@ -55,7 +55,7 @@ impl By {
 
     /// The server itself, by the clock.
     pub fn schedule() -> Self {
-        By {
+        AuditActor {
             actor: "schedule".into(),
             address: None,
             key: None,
@@ -64,7 +64,7 @@ impl By {
 
     /// Somebody with a shell on the server.
     pub fn command_line() -> Self {
-        By {
+        AuditActor {
             actor: "command line".into(),
             address: None,
             key: None,

@@ -95,13 +95,13 @@ impl DuePush {
             .plus_seconds(self.ttl.max(Self::GRACE).into())
     }
 
-    pub fn settled(self, settlement: Settlement) -> Settled {
-        Settled {
+    pub fn finished(self, outcome: PushOutcome) -> FinishedPush {
+        FinishedPush {
             key: self.key,
             service: self.service,
             endpoint: self.endpoint,
             due_at: self.due_at,
-            settlement,
+            outcome,
         }
     }
 }
@@ -125,7 +125,7 @@ impl Failure {
 
 /// What became of a due push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settlement {
+pub enum PushOutcome {
     /// The push service has it.
     Sent,
     /// The subscription does not exist any more.
@@ -156,13 +156,13 @@ pub enum Settlement {
 
 /// A due push and what became of it.
 #[derive(Debug, Clone)]
-pub struct Settled {
+pub struct FinishedPush {
     pub key: PushKey,
     pub service: ServiceKey,
     pub endpoint: String,
     /// As it was read.
     pub due_at: Time,
-    pub settlement: Settlement,
+    pub outcome: PushOutcome,
 }
 
 /// What an admin sees of pushes.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::{Error, Noun, Result};
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::backup::{Backup, Checks, Problem};
 use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::push::contact;
@@ -34,7 +34,7 @@ pub fn make(source: &Path, target: &Path) -> Result<()> {
 /// # Errors
 /// With a sentence for the person who asked; then everything is as it was.
 pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>> {
-    restore::restore(file, target, &By::command_line(), now)
+    restore::restore(file, target, &AuditActor::command_line(), now)
 }
 
 const HOUR: i64 = 3_600_000;
@@ -67,13 +67,13 @@ pub fn is_due(app: &App, newest: Option<Time>) -> bool {
 /// # Errors
 /// As [`keep`].
 pub async fn keep_scheduled(app: &App) -> Result<Backup> {
-    let made = keep_as(app, By::schedule(), SCHEDULED).await?;
+    let made = keep_as(app, AuditActor::schedule(), SCHEDULED).await?;
     let kept = list(app).await?;
     let scheduled = kept.iter().filter(|b| b.name.starts_with(SCHEDULED));
     for old in scheduled.skip(app.config.backup.keep) {
         let path = folder(&app.config).join(&old.name);
         if let Err(error) = std::fs::remove_file(&path) {
-            tracing::warn!(path = %path.display(), %error, "an old backup stays");
+            tracing::warn!(path = %path.display(), %error, "cannot remove an old backup");
         }
     }
     Ok(made)
@@ -87,18 +87,18 @@ const SCHEDULED: &str = "schoolbell-auto-";
 ///
 /// # Errors
 /// [`Error::Unavailable`] while another one is being made.
-pub async fn keep(app: &App, by: By) -> Result<Backup> {
+pub async fn keep(app: &App, by: AuditActor) -> Result<Backup> {
     keep_as(app, by, ASKED).await
 }
 
-async fn keep_as(app: &App, by: By, prefix: &'static str) -> Result<Backup> {
+async fn keep_as(app: &App, by: AuditActor, prefix: &'static str) -> Result<Backup> {
     // On a task of its own: who hangs up does not stop it, and it is written down all the same.
     let task = app.tasks.spawn(keep_one(app.clone(), by, prefix));
     task.await
         .map_err(|e| Error::Internal(format!("backup: {e}")))?
 }
 
-async fn keep_one(app: App, by: By, prefix: &str) -> Result<Backup> {
+async fn keep_one(app: App, by: AuditActor, prefix: &str) -> Result<Backup> {
     let Ok(mut problem) = app.backup.try_lock() else {
         return Err(Error::unavailable("A backup is being made."));
     };
@@ -109,13 +109,13 @@ async fn keep_one(app: App, by: By, prefix: &str) -> Result<Backup> {
         Err(_) => drop(app.metrics.backup_failures.inc()),
     }
     if let Err(error) = &made {
-        tracing::error!(%error, "no backup was made");
+        tracing::error!(%error, "cannot make a backup");
     }
     // Paths are for the log and for the checks of administrators.
     made.map_err(|_| Error::unavailable("No backup could be made: the page Checks says why."))
 }
 
-async fn keep_alone(app: &App, by: By, prefix: &str) -> Result<Backup> {
+async fn keep_alone(app: &App, by: AuditActor, prefix: &str) -> Result<Backup> {
     let folder = folder(&app.config);
     let source = app.store.path().to_owned();
     let stamp = app.now().to_string().replace([':', '.'], "-");
@@ -185,7 +185,7 @@ fn check_space(folder: &Path, size: u64) -> Result<()> {
     }
 }
 
-async fn note(app: &App, by: By, action: Action, name: String) -> Result<()> {
+async fn note(app: &App, by: AuditActor, action: Action, name: String) -> Result<()> {
     app.store
         .write(move |tx| {
             audit::note(tx, &by, action, &name, "")?;
@@ -216,7 +216,7 @@ pub fn kept_in(folder: &Path) -> Vec<Backup> {
 ///
 /// # Errors
 /// [`Noun::Backup`] not found.
-pub async fn fetch(app: &App, by: By, name: String) -> Result<PathBuf> {
+pub async fn fetch(app: &App, by: AuditActor, name: String) -> Result<PathBuf> {
     let path = find(app, &name)?;
     note(app, by, Action::BackupFetched, name).await?;
     Ok(path)
@@ -226,7 +226,7 @@ pub async fn fetch(app: &App, by: By, name: String) -> Result<PathBuf> {
 ///
 /// # Errors
 /// [`Noun::Backup`] not found.
-pub async fn remove(app: &App, by: By, name: String) -> Result<()> {
+pub async fn remove(app: &App, by: AuditActor, name: String) -> Result<()> {
     let path = find(app, &name)?;
     std::fs::remove_file(&path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
     note(app, by, Action::BackupRemoved, name).await

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::Result;
 use crate::limits::ledger::Entry;
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::ids::UserKey;
 use crate::store::{WriteTx, audit, sessions, users};
 
@@ -49,5 +49,5 @@ fn write(tx: &WriteTx, entry: &Entry) -> Result<()> {
             format!("{reason}: {count} refused"),
         ),
     };
-    audit::note(tx, &By::server(), action, &target, &detail)
+    audit::note(tx, &AuditActor::server(), action, &target, &detail)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::slices;
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::messages::Message;
@@ -42,7 +42,7 @@ pub async fn find(app: &App, name: &str) -> Result<User> {
 ///
 /// # Errors
 /// When the folder exists already or cannot be written.
-pub async fn export(app: &App, by: By, user: User, folder: &Path) -> Result<()> {
+pub async fn export(app: &App, by: AuditActor, user: User, folder: &Path) -> Result<()> {
     let id = user.id().clone();
     let place = folder.to_owned();
     if folder.exists() {
@@ -238,7 +238,7 @@ fn escape(text: &str) -> String {
 ///
 /// # Errors
 /// [`Error::Invalid`] for the last administrator.
-pub async fn erase(app: &App, by: By, user: User, messages: Messages) -> Result<()> {
+pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) -> Result<()> {
     let key = user.key;
     let checked = user.clone();
     let last = app

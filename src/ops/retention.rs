@@ -45,7 +45,7 @@ pub async fn look_at_clock(app: &App) -> Result<bool> {
             if tx.now.0 - seen.0 > JUMP {
                 tracing::warn!(
                     now = %tx.now, last = %seen,
-                    "the clock is far ahead of what it said last: nothing is removed for a week"
+                    "the clock jumped ahead: retention pauses for a week"
                 );
                 doubted = Some(tx.now);
             }

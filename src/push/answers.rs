@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::pushes::{Failure, LONGEST_THROTTLE, Settlement, THROTTLE};
+use crate::model::pushes::{Failure, LONGEST_THROTTLE, PushOutcome, THROTTLE};
 use crate::model::time::Time;
 
 /// Tries before a push is given up.
@@ -41,7 +41,7 @@ pub struct Circumstances<'a> {
 }
 
 /// Decides. `Err`: no answer, and why.
-pub fn settle(answer: Result<Answer, String>, at: Circumstances) -> Settlement {
+pub fn classify(answer: Result<Answer, String>, at: Circumstances) -> PushOutcome {
     let answer = match answer {
         Ok(answer) => answer,
         Err(text) => return at.retry(None, Failure { status: None, text }),
@@ -51,22 +51,24 @@ pub fn settle(answer: Result<Answer, String>, at: Circumstances) -> Settlement {
         text: answer.text,
     };
     match answer.status {
-        200..=299 => Settlement::Sent,
+        200..=299 => PushOutcome::Sent,
         // Services have been seen to know a new subscription a moment late.
         404 | 410 if at.is_new && at.tries == 0 => at.retry(answer.retry_after, failure),
-        404 | 410 => Settlement::Gone,
+        404 | 410 => PushOutcome::Gone,
         // Microsoft says when it means all of our pushes; RFC 8030 leaves open whom a 429 is about.
         406 | 429 if at.is_microsoft() && failure.text.contains("appthrottled") => {
             at.throttled(answer.retry_after, failure)
         }
-        429 => Settlement::DeviceThrottled(asked(answer.retry_after), failure),
+        429 => PushOutcome::DeviceThrottled(asked(answer.retry_after), failure),
         // Microsoft's way of saying 429; elsewhere it means that the push can never be taken.
-        406 if at.is_microsoft() => Settlement::DeviceThrottled(asked(answer.retry_after), failure),
-        400 | 401 | 403 if is_other_key(&failure.text) => Settlement::OtherKey(failure),
+        406 if at.is_microsoft() => {
+            PushOutcome::DeviceThrottled(asked(answer.retry_after), failure)
+        }
+        400 | 401 | 403 if is_other_key(&failure.text) => PushOutcome::OtherKey(failure),
         401 | 403 if at.trusted => at.retry(answer.retry_after, failure),
-        401 | 403 => Settlement::Refused(at.after(REFUSAL), failure),
+        401 | 403 => PushOutcome::Refused(at.after(REFUSAL), failure),
         408 | 500..=599 => at.retry(answer.retry_after, failure),
-        _ => Settlement::Dead(failure),
+        _ => PushOutcome::Dead(failure),
     }
 }
 
@@ -91,18 +93,18 @@ impl Circumstances<'_> {
         Time(self.now.0 + wait.as_millis() as i64)
     }
 
-    fn throttled(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
-        Settlement::Throttled(self.after(rest(asked)), failure)
+    fn throttled(&self, asked: Option<Duration>, failure: Failure) -> PushOutcome {
+        PushOutcome::Throttled(self.after(rest(asked)), failure)
     }
 
-    fn retry(&self, asked: Option<Duration>, failure: Failure) -> Settlement {
+    fn retry(&self, asked: Option<Duration>, failure: Failure) -> PushOutcome {
         if self.tries + 1 >= TRIES {
-            return Settlement::Dead(failure);
+            return PushOutcome::Dead(failure);
         }
         let wait = FIRST_WAIT.saturating_mul(1 << self.tries).min(LONGEST_WAIT);
         let asked = asked.unwrap_or_default().min(LONGEST_THROTTLE);
         let wait = wait.max(asked);
-        Settlement::Retry(self.after(wait + wait.mul_f64(self.jitter / 4.0)), failure)
+        PushOutcome::Retry(self.after(wait + wait.mul_f64(self.jitter / 4.0)), failure)
     }
 }
 
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use Settlement::*;
+        use PushOutcome::*;
         let table = [
             (answer(200, None), Sent),
             (answer(201, None), Sent),
@@ -228,7 +230,7 @@ mod tests {
             (answer(418, None), Dead(failure(418))),
         ];
         for (answer, expected) in table {
-            assert_eq!(settle(answer.clone(), at(FCM, 0)), expected, "{answer:?}");
+            assert_eq!(classify(answer.clone(), at(FCM, 0)), expected, "{answer:?}");
         }
     }
 
@@ -237,8 +239,8 @@ mod tests {
         let edge = at("db5p.notify.windows.com", 0);
         let asked = Some(Duration::from_secs(30));
         assert_eq!(
-            settle(answer(406, Some(30)), edge),
-            Settlement::DeviceThrottled(asked, failure(406))
+            classify(answer(406, Some(30)), edge),
+            PushOutcome::DeviceThrottled(asked, failure(406))
         );
         // And when it means every device of ours.
         let all = Ok(Answer {
@@ -247,7 +249,7 @@ mod tests {
             text: "appthrottled".into(),
         });
         assert!(
-            matches!(settle(all, edge), Settlement::Throttled(until, _) if until == in_seconds(900))
+            matches!(classify(all, edge), PushOutcome::Throttled(until, _) if until == in_seconds(900))
         );
     }
 
@@ -275,8 +277,8 @@ mod tests {
                 retry_after: None,
                 text: text.into(),
             });
-            let settled = settle(answer, at(FCM, 0));
-            assert!(matches!(settled, Settlement::OtherKey(_)), "{settled:?}");
+            let settled = classify(answer, at(FCM, 0));
+            assert!(matches!(settled, PushOutcome::OtherKey(_)), "{settled:?}");
         }
     }
 
@@ -287,27 +289,27 @@ mod tests {
             ..at(FCM, 0)
         };
         assert_eq!(
-            settle(answer(410, None), new),
-            Settlement::Retry(in_seconds(5), failure(410))
+            classify(answer(410, None), new),
+            PushOutcome::Retry(in_seconds(5), failure(410))
         );
         let again = Circumstances { tries: 1, ..new };
-        assert_eq!(settle(answer(410, None), again), Settlement::Gone);
+        assert_eq!(classify(answer(410, None), again), PushOutcome::Gone);
     }
 
     #[test]
     fn waits_double_up_to_a_quarter_of_an_hour_then_it_is_over() {
         let waits = [5, 10, 20, 40, 80, 160, 320];
         for (tries, wait) in waits.into_iter().enumerate() {
-            let settled = settle(Err("cut".into()), at(FCM, tries as u32));
-            let Settlement::Retry(time, failure) = settled else {
+            let settled = classify(Err("cut".into()), at(FCM, tries as u32));
+            let PushOutcome::Retry(time, failure) = settled else {
                 panic!("{settled:?}")
             };
             assert_eq!(time, in_seconds(wait));
             assert_eq!(failure.status, None);
         }
         assert!(matches!(
-            settle(Err("cut".into()), at(FCM, 7)),
-            Settlement::Dead(_)
+            classify(Err("cut".into()), at(FCM, 7)),
+            PushOutcome::Dead(_)
         ));
     }
 
@@ -317,10 +319,10 @@ mod tests {
             jitter: 1.0,
             ..at(FCM, 1)
         };
-        let settled = settle(answer(500, None), circumstances);
+        let settled = classify(answer(500, None), circumstances);
         assert_eq!(
             settled,
-            Settlement::Retry(Time(NOW.0 + 12_500), failure(500))
+            PushOutcome::Retry(Time(NOW.0 + 12_500), failure(500))
         );
     }
 
@@ -332,8 +334,8 @@ mod tests {
             ..at(FCM, 0)
         };
         assert!(matches!(
-            settle(answer(403, None), trusted),
-            Settlement::Retry(..)
+            classify(answer(403, None), trusted),
+            PushOutcome::Retry(..)
         ));
     }
 

@@ -15,7 +15,9 @@ use super::{answers, guard};
 use crate::app::App;
 use crate::error::Result;
 use crate::metrics::PushLabels;
-use crate::model::pushes::{DuePush, Failure, LONGEST_THROTTLE, ServiceKey, Settled, Settlement};
+use crate::model::pushes::{
+    DuePush, Failure, FinishedPush, LONGEST_THROTTLE, PushOutcome, ServiceKey,
+};
 use crate::model::subscriptions::SubscriptionKey;
 use crate::model::time::Time;
 use crate::store::{push_services, pushes};
@@ -33,8 +35,8 @@ const LONGEST_PAUSE: Duration = LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(60);
 /// What is written down at a time, and how often: messages that somebody waits for share the disk with it.
-const SETTLE: usize = 64;
-const SETTLE_EVERY: Duration = Duration::from_millis(10);
+const SAVE_AT_MOST: usize = 64;
+const SAVE_EVERY: Duration = Duration::from_millis(10);
 /// How long to wait after the database has refused.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long pushes may still be on their way when the server stops.
@@ -44,7 +46,7 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 pub async fn work(app: App) {
     let sender = match Sender::new(&app) {
         Ok(sender) => Arc::new(sender),
-        Err(error) => return tracing::error!(error, "nothing can be pushed"),
+        Err(error) => return tracing::error!(error, "cannot make the client for push services"),
     };
     let vapid = app.vapid.clone();
     let resumed = app.store.write(move |tx| {
@@ -52,7 +54,7 @@ pub async fn work(app: App) {
         Ok(())
     });
     if let Err(error) = resumed.await {
-        tracing::warn!(%error, "paused push services stay paused");
+        tracing::warn!(%error, "cannot resume paused push services");
     }
     Drain::new(app, sender).run().await;
 }
@@ -69,23 +71,23 @@ struct Drain {
     sender: Arc<Sender>,
     /// Read and not sent yet.
     ready: BTreeMap<ServiceKey, VecDeque<DuePush>>,
-    sending: JoinSet<Settled>,
+    sending: JoinSet<FinishedPush>,
     in_flight: HashMap<ServiceKey, usize>,
-    /// Subscriptions with a push that was read and is not settled on disk: each has one at a time, in order.
+    /// Subscriptions with a push that was read and whose outcome is not stored: each has one at a time, in order.
     busy: HashSet<SubscriptionKey>,
     /// Services that are to be left alone, of which the database may not know yet.
     paused: HashMap<ServiceKey, Pause>,
     /// The devices that each service has lately throttled, and when.
     throttled: HashMap<ServiceKey, HashMap<SubscriptionKey, Instant>>,
-    done: Vec<Settled>,
-    settling: Option<JoinHandle<(Vec<Settled>, Result<()>)>>,
+    done: Vec<FinishedPush>,
+    saving: Option<JoinHandle<(Vec<FinishedPush>, Result<()>)>>,
     /// Services of which not all that is due was read.
     more: HashSet<ServiceKey>,
     /// Which service is the first to get a place, so that none is always the last.
     turn: usize,
     /// When to look into the outbox again.
     look_at: Instant,
-    settle_at: Instant,
+    save_at: Instant,
 }
 
 impl Drain {
@@ -100,11 +102,11 @@ impl Drain {
             paused: HashMap::new(),
             throttled: HashMap::new(),
             done: Vec::new(),
-            settling: None,
+            saving: None,
             more: HashSet::new(),
             turn: 0,
             look_at: Instant::now(),
-            settle_at: Instant::now(),
+            save_at: Instant::now(),
         }
     }
 
@@ -115,13 +117,13 @@ impl Drain {
                 self.look().await;
             }
             self.start();
-            self.settle();
+            self.save_outcomes();
             tokio::select! {
                 Some(sent) = self.sending.join_next() => self.sent(sent.ok()),
-                (settled, outcome) = settled(&mut self.settling) => self.settled(settled, outcome),
+                (finished, outcome) = saved(&mut self.saving) => self.outcomes_saved(finished, outcome),
                 () = app.push_due.notified() => self.look_at = Instant::now(),
                 () = sleep_until(self.look_at) => {}
-                () = sleep_until(self.settle_at), if self.settling.is_none() && !self.done.is_empty() => {}
+                () = sleep_until(self.save_at), if self.saving.is_none() && !self.done.is_empty() => {}
                 () = app.stopping.cancelled() => break,
             }
         }
@@ -180,7 +182,7 @@ impl Drain {
                 self.look_at = Instant::now() + wait.min(NAP);
             }
             Err(error) => {
-                tracing::error!(%error, "the push outbox cannot be read");
+                tracing::error!(%error, "cannot read the push outbox");
                 self.look_at = Instant::now() + PAUSE;
             }
         }
@@ -211,52 +213,52 @@ impl Drain {
         }
     }
 
-    fn sent(&mut self, settled: Option<Settled>) {
+    fn sent(&mut self, finished: Option<FinishedPush>) {
         let more = std::iter::from_fn(|| self.sending.try_join_next());
-        let all: Vec<Settled> = settled
+        let all: Vec<FinishedPush> = finished
             .into_iter()
             .chain(more.filter_map(std::result::Result::ok))
             .collect();
-        for settled in all {
-            if let Some(in_flight) = self.in_flight.get_mut(&settled.service) {
+        for finished in all {
+            if let Some(in_flight) = self.in_flight.get_mut(&finished.service) {
                 *in_flight -= 1;
             }
-            let settled = self.judge(settled);
-            match &settled.settlement {
-                Settlement::Throttled(until, _) => self.pause(settled.service, *until, false),
-                Settlement::Refused(until, _) => self.pause(settled.service, *until, true),
+            let finished = self.judge(finished);
+            match &finished.outcome {
+                PushOutcome::Throttled(until, _) => self.pause(finished.service, *until, false),
+                PushOutcome::Refused(until, _) => self.pause(finished.service, *until, true),
                 // A service that takes one push does not refuse us.
-                Settlement::Sent | Settlement::Summed(_) => self
+                PushOutcome::Sent | PushOutcome::Summed(_) => self
                     .paused
-                    .retain(|service, pause| *service != settled.service || !pause.refused),
+                    .retain(|service, pause| *service != finished.service || !pause.refused),
                 _ => {}
             }
-            if self.more.contains(&settled.service) {
+            if self.more.contains(&finished.service) {
                 self.look_at = Instant::now();
             }
-            self.count(&settled);
-            self.done.push(settled);
+            self.count(&finished);
+            self.done.push(finished);
         }
     }
 
     /// A service that throttles several devices within a minute means us: then it is left alone as a whole.
-    fn judge(&mut self, settled: Settled) -> Settled {
-        let Settlement::DeviceThrottled(asked, failure) = settled.settlement else {
-            return settled;
+    fn judge(&mut self, finished: FinishedPush) -> FinishedPush {
+        let PushOutcome::DeviceThrottled(asked, failure) = finished.outcome else {
+            return finished;
         };
         let now = Instant::now();
-        let throttled = self.throttled.entry(settled.service).or_default();
+        let throttled = self.throttled.entry(finished.service).or_default();
         throttled.retain(|_, since| now.duration_since(*since) < SEVERAL_WITHIN);
-        throttled.insert(settled.key.subscription, now);
-        let settlement = if throttled.len() < SEVERAL {
-            Settlement::DeviceThrottled(asked, failure)
+        throttled.insert(finished.key.subscription, now);
+        let outcome = if throttled.len() < SEVERAL {
+            PushOutcome::DeviceThrottled(asked, failure)
         } else {
             let until = Time(self.app.now().0 + answers::rest(asked).as_millis() as i64);
-            Settlement::Throttled(until, failure)
+            PushOutcome::Throttled(until, failure)
         };
-        Settled {
-            settlement,
-            ..settled
+        FinishedPush {
+            outcome,
+            ..finished
         }
     }
 
@@ -269,20 +271,20 @@ impl Drain {
     }
 
     /// Writes down what is done, unless the write before this one is still under way: what comes meanwhile shares the next.
-    fn settle(&mut self) {
-        if self.settling.is_some() || self.done.is_empty() || self.settle_at > Instant::now() {
+    fn save_outcomes(&mut self) {
+        if self.saving.is_some() || self.done.is_empty() || self.save_at > Instant::now() {
             return;
         }
-        let some = self.done.len().min(SETTLE);
+        let some = self.done.len().min(SAVE_AT_MOST);
         let (app, done) = (
             self.app.clone(),
             self.done.drain(..some).collect::<Vec<_>>(),
         );
-        self.settle_at = Instant::now() + SETTLE_EVERY;
-        self.settling = Some(tokio::spawn(async move {
+        self.save_at = Instant::now() + SAVE_EVERY;
+        self.saving = Some(tokio::spawn(async move {
             let batch = done.clone();
             let write = app.store.write(move |tx| {
-                push_services::settle(tx, &batch)?;
+                push_services::apply_outcomes(tx, &batch)?;
                 Ok(())
             });
             let outcome = write.await;
@@ -290,64 +292,64 @@ impl Drain {
         }));
     }
 
-    fn settled(&mut self, settled: Vec<Settled>, outcome: Result<()>) {
+    fn outcomes_saved(&mut self, finished: Vec<FinishedPush>, outcome: Result<()>) {
         match outcome {
             Ok(()) => {
-                for one in settled {
+                for one in finished {
                     self.busy.remove(&one.key.subscription);
                 }
                 self.look_at = Instant::now();
             }
             Err(error) => {
                 // Their subscriptions stay busy: what was sent is not sent again.
-                tracing::error!(%error, "what became of pushes cannot be written down; trying again");
-                self.done.extend(settled);
-                self.settle_at = Instant::now() + PAUSE;
-                self.look_at = self.settle_at;
+                tracing::error!(%error, "cannot store the outcomes of pushes; trying again");
+                self.done.extend(finished);
+                self.save_at = Instant::now() + PAUSE;
+                self.look_at = self.save_at;
             }
         }
     }
 
-    fn count(&self, settled: &Settled) {
-        let outcome = match &settled.settlement {
-            Settlement::Sent => "sent",
-            Settlement::Gone => "gone",
-            Settlement::Retry(..) => "retried",
-            Settlement::Throttled(..) | Settlement::DeviceThrottled(..) => "throttled",
-            Settlement::OtherKey(_) => "other_key",
-            Settlement::Refused(..) => "refused",
-            Settlement::Dead(_) => "dead",
-            Settlement::Expired => "expired",
-            Settlement::Summed(_) => "sent",
-            Settlement::OverBudget(_) => "over_budget",
-            Settlement::Later(_) => "later",
-            Settlement::Dropped => "dropped",
+    fn count(&self, finished: &FinishedPush) {
+        let outcome = match &finished.outcome {
+            PushOutcome::Sent => "sent",
+            PushOutcome::Gone => "gone",
+            PushOutcome::Retry(..) => "retried",
+            PushOutcome::Throttled(..) | PushOutcome::DeviceThrottled(..) => "throttled",
+            PushOutcome::OtherKey(_) => "other_key",
+            PushOutcome::Refused(..) => "refused",
+            PushOutcome::Dead(_) => "dead",
+            PushOutcome::Expired => "expired",
+            PushOutcome::Summed(_) => "sent",
+            PushOutcome::OverBudget(_) => "over_budget",
+            PushOutcome::Later(_) => "later",
+            PushOutcome::Dropped => "dropped",
         };
         let labels = PushLabels { outcome };
         self.app.metrics.pushes.get_or_create(&labels).inc();
         let asked = !matches!(
-            settled.settlement,
-            Settlement::Expired
-                | Settlement::Later(_)
-                | Settlement::OverBudget(_)
-                | Settlement::Dropped
+            finished.outcome,
+            PushOutcome::Expired
+                | PushOutcome::Later(_)
+                | PushOutcome::OverBudget(_)
+                | PushOutcome::Dropped
         );
         if asked {
-            let url = url::Url::parse(&settled.endpoint);
+            let url = url::Url::parse(&finished.endpoint);
             let owner = guard::owner(
                 url.as_ref()
                     .ok()
                     .and_then(|url| url.host_str())
                     .unwrap_or(""),
             );
-            let taken = matches!(settled.settlement, Settlement::Sent | Settlement::Summed(_));
+            let taken = matches!(finished.outcome, PushOutcome::Sent | PushOutcome::Summed(_));
             self.app.metrics.hourly_stats.push_answered(owner, taken);
         }
-        if let Settlement::Refused(_, failure) = &settled.settlement {
+        if let PushOutcome::Refused(_, failure) = &finished.outcome {
             tracing::error!(
                 status = failure.status,
                 said = failure.text,
-                "a push service refuses this server; see /api/admin/push"
+                "a push service refused this server; see /api/admin/push"
             );
         }
     }
@@ -361,44 +363,44 @@ impl Drain {
         };
         let _ = timeout(STOP_TIME, arrive).await;
         // A database that refuses for longer has them repeated after the start.
-        let settle = async {
+        let finish = async {
             loop {
-                if self.settling.is_some() {
-                    let (settled, outcome) = settled(&mut self.settling).await;
-                    self.settled(settled, outcome);
+                if self.saving.is_some() {
+                    let (finished, outcome) = saved(&mut self.saving).await;
+                    self.outcomes_saved(finished, outcome);
                 }
                 if self.done.is_empty() {
                     return;
                 }
-                sleep_until(self.settle_at).await;
-                self.settle();
+                sleep_until(self.save_at).await;
+                self.save_outcomes();
             }
         };
-        let _ = timeout(STOP_TIME, settle).await;
+        let _ = timeout(STOP_TIME, finish).await;
     }
 }
 
-async fn send(sender: Arc<Sender>, push: DuePush) -> Settled {
+async fn send(sender: Arc<Sender>, push: DuePush) -> FinishedPush {
     let sent = AssertUnwindSafe(sender.send(&push)).catch_unwind().await;
-    let settlement = sent.unwrap_or_else(|_| {
+    let outcome = sent.unwrap_or_else(|_| {
         tracing::error!("sending a push panicked");
-        Settlement::Dead(Failure {
+        PushOutcome::Dead(Failure {
             status: None,
             text: "a fault of this server".into(),
         })
     });
-    push.settled(settlement)
+    push.finished(outcome)
 }
 
 /// The end of the write that is under way; for ever, if there is none.
-async fn settled(
-    settling: &mut Option<JoinHandle<(Vec<Settled>, Result<()>)>>,
-) -> (Vec<Settled>, Result<()>) {
-    let Some(handle) = settling else {
+async fn saved(
+    saving: &mut Option<JoinHandle<(Vec<FinishedPush>, Result<()>)>>,
+) -> (Vec<FinishedPush>, Result<()>) {
+    let Some(handle) = saving else {
         return std::future::pending().await;
     };
     let ended = handle.await;
-    *settling = None;
+    *saving = None;
     // The write itself catches panics.
     ended.unwrap_or_else(|_| (Vec::new(), Ok(())))
 }

@@ -30,10 +30,10 @@ pub fn start(app: &App) {
             .build();
         match runtime {
             Ok(runtime) => runtime.block_on(app.tasks.track_future(drain::work(app.clone()))),
-            Err(error) => tracing::error!(%error, "nothing can be pushed"),
+            Err(error) => tracing::error!(%error, "cannot start the runtime of the push thread"),
         }
     };
     if let Err(error) = threads::essential("push", work) {
-        tracing::error!(%error, "nothing can be pushed");
+        tracing::error!(%error, "cannot start the push thread");
     }
 }

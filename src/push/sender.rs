@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::model::language::Language;
 use crate::model::notifications::Urgency;
 use crate::model::preferences::Wish;
-use crate::model::pushes::{DuePush, Failure, ServiceKey, Settlement, Subject};
+use crate::model::pushes::{DuePush, Failure, PushOutcome, ServiceKey, Subject};
 use crate::model::subscriptions::Endpoint;
 use crate::model::time::{Clock, Time};
 
@@ -50,18 +50,18 @@ impl Sender {
     }
 
     /// Sends it, if its person wants it now and it is not too late.
-    pub async fn send(&self, push: &DuePush) -> Settlement {
+    pub async fn send(&self, push: &DuePush) -> PushOutcome {
         let now = self.clock.now();
         let Some(subject) = &push.subject else {
-            return Settlement::Dropped;
+            return PushOutcome::Dropped;
         };
         match wish(push, subject, now) {
             Wish::Now => {}
-            Wish::Later(time) => return Settlement::Later(time),
-            Wish::Never => return Settlement::Dropped,
+            Wish::Later(time) => return PushOutcome::Later(time),
+            Wish::Never => return PushOutcome::Dropped,
         }
         if push.expires_at() <= now {
-            return Settlement::Expired;
+            return PushOutcome::Expired;
         }
         let summary;
         let subject = match self.portion(push, subject, now) {
@@ -72,7 +72,7 @@ impl Sender {
                 };
                 &summary
             }
-            Portion::Later(time) => return Settlement::OverBudget(time),
+            Portion::Later(time) => return PushOutcome::OverBudget(time),
         };
         // Checked when it came; the list of those who may be called may have changed since.
         let endpoint = Endpoint::parse(&push.endpoint)
@@ -88,7 +88,7 @@ impl Sender {
         // The answer may have been long in coming.
         let began = now;
         let now = self.clock.now();
-        let settlement = answers::settle(
+        let outcome = answers::classify(
             answer,
             Circumstances {
                 host: endpoint.url().host_str().unwrap_or_default(),
@@ -99,16 +99,16 @@ impl Sender {
                 jitter: jitter(),
             },
         );
-        if settlement != Settlement::Sent {
+        if outcome != PushOutcome::Sent {
             if counts(push, subject) {
                 self.budget().give_back(push.key.subscription);
             }
-            return settlement;
+            return outcome;
         }
         self.accepted().insert(push.service, now);
         match subject {
-            Subject::Summary { .. } => Settlement::Summed(began),
-            _ => Settlement::Sent,
+            Subject::Summary { .. } => PushOutcome::Summed(began),
+            _ => PushOutcome::Sent,
         }
     }
 
@@ -129,7 +129,7 @@ impl Sender {
         }
     }
 
-    /// The service's answer; a payload that is too large is made smaller once, a token that is refused is made anew once.
+    /// The service's answer; a payload that is too large is made smaller once, and a token that is refused is replaced once.
     /// `Ok(Err)`: there was no answer. `Err`: there is nothing to send.
     async fn exchange(
         &self,
@@ -244,8 +244,8 @@ fn wish(push: &DuePush, subject: &Subject, now: Time) -> Wish {
     }
 }
 
-fn dead(text: String) -> Settlement {
-    Settlement::Dead(Failure { status: None, text })
+fn dead(text: String) -> PushOutcome {
+    PushOutcome::Dead(Failure { status: None, text })
 }
 
 /// The innermost cause: that is what tells an administrator something. Without the URL, which is a secret.

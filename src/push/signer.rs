@@ -13,7 +13,7 @@ use crate::model::time::Time;
 
 /// For how long a token is good, in seconds; RFC 8292 section 2 allows a day.
 const LIFETIME: i64 = 12 * 3_600;
-/// A token with less left than this, in seconds, is made anew.
+/// A token with less left than this, in seconds, is replaced.
 const RENEW: i64 = 3_600;
 /// More tokens than this are not kept: there are a handful of push services, and whoever makes more of them up.
 const MANY: usize = 1_000;

@@ -10,7 +10,7 @@ use super::websocket::{self, Frames, OverWebSocket, Wire};
 use super::{Out, Protocol, Received};
 use crate::app::App;
 use crate::hub::Packet;
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
 use crate::model::events::{CloseCode, Cursor};
 use crate::model::object::Object;
 use crate::service::auth::Identity;
@@ -18,30 +18,30 @@ use crate::service::auth::Identity;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How a socket came: its cursor, and who it is where the handshake said so.
-pub struct Opening {
+pub struct Handshake {
     pub since: Option<Cursor>,
     /// Whether the page is in the background.
     pub hidden: bool,
     pub identity: Option<Identity>,
-    pub seat: Option<Arc<Seat>>,
+    pub slot: Option<Arc<Slot>>,
     /// Bytes that came with the handshake.
     pub early: bytes::Bytes,
 }
 
 /// Starts to serve a socket.
-pub fn serve<S>(app: &App, stream: S, opening: Opening)
+pub fn serve<S>(app: &App, stream: S, handshake: Handshake)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut session = Session::new(app.clone(), opening.seat);
-    if let Some(since) = opening.since {
-        session.come_from(since);
+    let mut session = Session::new(app.clone(), handshake.slot);
+    if let Some(since) = handshake.since {
+        session.resume_from(since);
     }
-    if opening.hidden {
+    if handshake.hidden {
         session.begin_hidden();
     }
-    let wire = Wire::new(stream, &opening.early);
-    websocket::serve(app, wire, Plain { session }, opening.identity);
+    let wire = Wire::new(stream, &handshake.early);
+    websocket::serve(app, wire, Plain { session }, handshake.identity);
 }
 
 struct Plain {

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::api::{self, Peer};
 use crate::app::App;
 use crate::jobs;
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
 use crate::model::events::CloseCode;
 use crate::transport::Transport;
 use body::Holding;
@@ -60,13 +60,13 @@ pub async fn run(
             Ok((stream, peer)) => {
                 let proxy = app.config.server.trusts(peer.ip());
                 let address = (!proxy).then(|| peer.ip().to_canonical());
-                match app.limits.seats.take(address) {
-                    Some(seat) => {
+                match app.limits.connections.take(address) {
+                    Some(slot) => {
                         let (service, tls) = (service.clone(), tls.clone());
                         let connection = Connection {
                             stream,
                             peer,
-                            seat,
+                            slot,
                             tls,
                         };
                         app.tasks.spawn(serve(app.clone(), service, connection));
@@ -90,7 +90,7 @@ pub async fn run(
 struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
-    seat: Arc<Seat>,
+    slot: Arc<Slot>,
     tls: Option<Arc<Tls>>,
 }
 
@@ -118,11 +118,11 @@ where
     let Connection {
         stream,
         peer,
-        seat,
+        slot,
         tls,
     } = connection;
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let limits = &app.config.limits;
     let header_time = Duration::from_secs(limits.header_seconds.into());
@@ -132,15 +132,15 @@ where
         Some(tls) => tokio::select! {
             handshake = timeout(header_time, tls.accept(stream)) => match handshake {
                 Ok(Ok(stream)) => Transport::tls(stream, patience),
-                Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake"),
-                Err(_) => return tracing::debug!("TLS handshake took too long"),
+                Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => return tracing::debug!("TLS handshake timed out"),
             },
-            () = seat.lost() => return,
+            () = slot.lost() => return,
             () = app.stopping.cancelled() => return,
         },
     };
     transport.bound_send_buffer(SEND_BUFFER);
-    let of_request = seat.clone();
+    let of_request = slot.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         let hosts = request
             .headers()
@@ -148,10 +148,10 @@ where
             .iter()
             .count();
         let bad = hosts != 1 && request.version() == hyper::Version::HTTP_11;
-        let (seat, extensions) = (of_request.clone(), request.extensions_mut());
+        let (slot, extensions) = (of_request.clone(), request.extensions_mut());
         extensions.insert(Peer(peer));
-        seat.unknown();
-        extensions.insert(seat);
+        slot.mark_anonymous();
+        extensions.insert(slot);
         let answer = (!bad).then(|| service.clone().call(request));
         async move {
             match answer {
@@ -170,7 +170,7 @@ where
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = seat.lost() => return tracing::debug!("made room for another connection"),
+        () = slot.lost() => return tracing::debug!("closed the oldest anonymous connection to make room"),
         () = app.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -60,11 +60,11 @@ async fn watch(app: App, tls: Arc<Tls>, mut seen: [Option<std::time::SystemTime>
         match certificate::load(server) {
             Ok(config) => {
                 *tls.0.write().unwrap_or_else(PoisonError::into_inner) = config;
-                tracing::info!("the certificate was read again");
+                tracing::info!("reloaded the certificate");
                 seen = now;
             }
             // Half of a pair may be written by now: the old one serves until both fit.
-            Err(why) => tracing::warn!(why, "the certificate stays as it was"),
+            Err(why) => tracing::warn!(why, "cannot reload the certificate"),
         }
     }
 }

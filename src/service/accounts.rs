@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink};
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::keys::Scope;
@@ -55,7 +55,7 @@ fn present(app: &App, account: Account) -> Account {
 ///
 /// # Errors
 /// [`Error::Conflict`] when the id, the username or the e-mail is taken; [`Error::Invalid`] on `groups`.
-pub async fn add(app: &App, by: By, new: NewUser, groups: Vec<UserId>) -> Result<Account> {
+pub async fn add(app: &App, by: AuditActor, new: NewUser, groups: Vec<UserId>) -> Result<Account> {
     app.store
         .write(move |tx| {
             check_key(tx, &by, 0, [new.role])?;
@@ -84,7 +84,12 @@ fn check_groups(tx: &WriteTx, ids: &[UserId]) -> Result<()> {
 /// # Errors
 /// [`Noun::User`] not found; [`Error::Conflict`] as for [`add`]; [`Error::Invalid`] on `groups`, and on `disabled` or
 /// `role` when no administrator would be left.
-pub async fn change(app: &App, by: By, id: UserId, change: AccountChange) -> Result<Account> {
+pub async fn change(
+    app: &App,
+    by: AuditActor,
+    id: UserId,
+    change: AccountChange,
+) -> Result<Account> {
     let changed = app
         .store
         .write(move |tx| {
@@ -102,7 +107,7 @@ pub async fn change(app: &App, by: By, id: UserId, change: AccountChange) -> Res
 }
 
 /// A key of the school's back end has no power over administrators.
-fn check_target(by: &By, target: &User) -> Result<()> {
+fn check_target(by: &AuditActor, target: &User) -> Result<()> {
     if by.key.is_some() && target.role == Role::Admin {
         return Err(Error::Forbidden(Forbidden::ApiKey));
     }
@@ -119,7 +124,7 @@ const SHARE: i64 = 5;
 /// teachers and staff without the scope for that.
 pub(super) fn check_key(
     tx: &WriteTx,
-    by: &By,
+    by: &AuditActor,
     shut_out: usize,
     roles: impl IntoIterator<Item = Role>,
 ) -> Result<()> {
@@ -171,7 +176,7 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
     Ok(())
 }
 
-fn note_change(tx: &WriteTx, by: &By, before: &User, change: &AccountChange) -> Result<()> {
+fn note_change(tx: &WriteTx, by: &AuditActor, before: &User, change: &AccountChange) -> Result<()> {
     let target = before.id().as_str();
     let said = changed_fields(before, change);
     if !said.is_empty() {
@@ -229,7 +234,7 @@ pub async fn identities(app: &App, id: UserId) -> Result<Vec<ExternalIdentity>> 
 /// [`Noun::User`] not found; [`Conflict::Identity`] where one is somebody else's.
 pub async fn set_identities(
     app: &App,
-    by: By,
+    by: AuditActor,
     id: UserId,
     new: Vec<ExternalIdentity>,
 ) -> Result<Vec<ExternalIdentity>> {
@@ -262,7 +267,7 @@ pub async fn set_identities(
 ///
 /// # Errors
 /// [`Noun::User`] not found.
-pub async fn log_out(app: &App, by: By, id: UserId) -> Result<()> {
+pub async fn log_out(app: &App, by: AuditActor, id: UserId) -> Result<()> {
     app.store
         .write(move |tx| {
             let user = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
@@ -277,7 +282,7 @@ pub async fn log_out(app: &App, by: By, id: UserId) -> Result<()> {
 ///
 /// # Errors
 /// [`Noun::User`] not found, also when disabled; [`Error::Invalid`] for who has no username to log in with.
-pub async fn password_link(app: &App, by: By, id: UserId) -> Result<PasswordLink> {
+pub async fn password_link(app: &App, by: AuditActor, id: UserId) -> Result<PasswordLink> {
     let code = random::base64url::<24>()?;
     let hash = Sha256::digest(&code).into();
     let expires_at = app
@@ -337,7 +342,7 @@ pub async fn use_password_link(
             // Once: somebody else may have been quicker.
             let user = accounts::by_password_link(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
-            let by = By::person(user.id(), address);
+            let by = AuditActor::person(user.id(), address);
             audit::note(
                 tx,
                 &by,

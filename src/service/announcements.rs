@@ -4,28 +4,32 @@ use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::hub::Hub;
 use crate::model::announcements::{
-    Announcement, AudiencePreview, Facts, NewAnnouncement, Recipient, Report, Stage, StageCounts,
-    StageFilter, State,
+    Announcement, AudiencePreview, DeliveryFacts, NewAnnouncement, Recipient, Report, Stage,
+    StageCounts, StageFilter, State,
 };
 use crate::model::audience::Audience;
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::ids::{Id, UserKey};
 use crate::model::notifications::{Link, NewNotification, Type};
 use crate::model::outcome::Outcome;
 use crate::model::time::Time;
 use crate::push::guard;
 use crate::rule;
-use crate::store::{announcements, audit, notifications, stages};
+use crate::store::{announcements, audit, delivery_status, notifications};
 
 /// Names that the preview of an audience shows.
 const NAMES: i64 = 8;
 /// Seconds for which a push service may keep one: over a weekend and a day.
 const TTL: u32 = 3 * 24 * 3_600;
-/// Seconds after which nothing that was left to a socket is in doubt any more.
+/// Seconds after which what was sent to a socket is either acknowledged or queued as a push.
 const RECENT: i64 = 300;
 
 /// Stores an announcement. It is sent by [`send_due`], at once where it has no time of its own.
-pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Outcome<Announcement>> {
+pub async fn make(
+    app: &App,
+    by: AuditActor,
+    new: NewAnnouncement,
+) -> Result<Outcome<Announcement>> {
     store(app, by, new, None).await
 }
 
@@ -35,7 +39,7 @@ pub async fn make(app: &App, by: By, new: NewAnnouncement) -> Result<Outcome<Ann
 /// [`Noun::Announcement`] not found, also for one that is not sent yet; [`Error::Invalid`] when everybody has read it.
 pub async fn remind(
     app: &App,
-    by: By,
+    by: AuditActor,
     id: Id,
     title: Option<String>,
     idempotency_key: Option<String>,
@@ -45,7 +49,7 @@ pub async fn remind(
         .read(move |c| {
             let of = announcements::by_id(c, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
             let key = of.notification.ok_or(Error::NotFound(Noun::Announcement))?;
-            Ok((of, stages::unread(c, key)?))
+            Ok((of, delivery_status::unread(c, key)?))
         })
         .await?;
     if unread.is_empty() {
@@ -65,7 +69,7 @@ pub async fn remind(
 
 async fn store(
     app: &App,
-    by: By,
+    by: AuditActor,
     new: NewAnnouncement,
     reminder_of: Option<i64>,
 ) -> Result<Outcome<Announcement>> {
@@ -100,7 +104,7 @@ async fn store(
 ///
 /// # Errors
 /// [`Noun::Announcement`] not found; [`Conflict::Sent`].
-pub async fn cancel(app: &App, by: By, id: Id) -> Result<()> {
+pub async fn cancel(app: &App, by: AuditActor, id: Id) -> Result<()> {
     app.store
         .write(move |tx| {
             let found = announcements::by_id(tx, id)?.ok_or(Error::NotFound(Noun::Announcement))?;
@@ -128,7 +132,7 @@ pub async fn send_due(app: &App) -> Result<()> {
         let id = announcement.id;
         // One that cannot be sent does not stand in the way of the others.
         if let Err(error) = send(app, announcement, sender).await {
-            tracing::error!(%error, announcement = %id, "an announcement was not sent; trying again");
+            tracing::error!(%error, announcement = %id, "cannot send an announcement; trying again");
         }
     }
     Ok(())
@@ -140,7 +144,7 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
     if let Some(of) = announcement.reminder_of {
         let unread = app.store.read(move |c| {
             let of = announcements::by_id(c, of)?.and_then(|of| of.notification);
-            of.map_or(Ok(Vec::new()), |key| stages::unread(c, key))
+            of.map_or(Ok(Vec::new()), |key| delivery_status::unread(c, key))
         });
         audience.users = unread.await?.into_iter().collect();
     }
@@ -154,7 +158,8 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
         ttl: TTL,
         idempotency_key: Some(key.clone()),
     };
-    let sent = super::notifications::send(app, By::label(sender.clone()), new, audience).await;
+    let sent =
+        super::notifications::send(app, AuditActor::label(sender.clone()), new, audience).await;
     let id = match sent {
         Ok(sent) => sent.value.id,
         // It went out before the crash, to an audience that has changed since.
@@ -206,10 +211,10 @@ pub async fn report(app: &App, id: Id) -> Result<Report> {
             let mut stages = StageCounts::default();
             if let Some(key) = announcement.notification {
                 let recent = is_recent(&announcement, now);
-                for facts in stages::facts_of(c, key, now)? {
+                for facts in delivery_status::facts_of(c, key, now)? {
                     stages.add(&stage(&hub, &facts, recent));
                 }
-                stages.waiting += stages::undelivered(c, key)?;
+                stages.waiting += delivery_status::undelivered(c, key)?;
             }
             Ok(Report {
                 announcement,
@@ -240,8 +245,8 @@ pub async fn recipients(
             };
             let recent = is_recent(&found, now);
             let mut wanted = Vec::new();
-            let of = |facts: &Facts| stage(&hub, facts, recent);
-            stages::recipients(c, key, now, after, of, |one| {
+            let of = |facts: &DeliveryFacts| stage(&hub, facts, recent);
+            delivery_status::recipients(c, key, now, after, of, |one| {
                 if filter.is_none_or(|filter| filter.takes(&one.stage)) {
                     wanted.push(one);
                 }
@@ -257,7 +262,7 @@ fn is_recent(announcement: &Announcement, now: Time) -> bool {
     now < announcement.send_at.plus_seconds(RECENT)
 }
 
-fn stage(hub: &Hub, facts: &Facts, recent: bool) -> Stage {
+fn stage(hub: &Hub, facts: &DeliveryFacts, recent: bool) -> Stage {
     facts.stage(hub.is_connected(facts.user), recent, |origin| {
         guard::owner_of_origin(origin).to_owned()
     })

@@ -10,7 +10,7 @@ use crate::auth::verified::Session;
 use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::limits::Guess;
 use crate::limits::fair_queue::Turn;
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
@@ -204,7 +204,7 @@ async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Result<(
         return Ok(());
     }
     let id = user.id().clone();
-    let by = By::person(&id, address);
+    let by = AuditActor::person(&id, address);
     app.store
         .write(move |tx| {
             audit::note(tx, &by, Action::LogIn, id.as_str(), "")?;
@@ -253,7 +253,7 @@ pub async fn change_password(
     app.store
         .write(move |tx| {
             if changed.role == Role::Admin {
-                let by = By::person(changed.id(), address);
+                let by = AuditActor::person(changed.id(), address);
                 let target = changed.id().as_str();
                 audit::note(tx, &by, Action::PasswordSet, target, "by themselves")?;
             }
@@ -291,7 +291,7 @@ pub struct NewAccount {
 
 /// # Errors
 /// [`Error::Invalid`] for a weak password, [`Error::Conflict`] when the username is taken.
-pub async fn add_account(app: &App, by: By, account: NewAccount) -> Result<User> {
+pub async fn add_account(app: &App, by: AuditActor, account: NewAccount) -> Result<User> {
     let new = prepare(app, account).await?;
     let detail = format!("as {}", new.role);
     app.store
@@ -344,7 +344,7 @@ pub async fn set_up(
                 return Err(Error::Forbidden(Forbidden::SetupDone));
             }
             let user = users::insert(tx, &new, tx.now)?;
-            let by = By::person(user.id(), address);
+            let by = AuditActor::person(user.id(), address);
             audit::note(tx, &by, Action::SetUp, user.id().as_str(), "")?;
             Ok(user)
         })

@@ -2,14 +2,14 @@
 
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::groups::{GroupKind, NewGroup};
 use crate::model::ids::UserId;
 use crate::store::{WriteTx, audit, groups, users};
 
 /// # Errors
 /// [`Error::Conflict`] when the id is taken.
-pub async fn add(app: &App, by: By, new: NewGroup) -> Result<()> {
+pub async fn add(app: &App, by: AuditActor, new: NewGroup) -> Result<()> {
     app.store
         .write(move |tx| {
             groups::insert(tx, &new, tx.now)?;
@@ -25,7 +25,7 @@ pub async fn add(app: &App, by: By, new: NewGroup) -> Result<()> {
 /// [`Noun::Group`] not found.
 pub async fn change(
     app: &App,
-    by: By,
+    by: AuditActor,
     id: UserId,
     name: Option<String>,
     kind: Option<GroupKind>,
@@ -51,7 +51,7 @@ pub async fn change(
 ///
 /// # Errors
 /// [`Noun::Group`] not found.
-pub async fn remove(app: &App, by: By, id: UserId) -> Result<()> {
+pub async fn remove(app: &App, by: AuditActor, id: UserId) -> Result<()> {
     app.store
         .write(move |tx| {
             let group = existing(tx, &id)?;
@@ -76,7 +76,7 @@ pub struct MembersChanged {
 /// [`Noun::Group`] or [`Noun::User`] not found.
 pub async fn change_members(
     app: &App,
-    by: By,
+    by: AuditActor,
     id: UserId,
     add: Vec<UserId>,
     remove: Vec<UserId>,

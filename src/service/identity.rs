@@ -89,7 +89,7 @@ async fn own(
     let id = verified.id.as_ref().ok_or_else(unknown)?;
     let user = super::users::find(app, id).await?.ok_or_else(unknown)?;
     check_enabled(&user)?;
-    let ended = app.directory.has_ended(&app.store, &session.id).await?;
+    let ended = app.user_cache.has_ended(&app.store, &session.id).await?;
     if version != user.token_version || ended {
         return Err(Error::Unauthorized(Unauthorized::Revoked).into());
     }
@@ -108,7 +108,7 @@ async fn foreign(
     issuer: &str,
 ) -> Result<Standing, Refused> {
     let linked = app
-        .directory
+        .user_cache
         .linked(&app.store, issuer, &verified.subject)
         .await?;
     let by = match &linked {

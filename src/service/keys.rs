@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::error::{Error, Noun, Result, Unauthorized};
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
 use crate::rule;
 use crate::store::{audit, keys};
@@ -22,7 +22,7 @@ pub struct MadeKey {
 ///
 /// # Errors
 /// [`Error::Invalid`] on `name` or `scopes`.
-pub async fn create(app: &App, by: By, name: &str, scopes: &[Scope]) -> Result<MadeKey> {
+pub async fn create(app: &App, by: AuditActor, name: &str, scopes: &[Scope]) -> Result<MadeKey> {
     if scopes.is_empty() {
         return Err(Error::invalid("scopes", rule::one_at_least()));
     }
@@ -50,7 +50,7 @@ pub async fn create(app: &App, by: By, name: &str, scopes: &[Scope]) -> Result<M
 ///
 /// # Errors
 /// [`Noun::Key`] not found, also when it was revoked before.
-pub async fn revoke(app: &App, by: By, id: String) -> Result<()> {
+pub async fn revoke(app: &App, by: AuditActor, id: String) -> Result<()> {
     app.store
         .write(move |tx| {
             if !keys::revoke(tx, &id, tx.now)? {

@@ -7,18 +7,18 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::App;
 use crate::error::Result;
-use crate::hub::{By, Confirmation, Doubt, Hub, PATIENCE, Reach};
+use crate::hub::{ACK_GRACE, Ack, AckSource, Hub, Reach, Unacked};
 use crate::model::events::Effect;
 use crate::model::ids::{Seq, UserKey};
 use crate::model::pushes::{
-    DeadLetter, PushReport, Pushable, ServiceError, ServiceFigures, Settled, Settlement,
+    DeadLetter, FinishedPush, PushOutcome, PushReport, Pushable, ServiceError, ServiceFigures,
 };
 use crate::model::stats::Count;
 use crate::model::users::User;
 use crate::push::{answers, contact, guard};
 use crate::store::push_services::{self, DeadRow, ServiceRow};
 use crate::store::pushes::Devices;
-use crate::store::{WriteTx, meta, pushes, stages, subscriptions};
+use crate::store::{WriteTx, delivery_status, meta, pushes, subscriptions};
 
 /// Rows, or people, that one write is about.
 const SLICE: usize = 200;
@@ -77,14 +77,14 @@ enum Way {
 }
 
 fn queue_for(tx: &WriteTx, hub: &Hub, to: UserKey, what: Pushable, seq: Seq) -> Result<Way> {
-    let reach = hub.promise(to, seq);
+    let reach = hub.record_sent(to, seq);
     let queued = match reach {
         Reach::Connected => 0,
         Reach::Hidden => {
             let shown = hub.shown_on(to, seq);
             pushes::queue(tx, to, what, seq, Devices::Elsewhere(&shown))?
         }
-        Reach::Away | Reach::Doubtful => pushes::queue(tx, to, what, seq, Devices::All)?,
+        Reach::Away | Reach::Unacked => pushes::queue(tx, to, what, seq, Devices::All)?,
     };
     if reach == Reach::Away && queued > 0 {
         pushes::cover(tx, to, seq)?;
@@ -92,7 +92,7 @@ fn queue_for(tx: &WriteTx, hub: &Hub, to: UserKey, what: Pushable, seq: Seq) -> 
     let at_a_page = matches!(reach, Reach::Connected | Reach::Hidden);
     let nobody = !at_a_page && queued == 0;
     if nobody && matches!(what, Pushable::Notification(_)) {
-        stages::set_nobody(tx, to, seq)?;
+        delivery_status::set_unreachable(tx, to, seq)?;
     }
     Ok(match queued {
         0 if at_a_page => Way::Live,
@@ -118,17 +118,21 @@ pub async fn test(app: &App, me: &User) -> Result<usize> {
 ///
 /// # Errors
 /// As those of a write.
-pub async fn queue_doubts(app: &App) -> Result<()> {
+pub async fn queue_unacked(app: &App) -> Result<()> {
     queue_unattended(app).await?;
-    let doubts = app.hub.old_doubts(Instant::now());
-    for slice in doubts.chunks(SLICE) {
-        queue_each(app, slice, |tx, hub, doubt| match hub.stands(doubt) {
-            true => queue_in_doubt(tx, doubt),
-            false => Ok(0),
+    let unacked = app.hub.overdue_unacked(Instant::now());
+    for slice in unacked.chunks(SLICE) {
+        queue_each(app, slice, |tx, hub, unacked| {
+            match hub.is_still_unacked(unacked) {
+                true => queue_for_all_devices(tx, unacked),
+                false => Ok(0),
+            }
         })
         .await?;
-        // Not before: an event that comes meanwhile must not be taken for the end of the doubt.
-        slice.iter().for_each(|doubt| app.hub.settle_doubt(doubt));
+        // Not before: an event that comes meanwhile must not count as acknowledged.
+        slice
+            .iter()
+            .for_each(|unacked| app.hub.forget_unacked(unacked));
     }
     Ok(())
 }
@@ -137,19 +141,19 @@ pub async fn queue_doubts(app: &App) -> Result<()> {
 async fn queue_unattended(app: &App) -> Result<()> {
     let after = Duration::from_secs(app.config.push.hidden_after_seconds.into());
     let mut unseen = app.hub.take_unattended(Instant::now(), after);
-    unseen.retain(|doubt| doubt.up_to > doubt.after);
+    unseen.retain(|unacked| unacked.up_to > unacked.after);
     for slice in unseen.chunks(SLICE) {
-        let queued = queue_each(app, slice, |tx, hub, doubt| {
-            if !hub.is_unattended(doubt.user) {
+        let queued = queue_each(app, slice, |tx, hub, unacked| {
+            if !hub.is_unattended(unacked.user) {
                 return Ok(0);
             }
-            let shown = hub.shown_on(doubt.user, doubt.after);
+            let shown = hub.shown_on(unacked.user, unacked.after);
             let elsewhere = Devices::Elsewhere(&shown);
-            pushes::queue_unread(tx, doubt.user, doubt.after, doubt.up_to, elsewhere)
+            pushes::queue_unread(tx, unacked.user, unacked.after, unacked.up_to, elsewhere)
         });
         if let Err(error) = queued.await {
             // All of them once more: what is in the outbox is not put there again.
-            let users = unseen.iter().map(|doubt| doubt.user);
+            let users = unseen.iter().map(|unacked| unacked.user);
             app.hub.keep_unattended(users);
             return Err(error);
         }
@@ -161,15 +165,15 @@ async fn queue_unattended(app: &App) -> Result<()> {
 /// returns how many pushes those are.
 async fn queue_each(
     app: &App,
-    doubts: &[Doubt],
-    queue: impl Fn(&WriteTx, &Hub, &Doubt) -> Result<usize> + Send + 'static,
+    unacked: &[Unacked],
+    queue: impl Fn(&WriteTx, &Hub, &Unacked) -> Result<usize> + Send + 'static,
 ) -> Result<()> {
-    let (doubts, hub) = (doubts.to_vec(), app.hub.clone());
+    let (unacked, hub) = (unacked.to_vec(), app.hub.clone());
     app.store
         .write(move |tx| {
             let mut queued = 0;
-            for doubt in &doubts {
-                queued += queue(tx, &hub, doubt)?;
+            for unacked in &unacked {
+                queued += queue(tx, &hub, unacked)?;
             }
             if queued > 0 {
                 tx.emit(Effect::PushDue);
@@ -179,34 +183,34 @@ async fn queue_each(
         .await
 }
 
-/// Puts what is in doubt and unread into the outbox for all devices; after it nothing of it is in doubt.
-fn queue_in_doubt(tx: &WriteTx, doubt: &Doubt) -> Result<usize> {
-    let (user, up_to) = (doubt.user, doubt.up_to);
-    let queued = pushes::queue_unread(tx, user, doubt.after, up_to, Devices::All)?;
+/// Queues what is unacknowledged and unread for all devices, and records that it is queued.
+fn queue_for_all_devices(tx: &WriteTx, unacked: &Unacked) -> Result<usize> {
+    let (user, up_to) = (unacked.user, unacked.up_to);
+    let queued = pushes::queue_unread(tx, user, unacked.after, up_to, Devices::All)?;
     pushes::cover(tx, user, up_to)?;
     Ok(queued)
 }
 
 /// Writes down how far people's sockets have confirmed, for those who would get a push otherwise.
-pub async fn save_confirmed(app: &App) -> Result<()> {
-    let confirmed = app.hub.take_confirmed();
+pub async fn save_acks(app: &App) -> Result<()> {
+    let confirmed = app.hub.take_acks();
     let mut slices = confirmed.chunks(SLICE);
     while let Some(slice) = slices.next() {
         let written = slice.to_vec();
         let save = app.store.write(move |tx| {
-            for Confirmation { user, by, seq } in written {
-                if let By::Device { endpoint, from } = &by {
+            for Ack { user, by, seq } in written {
+                if let AckSource::Device { endpoint, from } = &by {
                     pushes::cover_device(tx, user, endpoint, *from, seq)?;
                     continue;
                 }
                 pushes::cover(tx, user, seq)?;
-                stages::set_delivered(tx, user, seq, by == By::Page)?;
+                delivery_status::set_delivered(tx, user, seq, by == AckSource::Page)?;
             }
             Ok(())
         });
         if let Err(error) = save.await {
             let unsaved = slice.iter().chain(slices.flatten());
-            app.hub.keep_confirmed(unsaved.cloned());
+            app.hub.keep_acks(unsaved.cloned());
             return Err(error);
         }
     }
@@ -219,17 +223,17 @@ pub async fn catch_up(app: App) {
     let up_to = loop {
         match app.store.read(meta::seq).await {
             Ok(seq) => break seq,
-            Err(error) => tracing::error!(%error, "what was not delivered cannot be looked up"),
+            Err(error) => tracing::error!(%error, "cannot look up undelivered events"),
         }
         if !wait(&app, PAUSE).await {
             return;
         }
     };
-    if !wait(&app, PATIENCE).await {
+    if !wait(&app, ACK_GRACE).await {
         return;
     }
     while let Err(error) = queue_undelivered(&app, up_to).await {
-        tracing::error!(%error, "what was not delivered before the start is not pushed yet");
+        tracing::error!(%error, "cannot queue events from before the start; trying again");
         if !wait(&app, PAUSE).await {
             return;
         }
@@ -247,13 +251,13 @@ async fn wait(app: &App, time: Duration) -> bool {
 /// Everything up to `up_to` that nobody confirmed and nobody pushed, for those who are not here.
 pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
     // Whoever came back meanwhile has said how far they got.
-    save_confirmed(app).await?;
+    save_acks(app).await?;
     let subscribers = app.store.read(pushes::subscribers).await?;
     let away = subscribers
         .into_iter()
         .filter(|user| !app.hub.is_back(*user));
-    let doubts: Vec<Doubt> = away
-        .map(|user| Doubt {
+    let unacked: Vec<Unacked> = away
+        .map(|user| Unacked {
             user,
             after: 0,
             up_to,
@@ -261,8 +265,11 @@ pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
             hidden_since: None,
         })
         .collect();
-    for slice in doubts.chunks(SLICE) {
-        queue_each(app, slice, |tx, _, doubt| queue_in_doubt(tx, doubt)).await?;
+    for slice in unacked.chunks(SLICE) {
+        queue_each(app, slice, |tx, _, unacked| {
+            queue_for_all_devices(tx, unacked)
+        })
+        .await?;
     }
     app.hub.caught_up();
     Ok(())
@@ -276,13 +283,13 @@ pub async fn tidy(app: &App) -> Result<()> {
             .store
             .read(move |c| pushes::overdue(c, now, SLICE as i64))
             .await?;
-        let expired: Vec<Settled> = overdue
+        let expired: Vec<FinishedPush> = overdue
             .into_iter()
-            .map(|push| push.settled(Settlement::Expired))
+            .map(|push| push.finished(PushOutcome::Expired))
             .collect();
         let more = expired.len() == SLICE;
         let settle = app.store.write(move |tx| {
-            push_services::settle(tx, &expired)?;
+            push_services::apply_outcomes(tx, &expired)?;
             Ok(())
         });
         settle.await?;

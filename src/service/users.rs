@@ -14,7 +14,7 @@ use crate::store::{WriteTx, accounts, subscriptions, users};
 
 /// Somebody by id, disabled or not.
 pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
-    app.directory.get(&app.store, id).await
+    app.user_cache.get(&app.store, id).await
 }
 
 /// Somebody by id whose past can be read, disabled or not.

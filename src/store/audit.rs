@@ -4,11 +4,17 @@ use rusqlite::{Connection, Row, named_params, params};
 
 use super::{WriteTx, all, first, run};
 use crate::error::Result;
-use crate::model::audit::{Action, By, Entry};
+use crate::model::audit::{Action, AuditActor, Entry};
 use crate::model::time::Time;
 
 /// Adds a line, in the transaction of what it is about.
-pub fn note(tx: &WriteTx, by: &By, action: Action, target: &str, detail: &str) -> Result<()> {
+pub fn note(
+    tx: &WriteTx,
+    by: &AuditActor,
+    action: Action,
+    target: &str,
+    detail: &str,
+) -> Result<()> {
     note_at(tx, tx.now, by, action, target, detail)
 }
 
@@ -16,7 +22,7 @@ pub fn note(tx: &WriteTx, by: &By, action: Action, target: &str, detail: &str) -
 pub(super) fn note_at(
     connection: &Connection,
     at: Time,
-    by: &By,
+    by: &AuditActor,
     action: Action,
     target: &str,
     detail: &str,

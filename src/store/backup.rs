@@ -56,7 +56,7 @@ pub(crate) fn remove_partial(partial: &Path) {
         if let Err(error) = std::fs::remove_file(&path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(path = %path.display(), %error, "an unfinished copy stays");
+            tracing::warn!(path = %path.display(), %error, "cannot remove an unfinished copy");
         }
     }
 }

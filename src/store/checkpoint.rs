@@ -1,7 +1,7 @@
 //! Moves the write-ahead log into the database, on a thread and a connection of its own, so that no write pays for it.
 //!
 //! Under a steady load the log never comes to an end by itself. When it is long, and all but a little of it is moved, the
-//! writer is asked to begin it anew, between two commits: nobody else gets a turn while the writer is busy.
+//! writer is asked to restart it, between two commits: nothing else gets a turn while the writer is busy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ const EVERY: Duration = Duration::from_millis(200);
 
 /// How long the writer waits for readers of the old log: no longer than those who write can bear.
 const PATIENCE: Duration = Duration::from_millis(30);
-/// After a log that a long reader kept from being begun anew, it is not tried for this long.
+/// How long to wait after a long reader has kept the log from being restarted.
 const BACK_OFF: Duration = Duration::from_secs(5);
 
-/// A log of more pages than this is begun anew. One of moderate length that is written over and over reaches the disk faster
+/// A log of more pages than this is restarted. One of moderate length that is written over and over reaches the disk faster
 /// than one that grows, too.
 const LONG: i64 = 4_096;
 /// As many pages may be left to move while writers wait.
@@ -36,19 +36,19 @@ const WAL_LIMIT: u64 = 128 << 20;
 
 /// What the writer is asked to do between two commits.
 #[derive(Default)]
-pub struct Turn {
+pub struct CheckpointRequest {
     wanted: AtomicBool,
     refused: AtomicBool,
 }
 
-impl Turn {
-    /// Begins the log anew if that is wanted. Called by the writer, outside a transaction.
-    pub fn take(&self, connection: &Connection) {
+impl CheckpointRequest {
+    /// Restarts the log if that was requested. Called by the writer, outside a transaction.
+    pub fn run(&self, connection: &Connection) {
         if !self.wanted.swap(false, Ordering::Relaxed) {
             return;
         }
         if let Err(error) = self.begin_anew(connection) {
-            tracing::warn!(%error, "the write-ahead log could not be begun anew");
+            tracing::warn!(%error, "cannot restart the write-ahead log");
             self.refused.store(true, Ordering::Relaxed);
         }
     }
@@ -75,7 +75,7 @@ pub struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub fn start(path: &Path, turn: Arc<Turn>) -> rusqlite::Result<Self> {
+    pub fn start(path: &Path, turn: Arc<CheckpointRequest>) -> rusqlite::Result<Self> {
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection::tune(&mut connection)?;
         let (stop, stopped) = mpsc::channel();
@@ -98,7 +98,7 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(connection: &Connection, turn: &Turn, stopped: &mpsc::Receiver<()>) {
+fn run(connection: &Connection, turn: &CheckpointRequest, stopped: &mpsc::Receiver<()>) {
     let mut not_before = Instant::now();
     while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
         if turn.refused.swap(false, Ordering::Relaxed) {
@@ -163,7 +163,7 @@ mod tests {
         checkpoint(connection, "PASSIVE").unwrap().pages
     }
 
-    /// How often the log was begun anew (SQLite file format, section 4.1: bytes 12 to 15 of its header).
+    /// How often the log was restarted (SQLite file format, section 4.1: bytes 12 to 15 of its header).
     fn begun(folder: &Path) -> u32 {
         let wal = std::fs::read(folder.join("school.db-wal")).unwrap();
         u32::from_be_bytes(wal[12..16].try_into().unwrap())
@@ -173,13 +173,13 @@ mod tests {
     fn a_long_log_is_begun_anew_by_the_writer_when_asked() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, other) = long_log(folder.path());
-        let (turn, first) = (Turn::default(), begun(folder.path()));
-        turn.take(&writer);
+        let (turn, first) = (CheckpointRequest::default(), begun(folder.path()));
+        turn.run(&writer);
         writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
         assert_eq!(begun(folder.path()), first, "nobody asked for it");
 
         turn.wanted.store(true, Ordering::Relaxed);
-        turn.take(&writer);
+        turn.run(&writer);
         writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
         assert_eq!(begun(folder.path()), first + 1);
         assert!(pages(&other) < 10);
@@ -195,9 +195,9 @@ mod tests {
             .execute_batch("BEGIN; SELECT count(*) FROM t;")
             .unwrap();
         writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
-        let turn = Turn::default();
+        let turn = CheckpointRequest::default();
         turn.wanted.store(true, Ordering::Relaxed);
-        turn.take(&writer);
+        turn.run(&writer);
         assert!(turn.refused.load(Ordering::Relaxed));
         // The writer goes on with the old log, and waits for others as long as before.
         writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
-use crate::model::announcements::{Facts, Recipient, Stage};
+use crate::model::announcements::{DeliveryFacts, Recipient, Stage};
 use crate::model::ids::{Seq, UserKey};
 use crate::model::notifications::NotificationKey;
 use crate::model::pushes::{PushKey, ServiceKey};
@@ -40,7 +40,7 @@ pub(super) fn set_failed(
 }
 
 /// There was neither a page nor a device of theirs.
-pub fn set_nobody(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<()> {
+pub fn set_unreachable(tx: &WriteTx, user: UserKey, seq: Seq) -> Result<()> {
     let sql =
         "UPDATE notification_recipients SET failure = 'none' WHERE user_key = ?1 AND seq = ?2";
     run(tx, sql, [user.0, seq]).map(drop)
@@ -55,12 +55,12 @@ const FACTS: &str = "r.user_key, r.read_at, r.delivered_at, r.pushed_at, r.failu
     r.delivered_to_page";
 
 /// Reads [`FACTS`].
-fn facts(row: &Row) -> rusqlite::Result<Facts> {
+fn facts(row: &Row) -> rusqlite::Result<DeliveryFacts> {
     let time = |column| {
         let stored = row.get::<_, Option<i64>>(column);
         stored.map(|ms| ms.map(Time))
     };
-    Ok(Facts {
+    Ok(DeliveryFacts {
         user: UserKey(row.get(0)?),
         read_at: time(1)?,
         delivered_at: time(2)?,
@@ -75,7 +75,11 @@ fn facts(row: &Row) -> rusqlite::Result<Facts> {
 }
 
 /// What is known of each recipient.
-pub fn facts_of(connection: &Connection, key: NotificationKey, now: Time) -> Result<Vec<Facts>> {
+pub fn facts_of(
+    connection: &Connection,
+    key: NotificationKey,
+    now: Time,
+) -> Result<Vec<DeliveryFacts>> {
     let sql =
         format!("SELECT {FACTS} FROM notification_recipients r WHERE r.notification_key = ?1");
     all(connection, &sql, [key.0, now.0], facts)
@@ -88,7 +92,7 @@ pub fn recipients(
     key: NotificationKey,
     now: Time,
     after: Option<UserKey>,
-    of: impl Fn(&Facts) -> Stage,
+    of: impl Fn(&DeliveryFacts) -> Stage,
     mut take: impl FnMut(Recipient) -> bool,
 ) -> Result<()> {
     // Sorted first, and once: what is known of each costs three more look-ups, and only of those that are taken.
@@ -110,7 +114,7 @@ pub fn recipients(
     Ok(())
 }
 
-fn recipient(row: &Row, of: impl Fn(&Facts) -> Stage) -> rusqlite::Result<Recipient> {
+fn recipient(row: &Row, of: impl Fn(&DeliveryFacts) -> Stage) -> rusqlite::Result<Recipient> {
     let facts = facts(row)?;
     Ok(Recipient {
         stage: of(&facts),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, param
 use super::conversations::{self, ConversationKey};
 use super::{all, audit, first, meta, personal_data, run, users};
 use crate::error::Result;
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::ids::{Id, Seq, UserKey};
 use crate::model::import::{OldMessage, OldNotification};
 use crate::model::notifications::NewNotification;
@@ -294,7 +294,7 @@ impl<'c> Import<'c> {
             ],
         )?;
         meta::begin_epoch(&self.tx, self.seq)?;
-        let by = By::command_line();
+        let by = AuditActor::command_line();
         audit::note_at(&self.tx, now, &by, Action::DataImported, "", detail)?;
         Ok(self.tx.commit()?)
     }

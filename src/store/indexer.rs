@@ -47,7 +47,7 @@ impl Indexer {
     pub fn start(path: &Path) -> Result<Self, OpenError> {
         let file = search::file(path);
         let index = Index::open(path).map_err(|e| {
-            let remedy = "this is the search index, which is made anew when the file is removed";
+            let remedy = "this is the search index, which is rebuilt when the file is removed";
             OpenError::new(&file, format!("{e}; {remedy}"))
         })?;
         let interrupt = index.interrupt();
@@ -157,9 +157,9 @@ impl Worker {
     fn note(&mut self, done: &Result<bool>) {
         match done {
             Err(error) if !self.failing => {
-                tracing::error!(%error, "the search index cannot be kept: messages from now on are not found");
+                tracing::error!(%error, "cannot update the search index: new messages are not found");
             }
-            Ok(_) if self.failing => tracing::info!("the search index is kept again"),
+            Ok(_) if self.failing => tracing::info!("updating the search index again"),
             _ => {}
         }
         self.failing = done.is_err();

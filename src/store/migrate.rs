@@ -54,7 +54,7 @@ pub fn version(connection: &Connection) -> rusqlite::Result<Option<i32>> {
 pub fn up(connection: &mut Connection, path: &Path, version: i32) -> Result<(), OpenError> {
     if version > 0 && version < latest() {
         let copy = sibling(path, &format!(".schema-{version}.backup"));
-        tracing::info!(copy = %copy.display(), "copying the database before its schema changes");
+        tracing::info!(copy = %copy.display(), "copying the database before the migration");
         // What an earlier upgrade left there is older than what is here now.
         keep(path, &copy)
             .map_err(|e| OpenError::new(path, format!("cannot copy before migrating: {e}")))?;

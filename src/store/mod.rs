@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod connection;
 pub mod conversations;
+pub mod delivery_status;
 pub mod files;
 pub mod groups;
 pub mod identities;
@@ -36,7 +37,6 @@ pub mod retention;
 pub mod roster;
 pub mod search;
 pub mod sessions;
-pub mod stages;
 pub mod stats;
 pub mod subscriptions;
 pub mod users;
@@ -69,9 +69,9 @@ pub type Sink = Box<dyn Fn(Committed) + Send>;
 #[derive(Debug)]
 pub enum Committed {
     /// By a write of this process, in commit order.
-    Here(Vec<Effect>),
+    Local(Vec<Effect>),
     /// By another process, a command for instance: whatever is cached may be stale.
-    Elsewhere,
+    External,
 }
 
 /// The database.
@@ -116,9 +116,10 @@ impl Store {
             .test_on_check_out(false)
             .build(manager)
             .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
-        let turn = Arc::<checkpoint::Turn>::default();
-        let checkpointer = checkpoint::Checkpointer::start(&config.path, turn.clone())
-            .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
+        let checkpoint_request = Arc::<checkpoint::CheckpointRequest>::default();
+        let checkpointer =
+            checkpoint::Checkpointer::start(&config.path, checkpoint_request.clone())
+                .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
         Ok(Store {
             writer: Writer::start(
                 connection,
@@ -126,7 +127,7 @@ impl Store {
                 clock,
                 (metrics, queues.clone()),
                 sink,
-                turn,
+                checkpoint_request,
                 pulse,
             )
             .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?,
@@ -157,7 +158,7 @@ impl Store {
         let read = move || {
             let _permit = permit;
             let connection = pool.get().map_err(|e| {
-                tracing::error!(error = %e, "no connection to read with");
+                tracing::error!(error = %e, "cannot get a connection to read with");
                 Error::unavailable("The database cannot be read now.")
             })?;
             let snapshot = connection.unchecked_transaction()?;
@@ -308,7 +309,7 @@ impl From<rusqlite::Error> for Error {
                 DatabaseCorrupt | DatabaseBusy | DatabaseLocked | DiskFull | ReadOnly
                 | SystemIoFailure | CannotOpen | OutOfMemory,
             ) => {
-                tracing::error!(%error, "the database refuses");
+                tracing::error!(%error, "the database refused a statement");
                 Error::unavailable("The database cannot take this now.")
             }
             Some(OperationInterrupted) => Error::unavailable("This takes too long. Ask for less."),

@@ -193,7 +193,7 @@ fn by_identity(path: &Path) -> Result<Option<std::os::unix::net::UnixDatagram>, 
         Ok(socket) => Ok(Some(socket)),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(running(path)),
         Err(error) => {
-            tracing::debug!(%error, "the database is locked by its lock file alone");
+            tracing::debug!(%error, "locking the database by its lock file alone");
             Ok(None)
         }
     }

@@ -17,7 +17,7 @@ pub fn of(connection: &Connection, me: UserKey) -> Result<Preferences> {
 /// Preferences as they are stored. What cannot be read, after a downgrade for instance, is as if it had never been set.
 pub(super) fn parse(json: &str) -> Option<Preferences> {
     serde_json::from_str(json)
-        .inspect_err(|error| tracing::error!(%error, "stored preferences cannot be read"))
+        .inspect_err(|error| tracing::error!(%error, "cannot read stored preferences"))
         .ok()
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::pushes::COUNTED;
-use super::{WriteTx, all, first, run, stages};
+use super::{WriteTx, all, delivery_status, first, run};
 use crate::error::Result;
 use crate::model::ids::{Seq, UserId};
 use crate::model::pushes::{
-    Failure, LONGEST_THROTTLE, ServiceKey, Settled, Settlement, SubscriptionStates, THROTTLE,
+    Failure, FinishedPush, LONGEST_THROTTLE, PushOutcome, ServiceKey, SubscriptionStates, THROTTLE,
 };
 use crate::model::time::Time;
 
@@ -25,62 +25,62 @@ pub fn is_known(connection: &Connection, origin: &str) -> Result<bool> {
 }
 
 /// Writes down what became of pushes. One whose row has gone meanwhile, because it was read, counts all the same.
-pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
+pub fn apply_outcomes(tx: &WriteTx, settled: &[FinishedPush]) -> Result<()> {
     let mut sent: BTreeMap<ServiceKey, i64> = BTreeMap::new();
     for one in settled {
-        match &one.settlement {
-            Settlement::Sent => {
+        match &one.outcome {
+            PushOutcome::Sent => {
                 delivered(tx, one)?;
                 *sent.entry(one.service).or_default() += 1;
             }
-            Settlement::Summed(at) => {
+            PushOutcome::Summed(at) => {
                 sum_up(tx, one, *at)?;
                 *sent.entry(one.service).or_default() += 1;
             }
-            Settlement::OverBudget(at) => defer_device(tx, one, *at)?,
-            Settlement::Gone => {
-                stages::set_failed(tx, &one.key, one.service, "gone")?;
+            PushOutcome::OverBudget(at) => defer_device(tx, one, *at)?,
+            PushOutcome::Gone => {
+                delivery_status::set_failed(tx, &one.key, one.service, "gone")?;
                 gone(tx, one)?;
             }
-            Settlement::Retry(at, failure) => {
+            PushOutcome::Retry(at, failure) => {
                 failed(tx, one, failure)?;
                 put_off(tx, one, *at, 1)?;
             }
-            Settlement::Throttled(until, failure) => {
+            PushOutcome::Throttled(until, failure) => {
                 failed(tx, one, failure)?;
                 pause(tx, one.service, *until, "throttled")?;
                 // Others first: it may be this one's own fault.
                 put_off(tx, one, *until, 0)?;
             }
-            Settlement::DeviceThrottled(asked, failure) => {
+            PushOutcome::DeviceThrottled(asked, failure) => {
                 failed(tx, one, failure)?;
                 pause_device(tx, one, *asked)?;
             }
-            Settlement::OtherKey(failure) => {
+            PushOutcome::OtherKey(failure) => {
                 failed(tx, one, failure)?;
-                stages::set_failed(tx, &one.key, one.service, "refused")?;
+                delivery_status::set_failed(tx, &one.key, one.service, "refused")?;
                 bury(tx, one, 1, failure)?;
                 stop_device(tx, one)?;
             }
-            Settlement::Refused(until, failure) => {
+            PushOutcome::Refused(until, failure) => {
                 failed(tx, one, failure)?;
                 pause(tx, one.service, *until, "refused")?;
                 put_off(tx, one, *until, 1)?;
             }
-            Settlement::Dead(failure) => {
+            PushOutcome::Dead(failure) => {
                 failed(tx, one, failure)?;
-                stages::set_failed(tx, &one.key, one.service, "refused")?;
+                delivery_status::set_failed(tx, &one.key, one.service, "refused")?;
                 bury(tx, one, 1, failure)?;
             }
-            Settlement::Expired => {
-                stages::set_failed(tx, &one.key, one.service, "expired")?;
+            PushOutcome::Expired => {
+                delivery_status::set_failed(tx, &one.key, one.service, "expired")?;
                 bury(tx, one, 0, &Failure::too_late())?;
             }
             // Its person has thought better of it since it was read.
-            Settlement::Later(_) | Settlement::Dropped if !unchanged(tx, one)? => {}
-            Settlement::Later(at) => put_off(tx, one, *at, 0)?,
-            Settlement::Dropped => {
-                stages::set_failed(tx, &one.key, one.service, "off")?;
+            PushOutcome::Later(_) | PushOutcome::Dropped if !unchanged(tx, one)? => {}
+            PushOutcome::Later(at) => put_off(tx, one, *at, 0)?,
+            PushOutcome::Dropped => {
+                delivery_status::set_failed(tx, &one.key, one.service, "off")?;
                 finish(tx, one)?;
             }
         }
@@ -95,8 +95,8 @@ pub fn settle(tx: &WriteTx, settled: &[Settled]) -> Result<()> {
     Ok(())
 }
 
-/// Takes the row away; while what its user got is in doubt it stays, done, so that the doubt does not bring it back.
-fn finish(tx: &WriteTx, one: &Settled) -> Result<()> {
+/// Removes the row. While what its user received is unacknowledged it stays, done, so that it is not queued again.
+fn finish(tx: &WriteTx, one: &FinishedPush) -> Result<()> {
     let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3
                AND (kind = 'test' OR seq <= (SELECT covered_seq FROM push_subscriptions WHERE key = ?3))";
     if run(tx, sql, row(one))? == 0 {
@@ -107,12 +107,12 @@ fn finish(tx: &WriteTx, one: &Settled) -> Result<()> {
 }
 
 /// What a row is found by.
-fn row(one: &Settled) -> [i64; 3] {
+fn row(one: &FinishedPush) -> [i64; 3] {
     [one.key.user.0, one.key.seq, one.key.subscription.0]
 }
 
 /// Whether the row is due since when it was when it was read.
-fn unchanged(tx: &WriteTx, one: &Settled) -> Result<bool> {
+fn unchanged(tx: &WriteTx, one: &FinishedPush) -> Result<bool> {
     let [user, seq, subscription] = row(one);
     let sql = "SELECT 1 FROM push_outbox
                WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3 AND due_at = ?4";
@@ -120,16 +120,16 @@ fn unchanged(tx: &WriteTx, one: &Settled) -> Result<bool> {
     Ok(first(tx, sql, params, |_| Ok(()))?.is_some())
 }
 
-fn put_off(tx: &WriteTx, one: &Settled, at: Time, tried: i64) -> Result<()> {
+fn put_off(tx: &WriteTx, one: &FinishedPush, at: Time, tried: i64) -> Result<()> {
     let [user, seq, subscription] = row(one);
     let sql = "UPDATE push_outbox SET tries = tries + ?5, due_at = ?4
                WHERE user_key = ?1 AND seq = ?2 AND subscription_key = ?3 AND due_at IS NOT NULL";
     run(tx, sql, [user, seq, subscription, at.0, tried]).map(drop)
 }
 
-fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
+fn delivered(tx: &WriteTx, one: &FinishedPush) -> Result<()> {
     finish(tx, one)?;
-    stages::set_pushed(tx, &one.key)?;
+    delivery_status::set_pushed(tx, &one.key)?;
     let sql = format!("UPDATE push_subscriptions SET last_success_at = ?2, failing_since = NULL, throttled = 0, paused_until = NULL,
                       summary_at = iif(EXISTS (SELECT 1 FROM push_outbox WHERE user_key = ?4 AND subscription_key = ?1
                                            AND {COUNTED}), summary_at, NULL)
@@ -139,7 +139,7 @@ fn delivered(tx: &WriteTx, one: &Settled) -> Result<()> {
 }
 
 /// What waits for a device becomes a summary at this time; what is urgent does not wait.
-fn defer_device(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
+fn defer_device(tx: &WriteTx, one: &FinishedPush, at: Time) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = "UPDATE push_subscriptions SET summary_at = ?2 WHERE key = ?1";
     run(tx, sql, [subscription, at.0])?;
@@ -150,7 +150,7 @@ fn defer_device(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
 }
 
 /// The device has a summary in place of all that waited for it at this time.
-fn sum_up(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
+fn sum_up(tx: &WriteTx, one: &FinishedPush, at: Time) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = format!(
         "SELECT seq FROM push_outbox WHERE user_key = ?1 AND subscription_key = ?2 AND {COUNTED}
@@ -161,13 +161,13 @@ fn sum_up(tx: &WriteTx, one: &Settled, at: Time) -> Result<()> {
         let mut summed = one.clone();
         summed.key.seq = seq;
         finish(tx, &summed)?;
-        stages::set_pushed(tx, &summed.key)?;
+        delivery_status::set_pushed(tx, &summed.key)?;
     }
     delivered(tx, one)
 }
 
 /// Puts off everything for the device: as long as its service asks for, and each time in a row for twice as long as the time before.
-fn pause_device(tx: &WriteTx, one: &Settled, asked: Option<Duration>) -> Result<()> {
+fn pause_device(tx: &WriteTx, one: &FinishedPush, asked: Option<Duration>) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = "UPDATE push_subscriptions SET throttled = throttled + 1 WHERE key = ?1 RETURNING throttled";
     let times: Option<i64> = first(tx, sql, [subscription], |row| row.get(0))?;
@@ -182,7 +182,7 @@ fn pause_device(tx: &WriteTx, one: &Settled, asked: Option<Duration>) -> Result<
 }
 
 /// Pushes nothing more to the device, of what waits neither.
-fn stop_device(tx: &WriteTx, one: &Settled) -> Result<()> {
+fn stop_device(tx: &WriteTx, one: &FinishedPush) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = "UPDATE push_subscriptions SET stopped_at = ?2 WHERE key = ?1";
     run(tx, sql, [subscription, tx.now.0])?;
@@ -191,7 +191,7 @@ fn stop_device(tx: &WriteTx, one: &Settled) -> Result<()> {
 }
 
 /// The rows that wait for the subscription go with it.
-fn gone(tx: &WriteTx, one: &Settled) -> Result<()> {
+fn gone(tx: &WriteTx, one: &FinishedPush) -> Result<()> {
     let sql = "UPDATE push_services SET failed = failed + 1 WHERE key = ?1";
     run(tx, sql, [one.service.0])?;
     // It may have another endpoint by now.
@@ -199,7 +199,7 @@ fn gone(tx: &WriteTx, one: &Settled) -> Result<()> {
     run(tx, sql, params![one.key.subscription.0, one.endpoint]).map(drop)
 }
 
-fn failed(tx: &WriteTx, one: &Settled, failure: &Failure) -> Result<()> {
+fn failed(tx: &WriteTx, one: &FinishedPush, failure: &Failure) -> Result<()> {
     run(
         tx,
         "UPDATE push_services SET failed = failed + 1, last_error_at = ?2, last_status = ?3, last_error = ?4
@@ -218,7 +218,7 @@ fn pause(tx: &WriteTx, service: ServiceKey, until: Time, why: &str) -> Result<()
 }
 
 /// Gives a push up after `tried` more attempts than were written down.
-fn bury(tx: &WriteTx, one: &Settled, tried: i64, failure: &Failure) -> Result<()> {
+fn bury(tx: &WriteTx, one: &FinishedPush, tried: i64, failure: &Failure) -> Result<()> {
     let [user, seq, subscription] = row(one);
     let buried = run(
         tx,

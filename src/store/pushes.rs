@@ -168,7 +168,7 @@ pub fn queue_unread(
     Ok(queued)
 }
 
-/// Nothing that the user got up to this seq is in doubt.
+/// Everything that the user received up to this seq is acknowledged or queued.
 pub fn cover(connection: &Connection, user: UserKey, seq: Seq) -> Result<()> {
     let sql =
         "UPDATE push_subscriptions SET covered_seq = ?2 WHERE user_key = ?1 AND covered_seq < ?2";

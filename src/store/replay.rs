@@ -12,7 +12,7 @@ use crate::model::notifications::{NotificationsRead, Which};
 use crate::model::time::Time;
 use crate::model::users::Unread;
 
-/// The most that is sent again; whoever missed more fetches anew.
+/// The most events that are sent again; a client that missed more fetches.
 pub const LIMIT: i64 = 300;
 
 /// Where somebody stands, in one snapshot of the database.

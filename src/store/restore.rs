@@ -9,7 +9,7 @@ use super::connection;
 use super::files::{self, give_to_owner, sync_folder};
 use super::{audit, meta, open};
 use crate::error::{Error, Result};
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::ids::Seq;
 use crate::model::time::Time;
 
@@ -22,7 +22,7 @@ const EPOCH_GAP: Seq = 10_000_000;
 ///
 /// # Errors
 /// When `file` is no sound database of ours or the disk refuses; then `target` is as it was.
-pub fn restore(file: &Path, target: &Path, by: &By, now: Time) -> Result<Option<PathBuf>> {
+pub fn restore(file: &Path, target: &Path, by: &AuditActor, now: Time) -> Result<Option<PathBuf>> {
     let fail = |path: &Path, why: String| Error::Internal(format!("{}: {why}", path.display()));
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if !file.exists() {
@@ -65,7 +65,7 @@ fn begin_history(
     old: &Path,
     file: &Path,
     version: i32,
-    by: &By,
+    by: &AuditActor,
     now: Time,
 ) -> Result<()> {
     let connection = Connection::open(fresh)?;
@@ -115,7 +115,7 @@ fn swap(fresh: &Path, target: &Path, now: Time) -> std::io::Result<Option<PathBu
         }
         for (from, to) in moved.into_iter().rev() {
             if let Err(error) = std::fs::rename(&to, &from) {
-                tracing::error!(%error, from = %to.display(), to = %from.display(), "rename this back");
+                tracing::error!(%error, from = %to.display(), to = %from.display(), "cannot restore the database: rename this file back");
             }
         }
         return Err(error);
@@ -131,6 +131,6 @@ fn settle(old: &Path) {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     });
     if let Err(error) = settled {
-        tracing::debug!(%error, "the database that is put aside keeps its log");
+        tracing::debug!(%error, "cannot fold the log into the database that was put aside");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! FTS5 merges its segments now and then, for as long as the largest words in them take, and nothing can cut that short. In the
 //! database it would keep every write waiting. What must stay true:
-//! - the file holds nothing that cannot be made anew from the messages: it is, when it is missing, of another version, or of another
+//! - the file holds nothing that cannot be rebuilt from the messages: it is rebuilt when it is missing, of another version, or of another
 //!   history than the database (a restored backup);
 //! - it is behind the database, and may be ahead after a power cut: whatever it finds is looked up in the database, as the caller's
 //!   own.
@@ -130,7 +130,7 @@ impl Index {
         let is_there = file.exists();
         if !is_there || !is_sound(&file) {
             if is_there {
-                tracing::warn!(file = %file.display(), "the search index is damaged and is made anew");
+                tracing::warn!(file = %file.display(), "rebuilding the damaged search index");
             }
             // A log that outlived its file would be taken for that of the next.
             for of in ["-wal", "-shm", ""] {

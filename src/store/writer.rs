@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::checkpoint::Turn;
+use super::checkpoint::CheckpointRequest;
 use super::files::FileIdentity;
 use super::job::{Job, Task, unwritten};
 use super::{Committed, Sink, meta};
@@ -89,7 +89,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
         (metrics, queues): (Arc<Metrics>, Arc<Queues>),
         sink: Sink,
-        turn: Arc<Turn>,
+        checkpoint_request: Arc<CheckpointRequest>,
         pulse: Pulse,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::sync_channel(WRITES);
@@ -99,7 +99,7 @@ impl Writer {
             metrics,
             queues: queues.clone(),
             sink,
-            turn,
+            checkpoint_request,
             share: SHARE,
             data_version: 0,
             watched: Instant::now(),
@@ -148,7 +148,7 @@ struct Worker {
     metrics: Arc<Metrics>,
     queues: Arc<Queues>,
     sink: Sink,
-    turn: Arc<Turn>,
+    checkpoint_request: Arc<CheckpointRequest>,
     /// How many jobs the next commit is for.
     share: usize,
     data_version: i64,
@@ -179,11 +179,11 @@ impl Place {
         if moved && !self.moved {
             tracing::error!(
                 path = %self.path.display(),
-                "the database was moved away or replaced: nothing is written until it is back, or the server restarted"
+                "the database file was moved or replaced: refusing writes until it is back or the server restarts"
             );
         }
         if !moved && self.moved {
-            tracing::info!(path = %self.path.display(), "the database is back");
+            tracing::info!(path = %self.path.display(), "the database file is back: accepting writes");
         }
         self.moved = moved;
     }
@@ -200,7 +200,7 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if !self.file.moved {
-                self.turn.take(&self.connection);
+                self.checkpoint_request.run(&self.connection);
             }
             if self.watched.elapsed() >= WATCH {
                 self.watch();
@@ -228,7 +228,7 @@ impl Worker {
                 }
                 Ok(())
             })
-            .inspect_err(|error| tracing::error!(%error, "a commit failed"))
+            .inspect_err(|error| tracing::error!(%error, "commit failed"))
             .is_ok();
         // Half of those who write now: while one half waits for the disk, the other half is answered and comes back. All
         // of them in one commit would leave the processors idle for as long as the disk takes.
@@ -240,7 +240,7 @@ impl Worker {
             .observe(started.elapsed().as_secs_f64());
         let effects = effects.into_inner();
         if committed && !effects.is_empty() {
-            (self.sink)(Committed::Here(effects));
+            (self.sink)(Committed::Local(effects));
         }
         if !committed && settled.is_empty() {
             // Another program holds the database: nobody in the queue shall wait for as long as the first did.
@@ -322,7 +322,7 @@ impl Worker {
         let version = self.read_data_version();
         if version != self.data_version {
             self.data_version = version;
-            (self.sink)(Committed::Elsewhere);
+            (self.sink)(Committed::External);
         }
     }
 

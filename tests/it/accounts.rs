@@ -1,7 +1,7 @@
 //! What administrators do with people, groups and keys, and what the audit log says of it.
 
 use schoolbell::model::accounts::AccountChange;
-use schoolbell::model::audit::By;
+use schoolbell::model::audit::AuditActor;
 use schoolbell::model::keys::Scope;
 use schoolbell::model::users::Role;
 use schoolbell::service::{accounts, users};
@@ -158,7 +158,7 @@ async fn an_administrator_always_remains() {
         disabled: Some(true),
         ..AccountChange::default()
     };
-    let by = By::command_line();
+    let by = AuditActor::command_line();
     let last = accounts::change(&t.app, by, second.user.id().clone(), change).await;
     assert_eq!(last.unwrap_err().details()[0].field, "disabled");
     second.get("/api/admin/people").await.expect(200);

@@ -340,7 +340,7 @@ async fn what_went_out_before_a_crash_does_not_go_out_again() {
     };
     schoolbell::service::notifications::send(
         &t.app,
-        schoolbell::model::audit::By::label("user:admin".into()),
+        schoolbell::model::audit::AuditActor::label("user:admin".into()),
         new,
         audience,
     )

@@ -19,7 +19,7 @@ async fn account(t: &TestApp, username: &str) -> Person {
     t.log_in(
         add_account(
             &t.app,
-            schoolbell::model::audit::By::command_line(),
+            schoolbell::model::audit::AuditActor::command_line(),
             account,
         )
         .await

@@ -493,7 +493,7 @@ async fn what_a_key_may_do_to_people_is_bounded() {
         .refused(403, "scope_missing");
     // The scope for it goes beside the other.
     let scopes = [Scope::Roster, Scope::RosterRoles];
-    let by = schoolbell::model::audit::By::command_line();
+    let by = schoolbell::model::audit::AuditActor::command_line();
     let both = schoolbell::service::keys::create(&t.app, by, "sis", &scopes)
         .await
         .unwrap();

@@ -366,14 +366,14 @@ async fn keys_without_their_database_are_said_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     drop(Server::start(folder.path()));
     let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
-    assert!(!log().contains("there is no database"), "{}", log());
+    assert!(!log().contains("the database is missing"), "{}", log());
     let data = folder.path().join("data");
     for file in ["schoolbell.db", "schoolbell.db-wal", "schoolbell.db-shm"] {
         let _ = std::fs::remove_file(data.join(file));
     }
     drop(Server::start(folder.path()));
     assert!(
-        log().contains("there is no database, though its keys are there"),
+        log().contains("the database is missing, but its keys are there"),
         "{}",
         log()
     );

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "metrics"],
     &["limits"],
     &["store", "hub", "auth"],
-    &["app", "directory", "effects"],
+    &["app", "user_cache", "effects"],
     &["push"],
     &["service"],
     &["ops"],

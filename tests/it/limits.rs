@@ -123,7 +123,7 @@ async fn with_password(t: &TestApp, name: &str) -> Person {
     };
     let user = schoolbell::service::auth::add_account(
         &t.app,
-        schoolbell::model::audit::By::command_line(),
+        schoolbell::model::audit::AuditActor::command_line(),
         account,
     )
     .await;

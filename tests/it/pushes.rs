@@ -371,7 +371,7 @@ async fn what_was_not_confirmed_before_a_restart_is_pushed_after_it() {
     socket.expect("new_message").await;
     acknowledge(&mut socket, &confirmed["seq"]).await;
     socket.expect_nothing().await;
-    service::pushes::save_confirmed(&t.app).await.unwrap();
+    service::pushes::save_acks(&t.app).await.unwrap();
     ann.write(&bob, "not confirmed").await;
     ann.write(&carol, "she is back already").await;
     // The hub forgets everything; the database is as a crash leaves it.
@@ -436,7 +436,7 @@ async fn who_comes_back_and_missed_nothing_leaves_no_doubt() {
     let (socket, _) = bob.connect_since(Some(seq)).await;
     drop(socket);
     gone(&t, &bob).await;
-    let reach = t.app.hub.promise(bob.user.key, seq + 10);
+    let reach = t.app.hub.record_sent(bob.user.key, seq + 10);
     assert_eq!(reach, schoolbell::hub::Reach::Away);
 }
 

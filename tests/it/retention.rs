@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schoolbell::model::audit::By;
+use schoolbell::model::audit::AuditActor;
 use schoolbell::model::personal_data::Messages;
 use schoolbell::ops::{personal_data, retention};
 use schoolbell::store::search;
@@ -237,7 +237,7 @@ async fn an_export_has_everything_and_shows_text_as_text() {
         .expect(200);
     let folder = t.app.store.path().with_file_name("ann-data");
     let user = personal_data::find(&t.app, "ann").await.unwrap();
-    personal_data::export(&t.app, By::command_line(), user.clone(), &folder)
+    personal_data::export(&t.app, AuditActor::command_line(), user.clone(), &folder)
         .await
         .unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
@@ -261,7 +261,7 @@ async fn an_export_has_everything_and_shows_text_as_text() {
     }
     assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>"));
     assert!(page.contains("an answer") && page.contains("A title"));
-    let again = personal_data::export(&t.app, By::command_line(), user, &folder).await;
+    let again = personal_data::export(&t.app, AuditActor::command_line(), user, &folder).await;
     assert!(again.is_err(), "nothing is overwritten");
     let admin = t.admin().await;
     let audit = admin.get("/api/admin/audit").await.expect(200);
@@ -287,7 +287,7 @@ async fn whoever_is_erased_leaves_no_name_and_their_messages_stay() {
     let (mut socket, _) = zoe.connect().await;
     assert!(everything(&t).contains("zoe-who-goes"));
     let user = personal_data::find(&t.app, "zoe-who-goes").await.unwrap();
-    personal_data::erase(&t.app, By::command_line(), user, Messages::Keep)
+    personal_data::erase(&t.app, AuditActor::command_line(), user, Messages::Keep)
         .await
         .unwrap();
     assert_eq!(socket.closed().await, 4503);
@@ -339,7 +339,7 @@ async fn whoever_is_erased_may_take_their_messages_along() {
     assert_eq!(unread(&carl).await["messages"], 12);
     indexed(&t).await;
     let user = personal_data::find(&t.app, "ann").await.unwrap();
-    personal_data::erase(&t.app, By::command_line(), user, Messages::Remove)
+    personal_data::erase(&t.app, AuditActor::command_line(), user, Messages::Remove)
         .await
         .unwrap();
     let list = bob.get("/api/messages/conversations").await.expect(200);
@@ -369,7 +369,7 @@ async fn a_token_from_before_does_not_bring_anybody_back() {
     me(&token(start)).await.expect(200);
     let user = personal_data::find(&t.app, "zoe").await.unwrap();
     t.clock.advance(Duration::from_secs(10));
-    personal_data::erase(&t.app, By::command_line(), user, Messages::Keep)
+    personal_data::erase(&t.app, AuditActor::command_line(), user, Messages::Keep)
         .await
         .unwrap();
     me(&token(start)).await.refused(401, "user_unknown");
@@ -385,7 +385,8 @@ async fn the_last_administrator_is_not_erased() {
     let t = TestApp::new();
     let admin = t.admin().await;
     let user = personal_data::find(&t.app, "admin").await.unwrap();
-    let refused = personal_data::erase(&t.app, By::command_line(), user, Messages::Keep).await;
+    let refused =
+        personal_data::erase(&t.app, AuditActor::command_line(), user, Messages::Keep).await;
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("admin of the school is the last"), "{text}");
     admin.get("/api/auth/me").await.expect(200);

@@ -36,7 +36,7 @@ async fn with_root() -> TestApp {
     };
     schoolbell::service::auth::add_account(
         &t.app,
-        schoolbell::model::audit::By::command_line(),
+        schoolbell::model::audit::AuditActor::command_line(),
         account,
     )
     .await

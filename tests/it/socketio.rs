@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schoolbell::hub::{By, Confirmation};
+use schoolbell::hub::{Ack, AckSource};
 use schoolbell::metrics::CodeLabel;
 use schoolbell::model::events::CloseCode;
 use schoolbell::model::users::Role;
@@ -511,35 +511,35 @@ async fn the_next_poll_and_a_pong_confirm_what_came() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let (poller, _) = Poller::join(&t.address, &ann.token).await;
-    t.app.hub.take_confirmed();
+    t.app.hub.take_acks();
     let seq = bob.write(&ann, "hello").await["seq"].as_i64().unwrap();
     poller.poll().await;
-    assert!(t.app.hub.take_confirmed().is_empty(), "sent is not seen");
+    assert!(t.app.hub.take_acks().is_empty(), "sent is not seen");
     let (_, confirmed) = tokio::join!(
         tokio::time::timeout(Duration::from_millis(300), poller.poll()),
         async {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            t.app.hub.take_confirmed()
+            t.app.hub.take_acks()
         }
     );
-    let up_to = |seq| Confirmation {
+    let up_to = |seq| Ack {
         user: ann.user.key,
-        by: By::Page,
+        by: AckSource::Page,
         seq,
     };
     assert_eq!(confirmed, [up_to(seq)]);
 
     let (mut engine, _) = Engine::join(&t.address, token(&ann)).await;
     engine.expect("connected").await;
-    t.app.hub.take_confirmed();
+    t.app.hub.take_acks();
     let seq = bob.write(&ann, "again").await["seq"].as_i64().unwrap();
     engine.expect("new_message").await;
     assert_eq!(engine.next().await.unwrap(), "2", "asked soon after");
-    assert!(t.app.hub.take_confirmed().is_empty());
+    assert!(t.app.hub.take_acks().is_empty());
     engine.send("3").await;
     engine.send(r#"421["ping"]"#).await;
     engine.next().await.unwrap();
-    assert_eq!(t.app.hub.take_confirmed(), [up_to(seq)]);
+    assert_eq!(t.app.hub.take_acks(), [up_to(seq)]);
 }
 
 /// A session whose client has been served its first poll and never comes again.

@@ -426,16 +426,16 @@ async fn silence_about_who_it_is_ends_after_ten_seconds() {
 /// Half a minute and more of a clock that is wound on.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_answers_no_ping_is_dropped() {
-    use schoolbell::realtime::ws::{Opening, serve};
+    use schoolbell::realtime::ws::{Handshake, serve};
     let t = TestApp::new();
     let ann = t.student("ann").await;
     let identity = schoolbell::service::auth::identity(&t.app, &ann.token)
         .await
         .unwrap();
-    let opening = Opening {
+    let opening = Handshake {
         since: None,
         hidden: false,
-        seat: None,
+        slot: None,
         identity: Some(identity),
         early: Default::default(),
     };

@@ -485,7 +485,7 @@ async fn with_password(t: &TestApp, name: &str, role: Role) -> String {
         role,
         password: crate::helpers::PASSWORD.into(),
     };
-    let by = schoolbell::model::audit::By::command_line();
+    let by = schoolbell::model::audit::AuditActor::command_line();
     add_account(&t.app, by, account)
         .await
         .unwrap()

@@ -172,7 +172,7 @@ async fn a_database_of_version_3_is_taken_over_whole() {
     let user = schoolbell::ops::personal_data::find(&t.app, "bob")
         .await
         .unwrap();
-    let by = schoolbell::model::audit::By::command_line();
+    let by = schoolbell::model::audit::AuditActor::command_line();
     let keep = schoolbell::model::personal_data::Messages::Keep;
     schoolbell::ops::personal_data::erase(&t.app, by, user, keep)
         .await

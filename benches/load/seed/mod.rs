@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use schoolbell::config::Secret;
-use schoolbell::model::audit::By;
+use schoolbell::model::audit::AuditActor;
 use schoolbell::model::ids::{UserId, UserKey};
 use schoolbell::model::keys::Scope;
 use schoolbell::model::subscriptions::{Endpoint, NewSubscription, PushKeys};
@@ -183,7 +183,7 @@ fn conversation(
 /// A key of another system that keeps the roster.
 pub fn roster_key(app: &App) -> String {
     let scopes = [Scope::Roster];
-    let made = wait(|| keys::create(app, By::command_line(), "roster", &scopes));
+    let made = wait(|| keys::create(app, AuditActor::command_line(), "roster", &scopes));
     made.unwrap().secret.expose().to_owned()
 }
 

@@ -15,10 +15,10 @@ use super::request::{self, Base, BodyStream, MAX_BODY, Peer, Request, body_time}
 use crate::app::App;
 use crate::auth::bearer_token;
 use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
-use crate::limits::rates::{Kind, Stranger};
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
+use crate::limits::rates::{RequestClass, Stranger};
 use crate::limits::turns::Turn;
-use crate::model::audit::By;
+use crate::model::audit::AuditActor;
 use crate::model::ids::{ConnectionId, UserId, UserKey};
 use crate::model::keys::{ApiKeySecret, Scope};
 use crate::model::users::{Role, User};
@@ -35,7 +35,7 @@ pub struct Call {
     pub query: String,
     pub peer: Option<Peer>,
     pub base: Base,
-    pub seat: Option<Arc<Seat>>,
+    pub slot: Option<Arc<Slot>>,
     pub body: BodyStream,
     pub actor: Option<Actor>,
     /// The person's turn, until their answer is read.
@@ -44,7 +44,7 @@ pub struct Call {
     pub reading: Option<Turn<UserKey>>,
     pub params: Vec<String>,
     pub access: Access,
-    class: Kind,
+    class: RequestClass,
     /// Who turned out to be calling, for the log line, also when the handler fails.
     pub caller: Arc<OnceLock<String>>,
 }
@@ -54,7 +54,7 @@ impl Call {
         app: &App,
         request: Request,
         params: Vec<String>,
-        (access, class): (Access, Kind),
+        (access, class): (Access, RequestClass),
     ) -> Self {
         Call {
             app: app.clone(),
@@ -63,7 +63,7 @@ impl Call {
             query: request.query,
             peer: request.peer,
             base: request.base,
-            seat: request.seat,
+            slot: request.slot,
             body: request.body,
             actor: None,
             turn: None,
@@ -100,7 +100,7 @@ impl Call {
                 rates.person(key, kind).inspect_err(refused)?;
                 let limits = &self.app.limits;
                 self.turn = Some(limits.answering.turn(key).await?);
-                if kind == Kind::Read {
+                if kind == RequestClass::Read {
                     self.reading = Some(limits.reading.turn(key).await?);
                 }
             }
@@ -119,7 +119,7 @@ impl Call {
             _ => {}
         }
         // Not before: what a limit has refused proves nothing.
-        self.seat.iter().for_each(|seat| seat.known());
+        self.slot.iter().for_each(|slot| slot.mark_authenticated());
         self.actor = Some(actor);
         Ok(())
     }
@@ -168,13 +168,13 @@ impl Call {
 
     /// Whoever does not say who they are is counted with the others of their address. Reads of this sort are cheap, and
     /// the supervisor's question after the server's health is one of them.
-    fn admit_anyone(&self, kind: Kind) -> Result<()> {
-        if kind == Kind::Write {
+    fn admit_anyone(&self, kind: RequestClass) -> Result<()> {
+        if kind == RequestClass::Write {
             self.app.load.admit(kind)?;
         }
         // What is sent without a token is a login, or what leads to one.
         let what = match kind {
-            Kind::Write => Stranger::Login,
+            RequestClass::Write => Stranger::Login,
             _ => Stranger::Request,
         };
         admit_stranger(&self.app, self.peer, &self.headers, what)
@@ -238,8 +238,8 @@ impl Call {
     }
 
     /// Who calls, and from where, for the audit log.
-    pub fn by(&self) -> Result<By> {
-        Ok(By {
+    pub fn by(&self) -> Result<AuditActor> {
+        Ok(AuditActor {
             actor: self.label()?,
             address: self.address(),
             key: match &self.actor {

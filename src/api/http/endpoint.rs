@@ -19,7 +19,7 @@ use super::router::Serve;
 use super::served::{Held, Latency, Served};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::limits::rates::Kind;
+use crate::limits::rates::RequestClass;
 
 type Handler =
     Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Result<Response>> + Send>> + Send + Sync>;
@@ -36,7 +36,7 @@ pub struct Endpoint {
     pub output: OutputSpec,
     pub compat: Compat,
     /// What a request counts as for limits.
-    pub class: Kind,
+    pub class: RequestClass,
     /// What becomes of the time that an answer took.
     pub latency: Latency,
     /// How it fails, beside what its access, its input and limits bring.
@@ -100,8 +100,8 @@ where
         Box::pin(answer) as Pin<Box<dyn Future<Output = Result<Response>> + Send>>
     };
     let class = match method.is_safe() {
-        true => Kind::Read,
-        false => Kind::Write,
+        true => RequestClass::Read,
+        false => RequestClass::Write,
     };
     Endpoint {
         method,
@@ -150,7 +150,7 @@ impl Endpoint {
 
     /// Counts a request as a search, which costs more than a read.
     pub fn search(mut self) -> Self {
-        self.class = Kind::Search;
+        self.class = RequestClass::Search;
         self
     }
 

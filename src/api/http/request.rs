@@ -16,7 +16,7 @@ use warp::path::FullPath;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
 
 pub type Response = warp::reply::Response;
 
@@ -53,7 +53,7 @@ pub struct Request {
     pub query: String,
     pub upgrade: Option<OnUpgrade>,
     pub peer: Option<Peer>,
-    pub seat: Option<Arc<Seat>>,
+    pub slot: Option<Arc<Slot>>,
     /// Not read yet.
     pub body: BodyStream,
 }
@@ -69,7 +69,7 @@ pub fn request() -> impl Filter<Extract = (Request,), Error = warp::Rejection> +
         .and(warp::ext::optional())
         .and(warp::body::stream().map(boxed))
         .map(
-            |method, path, headers, query, upgrade, peer, seat, body| Request {
+            |method, path, headers, query, upgrade, peer, slot, body| Request {
                 method,
                 path,
                 base: Base::Root,
@@ -77,7 +77,7 @@ pub fn request() -> impl Filter<Extract = (Request,), Error = warp::Rejection> +
                 query,
                 upgrade,
                 peer,
-                seat,
+                slot,
                 body,
             },
         )

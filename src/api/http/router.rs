@@ -83,7 +83,7 @@ impl Router {
         for (pattern, place) in routes.0 {
             // The pattern conflicts with one already added, so no request could reach it.
             if let Err(error) = router.insert(pattern, place) {
-                tracing::error!(%error, "a route cannot be served");
+                tracing::error!(%error, "cannot add a route");
             }
         }
         Router(router)

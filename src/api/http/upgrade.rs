@@ -29,7 +29,7 @@ pub async fn upgraded(upgrade: OnUpgrade) -> Option<Stream> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
-            tracing::debug!(%error, "upgrade failed");
+            tracing::debug!(%error, "cannot upgrade a connection");
             return None;
         }
     };

@@ -45,7 +45,7 @@ impl Sessions {
         address: Option<IpAddr>,
         token: Option<String>,
     ) -> error::Result<String> {
-        let seat = app.limits.handshakes.take(address);
+        let slot = app.limits.handshakes.take(address);
         let sid = engineio::new_sid()?;
         let open = engineio::open(&sid, &["websocket"]);
         let (sender, commands) = mpsc::channel(4);
@@ -57,7 +57,7 @@ impl Sessions {
             probed: AtomicBool::new(false),
         });
         self.lock().insert(sid.clone(), link.clone());
-        let polling = Polling::new(app, link, seat, token);
+        let polling = Polling::new(app, link, slot, token);
         app.tasks.spawn(polling.serve(self.clone(), sid, commands));
         Ok(open)
     }

@@ -20,7 +20,7 @@ use super::websocket::LINGER;
 use super::{ABNORMAL, End, Farewell, Out, Protocol};
 use crate::app::App;
 use crate::hub::{HARD_LIMIT, Packet};
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
 use crate::model::events::CloseCode;
 use crate::model::ids::{ConnectionId, Seq};
 use command::{Carried, Command, Payload};
@@ -69,10 +69,10 @@ impl<E: Into<End>> From<E> for Leave {
 }
 
 impl Polling {
-    fn new(app: &App, link: Arc<Link>, seat: Option<Arc<Seat>>, token: Option<String>) -> Self {
+    fn new(app: &App, link: Arc<Link>, slot: Option<Arc<Slot>>, token: Option<String>) -> Self {
         Polling {
             app: app.clone(),
-            protocol: SocketIo::new(app.clone(), seat, token),
+            protocol: SocketIo::new(app.clone(), slot, token),
             heartbeat: Heartbeat::new(),
             bucket: Bucket::new(&app.config.limits),
             link,

@@ -12,7 +12,7 @@ use super::super::Protocol as _;
 use super::command::{Carried, Command, Gone};
 use super::link::Link;
 use crate::app::App;
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
 use crate::model::events::CloseCode;
 use crate::realtime::engineio::{PROBE, PROBED, SEPARATOR, UPGRADE};
 use crate::realtime::frame::Incoming;
@@ -37,7 +37,7 @@ impl Upgrading {
 
     /// Lets a WebSocket prove itself, then starts to serve the session on it. Where it does not prove itself, the
     /// session goes on polling.
-    pub async fn serve<S>(self, app: &App, stream: S, early: &[u8], seat: Option<Arc<Seat>>)
+    pub async fn serve<S>(self, app: &App, stream: S, early: &[u8], slot: Option<Arc<Slot>>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -46,7 +46,7 @@ impl Upgrading {
         let probed = tokio::select! {
             probed = probe => probed.unwrap_or(Err(End::Code(CloseCode::NoAuth))),
             () = stopped(app) => Err(End::Code(CloseCode::Restarting)),
-            () = lost(seat.as_deref()) => Err(End::Code(CloseCode::Restarting)),
+            () = lost(slot.as_deref()) => Err(End::Code(CloseCode::Restarting)),
         };
         // The right goes back first: a farewell may take a while.
         drop(self);
@@ -60,7 +60,7 @@ impl Upgrading {
                 return wire.close(&end, farewell).await;
             }
         };
-        carried.protocol.session().sit(seat);
+        carried.protocol.session().attach(slot);
         for packet in carried.unsent.0.split(SEPARATOR).filter(|p| !p.is_empty()) {
             wire.out.message(&[packet]);
         }
@@ -99,9 +99,9 @@ async fn stopped(app: &App) {
     tokio::time::sleep(STOP_GRACE).await;
 }
 
-async fn lost(seat: Option<&Seat>) {
-    match seat {
-        Some(seat) => seat.lost().await,
+async fn lost(slot: Option<&Slot>) {
+    match slot {
+        Some(slot) => slot.lost().await,
         None => std::future::pending().await,
     }
 }

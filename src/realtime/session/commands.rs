@@ -138,7 +138,7 @@ impl Session {
         };
         // Where a client comes from matters when it comes, and not with a newer token.
         if let Some(since) = data.since.filter(|_| !self.joined()) {
-            self.come_from(Cursor::since(since.as_i64())?);
+            self.resume_from(Cursor::since(since.as_i64())?);
         }
         if data.hidden {
             self.begin_hidden();

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use super::typing::TypingGate;
 use crate::app::App;
 use crate::error::{Error, Unauthorized};
-use crate::hub::{By, Drained, Inbox, Packet};
-use crate::limits::rates::Kind;
-use crate::limits::seats::Seat;
+use crate::hub::{AckSource, Drained, Inbox, Packet};
+use crate::limits::connection_limit::Slot;
+use crate::limits::rates::RequestClass;
 use crate::model::events::{CloseCode, Connected, Cursor, Event, Request, Resync};
 use crate::model::ids::{Seq, UserKey};
 use crate::service::auth::Identity;
@@ -40,7 +40,7 @@ pub struct Session {
     app: App,
     inbox: Arc<Inbox>,
     /// The connection's place, where it has one of its own.
-    seat: Option<Arc<Seat>>,
+    slot: Option<Arc<Slot>>,
     /// Where the client comes from. Boxed: it is of use for a moment only.
     since: Option<Box<Cursor>>,
     /// Whether the page says that it is in the background as it joins.
@@ -67,10 +67,10 @@ enum Phase {
 
 impl Session {
     /// A socket that has not said yet who it is.
-    pub fn new(app: App, seat: Option<Arc<Seat>>) -> Self {
+    pub fn new(app: App, slot: Option<Arc<Slot>>) -> Self {
         Session {
             inbox: app.hub.inbox(),
-            seat,
+            slot,
             since: None,
             hidden: false,
             phase: Phase::Waiting {
@@ -83,21 +83,21 @@ impl Session {
     }
 
     /// Goes on, on a connection of its own.
-    pub fn sit(&mut self, seat: Option<Arc<Seat>>) {
+    pub fn attach(&mut self, slot: Option<Arc<Slot>>) {
         if self.joined() {
-            seat.iter().for_each(|seat| seat.known());
+            slot.iter().for_each(|slot| slot.mark_authenticated());
         }
-        self.seat = seat;
+        self.slot = slot;
     }
 
     /// The next session on the same connection.
-    pub fn anew(&self) -> Self {
-        self.seat.iter().for_each(|seat| seat.unknown());
-        Session::new(self.app.clone(), self.seat.clone())
+    pub fn restart(&self) -> Self {
+        self.slot.iter().for_each(|slot| slot.mark_anonymous());
+        Session::new(self.app.clone(), self.slot.clone())
     }
 
     /// What came after this cursor is sent at joining.
-    pub fn come_from(&mut self, cursor: Cursor) {
+    pub fn resume_from(&mut self, cursor: Cursor) {
         self.since = Some(Box::new(cursor));
     }
 
@@ -139,10 +139,10 @@ impl Session {
     /// Resolves when the server stops, or gives the place to another, while it is not known yet who this is; the hub tells
     /// the others.
     pub async fn stopping(&self) {
-        match (&self.phase, &self.seat) {
-            (Phase::Waiting { .. }, Some(seat)) => tokio::select! {
+        match (&self.phase, &self.slot) {
+            (Phase::Waiting { .. }, Some(slot)) => tokio::select! {
                 () = self.app.stopping.cancelled() => {}
-                () = seat.lost() => {}
+                () = slot.lost() => {}
             },
             (Phase::Waiting { .. }, None) => self.app.stopping.cancelled().await,
             (Phase::Joined { .. }, _) => std::future::pending().await,
@@ -222,9 +222,9 @@ impl Session {
         let user = identity.user.clone();
         let rates = &self.app.limits.rates;
         rates
-            .person(user.key, Kind::Socket)
+            .person(user.key, RequestClass::Socket)
             .map_err(|_| CloseCode::TooManyFrames)?;
-        self.seat.iter().for_each(|seat| seat.known());
+        self.slot.iter().for_each(|slot| slot.mark_authenticated());
         self.inbox.set_session(identity.session_id());
         let limits = &self.app.config.limits;
         let max = if limits.enabled {
@@ -248,7 +248,7 @@ impl Session {
             return Err(CloseCode::Restarting);
         }
         // Whoever was shut out between the check of the token and the registration was told nothing.
-        let directory = &self.app.directory;
+        let directory = &self.app.user_cache;
         let ended = match self.inbox.session() {
             Some(session) => directory.has_ended(&self.app.store, &session).await,
             None => Ok(false),
@@ -283,10 +283,10 @@ impl Session {
         let (hub, id) = (&self.app.hub, self.inbox.id());
         match (&self.since, replayed) {
             (Some(since), Some(last)) => {
-                hub.confirm(user, id, since.seq, By::Page);
-                hub.promise(user, last);
+                hub.ack(user, id, since.seq, AckSource::Page);
+                hub.record_sent(user, last);
             }
-            _ => hub.confirm(user, id, *seen, By::Page),
+            _ => hub.ack(user, id, *seen, AckSource::Page),
         }
     }
 
@@ -368,20 +368,20 @@ impl Session {
     /// The peer has answered a ping of the protocol.
     pub fn pong(&mut self) {
         if let Some(seq) = self.written.pong(Instant::now()) {
-            self.confirm(seq, By::Link);
+            self.confirm(seq, AckSource::Link);
         }
     }
 
     /// The page, or the app, has got everything up to `seq`, as far as that was written.
     pub fn confirmed(&self, seq: Seq) {
-        self.confirm(seq, By::Page);
+        self.confirm(seq, AckSource::Page);
     }
 
-    fn confirm(&self, seq: Seq, by: By) {
+    fn confirm(&self, seq: Seq, by: AckSource) {
         if let Phase::Joined { identity, .. } = &self.phase {
             let seq = seq.min(self.written.sent());
             let hub = &self.app.hub;
-            hub.confirm(identity.user.key, self.inbox.id(), seq, by);
+            hub.ack(identity.user.key, self.inbox.id(), seq, by);
         }
     }
 }
@@ -401,7 +401,7 @@ pub(super) fn close_code(error: Error) -> CloseCode {
         Error::Unauthorized(Unauthorized::Disabled | Unauthorized::Revoked) => CloseCode::Revoked,
         Error::Unauthorized(_) | Error::Invalid(_) => CloseCode::BadToken,
         other => {
-            tracing::error!(error = %other, "a socket could not join");
+            tracing::error!(error = %other, "cannot join a socket");
             CloseCode::Restarting
         }
     }

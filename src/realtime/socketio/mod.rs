@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::auth::bearer_token;
 use crate::error::{Error, Unauthorized};
 use crate::hub;
-use crate::limits::seats::Seat;
+use crate::limits::connection_limit::Slot;
 use crate::model::events::{CloseCode, Cursor};
 use crate::model::ids::{Seq, UserId};
 use crate::model::object::Object;
@@ -40,7 +40,7 @@ pub async fn serve<S>(
     app: &App,
     stream: S,
     early: &[u8],
-    seat: Option<Arc<Seat>>,
+    slot: Option<Arc<Slot>>,
     token: Option<String>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -49,12 +49,12 @@ pub async fn serve<S>(
     match engineio::new_sid() {
         Ok(sid) => wire.out.message(&[&engineio::open(&sid, &[])]),
         Err(error) => {
-            tracing::error!(%error, "no session id");
+            tracing::error!(%error, "cannot make a session id");
             let end = End::Code(CloseCode::Restarting);
             return wire.close(&end, Farewell::Unsaid).await;
         }
     }
-    websocket::serve(app, wire, SocketIo::new(app.clone(), seat, token), None);
+    websocket::serve(app, wire, SocketIo::new(app.clone(), slot, token), None);
 }
 
 /// One client on the main namespace.
@@ -110,8 +110,8 @@ struct Acknowledged<'a> {
 }
 
 impl SocketIo {
-    pub(super) fn new(app: App, seat: Option<Arc<Seat>>, token: Option<String>) -> Self {
-        let mut session = Session::new(app.clone(), seat);
+    pub(super) fn new(app: App, slot: Option<Arc<Slot>>, token: Option<String>) -> Self {
+        let mut session = Session::new(app.clone(), slot);
         session.shown_by(Shows::Heartbeat);
         SocketIo {
             session,
@@ -151,7 +151,7 @@ impl SocketIo {
             _ if !self.session.joined() => Err(CloseCode::BadFrame),
             Body::Connect(_) => Err(CloseCode::BadFrame),
             Body::Disconnect => {
-                self.session = self.session.anew();
+                self.session = self.session.restart();
                 self.session.shown_by(Shows::Heartbeat);
                 // The pongs that are still to come are of pings before.
                 self.asked.iter_mut().for_each(|seq| *seq = 0);
@@ -178,7 +178,7 @@ impl SocketIo {
         };
         let user = identity.user.id().clone();
         let (cursor, pid) = self.cursor(&auth, &user);
-        cursor.into_iter().for_each(|c| self.session.come_from(c));
+        cursor.into_iter().for_each(|c| self.session.resume_from(c));
         let wanted = auth.cursor != Some(Value::Bool(false));
         self.cursor = self.app.config.socketio.cursor && wanted;
         let events = match self.session.authenticate(identity).await {
@@ -227,7 +227,7 @@ impl SocketIo {
     /// and outlives it.
     fn new_pid(&self, user: &UserId) -> Result<String, CloseCode> {
         let nonce = engineio::new_sid().map_err(|error| {
-            tracing::error!(%error, "no pid");
+            tracing::error!(%error, "cannot make a recovery id");
             CloseCode::Restarting
         })?;
         let position = self.session.position();

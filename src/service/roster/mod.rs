@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::limits::priority::on_yielding_thread;
 use crate::model::accounts::AccountChange;
-use crate::model::audit::{Action, By};
+use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::roster::{
     self, Files, ImportPreview, Imported, PlannedRow, Progress, ProgressView,
@@ -60,7 +60,7 @@ pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPr
 /// [`Conflict::Stale`] when it would do something else by now; as [`preview`].
 pub async fn import(
     app: &App,
-    by: By,
+    by: AuditActor,
     files: Files,
     wishes: Wishes,
     confirmed: &str,
@@ -95,7 +95,7 @@ pub async fn import(
 }
 
 /// What a key may not do by itself: see [`super::accounts::check_key`].
-fn check_key(tx: &WriteTx, by: &By, plan: &Plan) -> Result<()> {
+fn check_key(tx: &WriteTx, by: &AuditActor, plan: &Plan) -> Result<()> {
     let changed = plan.changing.iter();
     let shut_out = changed.filter(|(_, change, ..)| change.disabled == Some(true));
     let shut_out = plan.disabling.len() + shut_out.count();
@@ -120,7 +120,7 @@ pub fn progress(app: &App, digest: &str) -> Result<ProgressView> {
 }
 
 /// Everybody who logs in here, as a file.
-pub async fn export(app: &App, by: By) -> Result<Vec<u8>> {
+pub async fn export(app: &App, by: AuditActor) -> Result<Vec<u8>> {
     let people = app.store.read(lines).await?;
     let detail = format!("{} people", people.len());
     app.store
@@ -132,7 +132,7 @@ pub async fn export(app: &App, by: By) -> Result<Vec<u8>> {
     Ok(roster::write(&people))
 }
 
-fn write(tx: &WriteTx, by: &By, plan: &Plan, progress: &Progress) -> Result<()> {
+fn write(tx: &WriteTx, by: &AuditActor, plan: &Plan, progress: &Progress) -> Result<()> {
     let step = || progress.done.fetch_add(1, Ordering::Relaxed);
     keep_groups_by_file(tx, &plan.groups)?;
     for (new, groups, _) in &plan.adding {
@@ -223,7 +223,7 @@ async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)>
             let people = People::new(everybody(c)?, wishes);
             let groups = group_names(c)?.into_iter().collect();
             let plan = people.plan(roster, &groups);
-            // Ids of new people are made anew each time.
+            // New people get new ids each time.
             for (.., row) in &plan.adding {
                 hash.update(format!("{row:?}"));
             }

@@ -9,7 +9,7 @@ mod socket;
 use std::sync::Arc;
 
 use schoolbell::api::{self, Route};
-use schoolbell::model::audit::By;
+use schoolbell::model::audit::AuditActor;
 use schoolbell::model::groups::{GroupKind, NewGroup};
 use schoolbell::model::ids::UserId;
 use schoolbell::model::keys::Scope;
@@ -204,13 +204,19 @@ impl TestApp {
             kind: GroupKind::Class,
             by_hand: true,
         };
-        service::groups::add(&self.app, By::command_line(), group)
+        service::groups::add(&self.app, AuditActor::command_line(), group)
             .await
             .unwrap();
         let members = members.iter().map(|p| p.user.id().clone()).collect();
-        service::groups::change_members(&self.app, By::command_line(), id, members, Vec::new())
-            .await
-            .unwrap();
+        service::groups::change_members(
+            &self.app,
+            AuditActor::command_line(),
+            id,
+            members,
+            Vec::new(),
+        )
+        .await
+        .unwrap();
     }
 
     /// An API key with the scope to notify.
@@ -222,7 +228,7 @@ impl TestApp {
     pub async fn key_for(&self, scope: Scope) -> String {
         let scopes = [scope];
         let secret =
-            service::keys::create(&self.app, By::command_line(), "back end", &scopes).await;
+            service::keys::create(&self.app, AuditActor::command_line(), "back end", &scopes).await;
         secret.unwrap().secret.expose().to_owned()
     }
 
