@@ -15,7 +15,7 @@ use super::jwks::Jwks;
 use super::keyfile;
 use super::refused::{Refused, refused};
 use super::verified::{Issue, Session, SessionBy, Verified, VerifiedTokens};
-use crate::config::{self, ALGORITHMS};
+use crate::config;
 use crate::error::{Error, Result};
 use crate::model::ids::UserId;
 use crate::model::random;
@@ -82,10 +82,9 @@ impl Tokens {
             ));
         }
         let (public, jwks) = Self::keys_of_app(config)?;
-        let configured: Vec<&str> = if config.algorithms.is_empty() {
-            ALGORITHMS.to_vec()
-        } else {
-            config.algorithms.iter().map(String::as_str).collect()
+        let configured = match config.algorithms.as_slice() {
+            [] => &config::Algorithm::ALL,
+            some => some,
         };
         Ok(Tokens {
             encoding: EncodingKey::from_secret(key.as_bytes()),
@@ -94,7 +93,7 @@ impl Tokens {
             shared: DecodingKey::from_secret(secret.as_bytes()),
             public,
             jwks,
-            allowed: configured.iter().filter_map(|n| n.parse().ok()).collect(),
+            allowed: configured.iter().copied().map(of_library).collect(),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             claims: Reader::new(config),
@@ -313,6 +312,15 @@ impl Tokens {
 fn mac(text: &str, key: &EncodingKey) -> String {
     // HS256 with its own key: it does not fail.
     jsonwebtoken::crypto::sign(text.as_bytes(), key, Algorithm::HS256).unwrap_or_default()
+}
+
+fn of_library(algorithm: config::Algorithm) -> Algorithm {
+    match algorithm {
+        config::Algorithm::Hs256 => Algorithm::HS256,
+        config::Algorithm::Rs256 => Algorithm::RS256,
+        config::Algorithm::Es256 => Algorithm::ES256,
+        config::Algorithm::EdDsa => Algorithm::EdDSA,
+    }
 }
 
 /// Signature only: times are checked against our own clock, the rest by rules of our own.

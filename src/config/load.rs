@@ -334,4 +334,29 @@ mod tests {
             assert!(error.contains(part), "{name}: {error}");
         }
     }
+
+    #[test]
+    fn what_is_parsed_once_names_its_line_and_its_variable() {
+        let text =
+            "[server]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = [\"10.0.0.0/8\", \"nowhere\"]\n";
+        let error = load(text, &[]).unwrap_err();
+        assert!(
+            error.contains(":3: trusted_proxies: \"nowhere\" is not an address"),
+            "{error}"
+        );
+        let error = load("[auth]\nalgorithms = [\"none\"]\n", &[]).unwrap_err();
+        assert!(
+            error.contains(":2: algorithms: \"none\" is none of HS256"),
+            "{error}"
+        );
+        let variable = ("SCHOOLBELL_SERVER__TRUSTED_PROXIES", "nowhere");
+        let error = load("", &[variable]).unwrap_err();
+        assert!(
+            error.starts_with("SCHOOLBELL_SERVER__TRUSTED_PROXIES: \"nowhere\""),
+            "{error}"
+        );
+        let given = load("", &[("SCHOOLBELL_SERVER__TRUSTED_PROXIES", "10.1.2.3")]).unwrap();
+        assert!(given.server.trusts("10.1.2.3".parse().unwrap()));
+        assert!(!given.server.trusts("10.1.2.4".parse().unwrap()));
+    }
 }

@@ -7,6 +7,7 @@ mod check;
 mod limits;
 mod load;
 pub mod settings;
+mod types;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,17 +19,16 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::model::users::Role;
 pub use limits::Limits;
 use settings::Source;
-
-/// The algorithms that a token may have (RFC 7518 section 3.1, RFC 8037). `none` is never one.
-pub const ALGORITHMS: [&str; 4] = ["HS256", "RS256", "ES256", "EdDSA"];
+pub use types::{Algorithm, Network};
 
 impl Server {
     /// Whether a peer is a proxy whose word on the client's address is taken.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         // A socket for both families gives IPv4 peers in IPv6's clothes.
         let peer = peer.to_canonical();
-        let mut proxies = self.trusted_proxies.iter();
-        proxies.any(|proxy| check::parse_network(proxy).is_some_and(|net| net.contains(&peer)))
+        self.trusted_proxies
+            .iter()
+            .any(|proxy| proxy.contains(peer))
     }
 
     /// Whether the server speaks TLS itself.
@@ -85,7 +85,7 @@ pub struct Server {
     /// Origins of other sites that may show the pages in a frame.
     pub frame_ancestors: Vec<String>,
     /// Addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
     /// A certificate chain in PEM, and its key: with both the server speaks TLS.
     pub tls_cert: PathBuf,
     pub tls_key: PathBuf,
@@ -99,7 +99,10 @@ impl Default for Server {
             cors_origins: Vec::new(),
             static_dir: PathBuf::new(),
             frame_ancestors: Vec::new(),
-            trusted_proxies: vec!["127.0.0.0/8".into(), "::1/128".into()],
+            trusted_proxies: ["127.0.0.0/8", "::1/128"]
+                .iter()
+                .filter_map(|network| network.parse().ok())
+                .collect(),
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
         }
@@ -148,7 +151,7 @@ pub struct Auth {
     /// What `aud` must hold in tokens that others signed. Empty: anything.
     pub audience: String,
     /// Algorithms that are accepted: `HS256`, `RS256`, `ES256`, `EdDSA`. Empty: those whose keys are configured.
-    pub algorithms: Vec<String>,
+    pub algorithms: Vec<Algorithm>,
     /// Claims of an app's token that may hold whose it is, the first that is there; `user.id` is one inside another.
     pub user_claims: Vec<String>,
     /// Claims that may hold the role, the first that is there.

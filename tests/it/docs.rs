@@ -106,3 +106,44 @@ fn the_book_has_every_page_and_the_readme_is_short() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.lines().count() <= 150);
 }
+
+/// The keys of the configuration with their defaults, as `section.key`.
+fn defaults() -> Vec<(String, toml::Value)> {
+    let defaults = toml::Table::try_from(schoolbell::Config::default()).unwrap();
+    let sections = defaults.iter().flat_map(|(section, values)| {
+        let values = values.as_table().unwrap().iter();
+        values.map(move |(key, value)| (format!("{section}.{key}"), value.clone()))
+    });
+    sections.collect()
+}
+
+#[test]
+fn the_sample_configuration_has_every_key_and_its_default() {
+    let text = fs::read_to_string(root().join("config.toml")).unwrap();
+    let sample: toml::Table = toml::from_str(&text).unwrap();
+    let defaults = defaults();
+    for (key, default) in &defaults {
+        let (section, name) = key.split_once('.').unwrap();
+        let value = sample.get(section).and_then(|section| section.get(name));
+        assert_eq!(value, Some(default), "{key}");
+    }
+    let count: usize = sample.values().map(|s| s.as_table().unwrap().len()).sum();
+    assert_eq!(count, defaults.len(), "a key that is no key");
+}
+
+#[test]
+fn every_key_of_the_configuration_is_explained() {
+    let page = |name: &str| fs::read_to_string(root().join("docs").join(name)).unwrap();
+    let (pages, limits) = (page("configuration.md"), page("limits.md"));
+    for (key, _) in defaults() {
+        let (section, name) = key.split_once('.').unwrap();
+        let is_told = match section {
+            "limits" => {
+                limits.contains(&format!("`{name}`")) || limits.contains(&format!("`{key}"))
+            }
+            // `retention.messages`, `.notifications`
+            _ => pages.contains(&format!("`{key}`")) || pages.contains(&format!("`.{name}`")),
+        };
+        assert!(is_told, "{key}");
+    }
+}

@@ -212,7 +212,7 @@ async fn wrong_passwords_slow_their_address_down_and_keep_nobody_out() {
 async fn only_a_trusted_proxy_says_where_a_request_came_from() {
     let t = TestApp::with(|config| {
         config.limits.failed_logins_per_address = 2;
-        config.server.trusted_proxies = vec!["192.0.2.0/24".into()];
+        config.server.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
     });
     // Each says that it comes from elsewhere; the connection tells.
     for forwarded in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {

@@ -196,7 +196,7 @@ async fn issuer_and_audience_where_configured() {
 async fn only_the_configured_algorithms() {
     let t = app(|c| {
         c.auth.public_key = RSA_PUBLIC.into();
-        c.auth.algorithms = vec!["RS256".into()];
+        c.auth.algorithms = vec!["RS256".parse().unwrap()];
     })
     .await;
     me(&t, &signed(&claims(), Algorithm::RS256, RSA, None))

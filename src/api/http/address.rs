@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn only_trusted_proxies_are_believed_and_only_what_they_wrote() {
         let server = Server {
-            trusted_proxies: vec!["10.0.0.0/8".into(), "2001:db8::1".into()],
+            trusted_proxies: ["10.0.0.0/8", "2001:db8::1"]
+                .map(|n| n.parse().unwrap())
+                .to_vec(),
             ..Server::default()
         };
         let address = |peer: &str, forwarded: &[&str]| {

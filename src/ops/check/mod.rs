@@ -185,8 +185,8 @@ fn tls(config: &Config, now: Time) -> Outcome {
 /// Whether a proxy must be in front, and is believed.
 fn proxy(config: &Config) -> Outcome {
     let server = &config.server;
-    let everybody = |proxy: &&String| proxy.ends_with("/0");
-    if let Some(proxy) = server.trusted_proxies.iter().find(everybody) {
+    let mut proxies = server.trusted_proxies.iter();
+    if let Some(proxy) = proxies.find(|proxy| proxy.is_everybody()) {
         return Err(format!(
             "server.trusted_proxies has {proxy}, which is everybody: anybody could say that they call from elsewhere; \
              name the proxy's address"
@@ -199,7 +199,10 @@ fn proxy(config: &Config) -> Outcome {
              name it in server.trusted_proxies, or everybody counts as one address"
                 .into(),
         ),
-        (true, proxies) => Ok(format!("X-Forwarded-For is believed from {}", proxies.join(", "))),
+        (true, proxies) => {
+            let names: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+            Ok(format!("X-Forwarded-For is believed from {}", names.join(", ")))
+        }
         (false, _) => Ok("none is needed".into()),
     }
 }

@@ -1,0 +1,112 @@
+//! Values of the configuration that are more than text: parsed once, when it is read.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// An address, or a network in CIDR notation (RFC 4632 section 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    net: IpNet,
+    /// As it was written.
+    text: String,
+}
+
+impl Network {
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.net.contains(&address)
+    }
+
+    /// Whether every address of its family is in it.
+    pub fn is_everybody(&self) -> bool {
+        self.net.prefix_len() == 0
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        let net = text.parse().ok().or_else(address).ok_or_else(|| {
+            format!(
+                "{text:?} is not an address such as \"10.1.2.3\" or a network such as \"10.0.0.0/8\""
+            )
+        })?;
+        Ok(Network {
+            net,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Signature algorithms that tokens may have (RFC 7518 section 3.1, RFC 8037 section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    Hs256,
+    Rs256,
+    Es256,
+    EdDsa,
+}
+
+impl Algorithm {
+    pub const ALL: [Algorithm; 4] = [
+        Algorithm::Hs256,
+        Algorithm::Rs256,
+        Algorithm::Es256,
+        Algorithm::EdDsa,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Algorithm::Hs256 => "HS256",
+            Algorithm::Rs256 => "RS256",
+            Algorithm::Es256 => "ES256",
+            Algorithm::EdDsa => "EdDSA",
+        }
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
+        let names = || Self::ALL.map(Self::as_str).join(", ");
+        found.ok_or_else(|| format!("{text:?} is none of {}", names()))
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads a type from its text, and writes it as such.
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )*};
+}
+as_text!(Network, Algorithm);
