@@ -157,11 +157,11 @@ reasons! {
         GroupId = "group_id_taken": "A group with this id exists already.",
         Idempotency = "idempotency_conflict": "This idempotencyKey was used for a different request.",
         NotEmpty = "not_empty": "The database holds data already.",
-        /// A token of another issuer's acts for somebody else already.
+        /// A token of another issuer's acts for another user already.
         Identity = "identity_taken": "This identity is linked to somebody else.",
         /// A subscription of a device that its person has removed.
         DeviceRemoved = "device_removed": "This device was removed. It must subscribe again.",
-        /// A page of somebody whose cookie is another's by now.
+        /// A page of a user whose cookie is another's by now.
         OtherPerson = "other_person": "Somebody else has logged in with this browser.",
         /// An announcement that was to be cancelled is sent.
         Sent = "already_sent": "This announcement is sent already.",

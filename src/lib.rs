@@ -6,7 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`log`], [`threads`], [`transport`] | lines of log that cost nobody anything; threads that the service cannot do without; TCP and TLS |
+//! | [`log`], [`threads`], [`transport`] | log lines that never block; threads that the service cannot do without; TCP and TLS |
 //! | [`rule`], [`error`] | what can be wrong with a field, by id; one error type, by meaning |
 //! | [`model`] | the nouns: data and parsing, no I/O |
 //! | [`config`], [`metrics`] | what an operator sets, and what they watch |
@@ -32,8 +32,8 @@
 //! # A write
 //!
 //! Parsed at the edge into a type of [`model`] → [`service`] decides → one closure runs on the store's writer → it is
-//! committed, with whatever else was queued → [`effects`] hands what it recorded to caches and to the hub's dispatcher → sockets. Whoever has no socket open
-//! gets a row of the push outbox in the same write; the push thread is woken and sends it.
+//! committed, with whatever else was queued → [`effects`] hands what it recorded to caches and to the hub's dispatcher →
+//! sockets. A recipient without an open socket gets rows in the push outbox in the same write; the push thread is woken and sends them.
 //!
 //! # What must stay true
 //!
@@ -42,16 +42,39 @@
 //! - What was answered is on disk (`synchronous = full`).
 //! - Durable events have one sequence. A client that comes back with the highest `seq` it saw gets every later one,
 //!   once, in order.
-//! - Online is not reached: what was left to a socket whose page never confirmed it is pushed when its owner stays away. A pong is no page.
-//! - Nobody waits for the search index: it is in a separate file, can be rebuilt from the messages, and each hit is checked to be
+//! - Online is not reached: an event that was sent to a socket and not acknowledged by its page is pushed when the user stays away. A pong is
+//!   no acknowledgement of a page.
+//! - No request waits for the search index: it is a separate file, can be rebuilt from the messages, and each hit is checked to be
 //!   in one of the caller's conversations.
-//! - Nobody waits for a push service, and a push is sent with no transaction open.
-//! - Nobody waits for a slow reader: inboxes are bounded, and what does not fit costs its reader the connection.
-//! - What one caller takes leaves enough for the others, and whatever they do, what waits for them is bounded.
-//! - A restored database is another history: no cursor of before is taken for one of it.
-//! - What an administrator does is written down in the transaction that does it, and its line is never changed.
-//! - A request that a cookie vouches for, and that changes something, comes from one of our own pages.
+//! - No request waits for a push service, and a push is sent with no transaction open.
+//! - No client waits for a slow one: inboxes are bounded, and a client whose inbox is full is disconnected.
+//! - One caller leaves enough for the others, and whatever is queued for a caller is bounded.
+//! - A restored database is another history: a cursor from before the restore is not taken for one of it.
+//! - What an administrator does is in the audit log, in the same transaction, and its line is never changed.
+//! - A request that is authenticated by a cookie and changes something comes from one of our own pages.
 //! - Only [`api`] and [`server`] name warp; only [`store`] writes SQL.
+//!
+//! # Glossary
+//!
+//! | word | meaning |
+//! |---|---|
+//! | `seq` | the number of a durable event, in one sequence for the whole server |
+//! | cursor | how far a client has come: a `seq`, or a place in a list |
+//! | epoch | one history of the sequence; a restore begins another |
+//! | effect | what a committed write does outside the database |
+//! | publication | an event with its recipients |
+//! | packet | an event as JSON, encoded once for all sockets |
+//! | inbox | the bounded queue of one socket |
+//! | acknowledgement | a client's word that its page has everything up to a `seq` |
+//! | unacknowledged | sent to a socket, and not acknowledged when it closed |
+//! | grace | how long a user without a socket still counts as online |
+//! | outbox | pushes that are to be sent, a row for each device |
+//! | push outcome | what came of a push: sent, later, gone, dead |
+//! | dead letter | a push that was given up, kept for the administrator's report |
+//! | delivery status | how far an announcement got with one recipient |
+//! | slot | the place of one connection under the connection limit |
+//! | load shedding | refusing what is cheapest to lose when queues are full |
+//! | external commit | one by another process, a command for instance |
 //!
 //! # As a library
 //!

@@ -57,7 +57,7 @@ impl Transport {
     }
 
     /// Bounds what the kernel keeps for a peer that does not read. It would take megabytes, and as long as it takes more, it
-    /// does not show that nobody reads.
+    /// does not show that the peer does not read.
     pub fn bound_send_buffer(&self, bytes: usize) {
         if let Err(error) = self.socket().set_send_buffer_size(bytes) {
             tracing::debug!(%error, "cannot set SO_SNDBUF");

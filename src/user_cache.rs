@@ -1,7 +1,7 @@
 //! People by id, in memory: who sends and who receives is looked up with every request.
 //!
-//! What must stay true: after a change to a user has been answered, nobody sees the user of before. The store's sink
-//! forgets whoever changed before the write is answered, and a read that was under way meanwhile is not kept.
+//! What must stay true: after a change to a user has been answered, no request sees the previous user. The store's sink
+//! forgets users who changed before the write is answered, and a read that was under way meanwhile is not kept.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -117,7 +117,7 @@ impl UserCache {
         users.remove(id);
     }
 
-    /// After changes that nobody listed.
+    /// After changes that are not listed.
     pub fn forget_all(&self) {
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
         self.generation.fetch_add(1, Ordering::AcqRel);

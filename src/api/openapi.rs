@@ -1,4 +1,4 @@
-//! The OpenAPI document, for whoever asks.
+//! Serves the OpenAPI document.
 
 use std::sync::LazyLock;
 

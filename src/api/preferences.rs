@@ -1,4 +1,4 @@
-//! What somebody wants pushed.
+//! What a user wants pushed.
 
 use super::http::call::Call;
 use super::http::input::{Json, Nothing};

@@ -147,7 +147,7 @@ async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Respon
 async fn poll(sessions: &Sessions, query: &Query, request: Request) -> Result<Response> {
     let link = sessions.find(&query.sid);
     let link = link.ok_or(Refused::UnknownSid)?;
-    // A poll waits long: that of somebody who is known keeps its place.
+    // A poll waits long: that of an authenticated client keeps its slot.
     if link.joined() {
         request
             .slot

@@ -43,7 +43,7 @@ impl Subscription {
         Ok(NewSubscription {
             endpoint: Endpoint::parse(&self.endpoint)?,
             keys: PushKeys::parse(&self.keys.0.p256dh, &self.keys.0.auth)?,
-            // One that has passed is a mistake of somebody's clock; the push service knows better.
+            // One that has passed is the mistake of a clock; the push service knows better.
             expires_at: self
                 .expiration_time
                 .map(|ms| Time(ms as i64))

@@ -1,4 +1,4 @@
-//! Devices on which somebody has logged in before (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): each keeps a
+//! Devices on which a user has logged in before (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): each keeps a
 //! signed cookie for the account, with which the right password gets in, whatever others try meanwhile.
 
 use sha2::{Digest, Sha256};

@@ -86,7 +86,7 @@ impl Jwks {
         }
     }
 
-    /// Fetches the set, unless that was done less than `min_age` ago. Runs to its end even when nobody waits any more.
+    /// Fetches the set, unless that was done less than `min_age` ago. Runs to its end even when no caller waits any more.
     async fn refresh(&self, min_age: Duration) {
         let shared = self.0.clone();
         let task = tokio::spawn(async move {
@@ -134,7 +134,7 @@ async fn fetch(shared: &Shared) -> Result<Keys, String> {
         .collect())
 }
 
-/// The algorithm that a key of this type is for; a symmetric key in a public set is nobody's.
+/// The algorithm that a key of this type is for; a symmetric key in a public set is ignored.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Some(Algorithm::RS256),

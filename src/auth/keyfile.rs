@@ -28,7 +28,7 @@ pub fn read_or_make(
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
-    // Written under another name and linked: whoever finds the file finds all of it, and the first one stays.
+    // Written under another name and linked: a reader that finds the file finds all of it, and the first one stays.
     let draft = path.with_extension(format!("{}.draft", std::process::id()));
     let linked = write_private(&draft, &text).and_then(|()| std::fs::hard_link(&draft, path));
     let _ = std::fs::remove_file(&draft);

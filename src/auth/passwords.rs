@@ -22,7 +22,7 @@ pub const MAX: usize = 256;
 /// How long a thread that has nothing to do keeps its memory.
 const KEEP: Duration = Duration::from_secs(5);
 
-/// The hash of a password that nobody has, made with the parameters below: an unknown user costs what a known one does.
+/// The hash of no one's password, made with the parameters below: an unknown user costs what a known one does.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfUyq2nTTPdxsPFUYOUfJO1Ss8YlSWKzoMgmYJZg8aI";
 
 /// Hashes and verifies.
@@ -39,7 +39,7 @@ struct Queue {
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// What argon2 works in, a thread's own, from one login to the next: to get five thousand pages from the system and give
-/// them back takes a sixth of a login, and whoever else needs memory waits meanwhile.
+/// them back takes a sixth of a login, and everything else that needs memory waits meanwhile.
 type Memory = Vec<Block>;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
@@ -117,7 +117,7 @@ impl Passwords {
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job = move |memory: &mut Memory| {
-            // Nobody waits any more: a client that has hung up costs nothing.
+            // The caller has gone: a client that has hung up costs nothing.
             if !reply.is_closed() {
                 let _ = reply.send(work(memory));
             }
@@ -130,7 +130,7 @@ impl Passwords {
             .map_err(|_| full())?;
         // All, since not each does everybody's.
         self.queue.brought.notify_all();
-        // Whoever had to make room is told so.
+        // The job that had to make room is refused.
         drop(dropped);
         answer.await.map_err(|_| full())
     }
@@ -142,7 +142,7 @@ impl Queue {
     }
 }
 
-/// Does jobs until nobody can bring any more.
+/// Does jobs until no more can come.
 fn work(queue: &Weak<Queue>, suspects: bool) {
     yield_to_others(Priority::Low);
     let mut memory = Memory::new();
@@ -258,7 +258,7 @@ mod tests {
             .hash(decomposed.into(), Turn::proven())
             .await
             .unwrap();
-        // What was hashed as it was typed, by a version of before.
+        // What was hashed as it was typed, by a version from before.
         let older = argon2()
             .hash_password(decomposed.as_bytes())
             .unwrap()

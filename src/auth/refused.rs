@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Unauthorized};
 
-/// Why a token is refused. The reason goes to the log, for whoever sets up the app; the caller learns only that the token is invalid.
+/// Why a token is refused. The reason goes to the log, for the developer of the app; the caller learns only that the token is invalid.
 #[derive(Debug)]
 pub enum Refused {
     Because(String),
@@ -17,7 +17,7 @@ impl From<Error> for Refused {
 }
 
 impl Refused {
-    /// For whoever has the token.
+    /// For the owner of the token.
     pub fn why(&self) -> String {
         match self {
             Refused::Because(why) => why.clone(),

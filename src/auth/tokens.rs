@@ -36,7 +36,7 @@ type PublicKey = (Algorithm, DecodingKey);
 
 /// Issues and verifies.
 pub struct Tokens {
-    /// Ours, with which nobody else signs.
+    /// Our own, with which no other program signs.
     encoding: EncodingKey,
     own: DecodingKey,
     /// The school's app's.

@@ -27,7 +27,7 @@ pub struct Verified {
 pub enum Issue {
     /// We did: the user's token version at that time.
     Own { version: i64, session: Session },
-    /// Somebody else: `iat` in seconds, where it has one, and `iss`.
+    /// Another issuer: `iat` in seconds, where it has one, and `iss`.
     Foreign { iat: Option<i64>, issuer: String },
 }
 

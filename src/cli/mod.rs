@@ -1,6 +1,6 @@
 //! The commands: thin, each calls a service. They work while a server runs on the same database.
 
-/// `println!` that fails instead of panicking when nobody reads: `schoolbell check | head -1`.
+/// `println!` that fails instead of panicking when the reader has gone: `schoolbell check | head -1`.
 macro_rules! say {
     ($($text:tt)*) => {
         std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)))?
@@ -132,7 +132,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The variables whose names and values are text; the others are nobody's of ours.
+/// The variables whose names and values are text; the others are not ours.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -15,7 +15,7 @@ use crate::service::auth::{self, NewAccount};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Add somebody who logs in here.
+    /// Add a user who logs in here.
     Add {
         /// What they log in with.
         username: String,
@@ -28,7 +28,7 @@ pub enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Write all that is stored of somebody into a folder: JSON, and a page to read.
+    /// Write all that is stored of a user into a folder: JSON, and a page to read.
     Export {
         /// Their username or id.
         name: String,
@@ -36,7 +36,7 @@ pub enum Command {
         #[arg(long)]
         to: Option<PathBuf>,
     },
-    /// Erase somebody: their account, devices, notifications and name. It cannot be undone.
+    /// Erase a user: their account, devices, notifications and name. It cannot be undone.
     Erase {
         /// Their username or id.
         name: String,

@@ -9,7 +9,7 @@ pub struct Limits {
     pub enabled: bool,
     /// Open connections in all.
     pub connections: usize,
-    /// Of these, the ones of which nobody knows yet who they are; one more closes the one that was silent longest.
+    /// Of these, the unauthenticated ones; one more closes the one that was silent longest.
     pub anonymous_connections: usize,
     /// As `anonymous_connections`, from one address.
     pub anonymous_per_address: usize,

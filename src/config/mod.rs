@@ -158,7 +158,7 @@ pub struct Auth {
     pub role_claims: Vec<String>,
     /// What else roles are called in tokens: `Lehrer = "teacher"`. In any case.
     pub role_map: BTreeMap<String, Role>,
-    /// Whom an app's token may act for beside those whom such a token made or an import brought: `none`, or whoever has the `id`
+    /// Whom an app's token may act for beside those whom such a token made or an import brought: `none`, or the user who has the `id`
     /// that it names.
     pub link_by: LinkBy,
     /// Whether a valid token of an unknown subject makes the user.

@@ -82,7 +82,7 @@ fn publish(hub: &Hub, runtime: Option<&Handle>, deliveries: impl Iterator<Item =
     to_wake.wake(runtime);
 }
 
-/// Sockets that wake when this is dropped: wherever that is, also when its runtime is gone, so that nobody waits for ever.
+/// Sockets that wake when this is dropped: wherever that is, also when its runtime is gone, so that no task waits for ever.
 #[derive(Default)]
 pub(super) struct ToWake {
     pub inboxes: Vec<Arc<Inbox>>,

@@ -1,4 +1,4 @@
-//! The queue to one socket, bounded in bytes. Whoever fills it never waits; a reader that is too slow loses first what
+//! The queue to one socket, bounded in bytes. The producer never waits; a reader that is too slow loses first what
 //! is cheap to lose, then the connection, and comes back with its cursor.
 
 use std::collections::VecDeque;
@@ -138,7 +138,7 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    /// The first reason to close stands. Whoever may not come back gets nothing more of what is queued.
+    /// The first reason to close stands. A client that may not come back gets nothing more of what is queued.
     pub fn close(&self, code: CloseCode) {
         let mut queue = self.queue();
         queue.close.get_or_insert(code);

@@ -99,7 +99,7 @@ impl Hub {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             metrics,
             load,
-            // Starts at random, so that an id of before a restart means nobody.
+            // Starts at random, so that an id from before a restart names no socket.
             next_connection: AtomicU64::new(uuid::Uuid::now_v7().as_u64_pair().1),
             caught_up: AtomicBool::new(false),
             arrivals,
@@ -160,7 +160,7 @@ impl Hub {
         drop(locked);
         if arrived {
             self.metrics.users_online.inc();
-            // The receiver lives as long as the workers do; without them nobody needs to know.
+            // The receiver lives as long as the workers do; without them the news is of no use.
             let _ = self.arrivals.send((user, id.clone()));
         }
         if let Some(oldest) = oldest {
@@ -206,12 +206,12 @@ impl Hub {
         gone
     }
 
-    /// Whether somebody has a socket open, or had one a moment ago.
+    /// Whether a user has a socket open, or had one a moment ago.
     pub fn is_online(&self, user: UserKey) -> bool {
         self.shard(user).users.contains_key(&user)
     }
 
-    /// Whether somebody has a socket open.
+    /// Whether a user has a socket open.
     pub fn is_connected(&self, user: UserKey) -> bool {
         let shard = self.shard(user);
         shard.users.get(&user).is_some_and(Entry::connected)
@@ -257,7 +257,7 @@ impl Hub {
         to_wake.inboxes.extend(woken);
     }
 
-    /// As [`Hub::publish`] for an event that nobody caused on a socket.
+    /// As [`Hub::publish`] for an event that no socket caused.
     pub fn tell(&self, to: Vec<UserKey>, event: Event) {
         self.publish(&Publication {
             to,

@@ -1,4 +1,4 @@
-//! Hidden pages: a page in the background shows what arrives, but nobody has seen it there.
+//! Hidden pages: a page in the background shows what arrives, but the user has not seen it there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +116,7 @@ impl Entry {
         page.take_shown()
     }
 
-    /// A hidden page has got everything up to `seq`: nobody has seen it yet. `false` for a page that is not hidden.
+    /// A hidden page has got everything up to `seq`: the user has not seen it yet. `false` for a page that is not hidden.
     pub(super) fn acked_hidden(&mut self, connection: ConnectionId, seq: Seq) -> bool {
         let hidden = self.hidden.as_mut();
         let Some(page) = hidden.and_then(|hidden| hidden.page(connection)) else {
@@ -211,7 +211,7 @@ impl Hub {
         }
     }
 
-    /// The users who have had nothing but hidden pages for `after`, with what these have that nobody has seen. Each is returned
+    /// The users who have had nothing but hidden pages for `after`, with what these have received and not seen. Each is returned
     /// once: what arrives from now on is pushed at once.
     pub fn take_unattended(&self, now: Instant, after: Duration) -> Vec<Unacked> {
         let mut unseen = Vec::new();

@@ -1,4 +1,4 @@
-//! Tells people who share a conversation that somebody came or went.
+//! Tells people who share a conversation that a user came or went.
 
 use std::time::Duration;
 

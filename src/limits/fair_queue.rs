@@ -1,5 +1,5 @@
-//! A queue for what is scarce: addresses take turns, and within each the accounts; whoever has shown that they were here before
-//! goes first. Nobody fills it for the others: where it is full, whoever has the most in it makes room.
+//! A queue for what is scarce: addresses take turns, and within each the accounts; accounts that have shown that they were here before
+//! go first. One address cannot fill it for the others: when it is full, the address with the most jobs in it makes room.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -31,7 +31,7 @@ impl Turn {
         }
     }
 
-    /// Of somebody who is known.
+    /// Of a user who is known.
     pub fn proven() -> Self {
         Turn {
             address: None,

@@ -28,7 +28,7 @@ pub enum Entry {
     FailedLogins(UserKey, u64),
     /// For so many further accounts, so many.
     MoreFailedLogins(usize, u64),
-    /// By names that nobody has.
+    /// By unknown names.
     UnknownLogins(u64),
     /// So many requests of a person over this limit.
     Refused(UserKey, &'static str, u64),
@@ -39,7 +39,7 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A wrong password; by a name that nobody has where there is no user.
+    /// A wrong password; by an unknown name where there is no user.
     pub fn failed_login(&self, user: Option<UserKey>) {
         let mut counts = self.lock();
         match user {

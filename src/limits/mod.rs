@@ -39,7 +39,7 @@ use turns::Turns;
 pub struct Limits {
     pub rates: Rates,
     pub connections: Arc<ConnectionLimit>,
-    /// Of long-polling sessions that nobody has joined yet.
+    /// Of long-polling sessions that are not authenticated yet.
     pub handshakes: Arc<ConnectionLimit>,
     /// Searches.
     pub searching: Turns<UserKey>,
@@ -50,9 +50,9 @@ pub struct Limits {
     /// Requests that are answered.
     pub answering: Turns<UserKey>,
     pub ledger: Ledger,
-    /// By the name that was typed, folded: a name that nobody has waits as one that somebody has does.
+    /// By the name that was typed, folded: an unknown name waits as a known one does.
     accounts: Attempts<String>,
-    /// Devices that are known to be somebody's.
+    /// Devices that are known to be a user's.
     devices: Attempts<String>,
     password_changes: Attempts<String>,
     addresses: Attempts<IpAddr>,
@@ -67,7 +67,7 @@ pub enum Guess<'a> {
     Account(&'a str),
     /// On a device where the account has logged in before.
     Device(&'a str),
-    /// By somebody who is logged in, to change it.
+    /// By a user who is logged in, to change it.
     Change(UserKey),
 }
 
@@ -195,7 +195,7 @@ impl Limits {
         self.enabled && count >= SUSPECT
     }
 
-    /// A wrong password came from this address. Returns how long its answer is to wait, where there were many: whoever is behind
+    /// A wrong password came from this address. Returns how long its answer is to wait, where there were many: a person behind
     /// the same address with a right one does not.
     pub fn failed_from(&self, address: Option<IpAddr>) -> Duration {
         let Some(address) = address.filter(|_| self.enabled) else {

@@ -1,4 +1,4 @@
-//! Work that can wait yields to what somebody waits for.
+//! Work that can wait yields to work that a user waits for.
 
 use tokio::sync::oneshot;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// allocator's for instance, blocks every thread that waits for that lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// For work that somebody waits for: about a tenth of a normal thread's share.
+    /// For work that a user waits for: about a tenth of a normal thread's share.
     Low,
     /// For work that can wait: about a seventieth.
     Lowest,

@@ -53,7 +53,7 @@ pub struct Rates {
     enabled: bool,
 }
 
-/// What is asked for by somebody of whom it is not known who they are. Each has a budget of its own: behind one address, a flood of
+/// What an unauthenticated client asks for. Each has a budget of its own: behind one address, a flood of
 /// one kind leaves the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stranger {
@@ -122,12 +122,12 @@ impl Rates {
         self.keys.take(self.enabled, &id.to_owned(), 1)
     }
 
-    /// Counts a request of somebody of whom it is not known who they are.
+    /// Counts a request of an unauthenticated client.
     pub fn address(&self, address: IpAddr, what: Stranger) -> Result<()> {
         self.addresses[what as usize].take(self.enabled, &site(address), 1)
     }
 
-    /// Counts what somebody writes, in bytes.
+    /// Counts what a user writes, in bytes.
     pub fn text(&self, user: &User, bytes: usize) -> Result<()> {
         let limiter = if is_bounded(user.role) {
             &self.text
@@ -137,7 +137,7 @@ impl Rates {
         limiter.take(self.enabled, &user.key, bytes)
     }
 
-    /// Counts somebody to whom a person writes for the first time.
+    /// Counts a user to whom a person writes for the first time.
     pub fn partner(&self, user: UserKey) -> Result<()> {
         self.partners.take(self.enabled, &user, 1)
     }
@@ -148,7 +148,7 @@ impl Rates {
             .take(self.enabled, &sender.to_owned(), count)
     }
 
-    /// Counts a push service of which nobody has heard before: anybody can make up the name of one.
+    /// Counts a push service that is new here: a client can make up the name of one.
     pub fn push_service(&self, user: UserKey) -> Result<()> {
         self.push_services.take(self.enabled, &user, 1)
     }

@@ -11,7 +11,7 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 
-/// When whoever is refused may come back.
+/// When a refused caller may come back.
 const AFTER: Duration = Duration::from_secs(1);
 
 /// Cheap to clone.
@@ -33,7 +33,7 @@ struct Entry {
     turns: Arc<Semaphore>,
 }
 
-/// Somebody's turn, or their place among those who wait, for as long as this is held.
+/// A user's turn, or their place among those who wait, for as long as this is held.
 pub struct Turn<K: Clone + Eq + Hash> {
     of: Option<(Arc<Shared<K>>, K)>,
     permit: Option<OwnedSemaphorePermit>,
@@ -83,7 +83,7 @@ impl<K: Clone + Eq + Hash> Turns<K> {
             entry.held += 1;
             entry.turns.clone()
         };
-        // From here on `Drop` gives the place back, also where nobody waits any more.
+        // From here on `Drop` gives the place back, also where no caller waits any more.
         let mut turn = Turn {
             of: Some((shared.clone(), key)),
             permit: None,
@@ -132,7 +132,7 @@ mod tests {
         let _bob = turns.turn("bob").await.unwrap();
         drop(first);
         let second = second.await.unwrap();
-        // Whoever stops waiting leaves no trace.
+        // A caller that stops waiting leaves no trace.
         assert!(turns.turn("ann").now_or_never().is_none());
         drop(second);
         drop(turns.turn("ann").await.unwrap());

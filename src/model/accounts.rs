@@ -51,7 +51,7 @@ pub struct AccountFilter {
     pub after: Option<UserKey>,
 }
 
-/// What is to be changed of somebody; `None` leaves it as it is.
+/// What is to be changed of a user; `None` leaves it as it is.
 #[derive(Debug, Clone, Default)]
 pub struct AccountChange {
     /// The id that the school's own system has for them.
@@ -83,7 +83,7 @@ pub fn parse_email(given: &str) -> Result<Option<String>> {
     Ok(Some(email))
 }
 
-/// By which somebody sets a password, once.
+/// By which a user sets a password, once.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PasswordLink {

@@ -48,7 +48,7 @@ pub struct Announcement {
     pub message: String,
     pub link: Option<String>,
     pub urgency: Urgency,
-    /// Empty for a reminder: that goes to whoever has not read what it reminds of.
+    /// Empty for a reminder: that goes to the people who have not read what it reminds of.
     pub audience: Audience,
     pub state: State,
     pub sender_name: Option<String>,
@@ -59,7 +59,7 @@ pub struct Announcement {
     pub recipients: Option<i64>,
 }
 
-/// How far a notification got with somebody: the furthest stage.
+/// How far a notification got with a user: the furthest stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "stage", rename_all = "lowercase")]
 pub enum Stage {
@@ -292,6 +292,6 @@ pub struct AudiencePreview {
     pub count: usize,
     /// Some of them, by name.
     pub names: Vec<String>,
-    /// Ids that nobody here has.
+    /// Unknown ids.
     pub unknown: Vec<String>,
 }

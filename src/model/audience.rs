@@ -53,7 +53,7 @@ impl Audience {
         said.join(", ")
     }
 
-    /// Checks that the audience names somebody.
+    /// Checks that the audience names a user.
     pub fn checked(self) -> Result<Self> {
         let named = self.users.len() + self.except.len() + self.groups.len();
         if named > Self::MAX_NAMED {

@@ -21,7 +21,7 @@ pub struct AuditActor {
 }
 
 impl AuditActor {
-    /// Somebody, by a request from this address.
+    /// A user, by a request from this address.
     pub fn person(id: &UserId, address: Option<IpAddr>) -> Self {
         AuditActor {
             actor: format!("user:{id}"),
@@ -35,7 +35,7 @@ impl AuditActor {
         self.key.is_none()
     }
 
-    /// Whoever goes by this label, from nobody knows where any more.
+    /// An actor by its label alone; the address is not known any more.
     pub fn label(actor: String) -> Self {
         AuditActor {
             actor,
@@ -62,7 +62,7 @@ impl AuditActor {
         }
     }
 
-    /// Somebody with a shell on the server.
+    /// A person with a shell on the server.
     pub fn command_line() -> Self {
         AuditActor {
             actor: "command line".into(),

@@ -21,13 +21,13 @@ use crate::rule;
 #[derive(Debug, Clone)]
 pub enum Effect {
     Publish(Publication),
-    /// Whoever caches this user must look again.
+    /// Caches of this user are stale.
     UserChanged(UserId),
     /// Every socket of this user goes, with this code.
     Disconnect(UserKey, CloseCode),
     /// The sockets of this session go: it was logged out.
     SessionEnded(UserKey, Arc<str>),
-    /// Other tokens than before act for somebody.
+    /// Other tokens than before act for a user.
     IdentitiesChanged,
     /// There is something to push.
     PushDue,
@@ -39,7 +39,7 @@ pub enum Effect {
 #[derive(Debug, Clone)]
 pub struct Publication {
     pub to: Vec<UserKey>,
-    /// The socket that caused it and knows already: one of this user's own, so that nobody silences another's.
+    /// The socket that caused it and knows already: one of this user's own, so that one user cannot silence another.
     pub except: Option<(UserKey, ConnectionId)>,
     pub event: Event,
 }
@@ -133,7 +133,7 @@ impl Cursor {
             .ok_or_else(|| Error::invalid("since", rule::not_an_integer()))
     }
 
-    /// A cursor of no history: whoever comes with it is told to fetch again.
+    /// A cursor of no history: a client that brings it is told to fetch again.
     pub fn unknown() -> Self {
         Cursor {
             epoch: Some("".into()),
@@ -193,7 +193,7 @@ pub struct Connected {
     pub server_time: Time,
 }
 
-/// What somebody has not read at a place in the sequence.
+/// What a user has not read at a place in the sequence.
 #[derive(Debug, Clone, Serialize)]
 pub struct UnreadNow {
     #[serde(flatten)]
@@ -202,7 +202,7 @@ pub struct UnreadNow {
     pub as_of: Seq,
 }
 
-/// That somebody is writing to the one who gets this.
+/// That a user is writing to the one who gets this.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Typing {
@@ -223,7 +223,7 @@ pub struct Request {
     pub seq: Seq,
 }
 
-/// Whether somebody looks at a page of theirs.
+/// Whether a user looks at a page of theirs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Looking {
     pub looking: bool,

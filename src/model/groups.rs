@@ -55,7 +55,7 @@ pub struct NewGroup {
     pub id: UserId,
     pub name: String,
     pub kind: GroupKind,
-    /// Created by a person, not by an import or another program. An import removes nobody from it unless its file names the group.
+    /// Created by a person, not by an import or another program. An import removes no member from it unless its file names the group.
     pub by_hand: bool,
 }
 

@@ -86,7 +86,7 @@ pub struct NotificationLine {
     read_at: Option<Moment>,
 }
 
-/// A message of before.
+/// A message of the previous system.
 #[derive(Debug)]
 pub struct OldMessage {
     pub id: Id,
@@ -97,7 +97,7 @@ pub struct OldMessage {
     pub read_at: Option<Time>,
 }
 
-/// A notification of before, of one person.
+/// A notification of the previous system, for one person.
 #[derive(Debug)]
 pub struct OldNotification {
     pub id: Id,

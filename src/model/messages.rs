@@ -68,7 +68,7 @@ pub struct Conversation {
     pub unread_count: i64,
 }
 
-/// How far somebody has read what `partner_id` wrote.
+/// How far a user has read what `partner_id` wrote.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageRead {

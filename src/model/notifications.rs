@@ -191,7 +191,7 @@ pub struct Sent {
     pub unknown: Vec<String>,
 }
 
-/// That somebody marked notifications read.
+/// That a user marked notifications read.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct NotificationsRead {
     #[schema(value_type = i64)]

@@ -9,7 +9,7 @@ use super::preferences::Preferences;
 use super::subscriptions::Device;
 use super::time::Time;
 
-/// What somebody gets who asks for their data (GDPR, article 15), but for their messages, of which there may be many.
+/// What a user gets who asks for their data (GDPR, article 15), but for their messages, of which there may be many.
 #[derive(Debug, Serialize)]
 pub struct PersonalData {
     pub account: Option<Account>,
@@ -41,7 +41,7 @@ pub struct Outgoing {
     pub created_at: Time,
 }
 
-/// What becomes of the messages that somebody wrote whose data is erased.
+/// What becomes of the messages that a user wrote whose data is erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Messages {
     /// They stay with those who got them, without a name.

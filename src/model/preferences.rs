@@ -1,4 +1,4 @@
-//! What somebody wants pushed, and when.
+//! What a user wants pushed, and when.
 
 use std::sync::LazyLock;
 

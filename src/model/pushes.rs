@@ -19,7 +19,7 @@ pub const LONGEST_THROTTLE: Duration = Duration::from_secs(3_600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey(pub i64);
 
-/// Which push: what somebody got at a seq, to one of their subscriptions.
+/// Which push: what a user got at a seq, to one of their subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PushKey {
     pub user: UserKey,
@@ -27,7 +27,7 @@ pub struct PushKey {
     pub subscription: SubscriptionKey,
 }
 
-/// What is to be pushed to somebody.
+/// What is to be pushed to a user.
 #[derive(Debug, Clone, Copy)]
 pub enum Pushable {
     /// The chat message with this seq.

@@ -1,4 +1,4 @@
-//! Secrets that nobody can guess.
+//! Secrets that cannot be guessed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -129,7 +129,7 @@ impl Terms {
         (!words.is_empty()).then(|| Terms(words.join(" AND ")))
     }
 
-    /// As FTS5 takes it (SQLite FTS5, section 3): nothing but letters and digits is left of what somebody typed.
+    /// As FTS5 takes it (SQLite FTS5, section 3): nothing but letters and digits is left of what a user typed.
     pub fn as_fts5(&self) -> &str {
         &self.0
     }

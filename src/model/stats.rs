@@ -124,7 +124,7 @@ pub struct HourStats {
     pub hour: Hour,
 }
 
-/// Now, and the hours of before.
+/// Now, and the previous hours.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Overview {
     pub now: Now,

@@ -11,7 +11,7 @@ use super::time::Time;
 use crate::error::{Error, Result};
 use crate::rule;
 
-/// What somebody is in the school.
+/// What a user is in the school.
 #[derive(
     Debug,
     Clone,
@@ -96,7 +96,7 @@ pub struct User {
     pub role_set: bool,
 }
 
-/// How somebody came to be here.
+/// How a user came to be here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// By a token of the school's own app.
@@ -176,14 +176,14 @@ impl UserView {
     }
 }
 
-/// What somebody has not read yet.
+/// What a user has not read yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Unread {
     pub messages: i64,
     pub notifications: i64,
 }
 
-/// The name that somebody logs in with: 1–64 characters, no white space, compared by [`Username::key`].
+/// The name that a user logs in with: 1–64 characters, no white space, compared by [`Username::key`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
 
@@ -237,12 +237,12 @@ pub struct NewUser {
     pub email: Option<String>,
     pub avatar: Option<String>,
     pub role: Role,
-    /// A PHC string; `None` for somebody who logs in elsewhere.
+    /// A PHC string; `None` for a user who logs in elsewhere.
     pub password_hash: Option<String>,
     pub origin: Origin,
 }
 
-/// Somebody's presence, as told to those who may write to them.
+/// A user's presence, as told to those who may write to them.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Presence {

@@ -79,7 +79,7 @@ pub async fn keep_scheduled(app: &App) -> Result<Backup> {
     Ok(made)
 }
 
-/// How the names of copies begin: of those that somebody asked for, and of those that the clock did.
+/// How the names of copies begin: of those that a user asked for, and of those that the clock did.
 const ASKED: &str = "schoolbell-";
 const SCHEDULED: &str = "schoolbell-auto-";
 
@@ -212,7 +212,7 @@ pub fn kept_in(folder: &Path) -> Vec<Backup> {
     kept
 }
 
-/// The file of a copy, for somebody who fetches it.
+/// The file of a copy, for a user who fetches it.
 ///
 /// # Errors
 /// [`Noun::Backup`] not found.

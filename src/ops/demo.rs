@@ -63,7 +63,7 @@ const TALK: [(&str, &str); 6] = [
     ),
 ];
 
-/// Somebody whom the newcomer can log in as.
+/// A user whom the newcomer can log in as.
 #[derive(Debug)]
 pub struct Account {
     pub username: String,
@@ -245,7 +245,7 @@ impl School {
     }
 }
 
-/// Adds somebody under a username made of the name: `miriam.okafor`, the second one `miriam.okafor2`.
+/// Adds a user under a username made of the name: `miriam.okafor`, the second one `miriam.okafor2`.
 fn person(
     tx: &WriteTx,
     hash: &str,

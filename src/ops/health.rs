@@ -9,7 +9,7 @@ use crate::metrics::Observed;
 use crate::store::meta;
 
 const SHARED_FOR: Duration = Duration::from_secs(1);
-/// For so long after somebody's write has failed the database is not well: on a full disk a test write, which is small,
+/// For so long after a write has failed the database counts as unhealthy: on a full disk a test write, which is small,
 /// may find room where others do not.
 const ILL_FOR: Duration = Duration::from_secs(5);
 

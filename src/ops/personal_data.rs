@@ -22,7 +22,7 @@ use crate::store::{accounts, audit, personal_data, users};
 /// What others see in the place of the name.
 const NOBODY: &str = "Former member";
 
-/// Somebody by username or id.
+/// A user by username or id.
 ///
 /// # Errors
 /// [`Noun::User`] not found.
@@ -37,7 +37,7 @@ pub async fn find(app: &App, name: &str) -> Result<User> {
     found.await?.ok_or(Error::NotFound(Noun::User))
 }
 
-/// Writes all that is stored of somebody into a new folder: JSON for programs, and a page for people. Messages are written as they
+/// Writes all that is stored of a user into a new folder: JSON for programs, and a page for people. Messages are written as they
 /// are read: there may be more of them than memory.
 ///
 /// # Errors
@@ -234,7 +234,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Erases somebody. Cut short, it is done by asking again.
+/// Erases a user. Cut short, it is done by asking again.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the last administrator.
@@ -273,7 +273,7 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
         .await
 }
 
-/// Removes what somebody wrote, a little at a time: a server that runs has its turns in between. Returns how much it was.
+/// Removes what a user wrote, a little at a time: a server that runs has its turns in between. Returns how much it was.
 async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
     let conversations = move |c: &_| retention::conversations_of(c, sender);
     let conversations: Arc<[i64]> = app.store.read(conversations).await?.into();

@@ -15,7 +15,7 @@ const TIME: Duration = Duration::from_millis(1);
 /// database beside everybody's commits, and more of them a second make these wait.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Does one slice in a write of its own, and pauses for twice as long as it took: whoever writes meanwhile has the larger part
+/// Does one slice in a write of its own, and pauses for twice as long as it took: other writers have the larger part
 /// of the time.
 pub async fn write<T: Send + 'static>(
     app: &App,

@@ -1,4 +1,4 @@
-//! The HTTP client that speaks to push services, and to nobody else.
+//! The HTTP client that speaks to push services, and to no other host.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -34,7 +34,7 @@ const SEVERAL_WITHIN: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(60);
-/// What is written down at a time, and how often: messages that somebody waits for share the disk with it.
+/// What is written down at a time, and how often: messages that a user waits for share the disk with it.
 const SAVE_AT_MOST: usize = 64;
 const SAVE_EVERY: Duration = Duration::from_millis(10);
 /// How long to wait after the database has refused.

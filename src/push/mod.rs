@@ -20,7 +20,7 @@ use crate::limits::priority::{Priority, yield_to_others};
 use crate::threads;
 
 /// Starts to send what is in the outbox, until the server stops. On a thread of its own, which yields to all others: ten
-/// thousand pushes must not delay a message that somebody waits for.
+/// thousand pushes must not delay a message that a user waits for.
 pub fn start(app: &App) {
     let app = app.clone();
     let work = move || {

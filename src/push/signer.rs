@@ -15,7 +15,7 @@ use crate::model::time::Time;
 const LIFETIME: i64 = 12 * 3_600;
 /// A token with less left than this, in seconds, is replaced.
 const RENEW: i64 = 3_600;
-/// More tokens than this are not kept: there are a handful of push services, and whoever makes more of them up.
+/// More tokens than this are not kept: there are a handful of push services, and a client that makes up more of them.
 const MANY: usize = 1_000;
 
 /// Signs for every push service.

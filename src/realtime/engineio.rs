@@ -71,7 +71,7 @@ pub fn open(sid: &str, upgrades: &[&str]) -> String {
     format!("0{}", serde_json::to_string(&handshake).unwrap_or_default())
 }
 
-/// A new session's id. Whoever knows it speaks for the session, so nobody must guess it: 144 random bits.
+/// A new session's id. A client that knows it speaks for the session, so it must not be guessable: 144 random bits.
 ///
 /// # Errors
 /// [`Error::Internal`](crate::error::Error::Internal) where the system has no random numbers.

@@ -144,7 +144,7 @@ impl Decoder {
         if header != needed {
             return Err(Violation::Length);
         }
-        // Before waiting for the rest: nobody makes us hold more than this.
+        // Before waiting for the rest: no client makes us hold more than this.
         if length > MAX_MESSAGE as u64 {
             return Err(Violation::TooLarge);
         }

@@ -69,7 +69,7 @@ pub enum End {
     Peer(u16),
     /// We close, and say why.
     Code(CloseCode),
-    /// The peer does not read, or is gone: there is nobody to say it to.
+    /// The peer does not read, or is gone: there is no one to say it to.
     Drop(u16),
 }
 

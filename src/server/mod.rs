@@ -29,7 +29,7 @@ use tls::Tls;
 
 /// What is read of a request before its head must have ended, in bytes; a head of twice as much is refused in any case.
 const HEADER_BYTES: usize = 32 << 10;
-/// What the kernel may keep of an answer that nobody reads, in bytes; Linux takes it twice.
+/// What the kernel may keep of an answer that nobody reads, in bytes; Linux doubles it.
 const SEND_BUFFER: usize = 64 << 10;
 /// How long a stop may take in all.
 const STOP_TIME: Duration = Duration::from_secs(10);

@@ -51,7 +51,7 @@ fn present(app: &App, account: Account) -> Account {
     Account { online, ..account }
 }
 
-/// Adds somebody, into these groups.
+/// Adds a user, into these groups.
 ///
 /// # Errors
 /// [`Error::Conflict`] when the id, the username or the e-mail is taken; [`Error::Invalid`] on `groups`.
@@ -79,7 +79,7 @@ fn check_groups(tx: &WriteTx, ids: &[UserId]) -> Result<()> {
     Ok(())
 }
 
-/// Changes somebody. Who is shut out, or loses the role of an administrator, loses their sockets at once.
+/// Changes a user. Who is shut out, or loses the role of an administrator, loses their sockets at once.
 ///
 /// # Errors
 /// [`Noun::User`] not found; [`Error::Conflict`] as for [`add`]; [`Error::Invalid`] on `groups`, and on `disabled` or
@@ -117,7 +117,7 @@ fn check_target(by: &AuditActor, target: &User) -> Result<()> {
 /// One of so many who log in here may be shut out by a key in a day.
 const SHARE: i64 = 5;
 
-/// What a key may not do by itself: one that was stolen could close the school, or give somebody a voice to all of it.
+/// What a key may not do by itself: one that was stolen could close the school, or give a user a voice to all of it.
 ///
 /// # Errors
 /// [`Forbidden::NeedsAdministrator`] for shutting out more than a fifth, in all of the last day; [`Forbidden::Scope`] for making
@@ -155,7 +155,7 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
     if let Some(id) = &change.id {
         accounts::adopt_id(tx, before, id)?;
         tx.emit(Effect::UserChanged(id.clone()));
-        // What they hold names the id of before.
+        // What they hold names the previous id.
         super::users::revoke(tx, before, None)?;
     }
     if let Some(groups) = &change.groups {
@@ -215,7 +215,7 @@ pub(super) fn changed_fields(before: &User, change: &AccountChange) -> String {
     said.join(", ")
 }
 
-/// Whom somebody is to other issuers of tokens.
+/// Whom a user is to other issuers of tokens.
 ///
 /// # Errors
 /// [`Noun::User`] not found.
@@ -228,10 +228,10 @@ pub async fn identities(app: &App, id: UserId) -> Result<Vec<ExternalIdentity>> 
         .await
 }
 
-/// Says as whom somebody's tokens of other issuers are: all of these, and no others. What was issued for the ones of before ends.
+/// Says as whom a user's tokens of other issuers are: all of these, and no others. What was issued for the previous ones ends.
 ///
 /// # Errors
-/// [`Noun::User`] not found; [`Conflict::Identity`] where one is somebody else's.
+/// [`Noun::User`] not found; [`Conflict::Identity`] where one is another user's.
 pub async fn set_identities(
     app: &App,
     by: AuditActor,
@@ -263,7 +263,7 @@ pub async fn set_identities(
         .await
 }
 
-/// Ends every token of somebody, closes their sockets and forgets their devices.
+/// Ends every token of a user, closes their sockets and forgets their devices.
 ///
 /// # Errors
 /// [`Noun::User`] not found.
@@ -278,7 +278,7 @@ pub async fn log_out(app: &App, by: AuditActor, id: UserId) -> Result<()> {
         .await
 }
 
-/// A link by which somebody sets their password, once, within three days. An earlier one holds no more.
+/// A link by which a user sets their password, once, within three days. An earlier one holds no more.
 ///
 /// # Errors
 /// [`Noun::User`] not found, also when disabled; [`Error::Invalid`] for who has no username to log in with.
@@ -310,7 +310,7 @@ pub async fn password_link(app: &App, by: AuditActor, id: UserId) -> Result<Pass
     })
 }
 
-/// Sets the password of the person whose link this is. Every token of before ends.
+/// Sets the password of the person whose link this is. Every earlier token ends.
 ///
 /// # Errors
 /// [`Unauthorized::BadPasswordLink`]; [`Error::Invalid`] on `password`.
@@ -339,7 +339,7 @@ pub async fn use_password_link(
     let id = user.id().clone();
     app.store
         .write(move |tx| {
-            // Once: somebody else may have been quicker.
+            // Once: another user may have been quicker.
             let user = accounts::by_password_link(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
             let by = AuditActor::person(user.id(), address);

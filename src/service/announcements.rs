@@ -138,7 +138,7 @@ pub async fn send_due(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// A crash between the sending and the mark repeats this: the notification knows its announcement, so nobody gets it twice.
+/// A crash between the sending and the mark repeats this: the notification knows its announcement, so it is not sent twice.
 async fn send(app: &App, announcement: Announcement, sender: String) -> Result<()> {
     let mut audience = announcement.audience;
     if let Some(of) = announcement.reminder_of {

@@ -22,7 +22,7 @@ use crate::store::{audit, sessions, users};
 
 pub use super::identity::{Identity, identity};
 
-/// Of a name that nobody has, so much is remembered, in characters.
+/// So much of an unknown name is remembered, in characters.
 const LONGEST_LOGIN: usize = 128;
 
 /// Who is asking.
@@ -74,7 +74,7 @@ pub struct Issued {
     pub user: Arc<User>,
 }
 
-/// The token of a new session, for somebody who has shown who they are.
+/// The token of a new session, for a user who has shown who they are.
 pub fn session(app: &App, user: Arc<User>) -> Result<Issued> {
     let session = app.auth.tokens.begin(app.now());
     issue(app, user, &session)
@@ -117,7 +117,7 @@ pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
         .await
 }
 
-/// What somebody brings to log in.
+/// What a user brings to log in.
 #[derive(Debug)]
 pub struct Credentials {
     pub login: String,
@@ -198,7 +198,7 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     }
 }
 
-/// Writes down that an administrator has logged in; of others it is nobody's business.
+/// Writes down that an administrator has logged in; of others it is not recorded.
 async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Result<()> {
     if user.role != Role::Admin {
         return Ok(());
@@ -229,7 +229,7 @@ pub async fn change_password(
         .store
         .read(move |c| users::password_hash(c, key))
         .await?;
-    // Of their own: whoever guesses from outside does not keep the owner from ending that.
+    // A count of its own: a guesser from outside does not keep the owner from changing the password.
     let guess = Guess::Change(key);
     app.limits.attempt(&guess)?;
     let matches = app
@@ -280,7 +280,7 @@ pub(super) async fn hash_new(
     app.auth.passwords.hash(password, Turn::proven()).await
 }
 
-/// Somebody who logs in here.
+/// A user who logs in here.
 #[derive(Debug)]
 pub struct NewAccount {
     pub username: Username,
@@ -339,7 +339,7 @@ pub async fn set_up(
     let user = app
         .store
         .write(move |tx| {
-            // Asked again where nobody can be quicker.
+            // Asked again inside the write, where no other request can be quicker.
             if users::admin_exists(tx)? {
                 return Err(Error::Forbidden(Forbidden::SetupDone));
             }

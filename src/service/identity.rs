@@ -1,4 +1,4 @@
-//! Who somebody is, by a token: one of ours, or of the school's own app.
+//! Who a user is, by a token: one of ours, or of the school's own app.
 
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ impl Identity {
 pub enum Standing {
     /// One of ours.
     Own(Identity),
-    /// One of the school's app, for somebody who is here. `iat` as in the token, in seconds.
+    /// One of the school's app, for a user who is here. `iat` as in the token, in seconds.
     App {
         identity: Identity,
         iat: Option<i64>,
     },
-    /// One of the school's app, for somebody whom its first use makes.
+    /// One of the school's app, for a user whom its first use makes.
     New { id: UserId, iat: Option<i64> },
 }
 
@@ -54,7 +54,7 @@ pub async fn identity(app: &App, token: &str) -> Result<Identity> {
         Standing::App { identity, iat } => (identity, iat),
         Standing::New { id, iat } => {
             let user = super::users::provision(app, &id, &verified.profile).await?;
-            // Somebody else may have made them meanwhile.
+            // Another user may have made them meanwhile.
             let made = acting(app, &verified, user, iat, SessionBy::App);
             (made.map_err(Refused::noted)?, iat)
         }
@@ -132,7 +132,7 @@ async fn foreign(
     }
 }
 
-/// Somebody for whom a token of the school's app acts.
+/// A user for whom a token of the school's app acts.
 fn acting(
     app: &App,
     verified: &Verified,
@@ -155,8 +155,8 @@ fn acting(
     })
 }
 
-/// Whom a token of the school's own app may act for: whoever such a token made; whoever was imported and never had a password, or a
-/// link to set one; whoever an administrator linked to it; and, with `auth.link_by = "id"`, anybody of that id. An administrator
+/// Whom a token of the school's own app may act for: users whom such a token made; users who were imported and never had a password, or a
+/// link to set one; users whom an administrator linked to it; and, with `auth.link_by = "id"`, any user of that id. An administrator
 /// only where linked, or made one by a claim that is trusted.
 ///
 /// # Errors
@@ -189,13 +189,13 @@ async fn is_newer_than_erasure(app: &App, id: &UserId, issued: Option<i64>) -> R
     Ok(erased.is_none_or(|erased| issued.is_some_and(|issued| issued > erased.seconds())))
 }
 
-/// By which an erased id is known again, and nobody else can tell which it was: ours, and that of versions before.
+/// By which an erased id is known again, without telling which it was: ours, and that of versions before.
 pub fn erased_macs(tokens: &Tokens, id: &UserId) -> [String; 2] {
     let text = format!("erased {id}");
     [tokens.mac(&text), tokens.mac_of_before(&text)]
 }
 
-/// When somebody of this id was erased, if anybody was. A token of before that makes no new account.
+/// When a user of this id was erased, if one was. A token from before then makes no new account.
 async fn erased_at(app: &App, id: &UserId) -> Result<Option<Time>> {
     let macs = erased_macs(&app.auth.tokens, id);
     app.store

@@ -26,10 +26,10 @@ pub struct NewMessage {
 }
 
 /// Stores a message and tells both people's sockets. A client id that the sender has used before gives the first
-/// message back and tells nobody.
+/// message back and publishes nothing.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for nobody and for the disabled; [`Error::TooMany`] for
+/// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for an unknown user and for a disabled one; [`Error::TooMany`] for
 /// more text, or more new partners, than a day has.
 pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outcome<Arc<Message>>> {
     policy::check_not_self(sender, &new.receiver, "receiverId")?;
@@ -61,7 +61,7 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
         .await
 }
 
-/// Pupils and guardians write to few people a day for the first time: whoever wants to reach everybody is no friend. People of one's
+/// Pupils and guardians write to few people a day for the first time: a sender who wants to reach everybody is to be slowed down. People of one's
 /// own groups are free.
 fn check_new_partner(tx: &WriteTx, app: &App, sender: &User, receiver: &User) -> Result<()> {
     let known = !is_bounded(sender.role)
@@ -104,7 +104,7 @@ pub async fn mark_read(
         .await
 }
 
-/// Tells all sockets of somebody who has just read their counts.
+/// Tells all sockets of a user who has just read their counts.
 pub(super) fn emit_unread(tx: &WriteTx, reader: &User) -> Result<()> {
     // A seq of its own orders it with the snapshots of those who join.
     let now = UnreadNow {

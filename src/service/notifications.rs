@@ -156,7 +156,7 @@ fn deliver(tx: &WriteTx, hub: &Hub, key: NotificationKey, to: Vec<UserKey>) -> R
     Ok(())
 }
 
-/// Writes slice after slice of a large announcement, each in a commit of its own, until nobody is left.
+/// Writes slice after slice of a large announcement, each in a commit of its own, until no recipient is left.
 async fn finish(app: App, key: NotificationKey) -> Result<()> {
     let mut size = FIRST_SLICE;
     loop {
@@ -291,7 +291,7 @@ fn own(tx: &WriteTx, me: &User, id: Id) -> Result<Notification> {
     notifications::of_user(tx, me.key, id)?.ok_or(Error::NotFound(Noun::Notification))
 }
 
-/// The counts of somebody now.
+/// The counts of a user now.
 pub async fn unread(app: &App, me: &User) -> Result<crate::model::users::Unread> {
     let key = me.key;
     app.store.read(move |c| users::unread(c, key)).await

@@ -90,10 +90,10 @@ pub fn decide_now(from: &User, act: Act, to: &User) -> Decision {
     decide(Facts::cached(from, to), act)
 }
 
-/// Somebody to whom `from` may show that they type.
+/// A user to whom `from` may show that they type.
 ///
 /// # Errors
-/// [`Error::Invalid`] on `field` for oneself; [`Noun::User`] not found for nobody and for the disabled.
+/// [`Error::Invalid`] on `field` for oneself; [`Noun::User`] not found for an unknown user and for a disabled one.
 pub async fn writable(app: &App, from: &User, to: &UserId, field: &str) -> Result<Arc<User>> {
     check_not_self(from, to, field)?;
     let user = known(app, to).await?;

@@ -1,4 +1,4 @@
-//! What somebody wants pushed.
+//! What a user wants pushed.
 
 use crate::app::App;
 use crate::config::PushContent;

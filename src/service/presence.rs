@@ -13,7 +13,7 @@ use crate::model::time::Time;
 use crate::model::users::{Presence, User};
 use crate::store::{conversations, users};
 
-/// Tells people that somebody has been gone for the whole grace.
+/// Tells people that a user has been gone for the whole grace.
 ///
 /// # Errors
 /// As those of a write.
@@ -43,7 +43,7 @@ pub async fn sweep(app: &App) -> Result<()> {
     saved
 }
 
-/// Tells people who share a conversation with somebody that they came or went.
+/// Tells people who share a conversation with a user that they came or went.
 ///
 /// # Errors
 /// As those of a read.

@@ -137,7 +137,7 @@ pub async fn queue_unacked(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Puts what hidden pages alone have into the outbox, once nobody has looked at them for long.
+/// Puts what hidden pages alone have into the outbox, once they have been hidden for long.
 async fn queue_unattended(app: &App) -> Result<()> {
     let after = Duration::from_secs(app.config.push.hidden_after_seconds.into());
     let mut unseen = app.hub.take_unattended(Instant::now(), after);
@@ -248,9 +248,9 @@ async fn wait(app: &App, time: Duration) -> bool {
         .is_some()
 }
 
-/// Everything up to `up_to` that nobody confirmed and nobody pushed, for those who are not here.
+/// Everything up to `up_to` that was neither acknowledged nor pushed, for users who are not connected.
 pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
-    // Whoever came back meanwhile has said how far they got.
+    // A client that came back meanwhile has said how far it got.
     save_acks(app).await?;
     let subscribers = app.store.read(pushes::subscribers).await?;
     let away = subscribers

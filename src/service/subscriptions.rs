@@ -9,7 +9,7 @@ use crate::model::users::User;
 use crate::push::guard;
 use crate::store::{push_services, subscriptions, users};
 
-/// Stores the caller's browser. One that belonged to somebody else is the caller's from now on.
+/// Stores the caller's browser. One that belonged to another user is the caller's from now on.
 ///
 /// # Errors
 /// [`Conflict::DeviceRemoved`]; [`Error::Invalid`] on `endpoint` when pushes may not go there; [`Error::TooMany`] for more new push services than one person's
@@ -26,7 +26,7 @@ pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
             if !push_services::is_known(tx, &new.endpoint.origin())? {
                 limits.limits.rates.push_service(owner)?;
             }
-            // Somebody who was disabled a moment ago has lost their subscriptions, and must not get one back.
+            // A user who was disabled a moment ago has lost their subscriptions, and must not get one back.
             if users::by_key(tx, owner)?.is_none_or(|user| user.disabled) {
                 return Err(Error::Unauthorized(Unauthorized::Disabled));
             }
@@ -70,7 +70,7 @@ pub async fn list(app: &App, me: &User, limit: i64) -> Result<Vec<Device>> {
 }
 
 /// # Errors
-/// [`Noun::Subscription`] not found, also for somebody else's.
+/// [`Noun::Subscription`] not found, also for another user's.
 pub async fn remove(app: &App, me: &User, id: Id) -> Result<()> {
     let key = me.key;
     app.store
@@ -84,7 +84,7 @@ pub async fn remove(app: &App, me: &User, id: Id) -> Result<()> {
         .await
 }
 
-/// Forgets the caller's browser; one that is not known, or somebody else's, is no error and no change.
+/// Forgets the caller's browser; one that is not known, or another user's, is no error and no change.
 pub async fn remove_endpoint(app: &App, me: &User, endpoint: String) -> Result<()> {
     let key: UserKey = me.key;
     app.store

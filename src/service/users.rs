@@ -12,12 +12,12 @@ use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, UserView};
 use crate::store::{WriteTx, accounts, subscriptions, users};
 
-/// Somebody by id, disabled or not.
+/// A user by id, disabled or not.
 pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
     app.user_cache.get(&app.store, id).await
 }
 
-/// Somebody by id whose past can be read, disabled or not.
+/// A user by id whose past can be read, disabled or not.
 ///
 /// # Errors
 /// [`Noun::User`] not found.
@@ -57,7 +57,7 @@ pub async fn add(app: &App, new: NewUser) -> Result<User> {
         .await
 }
 
-/// Shuts somebody out, or lets them in again. Their tokens, their sockets and their push subscriptions end at once.
+/// Shuts a user out, or lets them in again. Their tokens, their sockets and their push subscriptions end at once.
 pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> {
     let user = user.clone();
     app.store
@@ -77,7 +77,7 @@ pub(super) fn disable(tx: &WriteTx, user: &User, disabled: bool) -> Result<()> {
     Ok(())
 }
 
-/// Ends every token of somebody, closes their sockets and forgets their push subscriptions: a device that was lost is told
+/// Ends every token of a user, closes their sockets and forgets their push subscriptions: a device that was lost is told
 /// nothing more. With a hash, changes the password in the same commit.
 pub async fn end_tokens(app: &App, user: &User, new_hash: Option<String>) -> Result<()> {
     let user = user.clone();

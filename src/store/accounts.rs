@@ -128,16 +128,16 @@ pub fn update(tx: &WriteTx, user: &User, change: &AccountChange) -> Result<()> {
     .map(drop)
 }
 
-/// Takes a username away, for somebody else to have it in the same write.
+/// Takes a username away, for another user to have it in the same write.
 pub fn release_username(tx: &WriteTx, user: UserKey) -> Result<()> {
     let sql = "UPDATE users SET username = NULL, username_key = NULL WHERE key = ?1";
     run(tx, sql, [user.0]).map(drop)
 }
 
-/// Gives somebody the id that the school's own system has for them. What they sent stays theirs.
+/// Gives a user the id that the school's own system has for them. What they sent stays theirs.
 ///
 /// # Errors
-/// [`Error::Conflict`] when somebody has it.
+/// [`Error::Conflict`] when a user has it.
 pub fn adopt_id(tx: &WriteTx, user: &User, id: &UserId) -> Result<()> {
     if users::by_id(tx, id)?.is_some() {
         return Err(Error::Conflict(Conflict::UserId));
@@ -147,7 +147,7 @@ pub fn adopt_id(tx: &WriteTx, user: &User, id: &UserId) -> Result<()> {
     super::notifications::rename_sender(tx, user.id(), id)
 }
 
-/// Makes these all of somebody's groups; those that do not exist are left out.
+/// Makes these all of a user's groups; those that do not exist are left out.
 pub fn set_groups(tx: &WriteTx, user: UserKey, groups: &[UserId]) -> Result<()> {
     let ids: Vec<&str> = groups.iter().map(UserId::as_str).collect();
     let ids = serde_json::to_string(&ids).unwrap_or_default();
@@ -165,7 +165,7 @@ pub fn admins(connection: &Connection) -> Result<i64> {
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
-/// Whether nobody else is an administrator who may log in.
+/// Whether no other administrator may log in.
 pub fn is_last_admin(connection: &Connection, user: &User) -> Result<bool> {
     let is_admin = user.role == Role::Admin && !user.disabled;
     Ok(is_admin && admins(connection)? == 1)
@@ -199,7 +199,7 @@ pub fn by_password_link(
     Ok(user.flatten().filter(|user| !user.disabled))
 }
 
-/// Takes somebody's link away: it was used, or it must not be any more.
+/// Takes a user's link away: it was used, or it must not be any more.
 pub fn delete_password_link(tx: &WriteTx, user: UserKey) -> Result<()> {
     run(
         tx,

@@ -83,7 +83,7 @@ pub fn list(
     all(connection, &sql, params, entry)
 }
 
-/// All lines of what somebody did or what was done to them, the newest first.
+/// All lines of what a user did or what was done to them, the newest first.
 pub fn about(connection: &Connection, actor: &str, target: &str) -> Result<Vec<Entry>> {
     let sql = format!("SELECT {COLUMNS} WHERE a.actor = ?1 OR a.target = ?2 ORDER BY a.key DESC");
     all(connection, &sql, [actor, target], entry)

@@ -11,7 +11,7 @@ use crate::model::pushes::{PushKey, ServiceKey};
 use crate::model::time::Time;
 use crate::model::users::Role;
 
-/// What somebody got up to this seq was confirmed by one of their sockets; `by_page`: by more than its link.
+/// What a user got up to this seq was confirmed by one of their sockets; `by_page`: by more than its link.
 pub fn set_delivered(tx: &WriteTx, user: UserKey, seq: Seq, by_page: bool) -> Result<()> {
     let sql = "UPDATE notification_recipients SET delivered_at = ?3, delivered_to_page = ?4
                WHERE user_key = ?1 AND seq > (SELECT delivered_seq FROM unread WHERE user_key = ?1) AND seq <= ?2";

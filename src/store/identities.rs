@@ -1,4 +1,4 @@
-//! As whom somebody acts who has a token of this issuer and subject.
+//! As whom a user acts who has a token of this issuer and subject.
 
 use rusqlite::{Connection, params};
 
@@ -29,7 +29,7 @@ fn identity(row: &rusqlite::Row) -> rusqlite::Result<ExternalIdentity> {
     })
 }
 
-/// Whose it is, if it is somebody else's.
+/// Whose it is, if it is another user's.
 pub fn owner(
     connection: &Connection,
     identity: &ExternalIdentity,
@@ -41,7 +41,7 @@ pub fn owner(
     first(connection, sql, params, |row| row.get(0).map(UserKey))
 }
 
-/// Makes these all of somebody's.
+/// Makes these all of a user's.
 pub fn set(tx: &WriteTx, user: UserKey, identities: &[ExternalIdentity]) -> Result<()> {
     run(tx, "DELETE FROM identities WHERE user_key = ?1", [user.0])?;
     for one in identities {

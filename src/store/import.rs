@@ -121,7 +121,7 @@ impl<'c> Import<'c> {
         Ok(first(&self.tx, sql, [], |_| Ok(()))?.is_some())
     }
 
-    /// Whether the data of whoever these stand for was erased.
+    /// Whether the data of the user behind these was erased.
     pub fn is_erased(&self, macs: &[String]) -> Result<bool> {
         for mac in macs {
             if personal_data::erased_at(&self.tx, mac)?.is_some() {
@@ -268,7 +268,7 @@ impl<'c> Import<'c> {
         Ok(first(&self.tx, sql, [id.as_bytes()], |_| Ok(()))?.is_some())
     }
 
-    /// Settles the counters and commits. What clients know of before is then of another history; nothing of the import is pushed.
+    /// Settles the counters and commits. What clients know from before is then of another history; nothing of the import is pushed.
     pub fn commit(mut self, detail: &str, now: Time) -> Result<()> {
         if self.added == 0 {
             return Ok(());

@@ -18,7 +18,7 @@ use crate::threads;
 /// last moment.
 const EVERY: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_millis(2);
-/// While others write it waits until nobody has for so long, but not for ever.
+/// While others write it waits until there has been no write for so long, but not for ever.
 const QUIET: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two walks through the whole index for what was removed.

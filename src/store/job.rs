@@ -12,7 +12,7 @@ use crate::threads::panic_text;
 pub trait Job: Send {
     /// Does the work inside the open transaction. After an error nothing of it is kept.
     fn run(&mut self, tx: &WriteTx) -> std::result::Result<(), ()>;
-    /// Answers whoever waits: with the work's own outcome if the batch was committed.
+    /// Answers the caller: with the work's own outcome if the batch was committed.
     fn settle(self: Box<Self>, committed: bool);
 }
 
@@ -65,7 +65,7 @@ where
         if matches!(outcome, Err(Error::Unavailable(..))) {
             self.waiting.failed();
         }
-        // Whoever waited may have gone; the write stands all the same.
+        // The caller may have gone; the write stands all the same.
         let _ = self.reply.send(outcome);
     }
 }

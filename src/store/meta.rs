@@ -38,7 +38,7 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64> {
     Ok(version.unwrap_or(0))
 }
 
-/// Begins a new history after `seq`: what clients know of before is of another.
+/// Begins a new history after `seq`: cursors from before it belong to the previous one.
 pub fn begin_epoch(connection: &Connection, seq: Seq) -> Result<()> {
     run(connection, "UPDATE sequence SET value = ?1", [seq])?;
     let sql = "UPDATE meta SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'";

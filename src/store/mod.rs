@@ -182,7 +182,7 @@ impl Store {
         let permit = self.long.clone().acquire_owned().await;
         drop(waiting);
         self.read(move |connection| {
-            // Until the work ends, also where nobody waits for it any more.
+            // Until the work ends, also where no caller waits for it any more.
             let _permit = permit;
             work(connection)
         })

@@ -44,7 +44,7 @@ fn notification(row: &Row) -> rusqlite::Result<Notification> {
     })
 }
 
-/// The people of an audience in rising order of their keys, and the named ids that nobody here has.
+/// The people of an audience in rising order of their keys, and the named ids that are unknown.
 pub fn resolve(
     connection: &Connection,
     audience: &Audience,
@@ -248,7 +248,7 @@ pub(super) fn all_of(connection: &Connection, me: UserKey) -> Result<Vec<Notific
     all(connection, &sql, [me.0], notification)
 }
 
-/// What somebody sent, by their label; announcements that wait for their time as well.
+/// What a user sent, by their label; announcements that wait for their time as well.
 pub(super) fn sent_by(connection: &Connection, sender: &str) -> Result<Vec<Outgoing>> {
     let sql = "SELECT type, title, message, link, created_at FROM notifications WHERE sender = ?1
                UNION ALL SELECT 'announcement', title, message, link, created_at FROM announcements
@@ -264,7 +264,7 @@ pub(super) fn sent_by(connection: &Connection, sender: &str) -> Result<Vec<Outgo
     })
 }
 
-/// What somebody sent goes by their new id.
+/// What a user sent goes by their new id.
 pub(super) fn rename_sender(tx: &WriteTx, from: &UserId, to: &UserId) -> Result<()> {
     let labels = [format!("user:{from}"), format!("user:{to}")];
     for table in ["notifications", "announcements"] {
@@ -327,7 +327,7 @@ pub fn insert_read_event(tx: &WriteTx, me: UserKey, seq: Seq, ids: &[Id]) -> Res
 
 /// Takes a notification from the user's list.
 pub fn delete(tx: &WriteTx, me: UserKey, notification: &Notification) -> Result<()> {
-    // The row stays, for whoever asks whom it reached: who removes it has seen it.
+    // The row stays, for the report of whom it reached: who removes it has seen it.
     run(
         tx,
         "UPDATE notification_recipients SET removed_at = ?3, read_at = coalesce(read_at, ?3)

@@ -79,7 +79,7 @@ pub fn probe(path: &Path) -> Result<i32, OpenError> {
 /// A connection for a rehearsal that is never committed: nothing is made, and nothing is migrated.
 ///
 /// # Errors
-/// [`OpenError`], also for a schema of before.
+/// [`OpenError`], also for an older schema.
 pub fn rehearse(path: &Path) -> Result<Connection, OpenError> {
     let fail = |e| OpenError::sqlite(path, e);
     if !path.exists() {
@@ -180,7 +180,7 @@ fn running(path: &Path) -> OpenError {
 }
 
 /// A name in Linux's abstract namespace of sockets (unix(7)), which the kernel gives to one process at a time: the lock file is
-/// another one where the database has a second name, or where somebody removed it.
+/// another one where the database has a second name, or where it was removed.
 #[cfg(target_os = "linux")]
 fn by_identity(path: &Path) -> Result<Option<std::os::unix::net::UnixDatagram>, OpenError> {
     use std::os::linux::net::SocketAddrExt as _;

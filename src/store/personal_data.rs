@@ -12,7 +12,7 @@ use crate::model::personal_data::{PersonalData, Push};
 use crate::model::time::Time;
 use crate::model::users::User;
 
-/// Reads all that is stored of somebody.
+/// Reads all that is stored of a user.
 pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
     Ok(PersonalData {
         account: super::accounts::by_key(connection, user.key)?,
@@ -49,7 +49,7 @@ fn audit_of(connection: &Connection, id: &UserId) -> Result<Vec<Entry>> {
     audit::about(connection, &format!("user:{id}"), id.as_str())
 }
 
-/// Takes away everything that says who somebody is, and all that is theirs alone. What others have of them stays, under
+/// Takes away everything that says who a user is, and all that is theirs alone. What others have of them stays, under
 /// `alias` and without a name.
 pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()> {
     let key = user.key.0;
@@ -95,7 +95,7 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     .map(drop)
 }
 
-/// Remembers that somebody was erased, by what nobody can tell the id from.
+/// Remembers that a user was erased, by a value from which the id cannot be told.
 pub fn remember_erased(tx: &WriteTx, mac: &str) -> Result<()> {
     let sql = "INSERT INTO erased (mac, at) VALUES (?1, ?2) ON CONFLICT (mac) DO UPDATE SET at = excluded.at";
     run(tx, sql, params![mac, tx.now.0]).map(drop)

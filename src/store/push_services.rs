@@ -18,7 +18,7 @@ use crate::model::time::Time;
 /// to their subscription.
 const SUCCESS_AGE: i64 = 60_000;
 
-/// Whether somebody has, or had, a device at this service.
+/// Whether a user has, or had, a device at this service.
 pub fn is_known(connection: &Connection, origin: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM push_services WHERE origin = ?1";
     Ok(first(connection, sql, [origin], |_| Ok(()))?.is_some())
@@ -248,7 +248,7 @@ pub fn resume_refused(connection: &Connection, public_key: &str) -> Result<()> {
     run(connection, sql, []).map(drop)
 }
 
-/// Forgets dead letters of before this time.
+/// Forgets dead letters from before this time.
 pub fn forget_dead(connection: &Connection, before: Time) -> Result<usize> {
     let sql = "DELETE FROM push_dead_letters WHERE died_at < ?1";
     run(connection, sql, [before.0])

@@ -16,7 +16,7 @@ use crate::model::time::Time;
 /// Seconds for which a push service may keep a chat message: over a weekend and a day.
 const MESSAGE_TTL: u32 = 3 * 24 * 3_600;
 /// Things that may wait to be pushed to one person; one more, and the oldest goes. A device that was off for long is not
-/// served by more, and nobody's backlog stands in the way of the others.
+/// served by more, and the backlog of one user does not stand in the way of the others.
 pub const MAX_WAITING: i64 = 200;
 /// Rows that are looked at in a search for some whose subscription is free: more than those can have that are not.
 const SCAN: usize = 32_768;

@@ -1,4 +1,4 @@
-//! What somebody missed: every durable event after their cursor, read from the tables themselves.
+//! What a user missed: every durable event after their cursor, read from the tables themselves.
 
 use rusqlite::{Connection, Row};
 
@@ -15,7 +15,7 @@ use crate::model::users::Unread;
 /// The most events that are sent again; a client that missed more fetches.
 pub const LIMIT: i64 = 300;
 
-/// Where somebody stands, in one snapshot of the database.
+/// Where a user stands, in one snapshot of the database.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The newest seq of the snapshot: later events are live.
@@ -80,7 +80,7 @@ fn after(connection: &Connection, me: UserKey, since: Seq) -> Result<Missed> {
     Ok(Missed::Events(events))
 }
 
-/// Counted before they are read and sorted: somebody may be a million behind.
+/// Counted before they are read and sorted: a user may be a million behind.
 fn messages(connection: &Connection, me: UserKey, since: Seq) -> Result<Option<Vec<Event>>> {
     const MISSED: &str = "FROM conversation_members me
         JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq > ?2

@@ -13,11 +13,11 @@ use crate::model::audit::{Action, AuditActor};
 use crate::model::ids::Seq;
 use crate::model::time::Time;
 
-/// What a restored database's sequence begins above whatever can be known of the old one's: events of before that were
+/// What a restored database's sequence begins above whatever can be known of the old one's: events from before that were
 /// lost with it must not be taken for those that are to come.
 const EPOCH_GAP: Seq = 10_000_000;
 
-/// Puts the database in `file` in the place of the one at `target`; returns where that was put aside. Nobody may have it
+/// Puts the database in `file` in the place of the one at `target`; returns where that was put aside. No process may have it
 /// open.
 ///
 /// # Errors

@@ -73,7 +73,7 @@ pub struct Walk {
     seq: Seq,
 }
 
-/// Looks at the next messages of somebody's conversations and removes those that they wrote themselves. Returns how many these
+/// Looks at the next messages of a user's conversations and removes those that they wrote themselves. Returns how many these
 /// were and where to go on; nowhere at the end.
 pub fn messages_of(
     tx: &WriteTx,
@@ -152,7 +152,7 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
     Ok(removed)
 }
 
-/// Whoever had not read a message that is gone has one unread message less.
+/// A member who had not read a message that is gone has one unread message less.
 fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
     let sql = "UPDATE conversation_members SET unread_count = unread_count - 1
                WHERE conversation_key = ?1 AND user_key <> ?2 AND last_read_seq < ?3 AND unread_count > 0
@@ -173,7 +173,7 @@ fn settle(tx: &WriteTx, conversation: i64) -> Result<()> {
     let (oldest, newest) = (end(oldest)?.unwrap_or(Seq::MAX), end(newest)?.unwrap_or(0));
     let sql = "UPDATE conversation_members SET last_seq = ?2 WHERE conversation_key = ?1 AND last_seq <> ?2";
     run(tx, sql, [conversation, newest])?;
-    // When a message was read that is not there any more, nobody asks.
+    // When a removed message was read is not asked any more.
     let sql = "DELETE FROM message_reads WHERE conversation_key = ?1 AND up_to_seq < ?2";
     run(tx, sql, [conversation, oldest]).map(drop)
 }

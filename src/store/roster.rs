@@ -11,7 +11,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::roster::Line;
 use crate::model::users::{Role, User};
 
-/// Somebody as an import compares them.
+/// A user as an import compares them.
 #[derive(Debug, Clone)]
 pub struct Known {
     pub user: User,
@@ -79,7 +79,7 @@ pub fn lines(connection: &Connection) -> Result<Vec<Line>> {
     Ok(known.into_iter().map(line).collect())
 }
 
-/// From now on these groups are as files have them, whoever made them.
+/// From now on these groups are as files have them, no matter who made them.
 pub fn keep_groups_by_file(tx: &WriteTx, names: &BTreeSet<String>) -> Result<()> {
     let names = serde_json::to_string(names).unwrap_or_default();
     let sql =
@@ -87,7 +87,7 @@ pub fn keep_groups_by_file(tx: &WriteTx, names: &BTreeSet<String>) -> Result<()>
     run(tx, sql, [names]).map(drop)
 }
 
-/// Makes these all of somebody's groups, by name; one that does not exist is made.
+/// Makes these all of a user's groups, by name; one that does not exist is made.
 pub fn set_groups_by_name(tx: &WriteTx, user: UserKey, names: &[String]) -> Result<()> {
     for name in names {
         if by_name(tx, name)?.is_none() {

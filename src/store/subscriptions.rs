@@ -14,8 +14,8 @@ use crate::model::time::Time;
 /// Subscriptions that one person may have; one more, and the one that was re-posted longest ago goes.
 pub const MAX: i64 = 20;
 
-/// Stores a subscription, or gives the one of this endpoint to `owner`: a browser belongs to whoever is logged in there.
-/// What waits for the person of before is not sent to it any more.
+/// Stores a subscription, or gives the one of this endpoint to `owner`: a browser belongs to the user who is logged in there.
+/// What waits for the previous person is not sent to it any more.
 pub fn put(tx: &WriteTx, owner: UserKey, new: &NewSubscription) -> Result<Device> {
     let service = service(tx, &new.endpoint.origin())?;
     let sql = "DELETE FROM push_subscriptions WHERE endpoint = ?1 AND user_key <> ?2";

@@ -70,7 +70,7 @@ pub fn by_id(connection: &Connection, id: &UserId) -> Result<Option<User>> {
     first(connection, &sql, [id.as_str()], |row| user(row, 0))
 }
 
-/// Whether somebody is shut out, or not there at all.
+/// Whether a user is shut out, or not there at all.
 pub fn is_disabled(connection: &Connection, key: UserKey) -> Result<bool> {
     let sql = "SELECT disabled_at IS NOT NULL FROM users WHERE key = ?1";
     let found = first(connection, sql, [key.0], |row| row.get(0))?;
@@ -86,7 +86,7 @@ fn select(condition: &str) -> String {
     format!("SELECT {COLUMNS} FROM users {condition}")
 }
 
-/// Somebody who logs in here, by username or e-mail, with the hash to check. An address that several people have is nobody's.
+/// A user who logs in here, by username or e-mail, with the hash to check. An address that several people have finds no one.
 pub fn by_login(connection: &Connection, login: &str) -> Result<Option<(User, String)>> {
     if let Some(found) = by_username(connection, login)? {
         let hash = password_hash(connection, found.key)?;
@@ -136,7 +136,7 @@ pub fn search(
     all(connection, &sql, params, |row| user(row, 0))
 }
 
-/// Somebody by the name that they log in with. Where two names have become one by a way of comparing that is newer than they, one
+/// A user by the name that they log in with. Where two names have become one by a way of comparing that is newer than they, one
 /// of them has no key, and goes by its exact spelling.
 pub fn by_username(connection: &Connection, username: &str) -> Result<Option<User>> {
     let exact = select("WHERE username = ?1 COLLATE BINARY AND username_key IS NULL");
@@ -208,7 +208,7 @@ pub fn insert(connection: &Connection, new: &NewUser, now: Time) -> Result<User>
     by_key(connection, key)?.ok_or_else(|| Error::Internal("a user vanished".into()))
 }
 
-/// Whether somebody else has this username, or one that is compared as the same.
+/// Whether another user has this username, or one that is compared as the same.
 pub fn is_taken(
     connection: &Connection,
     username: &Username,
@@ -219,7 +219,7 @@ pub fn is_taken(
     Ok(first(connection, sql, params, |_| Ok(()))?.is_some())
 }
 
-/// What another issuer's token says of somebody, where it differs.
+/// What another issuer's token says of a user, where it differs.
 pub fn refresh(
     connection: &Connection,
     key: UserKey,
@@ -274,7 +274,7 @@ pub fn end_tokens(connection: &Connection, key: UserKey, now: Time) -> Result<()
 }
 
 pub fn set_disabled(connection: &Connection, key: UserKey, at: Option<Time>) -> Result<()> {
-    // Whoever is shut out comes back with new tokens.
+    // A user who was shut out comes back with new tokens.
     let sql = "UPDATE users SET disabled_at = ?2,
                       token_version = token_version + (?2 IS NOT NULL), tokens_after = coalesce(?2, tokens_after)
                WHERE key = ?1";

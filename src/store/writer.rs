@@ -243,7 +243,7 @@ impl Worker {
             (self.sink)(Committed::Local(effects));
         }
         if !committed && settled.is_empty() {
-            // Another program holds the database: nobody in the queue shall wait for as long as the first did.
+            // Another program holds the database: no write in the queue shall wait for as long as the first did.
             settled.extend(jobs.try_iter());
         }
         for job in settled {

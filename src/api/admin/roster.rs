@@ -16,7 +16,7 @@ use crate::service::roster::{self, Wishes};
 #[serde(rename_all = "camelCase")]
 #[into_params(rename_all = "camelCase")]
 pub struct PreviewQuery {
-    /// Shut out whoever logs in here and is not in the file, administrators aside.
+    /// Disable the people who log in here and are not in the file, administrators aside.
     #[serde(default)]
     disable_missing: bool,
     /// Give people who were added here without an id of the school's own the one that the file has for them.

@@ -166,7 +166,7 @@ impl Call {
         let _ = tokio::time::timeout(DISCARD_TIME, read).await;
     }
 
-    /// Whoever does not say who they are is counted with the others of their address. Reads of this sort are cheap, and
+    /// An unauthenticated request is counted with the others of its address. Reads of this sort are cheap, and
     /// the supervisor's question after the server's health is one of them.
     fn admit_anyone(&self, kind: RequestClass) -> Result<()> {
         if kind == RequestClass::Write {

@@ -13,7 +13,7 @@ use crate::realtime::websocket::accept_key;
 use crate::rule;
 use crate::transport::Transport;
 
-/// What the kernel may keep for one socket, in bytes; Linux takes it twice.
+/// What the kernel may keep for one socket, in bytes; Linux doubles it.
 const SEND_BUFFER: usize = 32 << 10;
 
 /// A connection that is HTTP no more.

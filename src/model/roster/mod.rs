@@ -26,7 +26,7 @@ pub struct Row {
     pub id: Option<UserId>,
     pub username: Username,
     pub name: DisplayName,
-    /// `None` leaves the role as it is; somebody new needs one.
+    /// `None` leaves the role as it is; a new user needs one.
     pub role: Option<Role>,
     /// Names or ids; `None` where the file has no such column.
     pub groups: Option<Vec<String>>,
@@ -57,7 +57,7 @@ pub struct Roster {
 /// What a line would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PlannedRow {
-    /// The line of the file; `null` for somebody who is not in it.
+    /// The line of the file; `null` for a user who is not in it.
     pub line: Option<u64>,
     pub username: String,
     pub name: String,
@@ -77,7 +77,7 @@ pub struct ImportPreview {
     pub disabling: usize,
     pub unchanged: usize,
     pub bad: usize,
-    /// People in the file who are shut out and stay so, since nobody is to be shut out for not being in it.
+    /// People in the file who are shut out and stay so, since no one is to be shut out for not being in it.
     pub still_disabled: usize,
     /// Columns of the file that are not used.
     pub unused_columns: Vec<String>,
@@ -124,7 +124,7 @@ impl Progress {
     }
 }
 
-/// Somebody of a file to be written.
+/// A user of a file to be written.
 #[derive(Debug, Clone)]
 pub struct Line {
     pub id: String,

@@ -1,5 +1,5 @@
 //! Reading the file. A line that cannot be used is told with its number and its reason; the others stand. What cannot be read for
-//! certain is such a line, and where there is one, nobody is shut out for not being in the file.
+//! certain is such a line, and where there is one, no one is shut out for not being in the file.
 
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ pub fn parse(files: &Files) -> Result<Roster> {
     Ok(roster)
 }
 
-/// OneRoster's `roles.csv` (1.2, section 4.2.13): who is what. The first active role that is somebody's primary one counts, else
+/// OneRoster's `roles.csv` (1.2, section 4.2.13): who is what. The first active role that is a user's primary one counts, else
 /// the first.
 fn roles(bytes: &[u8]) -> Result<HashMap<String, Role>> {
     let table = Table::read(bytes)?;

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks the server, if there is one.
 pub async fn look(config: &Config) -> Vec<Finding> {
     let Some(here) = running_at(config).await else {
-        // Whoever holds the lock and does not answer is no server that runs well.
+        // A process that holds the lock and does not answer is no healthy server.
         let stuck = open::lock(&config.database.path).is_err();
         let hint = "none runs on this database: start it and check again".to_owned();
         let outcome = if stuck {

@@ -41,7 +41,7 @@ const EARLIEST: Time = Time(1_790_000_000_000);
 pub async fn run(config: &Config) -> Vec<Finding> {
     let path = config.database.path.as_path();
     let now = SystemClock.now();
-    // Whoever may not even look at the files would be told that all of them are broken.
+    // A user who may not even look at the files would be told that all of them are broken.
     if let Err(stranger) = files::user(path) {
         return vec![finding("user", Err(stranger))];
     }
@@ -161,7 +161,7 @@ fn usernames(config: &Config) -> Outcome {
 fn subject(config: &Config) -> Outcome {
     match contact::problem(config) {
         None => Ok(contact::subject(config)),
-        // Whoever does not use push need not care.
+        // Without devices a missing contact does no harm.
         Some(problem) if config.push.subject.is_empty() => Ok(problem),
         Some(problem) => Err(problem),
     }

@@ -1,4 +1,4 @@
-//! What this server makes of a token, for whoever connects an app.
+//! What this server makes of a token, for the developer who connects an app.
 
 use super::{Finding, finding};
 use crate::app::App;
@@ -10,7 +10,7 @@ use crate::model::keys::ApiKeySecret;
 use crate::model::users::{Role, User};
 use crate::service::identity::{self, Standing};
 
-/// Looks at a token and changes nothing: who it would be, or why it is nobody.
+/// Looks at a token and changes nothing: whose it is, or why it is refused.
 pub async fn look(app: &App, token: &str) -> Finding {
     finding("token", outcome(app, token.trim()).await)
 }

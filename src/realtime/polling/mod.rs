@@ -273,7 +273,7 @@ impl Polling {
         for packet in body.split(SEPARATOR) {
             self.bucket.take(&self.app.config.limits)?;
             let events = self.protocol.receive(packet, &mut self.payload).await?;
-            // Answers to somebody who fetches none.
+            // Answers to a user who fetches none.
             if self.payload.0.len() > HARD_LIMIT {
                 return Err(CloseCode::TooSlow.into());
             }

@@ -126,7 +126,7 @@ impl Session {
         let Object(data): Object<AuthData> = parsed.map_err(|_| unknown(CloseCode::BadFrame))?;
         let token = match data.token {
             Some(token) => token,
-            // The page of somebody whom the handshake's cookie named. Over Socket.IO, apps have an `auth` of their own.
+            // The page of a user whom the handshake's cookie named. Over Socket.IO, apps have an `auth` of their own.
             None if self.joined()
                 && !self.written.by_heartbeat()
                 && (data.acks || data.user_id.is_some()) =>
@@ -191,7 +191,7 @@ impl Session {
         let (user, id) = (identity.user.key, self.inbox.id());
         if data.hidden {
             let endpoint = data.endpoint.as_deref().map(Endpoint::parse).transpose()?;
-            // It shows that the page is alive. What is still on its way arrives in the background, where nobody sees it.
+            // It shows that the page is alive. What is still on its way arrives in the background, where it is not seen.
             self.written.frame(Some(0));
             let endpoint = endpoint.map(|endpoint| endpoint.as_str().into());
             self.app.hub.hide(user, id, endpoint);

@@ -51,7 +51,7 @@ pub struct Session {
 }
 
 enum Phase {
-    /// Nobody knows who this is yet.
+    /// Not authenticated yet.
     Waiting { until: Instant },
     Joined {
         identity: Identity,
@@ -184,7 +184,7 @@ impl Session {
         Ok(packets)
     }
 
-    /// Somebody whose token holds is on the line: they join, or, having joined, go on with a newer token.
+    /// A user whose token holds is on the line: they join, or, having joined, go on with a newer token.
     pub async fn authenticate(&mut self, identity: Identity) -> Step {
         // A request may be a moment late; a socket would close again at once.
         if identity.expires_at <= self.app.now() {
@@ -247,10 +247,10 @@ impl Session {
         if self.app.stopping.is_cancelled() {
             return Err(CloseCode::Restarting);
         }
-        // Whoever was shut out between the check of the token and the registration was told nothing.
-        let directory = &self.app.user_cache;
+        // A user who was shut out between the check of the token and the registration was not disconnected.
+        let cache = &self.app.user_cache;
         let ended = match self.inbox.session() {
-            Some(session) => directory.has_ended(&self.app.store, &session).await,
+            Some(session) => cache.has_ended(&self.app.store, &session).await,
             None => Ok(false),
         };
         if ended.map_err(close_code)? {
@@ -360,7 +360,7 @@ impl Session {
         self.written.ask_at()
     }
 
-    /// The question: whoever answers with it has seen everything that was written so far.
+    /// The question: a client that answers with it has seen everything that was written so far.
     pub fn ask(&mut self) -> Seq {
         self.written.ask()
     }

@@ -36,7 +36,7 @@ pub struct Written {
     shows: Shows,
     /// The highest seq that was written; what is before the first stands in `connected`.
     sent: Seq,
-    /// Since when something was written of which nobody has asked yet whether it came.
+    /// Since when something was written whose arrival has not been asked for.
     unasked: Option<Instant>,
     /// Since when something was written after which the client has sent nothing.
     unanswered: Option<Instant>,
@@ -105,7 +105,7 @@ impl Written {
         since.map(|since| since + ASK_AFTER)
     }
 
-    /// The question is put: whoever answers it has everything up to this seq.
+    /// The question is sent: a client that answers it has everything up to this seq.
     pub fn ask(&mut self) -> Seq {
         self.unasked = None;
         self.sent

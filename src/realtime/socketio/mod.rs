@@ -215,7 +215,7 @@ impl SocketIo {
             let epoch = cursor.epoch.as_deref().unwrap_or_default();
             return match self.is_pid_of(pid, user, epoch) {
                 true => (Some(cursor), Some(pid)),
-                // Somebody else was on this page before: what they saw is no cursor of this user's.
+                // Another user was on this page before: what they saw is no cursor of this user's.
                 false => (None, None),
             };
         }
@@ -290,7 +290,7 @@ fn stay(refusal: Refusal) -> Refusal {
     }
 }
 
-/// Whoever may come back sees a lost link: some clients take a close frame, or Engine.IO's CLOSE, for the last word. A client that
+/// A client that may come back sees a lost link: some clients take a close frame, or Engine.IO's CLOSE, for the last word. A client that
 /// broke the protocol may: with its next event it will not break it again.
 pub(super) fn farewell(code: CloseCode) -> Farewell {
     match code.come_back() || code == CloseCode::BadFrame {

@@ -192,7 +192,7 @@ fn write(tx: &WriteTx, by: &AuditActor, plan: &Plan, progress: &Progress) -> Res
     Ok(())
 }
 
-/// Somebody may have changed between the look at them and this write: what was confirmed was about who they were.
+/// A user may have changed between the look at them and this write: what was confirmed was about who they were.
 fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
     let seen = |user: User| User {
         last_seen_at: planned.last_seen_at,
@@ -208,7 +208,7 @@ fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
 
 /// The plan, and what names it: the same file with other effects has another name.
 async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)> {
-    // Files are parsed one at a time, on a low-priority thread and without a database connection, so a slow one holds up nobody else.
+    // Files are parsed one at a time, on a low-priority thread and without a database connection, so a slow one does not hold up other requests.
     let turn = app.limits.parsing.turn(()).await?;
     let parsed = on_yielding_thread("roster", move || {
         let mut hash = Sha256::new();

@@ -19,7 +19,7 @@ pub struct Plan {
     pub disabling: Vec<(User, PlannedRow)>,
     pub unchanged: usize,
     pub new_groups: BTreeSet<String>,
-    /// All groups that the file names. Imports manage them from now on, whoever created them.
+    /// All groups that the file names. Imports manage them from now on, no matter who created them.
     pub groups: BTreeSet<String>,
     pub bad: Vec<BadRow>,
     /// People in the file who are shut out and stay so.
@@ -54,7 +54,7 @@ impl GroupNames {
 /// What an administrator wants of an import beside what its lines say.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wishes {
-    /// Whoever is not in the file is shut out, administrators aside; whoever is in it is active.
+    /// People who are not in the file are disabled, administrators aside; those who are in it are active.
     pub disable_missing: bool,
     /// People who were added here without an id of the school's own get the file's.
     pub adopt_ids: bool,
@@ -66,7 +66,7 @@ pub struct People {
     by_id: HashMap<UserId, usize>,
     by_username: HashMap<String, usize>,
     wishes: Wishes,
-    /// Of those whose line, by its id, gives them another username: theirs is free for somebody else in the file.
+    /// Of those whose line, by its id, gives them another username: theirs is free for another user in the file.
     moving: HashSet<usize>,
     /// Groups that the file names.
     of_file: BTreeSet<String>,
@@ -100,7 +100,7 @@ impl People {
         };
         let mut names = GroupNames::new(groups);
         let mut named = HashSet::new();
-        // Somebody whose line is bad is in the file all the same: who they are is not known, so nobody is missing.
+        // A user whose line is bad is in the file all the same: who they are is not known, so no one counts as missing.
         let complete = plan.bad.is_empty();
         let mut rows = roster.rows;
         self.find_moving(&rows);
@@ -225,7 +225,7 @@ impl People {
         }
     }
 
-    /// What a line changes of somebody: for people to read, and to be done.
+    /// What a line changes of a user: for people to read, and to be done.
     fn difference(
         &self,
         known: &Known,
@@ -261,7 +261,7 @@ impl People {
         }
         let mut wanted = row.groups.clone();
         if let Some(groups) = &mut wanted {
-            // Nobody is taken out of a group that was made by hand and is none of the file's.
+            // No member is taken out of a group that was made by hand and is not in the file.
             let by_hand = known.by_hand.iter();
             groups.extend(
                 by_hand
@@ -274,7 +274,7 @@ impl People {
         if let Some(groups) = &groups {
             say("groups", &known.groups.join(", "), &groups.join(", "));
         }
-        // With those who are missing shut out, whoever is there is not.
+        // Where missing people are disabled, people in the file are not.
         let active = self.wishes.disable_missing.then_some(false);
         if let Some(disabled) = row.disabled.or(active).filter(|now| *now != user.disabled) {
             let status = |disabled| if disabled { "disabled" } else { "active" };
