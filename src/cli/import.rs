@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Failure;
 use crate::config::Config;
 use crate::model::time::{Clock as _, SystemClock};
-use crate::ops::import::{self, Tally, Wishes};
+use crate::ops::import::{self, ImportCounts, Wishes};
 
 pub fn run(config: &Config, file: &Path, wishes: Wishes) -> Result<(), Failure> {
     // On a terminal only.
@@ -29,7 +29,7 @@ pub fn run(config: &Config, file: &Path, wishes: Wishes) -> Result<(), Failure> 
     if more > 0 {
         complain!("and {more} more");
     }
-    for (what, Tally { added, known }) in [
+    for (what, ImportCounts { added, known }) in [
         ("users", report.users),
         ("messages", report.messages),
         ("notifications", report.notifications),

@@ -36,9 +36,9 @@ pub struct Wishes {
 /// What an import came to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    pub users: Tally,
-    pub messages: Tally,
-    pub notifications: Tally,
+    pub users: ImportCounts,
+    pub messages: ImportCounts,
+    pub notifications: ImportCounts,
     /// The first lines that cannot be taken, by their numbers from 1, and why.
     pub bad: Vec<(u64, String)>,
     pub bad_count: u64,
@@ -46,7 +46,7 @@ pub struct Report {
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
+pub struct ImportCounts {
     pub added: u64,
     /// It was there already.
     pub known: u64,
@@ -232,7 +232,7 @@ impl Run<'_> {
     }
 
     fn insert(&mut self, text: &[u8]) -> Result<()> {
-        let (outcome, tally, newest) = match parse(text)? {
+        let (outcome, counts, newest) = match parse(text)? {
             Line::Message(line) => {
                 let old = line.parse(self.config.messages.max_length, self.now)?;
                 let sender = self.person("senderId", &old.sender)?;
@@ -257,8 +257,8 @@ impl Run<'_> {
             Line::User(_) => return Ok(()),
         };
         match outcome {
-            Outcome::Added => tally.added += 1,
-            Outcome::Known => tally.known += 1,
+            Outcome::Added => counts.added += 1,
+            Outcome::Known => counts.known += 1,
             Outcome::TooOld => {
                 return Err(Error::invalid("createdAt", rule::before_the_newest(newest)));
             }

@@ -291,9 +291,8 @@ fn the_old_vocabulary_stays_gone() {
         // Of types, functions and fields: prose and texts for people may need such a word.
         let names = code.split(|c: char| !c.is_alphanumeric() && c != '_');
         for name in names.filter(|name| old.contains(&name.to_lowercase().as_str())) {
-            let is_known = (name == "Directory")
-                || (name == "Tally" || name == "tally") && path.ends_with("ops/import.rs");
-            assert!(is_known, "{}: {name}", path.display());
+            // A list of people, whose name stands in cursors.
+            assert_eq!(name, "Directory", "{}", path.display());
         }
     }
 }
