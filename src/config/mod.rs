@@ -3,9 +3,11 @@
 //! The environment wins over the file: `SCHOOLBELL_SECTION__KEY`, and the names that existing deployments set
 //! (`PORT`, `JWT_SECRET`, `FRONTEND_URL`, `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY`), which yield to the former.
 
+mod auth;
 mod check;
 mod limits;
 mod load;
+mod push;
 pub mod settings;
 mod types;
 
@@ -17,7 +19,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::users::Role;
+pub use auth::{Auth, LinkBy};
 pub use limits::Limits;
+pub use push::{Push, PushContent};
 use settings::Source;
 pub use types::{Algorithm, Network};
 
@@ -139,71 +143,6 @@ pub enum Synchronous {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Auth {
-    /// The HS256 secret, shared with the school's own back end where that signs tokens. Empty: made at first start.
-    pub jwt_secret: Secret,
-    /// A public key in PEM (RSA, P-256 or Ed25519) whose tokens are accepted as well, or the path of its file.
-    pub public_key: String,
-    /// A JWKS URL whose keys are accepted as well.
-    pub jwks_url: String,
-    /// What `iss` must be in tokens that others signed. Empty: anything.
-    pub issuer: String,
-    /// What `aud` must hold in tokens that others signed. Empty: anything.
-    pub audience: String,
-    /// Algorithms that are accepted: `HS256`, `RS256`, `ES256`, `EdDSA`. Empty: those whose keys are configured.
-    pub algorithms: Vec<Algorithm>,
-    /// Claims of an app's token that may hold whose it is, the first that is there; `user.id` is one inside another.
-    pub user_claims: Vec<String>,
-    /// Claims that may hold the role, the first that is there.
-    pub role_claims: Vec<String>,
-    /// What else roles are called in tokens: `Lehrer = "teacher"`. In any case.
-    pub role_map: BTreeMap<String, Role>,
-    /// Whom an app's token may act for beside those whom such a token made or an import brought: `none`, or the user who has the `id`
-    /// that it names.
-    pub link_by: LinkBy,
-    /// Whether a valid token of an unknown subject makes the user.
-    pub auto_provision: bool,
-    /// Whether a user made so may be an admin when the role's claim says so.
-    pub trust_admin_claim: bool,
-    /// Seconds for which a login's token is good.
-    pub token_ttl: u32,
-    /// Seconds after which one must log in again, however often the token was renewed.
-    pub session_ttl: u32,
-}
-
-/// Whom a token of the school's own app may act for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LinkBy {
-    None,
-    Id,
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        Auth {
-            jwt_secret: Secret::default(),
-            public_key: String::new(),
-            jwks_url: String::new(),
-            issuer: String::new(),
-            audience: String::new(),
-            algorithms: Vec::new(),
-            user_claims: ["userId", "sub", "id", "_id", "user_id", "user.id"]
-                .map(str::to_owned)
-                .to_vec(),
-            role_claims: ["role", "roles", "userType"].map(str::to_owned).to_vec(),
-            role_map: BTreeMap::new(),
-            link_by: LinkBy::None,
-            auto_provision: false,
-            trust_admin_claim: false,
-            token_ttl: 7 * 24 * 3_600,
-            session_ttl: 90 * 24 * 3_600,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
 pub struct SocketIo {
     /// Whether durable events end with a second argument, by which clients from 4.6 on resume. `false`: for handlers that take one
     /// argument only, as in Python and Dart.
@@ -242,64 +181,6 @@ impl Default for Notifications {
             senders: vec![Role::Admin, Role::Staff, Role::Teacher],
         }
     }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Push {
-    /// As `schoolbell vapid generate` prints it. Empty: made at first start.
-    pub vapid_public_key: String,
-    pub vapid_private_key: Secret,
-    /// `mailto:` or `https:` of someone whom a push service can reach.
-    pub subject: String,
-    /// `full`: a push says what arrived; `hidden`: only that something did.
-    pub content: PushContent,
-    /// Where the push of a chat message leads: a path or an `https:` URL, `{userId}` in it being the sender's id.
-    pub message_link: String,
-    /// Seconds for which all pages of a user are hidden before other devices are pushed.
-    pub hidden_after_seconds: u32,
-    /// Hosts of push services beside the known ones (Google, Mozilla, Apple, Microsoft), `*.` in front for all below.
-    pub endpoint_hosts: Vec<String>,
-    /// The proxy that pushes go through, `http://proxy.school.example:3128`. Empty: none, whatever the environment says.
-    #[serde(serialize_with = "without_user_info")]
-    pub proxy: String,
-    /// Lets push go to private addresses and over plain http: for tests.
-    pub allow_private_endpoints: bool,
-}
-
-/// The password of a proxy is a secret, too.
-fn without_user_info<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    let shown = match url.split_once('@') {
-        Some((before, host)) => {
-            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-            format!("{scheme}://***@{host}")
-        }
-        None => url.to_owned(),
-    };
-    serializer.serialize_str(&shown)
-}
-
-impl Default for Push {
-    fn default() -> Self {
-        Push {
-            vapid_public_key: String::new(),
-            vapid_private_key: Secret::default(),
-            subject: String::new(),
-            content: PushContent::Full,
-            message_link: "/?chat={userId}".into(),
-            hidden_after_seconds: 60,
-            endpoint_hosts: Vec::new(),
-            proxy: String::new(),
-            allow_private_endpoints: false,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PushContent {
-    Full,
-    Hidden,
 }
 
 /// Copies that the server makes by itself.

@@ -22,6 +22,7 @@ pub mod page;
 pub mod personal_data;
 pub mod preferences;
 pub mod pushes;
+pub mod quiet_hours;
 pub mod random;
 pub mod roster;
 pub mod search;

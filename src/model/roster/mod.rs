@@ -3,6 +3,7 @@
 mod columns;
 mod quotes;
 mod read;
+mod table;
 mod write;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +15,8 @@ use super::ids::UserId;
 use super::users::{DisplayName, Role, Username};
 use crate::error::FieldError;
 
-pub use read::{Files, MAX_ROWS, bad, parse};
+pub use read::{Files, bad, parse};
+pub use table::MAX_ROWS;
 pub use write::{write, write_table};
 
 /// A person of a file, by a valid line of it.

@@ -1,0 +1,155 @@
+//! The hours in which a user is not to be disturbed, on the clock of their place.
+
+use std::sync::LazyLock;
+
+use jiff::civil::{Date, Weekday};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{Timestamp, ToSpan as _};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::time::Time;
+use crate::error::{Error, Result};
+use crate::rule;
+
+/// The most windows that quiet hours have.
+const WINDOWS_MAX: usize = 20;
+
+/// Windows of the week in the person's own time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuietHours {
+    /// A name of the IANA time zone database, for example `Europe/Berlin`.
+    pub time_zone: String,
+    pub windows: Vec<Window>,
+}
+
+/// From one time of day to another, on the days on which it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    pub days: Vec<Day>,
+    /// `HH:MM`.
+    #[schema(example = "21:00")]
+    pub from: String,
+    /// `HH:MM`, up to `24:00`. What is not after `from` is on the day after.
+    #[schema(example = "07:00")]
+    pub to: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl Day {
+    fn of(weekday: Weekday) -> Self {
+        match weekday {
+            Weekday::Monday => Day::Mon,
+            Weekday::Tuesday => Day::Tue,
+            Weekday::Wednesday => Day::Wed,
+            Weekday::Thursday => Day::Thu,
+            Weekday::Friday => Day::Fri,
+            Weekday::Saturday => Day::Sat,
+            Weekday::Sunday => Day::Sun,
+        }
+    }
+}
+
+/// A zone by its name. Browsers give old names, too, which the system's database may lack: the one that comes with the program has
+/// them.
+fn zone(name: &str) -> Option<TimeZone> {
+    static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+    TimeZone::get(name).or_else(|_| BUNDLED.get(name)).ok()
+}
+
+impl QuietHours {
+    pub(super) fn check(&self) -> Result<()> {
+        if zone(&self.time_zone).is_none() {
+            let why = rule::not_a_time_zone();
+            return Err(Error::invalid("quietHours.timeZone", why));
+        }
+        if self.windows.len() > WINDOWS_MAX {
+            return Err(Error::invalid("quietHours.windows", rule::too_many(20)));
+        }
+        for window in &self.windows {
+            window.check()?;
+        }
+        Ok(())
+    }
+
+    /// The end of the window that `now` is in: the latest, where there are several.
+    pub(super) fn until(&self, now: Time) -> Option<Time> {
+        let zone = zone(&self.time_zone)?;
+        let instant = Timestamp::from_millisecond(now.0).ok()?;
+        let today = instant.to_zoned(zone.clone()).date();
+        let started = [Some(today), today.yesterday().ok()];
+        let ends = started.into_iter().flatten().flat_map(|date| {
+            let zone = &zone;
+            self.windows
+                .iter()
+                .filter_map(move |window| window.on(date, zone))
+                .filter(|(from, to)| (*from..*to).contains(&instant))
+                .map(|(_, to)| Time(to.as_millisecond()))
+        });
+        ends.max()
+    }
+}
+
+impl Window {
+    fn check(&self) -> Result<()> {
+        let (Some(from), Some(to)) = (minutes(&self.from), minutes(&self.to)) else {
+            let why = rule::not_a_window();
+            return Err(Error::invalid("quietHours.windows", why));
+        };
+        if from == to || from == 24 * 60 {
+            let why = rule::empty_window();
+            return Err(Error::invalid("quietHours.windows", why));
+        }
+        if self.days.is_empty() || self.days.len() > 7 {
+            return Err(Error::invalid("quietHours.windows", rule::no_days()));
+        }
+        Ok(())
+    }
+
+    /// Its beginning and end, if it begins on this date.
+    fn on(&self, date: Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
+        if !self.days.contains(&Day::of(date.weekday())) {
+            return None;
+        }
+        let (from, to) = (minutes(&self.from)?, minutes(&self.to)?);
+        let end_date = if to > from {
+            date
+        } else {
+            date.tomorrow().ok()?
+        };
+        Some((at(date, from, zone)?, at(end_date, to, zone)?))
+    }
+}
+
+/// A time of day on a date; one that the clock skips or repeats is the one that a calendar would take.
+fn at(date: Date, minutes: i32, zone: &TimeZone) -> Option<Timestamp> {
+    let civil = date.at(0, 0, 0, 0).checked_add(minutes.minutes()).ok()?;
+    Some(civil.to_zoned(zone.clone()).ok()?.timestamp())
+}
+
+/// The minutes of `HH:MM`.
+fn minutes(text: &str) -> Option<i32> {
+    let (hours, minutes) = text.split_once(':')?;
+    if hours.len() != 2
+        || minutes.len() != 2
+        || !text.bytes().all(|b| b.is_ascii_digit() || b == b':')
+    {
+        return None;
+    }
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let total = hours * 60 + minutes;
+    (minutes < 60 && total <= 24 * 60).then_some(total)
+}
