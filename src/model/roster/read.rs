@@ -23,7 +23,7 @@ pub struct Files {
 ///
 /// # Errors
 /// [`Error::Invalid`] on `file` for what cannot be read as a whole: another encoding than UTF-8, no header, missing columns, a
-/// quote that is not closed, more than [`MAX_ROWS`] people.
+/// quote that is not closed, more than [`MAX_ROWS`](super::MAX_ROWS) people.
 pub fn parse(files: &Files) -> Result<Roster> {
     let roles = files.roles.as_deref().map(roles).transpose()?;
     let table = Table::read(&files.users)?;
