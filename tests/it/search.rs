@@ -77,7 +77,7 @@ async fn an_index_that_is_lost_or_damaged_is_made_anew() {
     assert_eq!(found(&server, &ann, "excursion").await.len(), 1);
     stop(server);
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-    assert!(log.contains("the search index is damaged"), "{log}");
+    assert!(log.contains("rebuilding the damaged search index"), "{log}");
 }
 
 #[tokio::test]
