@@ -2,8 +2,6 @@
 
 use std::sync::LazyLock;
 
-use warp::http::StatusCode;
-
 use super::assets::Asset;
 use super::http::call::Call;
 use super::http::input::Nothing;
@@ -20,11 +18,7 @@ pub struct Document(Response);
 
 impl Output for Document {
     fn spec() -> OutputSpec {
-        OutputSpec {
-            status: StatusCode::OK,
-            repeatable: false,
-            body: BodySpec::Text,
-        }
+        OutputSpec::ok(BodySpec::Text)
     }
 
     fn into_response(self) -> Response {

@@ -90,8 +90,8 @@ fn queue_for(tx: &WriteTx, hub: &Hub, to: UserKey, what: Pushable, seq: Seq) -> 
         pushes::cover(tx, to, seq)?;
     }
     let at_a_page = matches!(reach, Reach::Connected | Reach::Hidden);
-    let nobody = !at_a_page && queued == 0;
-    if nobody && matches!(what, Pushable::Notification(_)) {
+    let unreachable = !at_a_page && queued == 0;
+    if unreachable && matches!(what, Pushable::Notification(_)) {
         delivery_status::set_unreachable(tx, to, seq)?;
     }
     Ok(match queued {

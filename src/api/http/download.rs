@@ -4,7 +4,6 @@ use std::path::Path;
 
 use tokio_util::io::ReaderStream;
 use warp::Reply as _;
-use warp::http::StatusCode;
 use warp::http::header::{self, HeaderValue};
 
 use super::reply::{BodySpec, Output, OutputSpec};
@@ -48,11 +47,7 @@ impl Download {
 
 impl Output for Download {
     fn spec() -> OutputSpec {
-        OutputSpec {
-            status: StatusCode::OK,
-            repeatable: false,
-            body: BodySpec::Text,
-        }
+        OutputSpec::ok(BodySpec::Text)
     }
 
     fn into_response(self) -> Response {

@@ -21,6 +21,17 @@ pub struct OutputSpec {
     pub body: BodySpec,
 }
 
+impl OutputSpec {
+    /// Answered 200, each time.
+    pub fn ok(body: BodySpec) -> Self {
+        OutputSpec {
+            status: StatusCode::OK,
+            repeatable: false,
+            body,
+        }
+    }
+}
+
 /// The shape of a body.
 #[derive(Clone, Copy)]
 pub enum BodySpec {
@@ -62,11 +73,7 @@ pub struct Data<T>(pub T);
 
 impl<T: Serialize + ToSchema> Output for Data<T> {
     fn spec() -> OutputSpec {
-        OutputSpec {
-            status: StatusCode::OK,
-            repeatable: false,
-            body: BodySpec::Data(schema_ref::<T>),
-        }
+        OutputSpec::ok(BodySpec::Data(schema_ref::<T>))
     }
 
     fn into_response(self) -> Response {
@@ -115,11 +122,7 @@ impl<T: Serialize + ToSchema> Output for Repeatable<T> {
 /// 200 with a list and where it goes on.
 impl<T: Serialize + ToSchema> Output for Page<T> {
     fn spec() -> OutputSpec {
-        OutputSpec {
-            status: StatusCode::OK,
-            repeatable: false,
-            body: BodySpec::Paged(schema_ref::<T>),
-        }
+        OutputSpec::ok(BodySpec::Paged(schema_ref::<T>))
     }
 
     fn into_response(self) -> Response {
@@ -132,11 +135,7 @@ pub struct Bare<T>(pub T);
 
 impl<T: Serialize + ToSchema> Output for Bare<T> {
     fn spec() -> OutputSpec {
-        OutputSpec {
-            status: StatusCode::OK,
-            repeatable: false,
-            body: BodySpec::Bare(schema_ref::<T>),
-        }
+        OutputSpec::ok(BodySpec::Bare(schema_ref::<T>))
     }
 
     fn into_response(self) -> Response {
@@ -152,11 +151,7 @@ pub struct Text {
 
 impl Output for Text {
     fn spec() -> OutputSpec {
-        OutputSpec {
-            status: StatusCode::OK,
-            repeatable: false,
-            body: BodySpec::Text,
-        }
+        OutputSpec::ok(BodySpec::Text)
     }
 
     fn into_response(self) -> Response {
