@@ -16,6 +16,7 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::http::request::{Request, Response};
 use crate::app::App;
+use crate::config::Origin;
 use crate::model::text;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/static");
@@ -167,9 +168,13 @@ fn media_type(name: &str) -> String {
 
 /// What the pages may load and do, and who may show them in a frame.
 fn protect(app: &App, headers: &mut HeaderMap) {
-    let ancestors = match app.config.server.frame_ancestors.join(" ") {
-        none if none.is_empty() => "'none'".to_owned(),
-        origins => format!("'self' {origins}"),
+    let origins = &app.config.server.frame_ancestors;
+    let ancestors = match origins.as_slice() {
+        [] => "'none'".to_owned(),
+        origins => {
+            let origins: Vec<_> = origins.iter().map(Origin::as_str).collect();
+            format!("'self' {}", origins.join(" "))
+        }
     };
     let policy = format!(
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
@@ -186,7 +191,7 @@ fn protect(app: &App, headers: &mut HeaderMap) {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if app.config.server.frame_ancestors.is_empty() {
+    if origins.is_empty() {
         let name = header::HeaderName::from_static("cross-origin-opener-policy");
         headers.insert(name, HeaderValue::from_static("same-origin"));
     }

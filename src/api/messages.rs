@@ -9,6 +9,7 @@ use super::http::call::Call;
 use super::http::input::{Nothing, OptionalJson, Query, one_of};
 use super::http::reply::{Data, Repeatable};
 use crate::api::http::input::Json;
+use crate::config::count;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::{IdText, UserId};
 use crate::model::messages::{ClientId, Content, Conversation, Message};
@@ -46,7 +47,7 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatabl
     let content = one_of("content", [body.content, body.message, body.text])?;
     let new = NewMessage {
         receiver: UserId::parse(&to.0).ok_or(Error::NotFound(Noun::User))?,
-        content: Content::parse(&content, call.app.config.messages.max_length)?,
+        content: Content::parse(&content, count(call.app.config.messages.max_length))?,
         client_id: body.client_id.as_deref().map(ClientId::parse).transpose()?,
         from: call.connection(),
     };

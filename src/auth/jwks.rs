@@ -34,9 +34,8 @@ impl Jwks {
     /// Nothing is fetched before the first key is asked for.
     ///
     /// # Errors
-    /// A sentence, for an URL that cannot be used.
-    pub fn new(url: &str) -> Result<Self, String> {
-        let url = url::Url::parse(url).map_err(|e| e.to_string())?;
+    /// A sentence, if there is no HTTP client to be had.
+    pub fn new(url: url::Url) -> Result<Self, String> {
         // Another part of the process may have chosen already; then that choice stands.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()

@@ -97,8 +97,8 @@ impl Tokens {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             claims: Reader::new(config),
-            lifetime: i64::from(config.token_ttl),
-            session: i64::from(config.session_ttl),
+            lifetime: i64::from(config.token_ttl.get()),
+            session: i64::from(config.session_ttl.get()),
             verified: VerifiedTokens::default(),
         })
     }
@@ -112,9 +112,11 @@ impl Tokens {
             "" => None,
             key => Some(public_key(key).map_err(|e| format!("auth.public_key: {e}"))?),
         };
-        let jwks = match config.jwks_url.as_str() {
-            "" => None,
-            url => Some(Jwks::new(url).map_err(|e| format!("auth.jwks_url: {e}"))?),
+        let jwks = match &config.jwks_url {
+            None => None,
+            Some(url) => {
+                Some(Jwks::new(url.url().clone()).map_err(|e| format!("auth.jwks_url: {e}"))?)
+            }
         };
         Ok((public, jwks))
     }

@@ -16,6 +16,7 @@ macro_rules! complain {
 
 mod backup;
 mod check;
+mod config;
 mod demo;
 mod import;
 mod key;
@@ -58,6 +59,9 @@ enum Command {
     /// Manage the Web Push keys.
     #[command(subcommand)]
     Vapid(vapid::Command),
+    /// Show the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Copy the database to a file, while it is in use.
     Backup {
         /// Must not exist.
@@ -111,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::User(command) => user::run(config, command),
         Command::Key(command) => key::run(config, command),
         Command::Vapid(command) => vapid::run(&command),
+        Command::Config(command) => config::run(&config, &command),
         Command::Backup { file } => backup::run(&config, &file),
         Command::Restore { file } => backup::restore(&config, &file),
         Command::Import {

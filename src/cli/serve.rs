@@ -170,13 +170,13 @@ async fn greeting(app: &App, address: SocketAddr) -> Result<String, Failure> {
     };
     if !app.store.read(users::admin_exists).await? {
         let code = app.auth.setup.issue(app.now())?;
-        let base = match app.config.server.public_url.trim_end_matches('/') {
+        let base = match &app.config.server.public_url {
             // "Every interface" is no address that a browser can open.
-            "" if address.ip().is_unspecified() => {
+            None if address.ip().is_unspecified() => {
                 format!("{scheme}://localhost:{}", address.port())
             }
-            "" => format!("{scheme}://{address}"),
-            public => public.to_owned(),
+            None => format!("{scheme}://{address}"),
+            Some(public) => public.site().to_owned(),
         };
         writeln!(out, "make the first administrator within 30 minutes:")?;
         writeln!(out, "  {base}/admin/#setup={code}")?;

@@ -1,44 +1,50 @@
-//! How people are authenticated.
+//! `[auth]`: how people are authenticated.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Algorithm, Secret};
+use super::section::section;
+use super::types::{at_least_one, optional};
+use super::{Algorithm, HttpUrl, Secret};
 use crate::model::users::Role;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Auth {
-    /// The HS256 secret, shared with the school's own back end where that signs tokens. Empty: made at first start.
-    pub jwt_secret: Secret,
-    /// A public key in PEM (RSA, P-256 or Ed25519) whose tokens are accepted as well, or the path of its file.
-    pub public_key: String,
-    /// A JWKS URL whose keys are accepted as well.
-    pub jwks_url: String,
-    /// What `iss` must be in tokens that others signed. Empty: anything.
-    pub issuer: String,
-    /// What `aud` must hold in tokens that others signed. Empty: anything.
-    pub audience: String,
-    /// Algorithms that are accepted: `HS256`, `RS256`, `ES256`, `EdDSA`. Empty: those whose keys are configured.
-    pub algorithms: Vec<Algorithm>,
-    /// Claims of an app's token that may hold whose it is, the first that is there; `user.id` is one inside another.
-    pub user_claims: Vec<String>,
-    /// Claims that may hold the role, the first that is there.
-    pub role_claims: Vec<String>,
-    /// What else roles are called in tokens: `Lehrer = "teacher"`. In any case.
-    pub role_map: BTreeMap<String, Role>,
-    /// Whom an app's token may act for beside those whom such a token made or an import brought: `none`, or the user who has the `id`
-    /// that it names.
-    pub link_by: LinkBy,
-    /// Whether a valid token of an unknown subject makes the user.
-    pub auto_provision: bool,
-    /// Whether a user made so may be an admin when the role's claim says so.
-    pub trust_admin_claim: bool,
-    /// Seconds for which a login's token is good.
-    pub token_ttl: u32,
-    /// Seconds after which one must log in again, however often the token was renewed.
-    pub session_ttl: u32,
+section! {
+    /// How people are authenticated.
+    pub struct Auth {
+        /// The HS256 secret, at least 16 bytes, shared with the school's own back end where that signs tokens; also `JWT_SECRET`.
+        /// Empty: made at first start, kept beside the database.
+        pub jwt_secret: Secret = Secret::default(),
+        /// A public key in PEM (RSA, P-256 or Ed25519) of an app whose tokens are accepted as well, or the path of its file.
+        pub public_key: String = String::new(),
+        /// A JWKS URL whose keys are accepted as well.
+        #[serde(with = "optional")]
+        pub jwks_url: Option<HttpUrl> = None,
+        /// What `iss` must be in tokens of an app. Empty: anything.
+        pub issuer: String = String::new(),
+        /// What `aud` must hold in tokens of an app. Empty: anything.
+        pub audience: String = String::new(),
+        /// Accepted algorithms, of `HS256`, `RS256`, `ES256` and `EdDSA`. Empty: those whose keys are configured.
+        pub algorithms: Vec<Algorithm> = Vec::new(),
+        /// Claims of an app's token that may hold the user's id; the first that is present counts. `user.id` is one inside another.
+        pub user_claims: Vec<String> = ["userId", "sub", "id", "_id", "user_id", "user.id"].map(str::to_owned).to_vec(),
+        /// Claims that may hold the role; the first that is present counts.
+        pub role_claims: Vec<String> = ["role", "roles", "userType"].map(str::to_owned).to_vec(),
+        /// Other names of roles in tokens, in any case: `{ Lehrer = "teacher" }`.
+        pub role_map: BTreeMap<String, Role> = BTreeMap::new(),
+        /// Which users an app's token may act for, apart from those whom such a token or an import made: `none`, or, with `id`,
+        /// whoever has the id that it names. With `none`, an administrator links them, one by one.
+        pub link_by: LinkBy = LinkBy::None,
+        /// Whether a valid token of an unknown subject makes the user.
+        pub auto_provision: bool = false,
+        /// Whether a user made that way may be an administrator when the role's claim says so.
+        pub trust_admin_claim: bool = false,
+        /// Seconds for which a login's token is valid; `POST /api/auth/refresh` gives a new one.
+        pub token_ttl: NonZeroU32 = at_least_one(7 * 24 * 3_600),
+        /// Seconds after which one must log in again, however often the token was renewed.
+        pub session_ttl: NonZeroU32 = at_least_one(90 * 24 * 3_600),
+    }
 }
 
 /// Whom a token of the school's own app may act for.
@@ -47,27 +53,4 @@ pub struct Auth {
 pub enum LinkBy {
     None,
     Id,
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        Auth {
-            jwt_secret: Secret::default(),
-            public_key: String::new(),
-            jwks_url: String::new(),
-            issuer: String::new(),
-            audience: String::new(),
-            algorithms: Vec::new(),
-            user_claims: ["userId", "sub", "id", "_id", "user_id", "user.id"]
-                .map(str::to_owned)
-                .to_vec(),
-            role_claims: ["role", "roles", "userType"].map(str::to_owned).to_vec(),
-            role_map: BTreeMap::new(),
-            link_by: LinkBy::None,
-            auto_provision: false,
-            trust_admin_claim: false,
-            token_ttl: 7 * 24 * 3_600,
-            session_ttl: 90 * 24 * 3_600,
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::places::{Places, in_words};
 use super::settings::Source;
 use super::{Config, ConfigError, Push};
 
@@ -20,24 +21,19 @@ impl Config {
         let default_file = Path::new("config.toml");
         let file = file.or_else(|| default_file.exists().then_some(default_file));
         let mut table = Table::new();
-        let mut source = None;
-        if let Some(path) = file {
-            let name = path.display();
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| ConfigError(format!("cannot read {name}: {e}")))?;
-            // Twice: only text knows its lines, only a table can be overlaid by the environment.
-            toml::from_str::<Config>(&text)
-                .and_then(|_| toml::from_str::<Table>(&text))
-                .map(|parsed| table = parsed)
-                .map_err(|e| ConfigError(describe(&name.to_string(), &text, &e)))?;
-            source = Some((name.to_string(), text));
-        }
         let mut sources = BTreeMap::new();
-        for (section, values) in &table {
-            for name in values.as_table().into_iter().flat_map(Table::keys) {
-                let (file, _) = source.as_ref().map_or(("", ""), |(n, t)| (n, t));
-                sources.insert(format!("{section}.{name}"), Source::File(file.to_owned()));
+        let mut places = None;
+        if let Some(path) = file {
+            let read = read(path)?;
+            // Twice: only text has lines, only a table can be overlaid by the environment.
+            toml::from_str::<Config>(read.text())
+                .and_then(|_| toml::from_str::<Table>(read.text()))
+                .map(|parsed| table = parsed)
+                .map_err(|error| ConfigError(read.describe(&error)))?;
+            for key in read.keys() {
+                sources.insert(key.to_owned(), Source::File(read.file().to_owned()));
             }
+            places = Some(read);
         }
         overlay(&mut table, environment, &mut sources)?;
         let mut config = Config {
@@ -54,64 +50,21 @@ impl Config {
             if let Some(Source::Environment(name)) = sources.get(key) {
                 return ConfigError(format!("{name}: {why}"));
             }
-            let place =
-                source.and_then(|(name, text)| Some(format!("{name}:{}: ", line_of(&text, &why)?)));
-            ConfigError(format!("{}{why}", place.unwrap_or_default()))
+            ConfigError(places.map_or(why.clone(), |places| places.at_key(&why)))
         })
     }
 }
 
-/// The line of the file that sets the key which `why` begins with, as `section.key: …`.
-fn line_of(text: &str, why: &str) -> Option<usize> {
-    let (section, key) = why.split(':').next()?.split_once('.')?;
-    let mut current = "";
-    let found = text.lines().position(|line| {
-        let line = line.trim();
-        if let Some(heading) = line.strip_prefix('[') {
-            current = heading.split(']').next().unwrap_or_default().trim();
-        }
-        current == section
-            && line
-                .split('=')
-                .next()
-                .is_some_and(|name| name.trim() == key)
-    });
-    found.map(|at| at + 1)
+fn read(path: &Path) -> Result<Places, ConfigError> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| ConfigError(format!("cannot read {name}: {e}")))?;
+    Ok(Places::new(name.to_string(), text))
 }
 
 fn parse(table: &Table) -> Result<Config, ConfigError> {
     let parsed = Value::Table(table.clone()).try_into();
-    parsed.map_err(|e: toml::de::Error| ConfigError(e.message().to_owned()))
-}
-
-/// `file:line: message`, with the key that `toml` found wrong.
-fn describe(file: &str, text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().trim();
-    let Some(span) = error.span() else {
-        return format!("{file}: {message}");
-    };
-    let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
-    let key = source.split('=').next().unwrap_or_default().trim();
-    let message = &in_words(message);
-    // The value stays out of the message: it may be a secret.
-    if message.contains(key) {
-        format!("{file}:{line}: {message}")
-    } else {
-        format!("{file}:{line}: {key}: {message}")
-    }
-}
-
-/// What serde says of types, as a person would.
-fn in_words(message: &str) -> String {
-    let mut text = message.to_owned();
-    for integer in ["usize", "u32", "u64"] {
-        text = text.replace(
-            &format!("expected {integer}"),
-            "expected a whole number, without quotes",
-        );
-    }
-    text
+    parsed.map_err(|e: toml::de::Error| ConfigError(in_words(e.message())))
 }
 
 /// Sets what the environment names. The type of a key's default says how its text is read.
@@ -156,7 +109,7 @@ fn overlay(
             .as_table_mut()
             .ok_or_else(|| ConfigError(format!("{name}: its section is not a table")))?
             .insert(key, value);
-        parse(table).map_err(|e| ConfigError(format!("{name}: {e}")))?;
+        parse(table).map_err(|e| ConfigError(format!("{name}: {full_key}: {e}")))?;
         sources.insert(full_key, Source::Environment(name));
     }
     Ok(())
@@ -228,6 +181,7 @@ fn kind(default: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Origin;
     use super::*;
 
     fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -263,6 +217,40 @@ mod tests {
             error.contains(":5: auth.jwt_secret") && !error.contains("short\""),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_line_however_it_is_written() {
+        for (text, part) in [
+            (
+                "server.listen = \"nowhere\"\n",
+                ":1: server.listen: \"nowhere\" is not ADDRESS:PORT",
+            ),
+            (
+                "# x\nlimits = { enabled = true, connections = 0 }\n",
+                ":2: limits.connections: invalid value: integer `0`, expected a whole number of at least 1",
+            ),
+            (
+                "[push]\nproxy = \"user:word@proxy\"\n",
+                ":2: push.proxy: is not an http: or https: URL",
+            ),
+            (
+                "[server]\n\"public_url\" = \"ftp://x\"\n",
+                ":2: server.public_url: \"ftp://x\" is not an http: or https: URL",
+            ),
+            (
+                "[server]\npublic_url = \"https://x/a?b\"\n",
+                ":2: server.public_url: \"/a?b\" is not a path",
+            ),
+            (
+                "[server]\ncors_origins = [\n\"https://a.example\",\n\"https://a.example/\"]\n",
+                "server.cors_origins: \"https://a.example/\" is not an origin",
+            ),
+            ("[log]\nlevel = \n", ":2: "),
+        ] {
+            let error = load(text, &[]).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
     }
 
     #[test]
@@ -310,12 +298,10 @@ mod tests {
         .unwrap();
         assert_eq!(config.server.listen, "127.0.0.1:7");
         assert_eq!(config.auth.jwt_secret.expose(), "a-secret-of-some-length");
-        assert_eq!(
-            config.server.cors_origins,
-            ["http://localhost:5173", "https://a.example"]
-        );
+        let origins = config.server.cors_origins.iter().map(Origin::as_str);
+        assert!(origins.eq(["http://localhost:5173", "https://a.example"]));
         assert!(config.auth.auto_provision);
-        assert_eq!(config.messages.max_length, 10);
+        assert_eq!(config.messages.max_length.get(), 10);
     }
 
     #[test]
@@ -341,18 +327,20 @@ mod tests {
             "[server]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = [\"10.0.0.0/8\", \"nowhere\"]\n";
         let error = load(text, &[]).unwrap_err();
         assert!(
-            error.contains(":3: trusted_proxies: \"nowhere\" is not an address"),
+            error.contains(":3: server.trusted_proxies: \"nowhere\" is not an address"),
             "{error}"
         );
         let error = load("[auth]\nalgorithms = [\"none\"]\n", &[]).unwrap_err();
         assert!(
-            error.contains(":2: algorithms: \"none\" is none of HS256"),
+            error.contains(":2: auth.algorithms: \"none\" is none of HS256"),
             "{error}"
         );
         let variable = ("SCHOOLBELL_SERVER__TRUSTED_PROXIES", "nowhere");
         let error = load("", &[variable]).unwrap_err();
         assert!(
-            error.starts_with("SCHOOLBELL_SERVER__TRUSTED_PROXIES: \"nowhere\""),
+            error.starts_with(
+                "SCHOOLBELL_SERVER__TRUSTED_PROXIES: server.trusted_proxies: \"nowhere\""
+            ),
             "{error}"
         );
         let given = load("", &[("SCHOOLBELL_SERVER__TRUSTED_PROXIES", "10.1.2.3")]).unwrap();

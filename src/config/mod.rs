@@ -7,13 +7,18 @@ mod auth;
 mod check;
 mod limits;
 mod load;
+mod places;
 mod push;
+pub mod reference;
+mod section;
+mod server;
 pub mod settings;
 mod types;
+mod urls;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -22,36 +27,11 @@ use crate::model::users::Role;
 pub use auth::{Auth, LinkBy};
 pub use limits::Limits;
 pub use push::{Push, PushContent};
+use section::section;
+pub use server::Server;
 use settings::Source;
-pub use types::{Algorithm, Network};
-
-impl Server {
-    /// Whether a peer is a proxy whose word on the client's address is taken.
-    pub fn trusts(&self, peer: IpAddr) -> bool {
-        // A socket for both families gives IPv4 peers in IPv6's clothes.
-        let peer = peer.to_canonical();
-        self.trusted_proxies
-            .iter()
-            .any(|proxy| proxy.contains(peer))
-    }
-
-    /// Whether the server speaks TLS itself.
-    pub fn tls(&self) -> bool {
-        !self.tls_cert.as_os_str().is_empty()
-    }
-
-    /// The path that everything is below, without a slash at its end: `/bell`, or nothing.
-    pub fn base(&self) -> &str {
-        let url = self.public_url.trim_end_matches('/');
-        let after = url.split_once("://").map_or("", |(_, rest)| rest);
-        after.find('/').map_or("", |at| &after[at..])
-    }
-
-    /// Whether people reach the server by https, here or at a proxy in front.
-    pub fn https(&self) -> bool {
-        self.tls() || self.public_url.starts_with("https://")
-    }
-}
+pub use types::{Algorithm, Network, at_least_one, count};
+pub use urls::{HttpUrl, Origin, ProxyUrl, PublicUrl};
 
 /// The whole configuration. `Default` is what runs without a file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -74,62 +54,15 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Server {
-    /// `ADDRESS:PORT`; port 0 picks a free one.
-    pub listen: String,
-    /// Where people reach the server, for links. Empty: the listening address. With a path, `https://school.example/bell`, everything
-    /// is served below that as well.
-    pub public_url: String,
-    /// Origins of other sites whose pages may call, for example `https://app.school.example`.
-    pub cors_origins: Vec<String>,
-    /// A folder whose files win over the built-in pages. Empty: none.
-    pub static_dir: PathBuf,
-    /// Origins of other sites that may show the pages in a frame.
-    pub frame_ancestors: Vec<String>,
-    /// Addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
-    /// A certificate chain in PEM, and its key: with both the server speaks TLS.
-    pub tls_cert: PathBuf,
-    pub tls_key: PathBuf,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Server {
-            listen: "127.0.0.1:3000".into(),
-            public_url: String::new(),
-            cors_origins: Vec::new(),
-            static_dir: PathBuf::new(),
-            frame_ancestors: Vec::new(),
-            trusted_proxies: ["127.0.0.0/8", "::1/128"]
-                .iter()
-                .filter_map(|network| network.parse().ok())
-                .collect(),
-            tls_cert: PathBuf::new(),
-            tls_key: PathBuf::new(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Database {
-    pub path: PathBuf,
-    /// Connections that read.
-    pub readers: u32,
-    /// `full`: an answered write survives a power cut. `normal`: it survives a crash of the process.
-    pub synchronous: Synchronous,
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        Database {
-            path: "data/schoolbell.db".into(),
-            readers: 4,
-            synchronous: Synchronous::Full,
-        }
+section! {
+    /// The SQLite database.
+    pub struct Database {
+        /// The file; keys and backups are kept beside it.
+        pub path: PathBuf = "data/schoolbell.db".into(),
+        /// Connections that read, at most 64.
+        pub readers: NonZeroU32 = at_least_one(4),
+        /// `full`: an answered write survives a power cut; `normal`: it survives a crash of the process.
+        pub synchronous: Synchronous = Synchronous::Full,
     }
 }
 
@@ -141,100 +74,70 @@ pub enum Synchronous {
     Normal,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SocketIo {
-    /// Whether durable events end with a second argument, by which clients from 4.6 on resume. `false`: for handlers that take one
-    /// argument only, as in Python and Dart.
-    pub cursor: bool,
-}
-
-impl Default for SocketIo {
-    fn default() -> Self {
-        SocketIo { cursor: true }
+section! {
+    /// Sockets of Socket.IO.
+    pub struct SocketIo {
+        /// Whether durable events end with a second argument, by which clients from 4.6 on resume. `false`: for handlers that
+        /// take one argument only, as in Python and Dart; clients are not told their cursor then.
+        pub cursor: bool = true,
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Messages {
-    /// The longest message, in characters.
-    pub max_length: usize,
-}
-
-impl Default for Messages {
-    fn default() -> Self {
-        Messages { max_length: 4_000 }
+section! {
+    /// Messages between people.
+    pub struct Messages {
+        /// The longest message, in characters, at most 10000.
+        pub max_length: NonZeroU32 = at_least_one(4_000),
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Notifications {
-    /// The roles that may send notifications, API keys aside.
-    pub senders: Vec<Role>,
-}
-
-impl Default for Notifications {
-    fn default() -> Self {
-        Notifications {
-            senders: vec![Role::Admin, Role::Staff, Role::Teacher],
-        }
+section! {
+    /// Notifications.
+    pub struct Notifications {
+        /// The roles that may send notifications, apart from API keys.
+        pub senders: Vec<Role> = vec![Role::Admin, Role::Staff, Role::Teacher],
     }
 }
 
-/// Copies that the server makes by itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Backup {
-    /// Hours between two; 0: none.
-    pub every: u32,
-    /// How many of them stay.
-    pub keep: usize,
-    /// Where they go. Empty: the folder `backups` beside the database.
-    pub dir: PathBuf,
-}
-
-impl Default for Backup {
-    fn default() -> Self {
-        Backup {
-            every: 24,
-            keep: 7,
-            dir: PathBuf::new(),
-        }
+section! {
+    /// Copies that the server makes by itself.
+    pub struct Backup {
+        /// Hours between two copies; 0: none.
+        pub every: u32 = 24,
+        /// How many copies are kept.
+        pub keep: NonZeroU32 = at_least_one(7),
+        /// Where they go. Empty: the folder `backups` beside the database.
+        pub dir: PathBuf = PathBuf::new(),
     }
 }
 
-/// Days after which things are removed; 0: never.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Retention {
-    pub messages: u32,
-    pub notifications: u32,
-    pub audit: u32,
+section! {
+    /// When old data is removed, at night.
+    pub struct Retention {
+        /// Days after which messages are removed; 0: never.
+        pub messages: u32 = 0,
+        /// Days after which notifications are removed; 0: never.
+        pub notifications: u32 = 0,
+        /// Days after which lines of the audit log are removed; 0: never.
+        pub audit: u32 = 0,
+    }
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Metrics {
-    /// A bearer token that may read `/metrics` from another machine. Empty: this machine only.
-    pub token: Secret,
+section! {
+    /// Metrics for Prometheus.
+    pub struct Metrics {
+        /// A bearer token that may read `/metrics` from another machine. Empty: this machine only.
+        pub token: Secret = Secret::default(),
+    }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    pub format: LogFormat,
-    /// A filter as `tracing` reads it: `info`, `warn`, `schoolbell=debug`.
-    pub level: String,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Log {
-            format: LogFormat::Text,
-            level: "info".into(),
-        }
+section! {
+    /// The log, on standard error. It never has a token, a password or the text of a message.
+    pub struct Log {
+        /// `text` or `json`.
+        pub format: LogFormat = LogFormat::Text,
+        /// A filter as `tracing` reads it: `info`, `warn`, `schoolbell=debug`.
+        pub level: String = "info".into(),
     }
 }
 

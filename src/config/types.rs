@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serializer, de};
+
+use super::section::as_text;
 
 /// An address, or a network in CIDR notation (RFC 4632 section 3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,21 +95,49 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// Reads a type from its text, and writes it as such.
-macro_rules! as_text {
-    ($($name:ident),*) => {$(
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-    )*};
-}
 as_text!(Network, Algorithm);
+
+/// A number of which zero makes no sense.
+pub const fn at_least_one(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+/// A configured number as a count of things in memory.
+pub const fn count(number: NonZeroU32) -> usize {
+    number.get() as usize
+}
+
+/// A value that the file may leave empty: `""` is `None`.
+pub mod optional {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
+
+    /// # Errors
+    /// The serializer's.
+    // Serde calls it with a reference to the field.
+    #[allow(clippy::ref_option)]
+    pub fn serialize<T: fmt::Display, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_str(""),
+        }
+    }
+
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err = String>,
+        D: Deserializer<'de>,
+    {
+        match String::deserialize(deserializer)?.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(de::Error::custom),
+        }
+    }
+}

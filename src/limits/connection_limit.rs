@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::site;
-use crate::config;
+use crate::config::{self, count};
 use crate::metrics::Metrics;
 
 /// Files that are kept free for other things than connections: the database, pages, backups, push services.
@@ -56,9 +56,9 @@ pub struct Slot {
 impl ConnectionLimit {
     pub fn new(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
         let limits = config.enabled.then(|| Bounds {
-            all: config.connections.min(files()),
-            anonymous: config.anonymous_connections,
-            anonymous_per_address: config.anonymous_per_address,
+            all: count(config.connections).min(files()),
+            anonymous: count(config.anonymous_connections),
+            anonymous_per_address: count(config.anonymous_per_address),
         });
         Self::within(limits, "anonymous_connections", metrics)
     }
@@ -68,8 +68,8 @@ impl ConnectionLimit {
     pub fn handshakes(config: &config::Limits, metrics: Arc<Metrics>) -> Self {
         let limits = config.enabled.then(|| Bounds {
             all: usize::MAX,
-            anonymous: config.anonymous_connections,
-            anonymous_per_address: config.anonymous_connections.div_ceil(8),
+            anonymous: count(config.anonymous_connections),
+            anonymous_per_address: count(config.anonymous_connections).div_ceil(8),
         });
         Self::within(limits, "handshakes", metrics)
     }
@@ -213,12 +213,13 @@ fn files() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::at_least_one;
 
-    fn slots(all: usize, anonymous: usize, per_address: usize) -> Arc<ConnectionLimit> {
+    fn slots(all: u32, anonymous: u32, per_address: u32) -> Arc<ConnectionLimit> {
         let config = config::Limits {
-            connections: all,
-            anonymous_connections: anonymous,
-            anonymous_per_address: per_address,
+            connections: at_least_one(all),
+            anonymous_connections: at_least_one(anonymous),
+            anonymous_per_address: at_least_one(per_address),
             ..config::Limits::default()
         };
         Arc::new(ConnectionLimit::new(&config, Arc::new(Metrics::new())))

@@ -44,7 +44,7 @@ impl LoadShedding {
         LoadShedding {
             queues,
             metrics,
-            queue_bytes: config.queue_mebibytes << 20,
+            queue_bytes: (config.queue_mebibytes.get() as usize) << 20,
             enabled: config.enabled,
         }
     }

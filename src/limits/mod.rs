@@ -25,7 +25,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config;
+use crate::config::{self, count};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::model::ids::UserKey;
@@ -101,7 +101,7 @@ const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
 const ADDRESS_FORGETS: Duration = Duration::from_secs(1);
 
 fn of_account(config: &config::Limits) -> Attempts<String> {
-    let free = config.failed_logins_per_account;
+    let free = config.failed_logins_per_account.get();
     Attempts::new(free, ACCOUNT_FORGETS, ACCOUNT_WAIT)
 }
 
@@ -122,13 +122,13 @@ impl Limits {
             reading: Turns::new(
                 "reads_at_once",
                 READS_AT_ONCE,
-                config.requests_per_user,
+                count(config.requests_per_user),
                 config,
                 metrics.clone(),
             ),
             answering: Turns::new(
                 "requests_at_once",
-                config.requests_per_user,
+                count(config.requests_per_user),
                 0,
                 config,
                 metrics.clone(),
@@ -138,7 +138,7 @@ impl Limits {
             devices: of_account(config),
             password_changes: of_account(config),
             addresses: Attempts::new(
-                config.failed_logins_per_address,
+                config.failed_logins_per_address.get(),
                 ADDRESS_FORGETS,
                 ADDRESS_WAIT,
             ),

@@ -11,7 +11,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::site;
-use crate::config;
+use crate::config::{self, at_least_one};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::model::ids::UserKey;
@@ -175,9 +175,9 @@ impl Rates {
 }
 
 /// Push services that are new here, of one person in a day: browsers have one each.
-const PUSH_SERVICES: u32 = 8;
+const PUSH_SERVICES: NonZeroU32 = at_least_one(8);
 /// How many times as much teachers and staff may write.
-const STAFF: u32 = 50;
+const STAFF: NonZeroU32 = at_least_one(50);
 
 /// Whether a role's writing is bounded as pupils' and guardians' is.
 pub fn is_bounded(role: Role) -> bool {
@@ -185,14 +185,12 @@ pub fn is_bounded(role: Role) -> bool {
 }
 
 impl<K: Clone + Eq + Hash> Limiter<K> {
-    fn new(reason: &'static str, per_minute: u32, metrics: Arc<Metrics>) -> Self {
-        let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+    fn new(reason: &'static str, per_minute: NonZeroU32, metrics: Arc<Metrics>) -> Self {
         Self::of(reason, per_minute, Quota::per_minute(per_minute), metrics)
     }
 
     /// A day's worth may come at once.
-    fn daily(reason: &'static str, per_day: u32, metrics: Arc<Metrics>) -> Self {
-        let per_day = NonZeroU32::new(per_day).unwrap_or(NonZeroU32::MIN);
+    fn daily(reason: &'static str, per_day: NonZeroU32, metrics: Arc<Metrics>) -> Self {
         let one = Duration::from_secs(86_400) / per_day.get();
         let quota = Quota::with_period(one).unwrap_or(Quota::per_second(NonZeroU32::MIN));
         Self::of(reason, per_day, quota.allow_burst(per_day), metrics)

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, count};
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::backup::{Backup, Checks, Problem};
@@ -70,7 +70,7 @@ pub async fn keep_scheduled(app: &App) -> Result<Backup> {
     let made = keep_as(app, AuditActor::schedule(), SCHEDULED).await?;
     let kept = list(app).await?;
     let scheduled = kept.iter().filter(|b| b.name.starts_with(SCHEDULED));
-    for old in scheduled.skip(app.config.backup.keep) {
+    for old in scheduled.skip(count(app.config.backup.keep)) {
         let path = folder(&app.config).join(&old.name);
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "cannot remove an old backup");
@@ -280,7 +280,12 @@ pub async fn checks(app: &App) -> Result<Checks> {
     Ok(Checks {
         version: env!("CARGO_PKG_VERSION").into(),
         server_time: app.now(),
-        public_url: app.config.server.public_url.clone(),
+        public_url: app
+            .config
+            .server
+            .public_url
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
         push_contact: contact::subject(&app.config),
         push_contact_problem: contact::problem(&app.config),
         last_backup_at: last,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::auth::claims;
 use crate::auth::tokens::Tokens;
-use crate::config::Config;
+use crate::config::{Config, count};
 use crate::error::{Error, Result};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::import::Line;
@@ -187,7 +187,7 @@ impl Run<'_> {
         }
         match parse(text)? {
             Line::Message(line) => {
-                let max = self.config.messages.max_length;
+                let max = count(self.config.messages.max_length);
                 Ok(Some(line.parse(max, self.now)?.created_at))
             }
             Line::Notification(line) => Ok(Some(line.parse(self.now)?.created_at)),
@@ -234,7 +234,7 @@ impl Run<'_> {
     fn insert(&mut self, text: &[u8]) -> Result<()> {
         let (outcome, counts, newest) = match parse(text)? {
             Line::Message(line) => {
-                let old = line.parse(self.config.messages.max_length, self.now)?;
+                let old = line.parse(count(self.config.messages.max_length), self.now)?;
                 let sender = self.person("senderId", &old.sender)?;
                 let receiver = self.person("receiverId", &old.receiver)?;
                 let outcome = self.import.message(&old, sender, receiver)?;

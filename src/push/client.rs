@@ -10,7 +10,7 @@ use reqwest::{Client, Response};
 use super::answers::Answer;
 use super::guard::is_global;
 use crate::auth::roots;
-use crate::config;
+use crate::config::{self, ProxyUrl};
 use crate::model::time::Time;
 
 /// How long a connection may take, and how long a whole exchange.
@@ -32,12 +32,12 @@ pub fn build(config: &config::Push) -> Result<Client, String> {
         .user_agent(concat!("schoolbell/", env!("CARGO_PKG_VERSION")))
         .tls_certs_merge(roots::public());
     let builder = builder.no_proxy();
-    let (builder, proxy) = match url::Url::parse(&config.proxy) {
-        Ok(url) => {
+    let (builder, proxy) = match config.proxy.as_ref().map(ProxyUrl::url) {
+        Some(url) => {
             let proxy = reqwest::Proxy::all(url.clone()).map_err(|e| e.to_string())?;
             (builder.proxy(proxy), url.host_str().map(str::to_owned))
         }
-        Err(_) => (builder, None),
+        None => (builder, None),
     };
     let builder = if config.allow_private_endpoints {
         builder
@@ -198,7 +198,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let config = config::Push {
-            proxy: format!("http://localhost:{port}"),
+            proxy: Some(format!("http://localhost:{port}").parse().unwrap()),
             ..Default::default()
         };
         let client = build(&config).unwrap();

@@ -7,20 +7,18 @@ const ADVICE: &str =
 
 /// The contact as it is sent: `push.subject`, else where the school is on the web.
 pub fn subject(config: &Config) -> String {
-    let (subject, site) = (config.push.subject.trim(), config.server.public_url.trim());
-    match subject {
-        "" if site.starts_with("https://") => site.to_owned(),
-        "" => "mailto:postmaster@localhost".to_owned(),
-        subject => subject.to_owned(),
+    let site = config.server.public_url.as_ref();
+    match (config.push.subject.trim(), site) {
+        ("", Some(site)) if site.is_https() => site.to_string(),
+        ("", _) => "mailto:postmaster@localhost".to_owned(),
+        (subject, _) => subject.to_owned(),
     }
 }
 
 /// Why a push service would refuse the contact, and what to do. Apple is the strict one: it answers 403 to anything but a
 /// `mailto:` or `https:` URI that could be real.
 pub fn problem(config: &Config) -> Option<String> {
-    let why = if config.push.subject.trim().is_empty()
-        && !config.server.public_url.starts_with("https://")
-    {
+    let why = if config.push.subject.trim().is_empty() && !config.server.is_public_https() {
         Some("push.subject is empty".to_owned())
     } else {
         let subject = subject(config);
@@ -76,7 +74,7 @@ mod tests {
     fn with(subject: &str, public_url: &str) -> Config {
         let mut config = Config::default();
         config.push.subject = subject.into();
-        config.server.public_url = public_url.into();
+        config.server.public_url = public_url.parse().ok();
         config
     }
 

@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::config::{Config, PushContent};
+use crate::config::{Config, PublicUrl, PushContent};
 use crate::model::ids::{Seq, UserId};
 use crate::model::language::Language;
 use crate::model::pushes::Subject;
@@ -117,7 +117,7 @@ fn parts(config: &Config, subject: &Subject, seq: Seq, language: Language) -> Pa
     };
     let parts =
         |(title, message), link: String, kind: &str, id: String, tag: Option<String>| Parts {
-            navigate: absolute(&config.server.public_url, &link),
+            navigate: absolute(config.server.public_url.as_ref(), &link),
             tag: tag.unwrap_or_else(|| id.clone()),
             kind: kind.to_owned(),
             title,
@@ -172,12 +172,9 @@ fn message_link(config: &Config, sender: &UserId) -> String {
 }
 
 /// A path of the site at `public_url` as a URL; anything else as it is.
-fn absolute(public_url: &str, link: &str) -> String {
-    let site = url::Url::parse(public_url);
-    match site.and_then(|site| site.join(link)) {
-        Ok(url) => url.into(),
-        Err(_) => link.to_owned(),
-    }
+fn absolute(public_url: Option<&PublicUrl>, link: &str) -> String {
+    let url = public_url.and_then(|site| site.url().join(link).ok());
+    url.map_or_else(|| link.to_owned(), Into::into)
 }
 
 /// The longest beginning of whole graphemes that fits with an ellipsis behind it, or of characters, where one grapheme alone is too
@@ -246,7 +243,7 @@ mod tests {
     #[test]
     fn a_declarative_push_navigates_to_a_url_where_the_site_is_known() {
         let mut config = Config::default();
-        config.server.public_url = "https://school.example/bell".into();
+        config.server.public_url = "https://school.example/bell".parse().ok();
         for (link, url) in [
             ("/bell/a?b", "https://school.example/bell/a?b"),
             ("https://elsewhere.example/x", "https://elsewhere.example/x"),

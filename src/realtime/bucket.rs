@@ -26,7 +26,7 @@ impl Bucket {
     pub fn take(&mut self, limits: &Limits) -> Result<(), CloseCode> {
         let now = Instant::now();
         let passed = now.duration_since(self.at).as_secs_f32();
-        let refilled = self.left + passed * limits.frames_per_second as f32;
+        let refilled = self.left + passed * limits.frames_per_second.get() as f32;
         *self = Bucket {
             left: refilled.min(burst(limits)) - 1.0,
             at: now,
@@ -39,5 +39,5 @@ impl Bucket {
 }
 
 fn burst(limits: &Limits) -> f32 {
-    limits.frames_per_second as f32 * 4.0
+    limits.frames_per_second.get() as f32 * 4.0
 }

@@ -125,8 +125,8 @@ where
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let limits = &app.config.limits;
-    let header_time = Duration::from_secs(limits.header_seconds.into());
-    let patience = Duration::from_secs(limits.body_seconds.into());
+    let header_time = Duration::from_secs(limits.header_seconds.get().into());
+    let patience = Duration::from_secs(limits.body_seconds.get().into());
     let transport = match tls {
         None => Transport::plain(stream, patience),
         Some(tls) => tokio::select! {

@@ -50,7 +50,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use tokio::sync::Semaphore;
 
-use crate::config;
+use crate::config::{self, count};
 use crate::error::{Error, Result};
 use crate::limits::load_shedding::READS;
 use crate::limits::queues::{Length, Queues};
@@ -111,7 +111,7 @@ impl Store {
                 search::attach(connection, &path)
             });
         let readers = r2d2::Pool::builder()
-            .max_size(config.readers)
+            .max_size(config.readers.get())
             .connection_timeout(Duration::from_secs(5))
             .test_on_check_out(false)
             .build(manager)
@@ -133,9 +133,9 @@ impl Store {
             .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?,
             queues,
             readers,
-            permits: Arc::new(Semaphore::new(config.readers as usize)),
+            permits: Arc::new(Semaphore::new(count(config.readers))),
             long_waiting: Length::default(),
-            long: Arc::new(Semaphore::new((config.readers as usize / 2).max(1))),
+            long: Arc::new(Semaphore::new((count(config.readers) / 2).max(1))),
             path: config.path.clone(),
             indexer,
             _checkpointer: checkpointer,

@@ -313,7 +313,7 @@ async fn api_keys_get_through_where_the_table_says_so_and_nowhere_else() {
 #[tokio::test]
 async fn cors_answers_the_configured_origins_with_credentials() {
     let origin = "http://localhost:5173";
-    let t = TestApp::with(|c| c.server.cors_origins = vec![origin.into()]);
+    let t = TestApp::with(|c| c.server.cors_origins = vec![origin.parse().unwrap()]);
     let preflight = |origin: &'static str| {
         let headers = [
             ("origin", origin),

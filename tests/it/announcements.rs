@@ -1,5 +1,6 @@
 //! Announcements: sent now or at a time, reported on by recipient, repeated for those who have not read them.
 
+use schoolbell::config::at_least_one;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -357,7 +358,7 @@ async fn what_went_out_before_a_crash_does_not_go_out_again() {
 #[tokio::test]
 async fn a_report_takes_as_long_as_it_has_recipients() {
     let steps = async |people: usize| {
-        let t = TestApp::with(|config| config.database.readers = 1);
+        let t = TestApp::with(|config| config.database.readers = at_least_one(1));
         let admin = t.admin().await;
         let line = |n| format!("p{n:04},Person {n},student\n");
         let file = "username,name,role\n".to_owned() + &(0..people).map(line).collect::<String>();

@@ -60,7 +60,7 @@ async fn pages_are_shown_in_no_frame_unless_the_configuration_says_so() {
         "{closed}"
     );
     let t = TestApp::with(|config| {
-        config.server.frame_ancestors = vec!["https://app.school.example".into()];
+        config.server.frame_ancestors = vec!["https://app.school.example".parse().unwrap()];
     });
     assert!(
         policy(&t)

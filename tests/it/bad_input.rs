@@ -2,6 +2,7 @@
 
 use schoolbell::api::http::input::InputSpec;
 use schoolbell::api::table;
+use schoolbell::config::at_least_one;
 use schoolbell::model::users::Role;
 use serde_json::{Value, json};
 
@@ -261,7 +262,7 @@ async fn fields_of_a_message() {
 
 #[tokio::test]
 async fn the_longest_message_is_configured() {
-    let t = TestApp::with(|c| c.messages.max_length = 3);
+    let t = TestApp::with(|c| c.messages.max_length = at_least_one(3));
     let (ann, bob) = t.pair().await;
     ann.write(&bob, "abc").await;
     let body = json!({ "receiverId": "bob", "content": "abcd" });

@@ -181,6 +181,21 @@ async fn a_user_that_a_command_disables_is_out_soon() {
 }
 
 #[test]
+fn config_print_shows_what_is_in_force_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "messages.max_length = 7\nauth = { jwt_secret = \"a secret of some length\" }\n";
+    std::fs::write(folder.path().join("config.toml"), file).unwrap();
+    let text = ended(&run(folder.path(), &["config", "print"]), 0);
+    let shown: toml::Table = toml::from_str(&text).unwrap();
+    assert_eq!(shown["messages"]["max_length"].as_integer(), Some(7));
+    assert_eq!(shown["auth"]["jwt_secret"].as_str(), Some("***"));
+    let text = ended(&run(folder.path(), &["config", "print", "--defaults"]), 0);
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml");
+    assert_eq!(text, std::fs::read_to_string(sample).unwrap());
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
 fn vapid_generate_prints_a_pair_and_keeps_none() {
     let folder = tempfile::tempdir().unwrap();
     let text = ended(&run(folder.path(), &["vapid", "generate"]), 0);

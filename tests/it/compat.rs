@@ -236,7 +236,7 @@ async fn nothing_of_this_loosens_what_administrators_do() {
 /// Everything is below the path of `server.public_url` as well.
 #[tokio::test]
 async fn everything_is_below_a_path() {
-    let t = TestApp::with(|c| c.server.public_url = "https://school.example/bell/".into());
+    let t = TestApp::with(|c| c.server.public_url = "https://school.example/bell/".parse().ok());
     let admin = t.admin().await;
     let page = t.call("GET", "/bell/", "", None).await;
     assert_eq!(page.status, 200);

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schoolbell::Config;
+use schoolbell::config::reference;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -107,43 +110,48 @@ fn the_book_has_every_page_and_the_readme_is_short() {
     assert!(readme.lines().count() <= 150);
 }
 
-/// The keys of the configuration with their defaults, as `section.key`.
-fn defaults() -> Vec<(String, toml::Value)> {
-    let defaults = toml::Table::try_from(schoolbell::Config::default()).unwrap();
-    let sections = defaults.iter().flat_map(|(section, values)| {
-        let values = values.as_table().unwrap().iter();
-        values.map(move |(key, value)| (format!("{section}.{key}"), value.clone()))
-    });
-    sections.collect()
+/// Holds a generated text against its file. `UPDATE_DOCS=1 cargo test --test it docs` writes it.
+fn is_up_to_date(path: &Path, expected: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, expected).unwrap();
+    }
+    let actual = fs::read_to_string(path).unwrap();
+    assert!(
+        actual == expected,
+        "{} is out of date: run UPDATE_DOCS=1 cargo test --test it docs",
+        path.display()
+    );
 }
 
 #[test]
-fn the_sample_configuration_has_every_key_and_its_default() {
-    let text = fs::read_to_string(root().join("config.toml")).unwrap();
-    let sample: toml::Table = toml::from_str(&text).unwrap();
-    let defaults = defaults();
-    for (key, default) in &defaults {
-        let (section, name) = key.split_once('.').unwrap();
-        let value = sample.get(section).and_then(|section| section.get(name));
-        assert_eq!(value, Some(default), "{key}");
-    }
-    let count: usize = sample.values().map(|s| s.as_table().unwrap().len()).sum();
-    assert_eq!(count, defaults.len(), "a key that is no key");
+fn the_sample_configuration_is_what_the_types_say() {
+    let sample = reference::file(&Config::default());
+    is_up_to_date(&root().join("config.toml"), &sample);
+    let read: toml::Table = toml::from_str(&sample).unwrap();
+    assert_eq!(read, toml::Table::try_from(Config::default()).unwrap());
 }
 
+/// A page with `<!-- keys: SECTIONS -->` shows the keys of these sections up to `<!-- end of keys -->`.
 #[test]
-fn every_key_of_the_configuration_is_explained() {
-    let page = |name: &str| fs::read_to_string(root().join("docs").join(name)).unwrap();
-    let (pages, limits) = (page("configuration.md"), page("limits.md"));
-    for (key, _) in defaults() {
-        let (section, name) = key.split_once('.').unwrap();
-        let is_told = match section {
-            "limits" => {
-                limits.contains(&format!("`{name}`")) || limits.contains(&format!("`{key}"))
-            }
-            // `retention.messages`, `.notifications`
-            _ => pages.contains(&format!("`{key}`")) || pages.contains(&format!("`.{name}`")),
-        };
-        assert!(is_told, "{key}");
+fn every_key_of_the_configuration_is_in_a_table_of_the_pages() {
+    let (start, end) = ("<!-- keys: ", "<!-- end of keys -->");
+    let mut shown = Vec::new();
+    for (path, text) in pages() {
+        let mut parts = text.split(start);
+        let mut expected = parts.next().unwrap().to_owned();
+        for part in parts {
+            let (sections, rest) = part.split_once(" -->").unwrap();
+            let (_, after) = rest.split_once(end).unwrap();
+            let names: Vec<&str> = sections.split(' ').collect();
+            let table = reference::table(&names);
+            expected += &format!("{start}{sections} -->\n\n{table}\n{end}{after}");
+            shown.extend(names.into_iter().map(str::to_owned));
+        }
+        is_up_to_date(&path, &expected);
     }
+    let all = reference::SECTIONS.iter().map(|(section, _)| *section);
+    shown.sort();
+    let mut all: Vec<&str> = all.collect();
+    all.sort_unstable();
+    assert_eq!(shown, all);
 }

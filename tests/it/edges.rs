@@ -1,5 +1,6 @@
 //! What strangers and pupils can make the server do is bounded, and what they do to many can be seen.
 
+use schoolbell::config::at_least_one;
 use std::time::{Duration, Instant};
 
 use schoolbell::limits::load_shedding::READS;
@@ -184,7 +185,7 @@ async fn reads_of_one_person_run_two_at_a_time() {
 /// Whoever reads a few bytes at a time does not hold an answer for long, and holds few of them.
 #[tokio::test]
 async fn slow_readers_of_answers_are_cut_off_and_few() {
-    let t = TestApp::with(|config| config.limits.requests_per_user = 4);
+    let t = TestApp::with(|config| config.limits.requests_per_user = at_least_one(4));
     let (ann, bob) = t.pair().await;
     let owl = "🦉".repeat(4_000);
     for _ in 0..20 {
@@ -238,9 +239,9 @@ async fn slow_readers_of_answers_are_cut_off_and_few() {
 #[tokio::test]
 async fn what_one_person_may_write_in_a_day_is_bounded() {
     let t = TestApp::with(|config| {
-        config.limits.text_bytes_per_day = 10_000;
-        config.limits.new_partners_per_day = 2;
-        config.limits.recipients_per_minute = 5;
+        config.limits.text_bytes_per_day = at_least_one(10_000);
+        config.limits.new_partners_per_day = at_least_one(2);
+        config.limits.recipients_per_minute = at_least_one(5);
     });
     let (ann, bob) = t.pair().await;
     let teacher = t.person("teach", Role::Teacher).await;
@@ -367,7 +368,9 @@ async fn what_goes_to_many_is_written_down_and_says_who_sent_it() {
 /// Through a proxy that adds no header, the request names the school and not this machine.
 #[tokio::test]
 async fn the_figures_are_for_this_machine_by_its_own_name() {
-    let t = TestApp::with(|config| config.server.public_url = "https://bell.school.example".into());
+    let t = TestApp::with(|config| {
+        config.server.public_url = "https://bell.school.example".parse().ok()
+    });
     for (host, status) in [
         (t.address.clone(), 200),
         ("localhost:3000".into(), 200),
@@ -405,7 +408,7 @@ async fn a_request_has_one_host() {
 #[tokio::test]
 async fn a_cookie_reads_nothing_for_other_origins() {
     let t = TestApp::with(|config| {
-        config.server.cors_origins = vec!["http://app.school.example".into()]
+        config.server.cors_origins = vec!["http://app.school.example".parse().unwrap()]
     });
     let admin = t.admin().await;
     let cookie = format!("schoolbell_session={}", admin.token);
@@ -516,7 +519,7 @@ async fn what_a_key_may_do_to_people_is_bounded() {
 /// What anybody can make up the name of does not fill a table.
 #[tokio::test]
 async fn push_services_that_nobody_has_heard_of_are_few() {
-    let t = TestApp::with(|config| config.limits.test_pushes_per_minute = 2);
+    let t = TestApp::with(|config| config.limits.test_pushes_per_minute = at_least_one(2));
     let ann = t.student("ann").await;
     let subscribe = async |n: usize| {
         let body = json!({

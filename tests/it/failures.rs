@@ -1,5 +1,6 @@
 //! Every failure that the URL table declares happens. That nothing else happens, [`crate::helpers`] holds against every answer.
 
+use schoolbell::config::at_least_one;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -415,10 +416,10 @@ async fn set_up(endpoint: &Endpoint, code: &str) -> Answer {
 async fn too_many(endpoint: &Endpoint) -> Answer {
     let t = TestApp::with(|config| {
         let limits = &mut config.limits;
-        limits.writes_per_minute = 1;
-        limits.reads_per_minute = 1;
-        limits.searches_per_minute = 1;
-        limits.anonymous_requests_per_minute = 1;
+        limits.writes_per_minute = at_least_one(1);
+        limits.reads_per_minute = at_least_one(1);
+        limits.searches_per_minute = at_least_one(1);
+        limits.anonymous_requests_per_minute = at_least_one(1);
     });
     let admin = t.admin().await;
     let path = path_of(endpoint.pattern, NONE);

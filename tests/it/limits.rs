@@ -1,5 +1,6 @@
 //! What one caller may take, and what goes first when there is too much to do.
 
+use schoolbell::config::at_least_one;
 use std::time::{Duration, Instant};
 
 use schoolbell::limits::load_shedding::WRITES;
@@ -26,9 +27,9 @@ fn refused(t: &TestApp, reason: &str) -> bool {
 #[tokio::test]
 async fn writes_reads_and_searches_have_limits_of_their_own_and_each_person_has_theirs() {
     let t = TestApp::with(|config| {
-        config.limits.writes_per_minute = 3;
-        config.limits.reads_per_minute = 4;
-        config.limits.searches_per_minute = 2;
+        config.limits.writes_per_minute = at_least_one(3);
+        config.limits.reads_per_minute = at_least_one(4);
+        config.limits.searches_per_minute = at_least_one(2);
     });
     let (ann, bob) = t.pair().await;
     for _ in 0..3 {
@@ -58,7 +59,7 @@ async fn writes_reads_and_searches_have_limits_of_their_own_and_each_person_has_
 
 #[tokio::test]
 async fn a_key_has_a_limit() {
-    let t = TestApp::with(|config| config.limits.key_requests_per_minute = 2);
+    let t = TestApp::with(|config| config.limits.key_requests_per_minute = at_least_one(2));
     let (one, other) = (t.key_for(Scope::Read).await, t.key_for(Scope::Read).await);
     for _ in 0..2 {
         t.call("GET", "/api/admin/push", &one, None)
@@ -73,7 +74,7 @@ async fn a_key_has_a_limit() {
 
 #[tokio::test]
 async fn sockets_that_are_opened_again_and_again_are_told_to_back_off() {
-    let t = TestApp::with(|config| config.limits.sockets_per_minute = 2);
+    let t = TestApp::with(|config| config.limits.sockets_per_minute = at_least_one(2));
     let (ann, bob) = t.pair().await;
     let (mut first, _) = ann.connect().await;
     let _second = ann.connect().await;
@@ -89,9 +90,9 @@ async fn sockets_that_are_opened_again_and_again_are_told_to_back_off() {
 async fn nothing_is_limited_where_limits_are_off() {
     let t = TestApp::with(|config| {
         config.limits.enabled = false;
-        config.limits.writes_per_minute = 1;
-        config.limits.sockets_per_minute = 1;
-        config.limits.failed_logins_per_account = 1;
+        config.limits.writes_per_minute = at_least_one(1);
+        config.limits.sockets_per_minute = at_least_one(1);
+        config.limits.failed_logins_per_account = at_least_one(1);
     });
     let (ann, bob) = t.pair().await;
     let _sockets = (ann.connect().await, ann.connect().await);
@@ -132,7 +133,7 @@ async fn with_password(t: &TestApp, name: &str) -> Person {
 
 #[tokio::test]
 async fn wrong_passwords_make_the_account_wait_and_nobody_else() {
-    let t = TestApp::with(|config| config.limits.failed_logins_per_account = 2);
+    let t = TestApp::with(|config| config.limits.failed_logins_per_account = at_least_one(2));
     let (ann, _) = (
         with_password(&t, "ann").await,
         with_password(&t, "bob").await,
@@ -155,7 +156,7 @@ async fn wrong_passwords_make_the_account_wait_and_nobody_else() {
 
 #[tokio::test]
 async fn a_name_that_nobody_has_waits_as_one_that_somebody_has() {
-    let t = TestApp::with(|config| config.limits.failed_logins_per_account = 2);
+    let t = TestApp::with(|config| config.limits.failed_logins_per_account = at_least_one(2));
     for _ in 0..2 {
         let answer = log_in(&t, "nobody", "wrong wrong wrong", None).await;
         answer.refused(401, "credentials_invalid");
@@ -165,7 +166,7 @@ async fn a_name_that_nobody_has_waits_as_one_that_somebody_has() {
 
 #[tokio::test]
 async fn a_hundred_guesses_at_once_are_counted_as_a_hundred() {
-    let t = TestApp::with(|config| config.limits.failed_logins_per_account = 5);
+    let t = TestApp::with(|config| config.limits.failed_logins_per_account = at_least_one(5));
     with_password(&t, "ann").await;
     let guesses = (0..40).map(|_| log_in(&t, "ann", "wrong wrong wrong", None));
     let answers = futures_util::future::join_all(guesses).await;
@@ -178,7 +179,7 @@ async fn a_hundred_guesses_at_once_are_counted_as_a_hundred() {
 /// The school is one address: whoever is behind it with the right password gets in, whatever others there do.
 #[tokio::test]
 async fn wrong_passwords_slow_their_address_down_and_keep_nobody_out() {
-    let t = TestApp::with(|config| config.limits.failed_logins_per_address = 3);
+    let t = TestApp::with(|config| config.limits.failed_logins_per_address = at_least_one(3));
     with_password(&t, "ann").await;
     let school = Some("192.0.2.1");
     let wrong = async |n: usize| {
@@ -211,7 +212,7 @@ async fn wrong_passwords_slow_their_address_down_and_keep_nobody_out() {
 #[tokio::test]
 async fn only_a_trusted_proxy_says_where_a_request_came_from() {
     let t = TestApp::with(|config| {
-        config.limits.failed_logins_per_address = 2;
+        config.limits.failed_logins_per_address = at_least_one(2);
         config.server.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
     });
     // Each says that it comes from elsewhere; the connection tells.
@@ -225,7 +226,7 @@ async fn only_a_trusted_proxy_says_where_a_request_came_from() {
 /// Somebody who guesses keeps the account shut for strangers: a device on which its owner has logged in before is none.
 #[tokio::test]
 async fn a_known_device_gets_in_while_the_account_is_attacked() {
-    let t = TestApp::with(|config| config.limits.failed_logins_per_account = 2);
+    let t = TestApp::with(|config| config.limits.failed_logins_per_account = at_least_one(2));
     let ann = with_password(&t, "ann").await;
     let right = "blue heron on a kettle";
     let first = log_in(&t, "ann", right, None).await;
@@ -273,7 +274,7 @@ async fn a_known_device_gets_in_while_the_account_is_attacked() {
 /// Names are counted as they are compared: which of two spellings is somebody's cannot be told from who must wait.
 #[tokio::test]
 async fn spellings_of_one_name_wait_together() {
-    let t = TestApp::with(|config| config.limits.failed_logins_per_account = 2);
+    let t = TestApp::with(|config| config.limits.failed_logins_per_account = at_least_one(2));
     with_password(&t, "josé").await;
     for (one, other) in [("josé", "JOSE\u{301}"), ("özlem", "ÖZLEM")] {
         for _ in 0..2 {
@@ -288,7 +289,7 @@ async fn spellings_of_one_name_wait_together() {
 /// What a script tries is written down by account, and so is who is refused again and again.
 #[tokio::test]
 async fn administrators_read_of_wrong_passwords_and_floods() {
-    let t = TestApp::with(|config| config.limits.writes_per_minute = 1);
+    let t = TestApp::with(|config| config.limits.writes_per_minute = at_least_one(1));
     let admin = t.admin().await;
     let ann = with_password(&t, "ann").await;
     for name in ["ann", "ann", "nobody@home.example"] {
@@ -334,7 +335,7 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 #[tokio::test]
 async fn connections_that_say_nothing_make_room_for_those_that_do() {
     let t = TestApp::with(|config| {
-        config.limits.anonymous_per_address = 3;
+        config.limits.anonymous_per_address = at_least_one(3);
         config.server.trusted_proxies = Vec::new();
     });
     let (ann, bob) = t.pair().await;
@@ -365,7 +366,7 @@ async fn connections_that_say_nothing_make_room_for_those_that_do() {
 
 #[tokio::test]
 async fn when_everybody_is_known_one_more_is_told_to_come_back() {
-    let t = TestApp::with(|config| config.limits.connections = 2);
+    let t = TestApp::with(|config| config.limits.connections = at_least_one(2));
     let (ann, bob) = t.pair().await;
     let (first, _) = ann.connect().await;
     let _second = bob.connect().await;
@@ -385,8 +386,8 @@ async fn when_everybody_is_known_one_more_is_told_to_come_back() {
 #[tokio::test]
 async fn slow_senders_are_cut_off() {
     let t = TestApp::with(|config| {
-        config.limits.header_seconds = 1;
-        config.limits.body_seconds = 1;
+        config.limits.header_seconds = at_least_one(1);
+        config.limits.body_seconds = at_least_one(1);
     });
     let started = Instant::now();
     let mut head = TcpStream::connect(&t.address).await.unwrap();
@@ -417,7 +418,7 @@ async fn slow_senders_are_cut_off() {
 
 #[tokio::test]
 async fn whoever_does_not_read_the_answers_is_cut_off() {
-    let t = TestApp::with(|config| config.limits.body_seconds = 1);
+    let t = TestApp::with(|config| config.limits.body_seconds = at_least_one(1));
     let mut stream = TcpStream::connect(&t.address).await.unwrap();
     let request = b"GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(400);
     let asking = async {
@@ -518,7 +519,7 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
 
 #[tokio::test]
 async fn whoever_brings_what_does_not_hold_is_counted_with_their_address() {
-    let t = TestApp::with(|config| config.limits.anonymous_requests_per_minute = 4);
+    let t = TestApp::with(|config| config.limits.anonymous_requests_per_minute = at_least_one(4));
     let ann = t.student("ann").await;
     let client = crate::helpers::http();
     let me = async |token: &str| {
@@ -555,8 +556,8 @@ async fn whoever_brings_what_does_not_hold_is_counted_with_their_address() {
 #[tokio::test]
 async fn an_account_that_must_wait_does_not_use_up_its_address() {
     let t = TestApp::with(|config| {
-        config.limits.failed_logins_per_account = 1;
-        config.limits.failed_logins_per_address = 4;
+        config.limits.failed_logins_per_account = at_least_one(1);
+        config.limits.failed_logins_per_address = at_least_one(4);
     });
     with_password(&t, "bob").await;
     let answer = log_in(&t, "ann", "wrong wrong wrong", None).await;
@@ -571,7 +572,7 @@ async fn an_account_that_must_wait_does_not_use_up_its_address() {
 
 #[tokio::test]
 async fn a_refusal_arrives_though_the_body_is_still_on_its_way() {
-    let t = TestApp::with(|config| config.limits.writes_per_minute = 1);
+    let t = TestApp::with(|config| config.limits.writes_per_minute = at_least_one(1));
     let (ann, bob) = t.pair().await;
     let body = json!({ "receiverId": bob.id(), "content": "hello" }).to_string();
     let mut stream = TcpStream::connect(&t.address).await.unwrap();

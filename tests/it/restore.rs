@@ -1,5 +1,6 @@
 //! `schoolbell restore`, and copies by the clock.
 
+use schoolbell::config::at_least_one;
 use std::path::Path;
 use std::time::Duration;
 
@@ -161,7 +162,7 @@ async fn a_damaged_database_is_replaced_all_the_same() {
 
 #[tokio::test]
 async fn copies_by_the_clock_are_rotated_and_those_of_people_are_not() {
-    let t = TestApp::with(|config| config.backup.keep = 2);
+    let t = TestApp::with(|config| config.backup.keep = at_least_one(2));
     let admin = t.admin().await;
     admin
         .post("/api/admin/backups", json!({}))
@@ -192,7 +193,7 @@ async fn a_backup_that_fails_or_is_old_is_shown() {
     let dir = folder.path().join("copies");
     let t = TestApp::with(|config| {
         config.backup.dir = dir.clone();
-        config.auth.token_ttl = 100 * 86_400;
+        config.auth.token_ttl = at_least_one(100 * 86_400);
     });
     let admin = t.admin().await;
     let problem = async || {

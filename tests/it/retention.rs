@@ -1,5 +1,6 @@
 //! What is too old goes, and so does what is left of somebody.
 
+use schoolbell::config::at_least_one;
 use std::time::Duration;
 
 use schoolbell::model::audit::AuditActor;
@@ -56,7 +57,7 @@ async fn nothing_is_removed_unless_the_configuration_says_so() {
 async fn old_messages_go_and_the_counters_with_them() {
     let t = TestApp::with(|config| {
         config.retention.messages = 30;
-        config.auth.token_ttl = 100 * 86_400;
+        config.auth.token_ttl = at_least_one(100 * 86_400);
     });
     let (ann, bob) = t.pair().await;
     let carl = t.student("carl").await;
@@ -107,7 +108,7 @@ async fn old_messages_go_and_the_counters_with_them() {
 async fn old_notifications_and_announcements_go_with_their_recipients() {
     let t = TestApp::with(|config| {
         config.retention.notifications = 7;
-        config.auth.token_ttl = 100 * 86_400;
+        config.auth.token_ttl = at_least_one(100 * 86_400);
     });
     let (admin, ann) = (t.admin().await, t.student("ann").await);
     let body = json!({ "title": "Old", "message": "M", "audience": { "all": true } });
@@ -145,7 +146,7 @@ async fn old_notifications_and_announcements_go_with_their_recipients() {
 async fn old_lines_of_the_audit_log_go_and_young_ones_cannot() {
     let t = TestApp::with(|config| {
         config.retention.audit = 7;
-        config.auth.token_ttl = 100 * 86_400;
+        config.auth.token_ttl = at_least_one(100 * 86_400);
     });
     let admin = t.admin().await;
     let lines = async || {

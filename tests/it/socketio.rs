@@ -1,5 +1,6 @@
 //! Socket.IO over both of Engine.IO's transports, packet by packet. The stock client is tried in `tests/web`.
 
+use schoolbell::config::at_least_one;
 use std::time::Duration;
 
 use schoolbell::hub::{Ack, AckSource};
@@ -179,7 +180,8 @@ async fn the_token_comes_in_several_forms() {
         }
     }
     // Of a listed page neither: it has tokens of its own.
-    let listed = TestApp::with(|c| c.server.cors_origins = vec!["https://app.example".into()]);
+    let listed =
+        TestApp::with(|c| c.server.cors_origins = vec!["https://app.example".parse().unwrap()]);
     let ann_there = listed.student("ann").await;
     let cookie_there = format!("schoolbell_session={}", ann_there.token);
     let headers = [
@@ -443,7 +445,7 @@ async fn a_websocket_takes_a_polling_session_over_and_loses_nothing() {
 
 #[tokio::test]
 async fn who_is_to_stay_away_is_disconnected_and_others_come_back() {
-    let t = TestApp::with(|c| c.limits.connections_per_user = 2);
+    let t = TestApp::with(|c| c.limits.connections_per_user = at_least_one(2));
     let (ann, bob) = t.pair().await;
     let (mut engine, _) = Engine::join(&t.address, token(&ann)).await;
     let (poller, _) = Poller::join(&t.address, &ann.token).await;
@@ -462,7 +464,7 @@ async fn who_is_to_stay_away_is_disconnected_and_others_come_back() {
     assert_eq!(oldest.next().await.unwrap(), "41");
     assert_eq!(oldest.next().await, Err(4504));
 
-    let t = TestApp::with(|c| c.auth.token_ttl = 2);
+    let t = TestApp::with(|c| c.auth.token_ttl = at_least_one(2));
     let ann = t.student("ann").await;
     let (mut engine, _) = Engine::join(&t.address, token(&ann)).await;
     engine.expect("connected").await;

@@ -1,5 +1,6 @@
 //! What breaks Engine.IO's or Socket.IO's rules ends the session, and leaves nothing behind.
 
+use schoolbell::config::at_least_one;
 use std::time::{Duration, Instant};
 
 use schoolbell::metrics::CodeLabel;
@@ -81,7 +82,8 @@ async fn handshakes_that_are_none_are_refused_with_the_protocols_codes() {
 
 #[tokio::test]
 async fn a_foreign_page_is_refused_and_a_listed_one_gets_cors() {
-    let t = TestApp::with(|c| c.server.cors_origins = vec!["http://localhost:5173".into()]);
+    let t =
+        TestApp::with(|c| c.server.cors_origins = vec!["http://localhost:5173".parse().unwrap()]);
     let path = "/socket.io/?EIO=4&transport=polling";
     let foreign = [
         ("origin", "https://evil.example"),
@@ -360,7 +362,7 @@ async fn answers_that_nobody_fetches_are_not_kept_for_ever() {
 /// One request makes a session and holds no connection open: the oldest that nobody has joined makes room for the next.
 #[tokio::test]
 async fn sessions_of_nobody_are_bounded_and_nobody_is_refused() {
-    let t = TestApp::with(|config| config.limits.anonymous_connections = 16);
+    let t = TestApp::with(|config| config.limits.anonymous_connections = at_least_one(16));
     let sessions = schoolbell::realtime::polling::Sessions::default();
     let begin = |address: Option<[u8; 4]>| {
         let address = address.map(Into::into);
@@ -400,7 +402,7 @@ async fn sessions_of_nobody_are_bounded_and_nobody_is_refused() {
 
 #[tokio::test]
 async fn too_many_packets_end_the_session() {
-    let t = TestApp::with(|c| c.limits.frames_per_second = 2);
+    let t = TestApp::with(|c| c.limits.frames_per_second = at_least_one(2));
     let ann = t.student("ann").await;
     let (poller, _) = Poller::join(&t.address, &ann.token).await;
     let many = vec!["43[]"; 30].join("\u{1e}");

@@ -1,5 +1,6 @@
 //! `/ws`: the handshake, every event, every close code.
 
+use schoolbell::config::at_least_one;
 use std::time::Duration;
 
 use schoolbell::model::users::Role;
@@ -65,7 +66,7 @@ fn refused(outcome: Result<Socket, tungstenite::Error>, status: u16) {
 
 #[tokio::test]
 async fn handshakes_that_are_refused() {
-    let t = TestApp::with(|c| c.server.cors_origins = vec!["https://app.example".into()]);
+    let t = TestApp::with(|c| c.server.cors_origins = vec!["https://app.example".parse().unwrap()]);
     let open = async |path, headers| Socket::connect(&t.address, path, headers).await;
     refused(open("/ws", &[("authorization", "Bearer x")]).await, 401);
     refused(open("/ws", &[("authorization", "Basic x")]).await, 401);
@@ -392,7 +393,7 @@ async fn tokens_that_end_the_connection() {
 
 #[tokio::test]
 async fn a_token_that_expires_closes_and_a_newer_one_keeps_open() {
-    let t = TestApp::with(|c| c.auth.token_ttl = 2);
+    let t = TestApp::with(|c| c.auth.token_ttl = at_least_one(2));
     let (ann, bob) = t.pair().await;
     let (mut short, _) = ann.connect().await;
     let (mut renewed, _) = ann.connect().await;
@@ -457,7 +458,7 @@ async fn a_peer_that_answers_no_ping_is_dropped() {
 
 #[tokio::test]
 async fn too_many_frames_end_the_connection() {
-    let t = TestApp::with(|c| c.limits.frames_per_second = 2);
+    let t = TestApp::with(|c| c.limits.frames_per_second = at_least_one(2));
     let ann = t.student("ann").await;
     let (mut socket, _) = ann.connect().await;
     for _ in 0..20 {
@@ -466,7 +467,7 @@ async fn too_many_frames_end_the_connection() {
     assert_eq!(socket.closed().await, 4004);
 
     let t = TestApp::with(|c| {
-        c.limits.frames_per_second = 2;
+        c.limits.frames_per_second = at_least_one(2);
         c.limits.enabled = false;
     });
     let (mut socket, _) = t.student("ann").await.connect().await;
@@ -478,7 +479,7 @@ async fn too_many_frames_end_the_connection() {
 
 #[tokio::test]
 async fn one_connection_too_many_closes_the_oldest() {
-    let t = TestApp::with(|c| c.limits.connections_per_user = 2);
+    let t = TestApp::with(|c| c.limits.connections_per_user = at_least_one(2));
     let ann = t.student("ann").await;
     let (mut first, _) = ann.connect().await;
     let (mut second, _) = ann.connect().await;

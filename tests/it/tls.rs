@@ -1,5 +1,6 @@
 //! TLS by the server itself.
 
+use schoolbell::config::at_least_one;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ fn with_tls(folder: &Path) -> TestApp {
     TestApp::with(|config| {
         config.server.tls_cert = folder.join("cert.pem");
         config.server.tls_key = folder.join("key.pem");
-        config.limits.header_seconds = 1;
+        config.limits.header_seconds = at_least_one(1);
     })
 }
 

@@ -189,7 +189,7 @@ impl Call {
         let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
         // One that adds none of these names itself by the name that it is called by: on this machine that is no name of it.
         let named = self.headers.get(header::HOST).and_then(|h| h.to_str().ok());
-        let public = !self.app.config.server.public_url.is_empty();
+        let public = self.app.config.server.public_url.is_some();
         let elsewhere = public && !named.is_none_or(is_loopback_name);
         let direct = !elsewhere
             && !forwarded

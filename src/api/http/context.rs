@@ -84,9 +84,11 @@ impl Context {
 
     fn allowed_origin(&self, app: &App) -> Option<&HeaderValue> {
         let allowed = &app.config.server.cors_origins;
-        self.origin
-            .as_ref()
-            .filter(|origin| allowed.iter().any(|a| a.as_bytes() == origin.as_bytes()))
+        self.origin.as_ref().filter(|origin| {
+            allowed
+                .iter()
+                .any(|a| a.as_str().as_bytes() == origin.as_bytes())
+        })
     }
 
     /// The answer to a CORS preflight (Fetch standard, section 3.2), where this is one of an allowed origin.

@@ -3,6 +3,7 @@
 use warp::http::{HeaderMap, header};
 
 use crate::app::App;
+use crate::config::PublicUrl;
 use crate::error::{Error, Forbidden, Result};
 
 /// A browser says whose page it is; others say nothing and pass.
@@ -12,7 +13,7 @@ pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
     };
     let origin = origin.to_str().unwrap_or_default();
     let mut listed = app.config.server.cors_origins.iter();
-    if listed.any(|allowed| allowed == origin) || is_own_origin(app, headers, origin) {
+    if listed.any(|allowed| allowed.as_str() == origin) || is_own_origin(app, headers, origin) {
         Ok(())
     } else {
         Err(Error::Forbidden(Forbidden::Origin))
@@ -29,9 +30,8 @@ pub fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
         authority.is_some_and(|authority| host.is_some_and(|host| at(authority) == at(host)))
     };
     let own = is("http://", ":80") || is("https://", ":443");
-    let public = &app.config.server.public_url;
-    let secure = !public.starts_with("https://") || origin.starts_with("https://");
-    (own && secure)
-        || !public.is_empty()
-            && url::Url::parse(public).is_ok_and(|url| url.origin().ascii_serialization() == origin)
+    let server = &app.config.server;
+    let secure = !server.is_public_https() || origin.starts_with("https://");
+    let is_public = |public: &PublicUrl| public.origin() == origin;
+    (own && secure) || server.public_url.as_ref().is_some_and(is_public)
 }

@@ -104,7 +104,7 @@ fn copy(mut chunk: impl Buf) -> Bytes {
 /// bodies, up to ten times.
 pub fn body_time(app: &App, max: usize) -> Duration {
     let times = (max / MAX_BODY).clamp(1, 10) as u32;
-    Duration::from_secs(app.config.limits.body_seconds.into()) * times
+    Duration::from_secs(app.config.limits.body_seconds.get().into()) * times
 }
 
 /// The whole body.

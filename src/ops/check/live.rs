@@ -31,8 +31,8 @@ pub async fn look(config: &Config) -> Vec<Finding> {
         finding("server", health(&here, true).await),
         finding("socket", socket(&here, true).await),
     ];
-    let public = config.server.public_url.trim_end_matches('/');
-    if !public.is_empty() {
+    if let Some(public) = &config.server.public_url {
+        let public = public.site();
         let reached = health(public, false).await;
         let answers = reached.is_ok();
         findings.push(finding("public server", reached));

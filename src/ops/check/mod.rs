@@ -103,9 +103,9 @@ fn keys(config: &Config) -> Outcome {
 /// What lets more people in than an operator may think of.
 fn tokens(config: &Config) -> Outcome {
     let auth = &config.auth;
-    let foreign = !auth.public_key.is_empty() || !auth.jwks_url.is_empty();
+    let foreign = !auth.public_key.is_empty() || auth.jwks_url.is_some();
     let mut wrong = Vec::new();
-    if auth.jwks_url.starts_with("http://") {
+    if auth.jwks_url.as_ref().is_some_and(|url| !url.is_https()) {
         wrong.push(
             "auth.jwks_url is http: whoever is on the way can put keys of their own in it"
                 .to_owned(),
@@ -192,7 +192,7 @@ fn proxy(config: &Config) -> Outcome {
              name the proxy's address"
         ));
     }
-    let in_front = server.public_url.starts_with("https://") && !server.tls();
+    let in_front = server.is_public_https() && !server.tls();
     match (in_front, server.trusted_proxies.as_slice()) {
         (true, []) => Err(
             "server.public_url is https and there is no certificate here, so a proxy must be in front; \

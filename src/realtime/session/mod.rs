@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::typing::TypingGate;
 use crate::app::App;
+use crate::config::count;
 use crate::error::{Error, Unauthorized};
 use crate::hub::{AckSource, Drained, Inbox, Packet};
 use crate::limits::connection_limit::Slot;
@@ -228,7 +229,7 @@ impl Session {
         self.inbox.set_session(identity.session_id());
         let limits = &self.app.config.limits;
         let max = if limits.enabled {
-            limits.connections_per_user
+            count(limits.connections_per_user)
         } else {
             usize::MAX
         };

@@ -6,6 +6,7 @@ mod engine;
 mod push_service;
 mod socket;
 
+use schoolbell::config::at_least_one;
 use std::sync::Arc;
 
 use schoolbell::api::{self, Route};
@@ -60,11 +61,11 @@ impl TestApp {
         config.database.path = folder.path().join("school.db");
         config.auth.jwt_secret = schoolbell::config::Secret::new(SECRET);
         // Tests ask faster than people do.
-        config.limits.writes_per_minute = 1_000_000;
-        config.limits.reads_per_minute = 1_000_000;
-        config.limits.test_pushes_per_minute = 1_000_000;
-        config.limits.new_partners_per_day = 1_000_000;
-        config.limits.text_bytes_per_day = 1 << 30;
+        config.limits.writes_per_minute = at_least_one(1_000_000);
+        config.limits.reads_per_minute = at_least_one(1_000_000);
+        config.limits.test_pushes_per_minute = at_least_one(1_000_000);
+        config.limits.new_partners_per_day = at_least_one(1_000_000);
+        config.limits.text_bytes_per_day = at_least_one(1 << 30);
         change(&mut config);
         let clock = Arc::new(ManualClock::at(START));
         let app = App::open_with_clock(config, clock.clone()).unwrap();
