@@ -15,6 +15,10 @@ use crate::rule;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey(pub i64);
 
+/// A conversation. It never leaves the server: clients name a conversation by the partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConversationId(pub i64);
+
 /// A position in the one sequence of durable events: rising, not dense.
 pub type Seq = i64;
 

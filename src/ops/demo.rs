@@ -11,7 +11,7 @@ use crate::model::ids::{Id, UserId};
 use crate::model::messages::Content;
 use crate::model::notifications::{Link, NewNotification, Sent, Type, Urgency};
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
-use crate::store::{WriteTx, groups, messages, notifications, users};
+use crate::store::{WriteTx, conversations, groups, messages, notifications, users};
 
 const CLASSES: [&str; 4] = ["5A", "5B", "6A", "6B"];
 const PUPILS: usize = 60;
@@ -278,9 +278,11 @@ fn person(
 
 fn say(tx: &WriteTx, from: &User, to: &User, text: &str) -> Result<()> {
     let content = Content::parse(text, 4_000)?;
-    messages::insert(tx, from, to, content, None).map(drop)
+    let members = conversations::open_pair(tx, from.key, to.key, tx.now)?;
+    messages::insert(tx, &members, from, to, content, None).map(drop)
 }
 
 fn read(tx: &WriteTx, reader: &User, partner: &User) -> Result<()> {
-    messages::mark_read(tx, reader, partner, None).map(drop)
+    let members = conversations::open_pair(tx, reader.key, partner.key, tx.now)?;
+    messages::mark_read(tx, members.conversation, reader, partner, None).map(drop)
 }

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{CloseCode, Effect};
-use crate::model::ids::{UserId, UserKey};
+use crate::model::ids::{ConversationId, UserId, UserKey};
 use crate::model::messages::Message;
 use crate::model::personal_data::{Messages, PersonalData};
 use crate::model::users::User;
@@ -276,7 +276,7 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
 /// Removes what a user wrote, a little at a time: a server that runs has its turns in between. Returns how much it was.
 async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
     let conversations = move |c: &_| retention::conversations_of(c, sender);
-    let conversations: Arc<[i64]> = app.store.read(conversations).await?.into();
+    let conversations: Arc<[ConversationId]> = app.store.read(conversations).await?.into();
     let (mut removed, mut at) = (0, Walk::default());
     loop {
         let conversations = conversations.clone();

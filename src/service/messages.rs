@@ -12,8 +12,9 @@ use crate::model::messages::{ClientId, Content, Message};
 use crate::model::outcome::Outcome;
 use crate::model::pushes::Pushable;
 use crate::model::users::User;
+use crate::store::conversations::Members;
 use crate::store::messages::{self, Marked};
-use crate::store::{WriteTx, conversations, groups, users};
+use crate::store::{self, WriteTx, conversations, groups, users};
 
 /// A message to be sent.
 #[derive(Debug)]
@@ -44,33 +45,35 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
                 return Ok(Outcome::repeated(Arc::new(first)));
             }
             // After the look-up: a repeated request is answered even if the receiver is disabled by now.
-            let facts = Facts::stored(tx, sender.key, receiver.key)?;
+            let stored = store::policy::pair_facts(tx, sender.key, receiver.key)?;
+            let facts = Facts::stored(sender.key, receiver.key, &stored);
             policy::decide(facts, Act::Write).check()?;
-            check_new_partner(tx, &app_in, &sender, &receiver)?;
-            let message = messages::insert(tx, &sender, &receiver, new.content, new.client_id)?;
+            let members = match stored.members {
+                Some(members) => members,
+                None => begin(tx, &app_in, &sender, &receiver)?,
+            };
+            let (content, client_id) = (new.content, new.client_id);
+            let message = messages::insert(tx, &members, &sender, &receiver, content, client_id)?;
             let message = Arc::new(message);
             tx.emit(Publication {
-                to: vec![receiver.key, sender.key],
+                to: members.all().to_vec(),
                 except: new.from.map(|socket| (sender.key, socket)),
                 event: Event::NewMessage(message.clone()),
             });
-            let (to, what) = ([receiver.key], Pushable::Message);
+            let (to, what) = (members.recipients(sender.key), Pushable::Message);
             super::pushes::queue(tx, &app_in.hub, &to, what, message.seq)?;
             Ok(Outcome::fresh(message))
         })
         .await
 }
 
-/// Pupils and guardians write to few people a day for the first time: a sender who wants to reach everybody is to be slowed down. People of one's
-/// own groups are free.
-fn check_new_partner(tx: &WriteTx, app: &App, sender: &User, receiver: &User) -> Result<()> {
-    let known = !is_bounded(sender.role)
-        || conversations::of_pair(tx, sender.key, receiver.key)?.is_some()
-        || groups::share(tx, sender.key, receiver.key)?;
-    if known {
-        return Ok(());
+/// Begins a conversation. Pupils and guardians begin few a day, so that a sender who wants to reach everybody is slowed down; people of
+/// one's own groups are free.
+fn begin(tx: &WriteTx, app: &App, sender: &User, receiver: &User) -> Result<Members> {
+    if is_bounded(sender.role) && !groups::share(tx, sender.key, receiver.key)? {
+        app.limits.rates.partner(sender.key)?;
     }
-    app.limits.rates.partner(sender.key)
+    conversations::insert_pair(tx, sender.key, receiver.key, tx.now)
 }
 
 /// Marks what `partner` wrote as read, up to a message or to the newest, and returns how many messages that were.
@@ -88,13 +91,17 @@ pub async fn mark_read(
     let reader = reader.clone();
     app.store
         .write(move |tx| {
-            let (updated, event) = match messages::mark_read(tx, &reader, &partner, up_to)? {
+            let Some(members) = conversations::of_pair(tx, reader.key, partner.key)? else {
+                return up_to.map_or(Ok(0), |_| Err(Noun::Message.into()));
+            };
+            let id = members.conversation;
+            let (updated, event) = match messages::mark_read(tx, id, &reader, &partner, up_to)? {
                 Marked::UnknownMessage => return Err(Error::NotFound(Noun::Message)),
                 Marked::Nothing => return Ok(0),
                 Marked::Read { updated, event } => (updated, event),
             };
             tx.emit(Publication {
-                to: vec![partner.key, reader.key],
+                to: members.all().to_vec(),
                 except: from.map(|socket| (reader.key, socket)),
                 event: Event::MessageRead(event),
             });

@@ -9,7 +9,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::users::User;
 use crate::rule;
-use crate::store::{WriteTx, users};
+use crate::store::policy::PairFacts;
 
 /// What one person wants of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +56,12 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// As they stand in the transaction.
-    pub fn stored(tx: &WriteTx, from: UserKey, to: UserKey) -> Result<Self> {
-        Ok(Facts {
+    /// As they are stored. Read in a write, they cannot change before its commit.
+    pub fn stored(from: UserKey, to: UserKey, stored: &PairFacts) -> Self {
+        Facts {
             is_same: from == to,
-            is_disabled: users::is_disabled(tx, to)?,
-        })
+            is_disabled: stored.is_receiver_disabled,
+        }
     }
 
     /// As they stood a moment ago.

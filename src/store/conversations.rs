@@ -4,64 +4,94 @@ use rusqlite::Connection;
 
 use super::{all, first, run, users};
 use crate::error::Result;
-use crate::model::ids::{Seq, UserKey};
+use crate::model::ids::{ConversationId, Seq, UserKey};
 use crate::model::time::Time;
 
-/// A conversation's row number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConversationKey(pub i64);
+/// A conversation and who is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Members {
+    pub conversation: ConversationId,
+    users: Vec<UserKey>,
+}
+
+impl Members {
+    /// Of a conversation of two.
+    pub fn pair(conversation: ConversationId, a: UserKey, b: UserKey) -> Self {
+        Members {
+            conversation,
+            users: vec![a, b],
+        }
+    }
+
+    /// Who is told of what happens in the conversation.
+    pub fn all(&self) -> &[UserKey] {
+        &self.users
+    }
+
+    /// Who receives what `sender` writes. There is no other way to an audience of a message.
+    pub fn recipients(&self, sender: UserKey) -> Vec<UserKey> {
+        let others = self.users.iter().copied();
+        others.filter(|user| *user != sender).collect()
+    }
+}
 
 /// The conversation of two people, if they have one.
-pub fn of_pair(connection: &Connection, a: UserKey, b: UserKey) -> Result<Option<ConversationKey>> {
+pub fn of_pair(connection: &Connection, a: UserKey, b: UserKey) -> Result<Option<Members>> {
     let sql = "SELECT key FROM conversations WHERE low_key = ?1 AND high_key = ?2";
     first(connection, sql, [a.min(b).0, a.max(b).0], |row| {
-        row.get(0).map(ConversationKey)
+        Ok(Members::pair(ConversationId(row.get(0)?), a, b))
     })
 }
 
+/// The conversation of two people, begun at `now` if they have none.
+pub fn open_pair(connection: &Connection, a: UserKey, b: UserKey, now: Time) -> Result<Members> {
+    match of_pair(connection, a, b)? {
+        Some(members) => Ok(members),
+        None => insert_pair(connection, a, b, now),
+    }
+}
+
 /// A new conversation of two people, without a message yet.
-pub fn insert_pair(
-    connection: &Connection,
-    a: UserKey,
-    b: UserKey,
-    now: Time,
-) -> Result<ConversationKey> {
+pub fn insert_pair(connection: &Connection, a: UserKey, b: UserKey, now: Time) -> Result<Members> {
     run(
         connection,
         "INSERT INTO conversations (low_key, high_key, created_at) VALUES (?1, ?2, ?3)",
         [a.min(b).0, a.max(b).0, now.0],
     )?;
-    let key = ConversationKey(connection.last_insert_rowid());
+    let id = ConversationId(connection.last_insert_rowid());
     for member in [a, b] {
         run(
             connection,
             "INSERT INTO conversation_members (conversation_key, user_key, last_seq) VALUES (?1, ?2, 0)",
-            [key.0, member.0],
+            [id.0, member.0],
         )?;
     }
-    Ok(key)
+    Ok(Members::pair(id, a, b))
 }
 
 /// Moves the counters for a new message.
 pub fn advance(
     connection: &Connection,
-    conversation: ConversationKey,
+    members: &Members,
     sender: UserKey,
-    receiver: UserKey,
     seq: Seq,
 ) -> Result<()> {
     let sql = "UPDATE conversation_members SET last_seq = ?3, unread_count = unread_count + ?4
                WHERE conversation_key = ?1 AND user_key = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    statement.execute([conversation.0, sender.0, seq, 0])?;
-    statement.execute([conversation.0, receiver.0, seq, 1])?;
-    users::add_unread(connection, receiver, 1, 0)
+    let id = members.conversation.0;
+    statement.execute([id, sender.0, seq, 0])?;
+    for recipient in members.recipients(sender) {
+        statement.execute([id, recipient.0, seq, 1])?;
+        users::add_unread(connection, recipient, 1, 0)?;
+    }
+    Ok(())
 }
 
 /// How far a member has read, and how much is unread.
 pub fn read_state(
     connection: &Connection,
-    conversation: ConversationKey,
+    conversation: ConversationId,
     member: UserKey,
 ) -> Result<(Seq, i64)> {
     let sql = "SELECT last_read_seq, unread_count FROM conversation_members
@@ -75,7 +105,7 @@ pub fn read_state(
 /// Sets how far a member has read: `newly_read` messages fewer are unread.
 pub fn set_read(
     connection: &Connection,
-    conversation: ConversationKey,
+    conversation: ConversationId,
     member: UserKey,
     up_to: Seq,
     newly_read: i64,

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
 
-use super::conversations::{self, ConversationKey};
+use super::conversations;
 use super::{all, audit, first, meta, personal_data, run, users};
 use crate::error::Result;
 use crate::model::audit::{Action, AuditActor};
-use crate::model::ids::{Id, Seq, UserKey};
+use crate::model::ids::{ConversationId, Id, Seq, UserKey};
 use crate::model::import::{OldMessage, OldNotification};
 use crate::model::notifications::NewNotification;
 use crate::model::time::Time;
@@ -65,7 +65,7 @@ pub struct Import<'c> {
 
 /// A conversation that messages are added to.
 struct Conversation {
-    key: ConversationKey,
+    id: ConversationId,
     /// When its newest message from before the import was sent.
     newest: Option<Time>,
     last_seq: Seq,
@@ -170,7 +170,7 @@ impl<'c> Import<'c> {
             "INSERT INTO messages (conversation_key, seq, id, sender_key, content, created_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
-                conversation.key.0,
+                conversation.id.0,
                 self.seq,
                 old.id.as_bytes(),
                 sender.0,
@@ -195,16 +195,14 @@ impl<'c> Import<'c> {
     }
 
     fn open(&self, (low, high): (UserKey, UserKey), now: Time) -> Result<Conversation> {
-        let found = conversations::of_pair(&self.tx, low, high)?;
-        let key = match found {
-            Some(key) => key,
-            None => conversations::insert_pair(&self.tx, low, high, now)?,
-        };
+        let members = conversations::open_pair(&self.tx, low, high, now)?;
         let sql =
             "SELECT created_at FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
-        let newest = first(&self.tx, sql, [key.0], |row| row.get(0).map(Time))?;
+        let newest = first(&self.tx, sql, [members.conversation.0], |row| {
+            row.get(0).map(Time)
+        })?;
         Ok(Conversation {
-            key,
+            id: members.conversation,
             newest,
             last_seq: 0,
             readers: Default::default(),
@@ -308,10 +306,10 @@ impl<'c> Import<'c> {
                     &self.tx,
                     "INSERT INTO message_reads (seq, conversation_key, reader_key, partner_key, up_to_seq, read_at)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![self.seq, conversation.key.0, user.0, partner.0, up_to, at.0],
+                    params![self.seq, conversation.id.0, user.0, partner.0, up_to, at.0],
                 )?;
             }
-            let (_, before) = conversations::read_state(&self.tx, conversation.key, user)?;
+            let (_, before) = conversations::read_state(&self.tx, conversation.id, user)?;
             let read_up_to = reader.reads.last().map(|(up_to, _)| *up_to);
             let unread = reader.unread + if read_up_to.is_some() { 0 } else { before };
             run(
@@ -319,7 +317,7 @@ impl<'c> Import<'c> {
                 "UPDATE conversation_members SET last_seq = max(last_seq, ?3), last_read_seq = coalesce(?4, last_read_seq),
                                                  unread_count = ?5
                  WHERE conversation_key = ?1 AND user_key = ?2",
-                params![conversation.key.0, user.0, conversation.last_seq, read_up_to, unread],
+                params![conversation.id.0, user.0, conversation.last_seq, read_up_to, unread],
             )?;
             self.unread.entry(user).or_default().messages += unread - before;
         }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
 
-use super::conversations::{self, ConversationKey};
+use super::conversations::{self, Members};
 use super::{WriteTx, all, first, pushes, run, users};
 use crate::error::Result;
-use crate::model::ids::{Id, Seq, UserKey};
+use crate::model::ids::{ConversationId, Id, Seq, UserKey};
 use crate::model::messages::{ClientId, Content, Conversation, Message, MessageRead};
 use crate::model::page::{Limit, Range};
 use crate::model::time::Time;
@@ -50,25 +50,31 @@ pub(super) fn between(row: &Row, at: usize, a: &User, b: &User) -> rusqlite::Res
     message(row, at, from.person.clone(), to.person.clone())
 }
 
-/// Reads [`COLUMNS`] and, behind them, sender and receiver.
+/// Reads [`COLUMNS`] and, behind them, the two people of the conversation.
 pub(super) fn with_people(row: &Row) -> rusqlite::Result<Message> {
-    let sender = users::person(row, COLUMN_COUNT)?;
-    let receiver = users::person(row, COLUMN_COUNT + 3)?;
+    let sender: i64 = row.get(2)?;
+    let is_from_low = sender == row.get::<_, i64>(COLUMN_COUNT)?;
+    let low = users::person(row, COLUMN_COUNT + 1)?;
+    let high = users::person(row, COLUMN_COUNT + 4)?;
+    let (sender, receiver) = if is_from_low {
+        (low, high)
+    } else {
+        (high, low)
+    };
     message(row, 0, sender, receiver)
 }
 
 /// `SELECT` of a message with its people; the tail names the rows of `m`.
 pub(super) fn select_with_people(tail: &str) -> String {
     format!(
-        "SELECT {COLUMNS}, s.id, s.name, s.avatar, r.id, r.name, r.avatar
+        "SELECT {COLUMNS}, pair.low_key, low.id, low.name, low.avatar, high.id, high.name, high.avatar
          FROM {tail}"
     )
 }
 
 /// The joins that [`select_with_people`] needs after `messages m`.
-pub(super) const PEOPLE: &str = "JOIN users s ON s.key = m.sender_key
-    JOIN conversation_members o ON o.conversation_key = m.conversation_key AND o.user_key <> m.sender_key
-    JOIN users r ON r.key = o.user_key";
+pub(super) const PEOPLE: &str = "JOIN conversations pair ON pair.key = m.conversation_key
+    JOIN users low ON low.key = pair.low_key JOIN users high ON high.key = pair.high_key";
 
 /// The sender's message of this client id, if it is stored already.
 pub fn by_client_id(
@@ -82,18 +88,15 @@ pub fn by_client_id(
     first(connection, &sql, params, with_people)
 }
 
-/// Stores a message and moves the counters.
+/// Stores a message in a conversation of two and moves the counters.
 pub fn insert(
     tx: &WriteTx,
+    members: &Members,
     sender: &User,
     receiver: &User,
     content: Content,
     client_id: Option<ClientId>,
 ) -> Result<Message> {
-    let conversation = match conversations::of_pair(tx, sender.key, receiver.key)? {
-        Some(found) => found,
-        None => conversations::insert_pair(tx, sender.key, receiver.key, tx.now)?,
-    };
     let message = Message {
         id: Id::generate(),
         seq: tx.next_seq(),
@@ -112,7 +115,7 @@ pub fn insert(
         "INSERT INTO messages (conversation_key, seq, id, sender_key, content, client_id, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
-            conversation.0,
+            members.conversation.0,
             message.seq,
             message.id.as_bytes(),
             sender.key.0,
@@ -121,7 +124,7 @@ pub fn insert(
             message.created_at.0,
         ],
     )?;
-    conversations::advance(tx, conversation, sender.key, receiver.key, message.seq)?;
+    conversations::advance(tx, members, sender.key, message.seq)?;
     Ok(message)
 }
 
@@ -139,9 +142,10 @@ pub fn history(
     partner: &User,
     window: Window,
 ) -> Result<Vec<Message>> {
-    let Some(conversation) = conversations::of_pair(connection, me.key, partner.key)? else {
+    let Some(members) = conversations::of_pair(connection, me.key, partner.key)? else {
         return Ok(Vec::new());
     };
+    let conversation = members.conversation;
     let (bound, order, seq, rows, skip) = match window {
         Window::Before(range) => {
             let before = range.before.unwrap_or(Seq::MAX);
@@ -161,7 +165,7 @@ pub fn history(
 /// The newest message, or the one of this id, if it belongs to the conversation.
 fn read_target(
     connection: &Connection,
-    conversation: ConversationKey,
+    conversation: ConversationId,
     up_to: Option<Id>,
 ) -> Result<Option<(Seq, Id)>> {
     let read = |row: &Row| Ok((row.get(0)?, Id::from_bytes(row.get(1)?)));
@@ -192,16 +196,18 @@ pub enum Marked {
 }
 
 /// Marks what `partner` wrote to `reader` as read, up to a message or to the newest.
-pub fn mark_read(tx: &WriteTx, reader: &User, partner: &User, up_to: Option<Id>) -> Result<Marked> {
-    let unknown = |up_to: Option<Id>| match up_to {
-        Some(_) => Marked::UnknownMessage,
-        None => Marked::Nothing,
-    };
-    let Some(conversation) = conversations::of_pair(tx, reader.key, partner.key)? else {
-        return Ok(unknown(up_to));
-    };
+pub fn mark_read(
+    tx: &WriteTx,
+    conversation: ConversationId,
+    reader: &User,
+    partner: &User,
+    up_to: Option<Id>,
+) -> Result<Marked> {
     let Some((target, target_id)) = read_target(tx, conversation, up_to)? else {
-        return Ok(unknown(up_to));
+        return Ok(match up_to {
+            Some(_) => Marked::UnknownMessage,
+            None => Marked::Nothing,
+        });
     };
     let (read_so_far, unread) = conversations::read_state(tx, conversation, reader.key)?;
     if unread == 0 {
@@ -219,7 +225,7 @@ pub fn mark_read(tx: &WriteTx, reader: &User, partner: &User, up_to: Option<Id>)
         return Ok(Marked::Nothing);
     }
     conversations::set_read(tx, conversation, reader.key, target, updated)?;
-    pushes::forget_messages(tx, reader.key, conversation.0, target)?;
+    pushes::forget_messages(tx, reader.key, conversation, target)?;
     let event = MessageRead {
         seq: tx.next_seq(),
         reader_id: reader.id().clone(),
@@ -252,9 +258,8 @@ pub fn conversations(
     let sql = format!(
         "SELECT me.unread_count, {message}, {partner}
          FROM conversation_members me
-         JOIN conversation_members other
-           ON other.conversation_key = me.conversation_key AND other.user_key <> me.user_key
-         JOIN users p ON p.key = other.user_key
+         JOIN conversations pair ON pair.key = me.conversation_key
+         JOIN users p ON p.key = iif(pair.low_key = me.user_key, pair.high_key, pair.low_key)
          JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq = me.last_seq
          WHERE me.user_key = ?1 AND me.last_seq < ?2
          ORDER BY me.last_seq DESC LIMIT ?3 OFFSET ?4",

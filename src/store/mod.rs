@@ -28,6 +28,7 @@ pub mod migrate;
 pub mod notifications;
 pub mod open;
 pub mod personal_data;
+pub mod policy;
 pub mod preferences;
 pub mod push_services;
 pub mod pushes;

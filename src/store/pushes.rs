@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, named_params, params};
 
 use super::{WriteTx, all, first, preferences, run, users};
 use crate::error::Result;
-use crate::model::ids::{Id, Seq, UserKey};
+use crate::model::ids::{ConversationId, Id, Seq, UserKey};
 use crate::model::notifications::{NotificationKey, Urgency};
 use crate::model::pushes::{DuePush, PushKey, Pushable, ServiceKey, Subject};
 use crate::model::subscriptions::{PushKeys, SubscriptionKey};
@@ -200,12 +200,12 @@ pub fn subscribers(connection: &Connection) -> Result<Vec<UserKey>> {
 pub fn forget_messages(
     connection: &Connection,
     user: UserKey,
-    conversation: i64,
+    conversation: ConversationId,
     up_to: Seq,
 ) -> Result<()> {
     let sql = "DELETE FROM push_outbox
                WHERE user_key = ?1 AND seq <= ?3 AND kind = 'message' AND object_key = ?2";
-    run(connection, sql, [user.0, conversation, up_to]).map(drop)
+    run(connection, sql, [user.0, conversation.0, up_to]).map(drop)
 }
 
 /// The user has read, or deleted, what they got at this seq.

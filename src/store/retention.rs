@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{WriteTx, all, first, import, run, search, users};
 use crate::error::Result;
-use crate::model::ids::{Seq, UserKey};
+use crate::model::ids::{ConversationId, Seq, UserKey};
 use crate::model::time::Time;
 
 /// A message to be removed.
 struct Old {
-    conversation: i64,
+    conversation: ConversationId,
     seq: Seq,
     sender: i64,
 }
@@ -20,7 +20,7 @@ impl Old {
     /// Reads conversation, seq and sender.
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Old {
-            conversation: row.get(0)?,
+            conversation: ConversationId(row.get(0)?),
             seq: row.get(1)?,
             sender: row.get(2)?,
         })
@@ -58,10 +58,12 @@ pub fn messages(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
     Ok(0)
 }
 
-/// The keys of a user's conversations, in ascending order.
-pub fn conversations_of(connection: &Connection, user: UserKey) -> Result<Vec<i64>> {
+/// A user's conversations, in ascending order.
+pub fn conversations_of(connection: &Connection, user: UserKey) -> Result<Vec<ConversationId>> {
     let sql = "SELECT conversation_key FROM conversation_members WHERE user_key = ?1 ORDER BY conversation_key";
-    all(connection, sql, [user.0], |row| row.get(0))
+    all(connection, sql, [user.0], |row| {
+        row.get(0).map(ConversationId)
+    })
 }
 
 /// How far a scan of the messages in [`conversations_of`] has come.
@@ -78,7 +80,7 @@ pub struct Walk {
 pub fn messages_of(
     tx: &WriteTx,
     sender: UserKey,
-    conversations: &[i64],
+    conversations: &[ConversationId],
     from: Walk,
     slice: Slice,
 ) -> Result<(usize, Option<Walk>)> {
@@ -93,7 +95,7 @@ pub fn messages_of(
         let next: Vec<Old> = all(
             tx,
             sql,
-            params![conversation, walk.seq, rows as i64],
+            params![conversation.0, walk.seq, rows as i64],
             Old::read,
         )?;
         // A conversation without messages is a look too.
@@ -133,7 +135,7 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
             break;
         }
         removed += 1;
-        let of = [message.conversation, message.seq];
+        let of = [message.conversation.0, message.seq];
         run(
             tx,
             "DELETE FROM messages WHERE conversation_key = ?1 AND seq = ?2",
@@ -143,7 +145,7 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
     }
     search::note_removed(tx, removed)?;
     let gone = messages[..removed].iter();
-    let mut conversations: Vec<i64> = gone.map(|m| m.conversation).collect();
+    let mut conversations: Vec<ConversationId> = gone.map(|m| m.conversation).collect();
     conversations.sort_unstable();
     conversations.dedup();
     conversations
@@ -157,7 +159,7 @@ fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
     let sql = "UPDATE conversation_members SET unread_count = unread_count - 1
                WHERE conversation_key = ?1 AND user_key <> ?2 AND last_read_seq < ?3 AND unread_count > 0
                RETURNING user_key";
-    let of = [message.conversation, message.sender, message.seq];
+    let of = [message.conversation.0, message.sender, message.seq];
     let readers: Vec<i64> = all(tx, sql, of, |row| row.get(0))?;
     readers
         .into_iter()
@@ -165,17 +167,17 @@ fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
 }
 
 /// Sets what a conversation's members see of it by the messages that are left.
-fn settle(tx: &WriteTx, conversation: i64) -> Result<()> {
+fn settle(tx: &WriteTx, conversation: ConversationId) -> Result<()> {
     // Two statements: SQLite finds min or max in the index, but scans all rows for both in one SELECT.
     let oldest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq LIMIT 1";
     let newest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
-    let end = |sql| first(tx, sql, [conversation], |row| row.get::<_, Seq>(0));
+    let end = |sql| first(tx, sql, [conversation.0], |row| row.get::<_, Seq>(0));
     let (oldest, newest) = (end(oldest)?.unwrap_or(Seq::MAX), end(newest)?.unwrap_or(0));
     let sql = "UPDATE conversation_members SET last_seq = ?2 WHERE conversation_key = ?1 AND last_seq <> ?2";
-    run(tx, sql, [conversation, newest])?;
+    run(tx, sql, [conversation.0, newest])?;
     // When a removed message was read is not asked any more.
     let sql = "DELETE FROM message_reads WHERE conversation_key = ?1 AND up_to_seq < ?2";
-    run(tx, sql, [conversation, oldest]).map(drop)
+    run(tx, sql, [conversation.0, oldest]).map(drop)
 }
 
 /// Removes recipients of the oldest notification from before `before`, and it itself after the last; returns how much that was,

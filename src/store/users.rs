@@ -70,13 +70,6 @@ pub fn by_id(connection: &Connection, id: &UserId) -> Result<Option<User>> {
     first(connection, &sql, [id.as_str()], |row| user(row, 0))
 }
 
-/// Whether a user is shut out, or not there at all.
-pub fn is_disabled(connection: &Connection, key: UserKey) -> Result<bool> {
-    let sql = "SELECT disabled_at IS NOT NULL FROM users WHERE key = ?1";
-    let found = first(connection, sql, [key.0], |row| row.get(0))?;
-    Ok(found.unwrap_or(true))
-}
-
 pub fn by_key(connection: &Connection, key: UserKey) -> Result<Option<User>> {
     let sql = select("WHERE key = ?1");
     first(connection, &sql, [key.0], |row| user(row, 0))

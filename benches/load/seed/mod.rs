@@ -162,14 +162,14 @@ fn conversation(
             })
         };
         let (one, other): (i64, i64) = (key(one)?, key(other)?);
-        let conversation = conversations::insert_pair(tx, UserKey(one), UserKey(other), tx.now)?;
+        let members = conversations::insert_pair(tx, UserKey(one), UserKey(other), tx.now)?;
         let mut insert = tx.prepare(
             "INSERT INTO messages (conversation_key, seq, id, sender_key, content, created_at)
              VALUES (?1, ?2, randomblob(16), ?3, ?4, ?5)",
         )?;
         for _ in 0..messages {
             insert.execute(params![
-                conversation.0,
+                members.conversation.0,
                 tx.next_seq(),
                 one,
                 next(),
