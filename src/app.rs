@@ -1,10 +1,10 @@
 //! [`App`]: everything that a request or a socket needs, behind one pointer.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,9 +17,8 @@ use crate::limits::Limits;
 use crate::limits::load_shedding::LoadShedding;
 use crate::limits::queues::Queues;
 use crate::metrics::Metrics;
-use crate::model::ids::{UserId, UserKey};
-use crate::model::roster::Progress;
 use crate::model::time::{Clock, SystemClock, Time};
+use crate::states::States;
 use crate::store::Store;
 use crate::threads::Pulse;
 use crate::user_cache::UserCache;
@@ -53,16 +52,11 @@ pub struct Inner {
     pub announcement_due: Notify,
     /// Cancelled when the server stops: no new sockets, no new background work.
     pub stopping: CancellationToken,
-    pub health: tokio::sync::Mutex<Health>,
-    /// The import that runs, or ran last.
-    pub import: Mutex<Option<Arc<Progress>>>,
-    /// Held while a backup is made; holds why the last one failed.
-    pub backup: tokio::sync::Mutex<Option<String>>,
     /// Open sockets and background work, so that a stop can wait for them.
     pub tasks: TaskTracker,
     /// Of the threads that every write needs.
     pub pulses: Pulses,
-    arrivals: Mutex<Option<mpsc::UnboundedReceiver<(UserKey, UserId)>>>,
+    states: States,
     _dispatcher: Dispatcher,
 }
 
@@ -81,16 +75,6 @@ impl Pulses {
     pub fn beat(&self) -> bool {
         self.writer.age() < Self::LONGEST && self.dispatcher.age() < Self::LONGEST
     }
-}
-
-/// What is known of the database's health.
-#[derive(Debug, Default)]
-pub struct Health {
-    /// When the database last took a test write.
-    pub tested: Option<Instant>,
-    /// How many writes had failed by then, and when it was last seen that there were more.
-    pub failures: u64,
-    pub failed: Option<Instant>,
 }
 
 impl Deref for App {
@@ -130,8 +114,7 @@ impl App {
         let queues = Arc::<Queues>::default();
         let load = LoadShedding::new(&config.limits, queues.clone(), metrics.clone());
         let load = Arc::new(load);
-        let (hub, arrivals) = Hub::new(metrics.clone(), load.clone());
-        let hub = Arc::new(hub);
+        let hub = Arc::new(Hub::new(metrics.clone(), load.clone()));
         let user_cache = Arc::new(UserCache::default());
         let external_write = Arc::new(Notify::new());
         let push_due = Arc::new(Notify::new());
@@ -172,12 +155,9 @@ impl App {
             push_due,
             announcement_due: Notify::new(),
             stopping: CancellationToken::new(),
-            health: tokio::sync::Mutex::default(),
-            import: Mutex::default(),
-            backup: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             pulses,
-            arrivals: Mutex::new(Some(arrivals)),
+            states: States::default(),
             _dispatcher: dispatcher,
         })))
     }
@@ -186,11 +166,8 @@ impl App {
         self.clock.now()
     }
 
-    /// The stream of people who come online; the presence worker takes it, once.
-    pub fn take_arrivals(&self) -> Option<mpsc::UnboundedReceiver<(UserKey, UserId)>> {
-        self.arrivals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    /// What a module keeps for itself, in a type of its own.
+    pub(crate) fn state<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.states.get()
     }
 }

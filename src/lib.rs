@@ -15,6 +15,7 @@
 //! | [`hub`] | who is online, and bounded queues to them |
 //! | [`auth`] | tokens, passwords, keys |
 //! | [`user_cache`] | people by id, in memory |
+//! | [`states`] | what one module keeps for an app |
 //! | [`effects`] | where the effects of a committed write go |
 //! | [`app`] | cheap-clone handles to all of the above |
 //! | [`push`] | Web Push: what is in the outbox goes to push services |
@@ -147,6 +148,7 @@ pub mod store;
 
 pub mod app;
 pub mod effects;
+pub mod states;
 pub mod user_cache;
 
 pub mod push;

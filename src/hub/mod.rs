@@ -36,6 +36,9 @@ pub const GRACE: Duration = Duration::from_secs(20);
 
 const SHARDS: usize = 32;
 
+/// People who come online.
+pub type Arrivals = mpsc::UnboundedReceiver<(UserKey, UserId)>;
+
 /// All open sockets of this process.
 pub struct Hub {
     shards: Vec<Mutex<Shard>>,
@@ -45,6 +48,7 @@ pub struct Hub {
     /// Whether what was unacknowledged before the start is queued.
     caught_up: AtomicBool,
     arrivals: mpsc::UnboundedSender<(UserKey, UserId)>,
+    arrived: Mutex<Option<Arrivals>>,
     /// Sockets of administrators that show how things stand.
     watchers: Mutex<Vec<Weak<Inbox>>>,
 }
@@ -89,13 +93,9 @@ impl Entry {
 }
 
 impl Hub {
-    /// The hub, and the stream of people who come online.
-    pub fn new(
-        metrics: Arc<Metrics>,
-        load: Arc<LoadShedding>,
-    ) -> (Self, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
+    pub fn new(metrics: Arc<Metrics>, load: Arc<LoadShedding>) -> Self {
         let (arrivals, arrived) = mpsc::unbounded_channel();
-        let hub = Hub {
+        Hub {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             metrics,
             load,
@@ -103,9 +103,14 @@ impl Hub {
             next_connection: AtomicU64::new(uuid::Uuid::now_v7().as_u64_pair().1),
             caught_up: AtomicBool::new(false),
             arrivals,
+            arrived: Mutex::new(Some(arrived)),
             watchers: Mutex::default(),
-        };
-        (hub, arrived)
+        }
+    }
+
+    /// The stream of people who come online; the presence job takes it, once.
+    pub fn take_arrivals(&self) -> Option<Arrivals> {
+        lock(&self.arrived).take()
     }
 
     fn shard(&self, user: UserKey) -> MutexGuard<'_, Shard> {
@@ -322,9 +327,9 @@ impl Hub {
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under this lock can panic half-way through a change.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -332,14 +337,10 @@ mod tests {
     use super::*;
     use crate::model::events::Empty;
 
-    fn hub_and_arrivals() -> (Hub, mpsc::UnboundedReceiver<(UserKey, UserId)>) {
+    pub fn hub() -> Hub {
         let metrics = Arc::new(Metrics::new());
         let load = LoadShedding::new(&Default::default(), Arc::default(), metrics.clone());
         Hub::new(metrics, Arc::new(load))
-    }
-
-    pub fn hub() -> Hub {
-        hub_and_arrivals().0
     }
 
     fn somebody() -> UserId {
@@ -364,7 +365,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn coming_back_within_the_grace_is_no_arrival() {
-        let (hub, mut arrived) = hub_and_arrivals();
+        let hub = hub();
+        let mut arrived = hub.take_arrivals().unwrap();
         let user = UserKey(1);
         for _ in 0..2 {
             let inbox = hub.inbox();

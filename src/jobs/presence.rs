@@ -12,7 +12,7 @@ pub fn start(app: &App) {
     super::every(app, "presence", PERIOD, |app| async move {
         presence::sweep(&app).await
     });
-    let Some(mut arrivals) = app.take_arrivals() else {
+    let Some(mut arrivals) = app.hub.take_arrivals() else {
         return;
     };
     let app = app.clone();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::app::App;
 use crate::config::{Config, count};
@@ -98,8 +98,13 @@ async fn keep_as(app: &App, by: AuditActor, prefix: &'static str) -> Result<Back
         .map_err(|e| Error::Internal(format!("backup: {e}")))?
 }
 
+/// Held while a backup is made; holds why the last one failed.
+#[derive(Default)]
+struct LastBackup(Mutex<Option<String>>);
+
 async fn keep_one(app: App, by: AuditActor, prefix: &str) -> Result<Backup> {
-    let Ok(mut problem) = app.backup.try_lock() else {
+    let last = app.state::<LastBackup>();
+    let Ok(mut problem) = last.0.try_lock() else {
         return Err(Error::unavailable("A backup is being made."));
     };
     let made = keep_alone(&app, by, prefix).await;
@@ -299,7 +304,9 @@ pub async fn checks(app: &App) -> Result<Checks> {
 /// What is wrong with backups, as far as the server makes them; and why the last one failed, if it did.
 fn problem(app: &App, last: Option<Time>) -> (Option<Problem>, Option<String>) {
     // While one is being made, nothing is known to be wrong.
-    if let Some(why) = app.backup.try_lock().ok().and_then(|failed| failed.clone()) {
+    let last_backup = app.state::<LastBackup>();
+    let failed = last_backup.0.try_lock().ok();
+    if let Some(why) = failed.and_then(|failed| failed.clone()) {
         return (Some(Problem::Failed), Some(why));
     }
     let every = i64::from(app.config.backup.every) * HOUR;

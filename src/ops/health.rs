@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Mutex;
+
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::metrics::Observed;
@@ -13,13 +15,24 @@ const SHARED_FOR: Duration = Duration::from_secs(1);
 /// may find room where others do not.
 const ILL_FOR: Duration = Duration::from_secs(5);
 
+/// What is known of the database's health.
+#[derive(Debug, Default)]
+struct Health {
+    /// When the database last took a test write.
+    tested: Option<Instant>,
+    /// How many writes had failed by then, and when it was last seen that there were more.
+    failures: u64,
+    failed: Option<Instant>,
+}
+
 /// Writes once; a database that does not answer in five seconds does not take writes.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn check(app: &App) -> Result<()> {
     // One write a second answers everybody who asks.
-    let mut health = app.health.lock().await;
+    let health = app.state::<Mutex<Health>>();
+    let mut health = health.lock().await;
     if app.stopping.is_cancelled() {
         return Err(Error::unavailable("The server is stopping."));
     }

@@ -3,7 +3,7 @@
 mod plan;
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -74,7 +74,7 @@ pub async fn import(
         total: plan.adding.len() + plan.changing.len() + plan.disabling.len(),
         ..Progress::default()
     });
-    *app.import.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
+    app.state::<Running>().set(progress.clone());
     app.store
         .write(move |tx| {
             check_key(tx, &by, &plan)?;
@@ -92,6 +92,23 @@ pub async fn import(
             Ok(imported)
         })
         .await
+}
+
+/// The import that runs, or ran last.
+#[derive(Default)]
+struct Running(Mutex<Option<Arc<Progress>>>);
+
+impl Running {
+    fn set(&self, progress: Arc<Progress>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    }
+
+    fn get(&self) -> Option<Arc<Progress>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 /// What a key may not do by itself: see [`super::accounts::check_key`].
@@ -112,8 +129,8 @@ fn check_key(tx: &WriteTx, by: &AuditActor, plan: &Plan) -> Result<()> {
 /// # Errors
 /// [`Noun::Route`] not found when it did not begin.
 pub fn progress(app: &App, digest: &str) -> Result<ProgressView> {
-    let running = app.import.lock().unwrap_or_else(PoisonError::into_inner);
-    let progress = running.as_ref().filter(|running| running.digest == digest);
+    let progress = app.state::<Running>().get();
+    let progress = progress.filter(|running| running.digest == digest);
     progress
         .map(|progress| progress.view())
         .ok_or(Error::NotFound(Noun::Route))
