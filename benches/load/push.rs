@@ -11,8 +11,9 @@ use schoolbell::model::language::Language;
 use schoolbell::model::notifications::Urgency;
 use schoolbell::model::pushes::Subject;
 use schoolbell::model::time::Time;
+use schoolbell::push::message::{self, Parts};
+use schoolbell::push::payload;
 use schoolbell::push::signer::Signer;
-use schoolbell::push::{message, payload};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -121,8 +122,15 @@ pub fn encryption_rate() -> f64 {
     while began.elapsed() < Duration::from_secs(3) {
         let payload = payload::encode(&config, &subject, count, Language::default(), payload::MAX);
         let signature = signer.signature("https://push.example.org", now).unwrap();
-        let endpoint = "https://push.example.org/a-subscription";
-        message::build(endpoint, &keys, &payload, Urgency::Normal, 3_600, signature).unwrap();
+        let parts = Parts {
+            endpoint: "https://push.example.org/a-subscription",
+            keys: &keys,
+            payload: &payload,
+            urgency: Urgency::Normal,
+            ttl: 3_600,
+            signature: &signature,
+        };
+        message::build(parts).unwrap();
         count += 1;
     }
     count as f64 / began.elapsed().as_secs_f64()

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use web_push::WebPushMessage;
-
 use super::answers::{self, Answer, Circumstances};
 use super::budget::Budget;
 use super::client;
+use super::message::{Message, Parts};
 use super::signer::Signer;
 use super::{budget, contact, guard, message, payload};
 use crate::app::App;
@@ -160,15 +159,28 @@ impl Sender {
         endpoint: &Endpoint,
         now: Time,
         max: usize,
-    ) -> Result<WebPushMessage, String> {
+    ) -> Result<Message, String> {
         let preferences = push.preferences.as_ref();
         let language = Language::of(preferences.and_then(|p| p.language.as_deref()));
         let payload = payload::encode(&self.config, subject, push.key.seq, language, max);
         let signature = self.signer.signature(&endpoint.origin(), now)?;
         let left = (push.expires_at().0 - now.0) / 1_000;
         let ttl = left.clamp(0, push.ttl.into()) as u32;
-        let (endpoint, keys) = (endpoint.as_str(), &push.keys);
-        message::build(endpoint, keys, &payload, push.urgency, ttl, signature)
+        let mut message = message::build(Parts {
+            endpoint: endpoint.as_str(),
+            keys: &push.keys,
+            payload: &payload,
+            urgency: push.urgency,
+            ttl,
+            signature: &signature,
+        })?;
+        // Microsoft takes no push that it may not keep, unless it is told so.
+        let host = endpoint.url().host_str().unwrap_or_default();
+        if ttl == 0 && guard::owner(host) == "Microsoft" {
+            let header = ("x-wns-cache-policy", "no-cache".into());
+            message.headers.push(header);
+        }
+        Ok(message)
     }
 
     /// # Errors
@@ -176,28 +188,14 @@ impl Sender {
     async fn post(
         &self,
         endpoint: &Endpoint,
-        message: WebPushMessage,
+        message: Message,
         now: Time,
     ) -> Result<Answer, String> {
-        let payload = message.payload.ok_or("no payload")?;
-        let mut request = self
-            .client
-            .post(endpoint.url().clone())
-            .header("ttl", message.ttl)
-            .header("content-type", "application/octet-stream")
-            .header("content-encoding", payload.content_encoding.to_str())
-            .body(payload.content);
-        if let Some(urgency) = message.urgency {
-            request = request.header("urgency", urgency.to_string());
-        }
-        // Microsoft takes no push that it may not keep, unless it is told so.
-        let host = endpoint.url().host_str().unwrap_or_default();
-        if message.ttl == 0 && guard::owner(host) == "Microsoft" {
-            request = request.header("x-wns-cache-policy", "no-cache");
-        }
-        for (name, value) in payload.crypto_headers {
+        let mut request = self.client.post(endpoint.url().clone());
+        for (name, value) in message.headers {
             request = request.header(name, value);
         }
+        let request = request.body(message.body);
         match request.send().await {
             Ok(response) => Ok(client::answer(response, now).await),
             Err(error) => Err(reason(error)),

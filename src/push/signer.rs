@@ -4,10 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use web_push::VapidSignature;
-
+use super::message::Signature;
 use crate::auth::vapid::VapidKeys;
 use crate::model::time::Time;
 
@@ -26,7 +23,7 @@ pub struct Signer {
 }
 
 struct Token {
-    signature: VapidSignature,
+    signature: Signature,
     expires_at: i64,
 }
 
@@ -47,7 +44,7 @@ impl Signer {
     ///
     /// # Errors
     /// A sentence, if the key cannot sign.
-    pub fn signature(&self, origin: &str, now: Time) -> Result<VapidSignature, String> {
+    pub fn signature(&self, origin: &str, now: Time) -> Result<Signature, String> {
         let mut tokens = self.tokens();
         let left = |token: &Token| token.expires_at - now.seconds();
         // A clock that was set back leaves tokens of too far a future, which services refuse.
@@ -74,12 +71,10 @@ impl Signer {
         tokens: &mut HashMap<String, Token>,
         origin: &str,
         expires_at: i64,
-    ) -> Result<VapidSignature, String> {
-        let signature = VapidSignature {
-            auth_t: self.keys.sign(origin, expires_at, &self.subject)?,
-            auth_k: URL_SAFE_NO_PAD
-                .decode(&self.keys.public)
-                .map_err(|e| e.to_string())?,
+    ) -> Result<Signature, String> {
+        let signature = Signature {
+            token: self.keys.sign(origin, expires_at, &self.subject)?,
+            key: self.keys.public.clone(),
         };
         let token = Token {
             signature: signature.clone(),
@@ -102,7 +97,7 @@ mod tests {
         let signer = Signer::new(VapidKeys::generate(), "mailto:a@school.edu".into());
         let token = |origin, hours: i64| {
             let time = Time(1_800_000_000_000).plus_seconds(hours * 3_600);
-            signer.signature(origin, time).unwrap().auth_t
+            signer.signature(origin, time).unwrap().token
         };
         let first = token("https://a.example", 0);
         assert_eq!(token("https://a.example", 11), first);
