@@ -31,6 +31,7 @@ pub struct App(Arc<Inner>);
 
 /// What an [`App`] holds. Fields are dropped in this order: the store first, which ends the writer and with it the
 /// dispatcher.
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub struct Inner {
     pub store: Store,
     pub config: Config,

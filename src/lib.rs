@@ -26,6 +26,7 @@
 //! | [`api`] | the URL table and its handlers; `api::http` is how any route is served |
 //! | [`server`] | the listener |
 //! | [`cli`] | the commands |
+//! | `testing` | a whole school in a test, with the feature of that name |
 //!
 //! One noun has the same file name in every layer: `messages` is `model/messages.rs`, `store/messages.rs`,
 //! `service/messages.rs` and `api/messages.rs`.
@@ -53,7 +54,7 @@
 //! - A restored database is another history: a cursor from before the restore is not taken for one of it.
 //! - What an administrator does is in the audit log, in the same transaction, and its line is never changed.
 //! - A request that is authenticated by a cookie and changes something comes from one of our own pages.
-//! - Only [`api`] and [`server`] name warp; only [`store`] writes SQL.
+//! - Only [`api`] and [`server`] name warp, and `testing`, which asks the routes; only [`store`] writes SQL.
 //!
 //! # Glossary
 //!
@@ -79,42 +80,16 @@
 //!
 //! # As a library
 //!
-//! An [`App`] is a whole schoolbell without a listener. With `warp::test` it is exercised in-process, on a database
-//! in a temporary folder and with a clock of the test's own:
+//! An [`App`] is a whole schoolbell without a listener, [`api::routes`] is what it serves, and [`server::run`] serves it. These, [`Config`] and
+//! the module `testing` (feature `testing`) are the supported surface; the other modules are public for our own tests and benchmarks, and
+//! change without notice. `testing` makes a school in one line:
 //!
 //! ```
-//! use std::sync::Arc;
-//! use schoolbell::model::audit::AuditActor;
-//! use schoolbell::model::time::{ManualClock, Time};
-//! use schoolbell::model::users::{DisplayName, Role, Username};
-//! use schoolbell::service::auth::{NewAccount, add_account, session};
-//! use schoolbell::{App, Config, api};
-//!
 //! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let folder = tempfile::tempdir()?;
-//! let mut config = Config::default();
-//! config.database.path = folder.path().join("school.db");
-//! let clock = Arc::new(ManualClock::at(Time(1_795_339_800_000)));
-//! let app = App::open_with_clock(config, clock.clone())?;
-//!
-//! let ada = add_account(&app, AuditActor::command_line(), NewAccount {
-//!     username: Username::parse("ada")?,
-//!     name: DisplayName::parse("Ada Lovelace")?,
-//!     role: Role::Teacher,
-//!     password: "blue heron on a kettle".into(),
-//! }).await?;
-//! let token = session(&app, Arc::new(ada))?.token;
-//!
-//! let routes = api::routes(&app);
-//! let me = || warp::test::request()
-//!     .path("/api/auth/me")
-//!     .header("authorization", format!("Bearer {token}"));
-//! assert_eq!(me().reply(&routes).await.status(), 200);
-//!
-//! clock.advance(std::time::Duration::from_secs(8 * 24 * 3600));
-//! assert_eq!(me().reply(&routes).await.status(), 401, "a week is over");
-//! # Ok(())
+//! # async fn main() {
+//! let school = schoolbell::testing::School::open().await;
+//! let me = school.teacher.request("GET", "/api/auth/me");
+//! assert_eq!(me.reply(&school.routes).await.status(), 200);
 //! # }
 //! ```
 
@@ -129,42 +104,66 @@
     )
 )]
 
+// What is not supported is left out of the documentation, except with --cfg internal_docs.
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod log;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod threads;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod transport;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod error;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod model;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod rule;
 
 pub mod config;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod metrics;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod limits;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod auth;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod hub;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod store;
 
 pub mod app;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod effects;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod states;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod user_cache;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod push;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod service;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod ops;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod jobs;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod realtime;
 
 pub mod api;
 
 pub mod server;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod cli;
+
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::App;
 pub use config::Config;

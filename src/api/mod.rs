@@ -4,10 +4,12 @@
 //! an answer gets its final shape.
 
 mod admin;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod assets;
 mod auth;
 mod files;
 mod health;
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod http;
 mod messages;
 mod notifications;
@@ -36,6 +38,7 @@ use http::finish::finish;
 use http::request::{self, Base, Request, Response};
 use http::router::{Router, Routes};
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub use http::request::Peer;
 
 /// All that is served.
@@ -45,6 +48,7 @@ pub type Route = BoxedFilter<(Response,)>;
 const READ: &[Method] = &[Method::PATCH, Method::POST];
 
 /// Every route of the API.
+#[cfg_attr(not(internal_docs), doc(hidden))]
 #[rustfmt::skip]
 pub fn table() -> Vec<Endpoint> {
     vec![
@@ -138,6 +142,7 @@ pub fn routes(app: &App) -> Route {
 }
 
 /// As [`routes`], with a table of the caller's own.
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub fn mount(app: &App, table: Vec<Endpoint>) -> Route {
     let router = Arc::new(router(app, table));
     let app = app.clone();
@@ -150,6 +155,7 @@ pub fn mount(app: &App, table: Vec<Endpoint>) -> Route {
 }
 
 /// Whether a path that everything is to be below is one where something is already.
+#[cfg_attr(not(internal_docs), doc(hidden))]
 pub fn is_taken(base: &str) -> bool {
     let first = base.split('/').nth(1).unwrap_or_default();
     let routes = table();

@@ -479,7 +479,7 @@ async fn what_is_too_late_for_a_service_that_rests_is_tidied_away_and_forgotten_
             .dead
             .is_empty()
     );
-    t.log_in(ann.user).write(&bob, "as before").await;
+    t.log_in(ann.user.clone()).write(&bob, "as before").await;
     service.next().await;
 }
 

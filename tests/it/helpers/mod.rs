@@ -4,32 +4,26 @@ mod binary;
 mod declared;
 mod engine;
 mod push_service;
-mod socket;
 
-use schoolbell::config::at_least_one;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use schoolbell::api::{self, Route};
+use schoolbell::api::Route;
 use schoolbell::model::audit::AuditActor;
 use schoolbell::model::groups::{GroupKind, NewGroup};
 use schoolbell::model::ids::UserId;
 use schoolbell::model::keys::Scope;
-use schoolbell::model::time::{ManualClock, Time};
-use schoolbell::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
-use schoolbell::service;
-use schoolbell::{App, Config, server};
+use schoolbell::model::users::{Role, User};
+use schoolbell::{Config, service, testing};
 use serde_json::{Value, json};
 use warp::http::HeaderMap;
 
 pub use binary::{Server, Signal, add_user, binary};
 pub use engine::{Engine, LOST, Poller, packets};
 pub use push_service::{Device, PushService, Reply};
-pub use socket::{Came, Socket};
+pub use schoolbell::testing::{Came, SECRET, START, Socket};
 
 pub const PASSWORD: &str = "blue heron on a kettle";
-/// A Sunday morning: 2026-11-22T09:30:00Z.
-pub const START: Time = Time(1_795_339_800_000);
-pub const SECRET: &str = "a secret that two back ends share";
 
 /// A client of HTTP. It asks for a provider of TLS although it speaks none here, and for certificates, which a machine need not
 /// have.
@@ -40,14 +34,19 @@ pub fn http() -> reqwest::Client {
 }
 
 /// A schoolbell on a database file of its own, with a clock that the test moves.
-pub struct TestApp {
-    pub app: App,
-    pub routes: Route,
-    pub clock: Arc<ManualClock>,
-    /// Where it listens, for sockets.
-    pub address: String,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    _folder: tempfile::TempDir,
+pub struct TestApp(testing::EmptySchool);
+
+impl Deref for TestApp {
+    type Target = testing::EmptySchool;
+    fn deref(&self) -> &testing::EmptySchool {
+        &self.0
+    }
+}
+
+impl DerefMut for TestApp {
+    fn deref_mut(&mut self) -> &mut testing::EmptySchool {
+        &mut self.0
+    }
 }
 
 impl TestApp {
@@ -56,34 +55,7 @@ impl TestApp {
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        config.database.path = folder.path().join("school.db");
-        config.auth.jwt_secret = schoolbell::config::Secret::new(SECRET);
-        // Tests ask faster than people do.
-        config.limits.writes_per_minute = at_least_one(1_000_000);
-        config.limits.reads_per_minute = at_least_one(1_000_000);
-        config.limits.test_pushes_per_minute = at_least_one(1_000_000);
-        config.limits.new_partners_per_day = at_least_one(1_000_000);
-        config.limits.text_bytes_per_day = at_least_one(1 << 30);
-        change(&mut config);
-        let clock = Arc::new(ManualClock::at(START));
-        let app = App::open_with_clock(config, clock.clone()).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let stopped = async move { stopped.await.unwrap_or_default() };
-        tokio::spawn(server::run(listener, app.clone(), stopped));
-        TestApp {
-            routes: api::routes(&app),
-            app,
-            clock,
-            address,
-            stop: Some(stop),
-            _folder: folder,
-        }
+        TestApp(testing::EmptySchool::open(change))
     }
 
     /// With a push service of its own.
@@ -141,39 +113,19 @@ impl TestApp {
         }
     }
 
-    /// What SIGTERM does.
-    pub fn stop(&mut self) {
-        let _ = self.stop.take().unwrap().send(());
-    }
-
-    /// A socket that has not said who it is.
-    pub async fn socket(&self) -> Socket {
-        Socket::connect(&self.address, "/ws", &[]).await.unwrap()
-    }
-
-    /// Somebody of this role; the id is the name.
+    /// A user of this role; the id is the name.
     pub async fn person(&self, name: &str, role: Role) -> Person {
-        let new = NewUser {
-            id: UserId::parse(name).unwrap(),
-            username: Some(Username::parse(name).unwrap()),
-            name: DisplayName::parse(&format!("{name} of the school")).unwrap(),
-            email: None,
-            avatar: None,
-            role,
-            password_hash: None,
-            origin: Origin::Import,
-        };
-        let user = Arc::new(service::users::add(&self.app, new).await.unwrap());
-        self.log_in(user)
+        self.of_app(self.0.person(name, role).await)
     }
 
-    /// A token for somebody, without a password.
+    /// A token for a user, without a password.
     pub fn log_in(&self, user: Arc<User>) -> Person {
-        let session = service::auth::session(&self.app, user.clone()).unwrap();
+        self.of_app(self.0.log_in(user))
+    }
+
+    fn of_app(&self, person: testing::Person) -> Person {
         Person {
-            user,
-            token: session.token,
-            address: self.address.clone(),
+            person,
             routes: self.routes.clone(),
         }
     }
@@ -262,13 +214,6 @@ impl TestApp {
     }
 }
 
-/// What runs beside requests ends with the test.
-impl Drop for TestApp {
-    fn drop(&mut self) {
-        self.app.stopping.cancel();
-    }
-}
-
 async fn call(
     routes: &Route,
     method: &str,
@@ -297,20 +242,21 @@ pub fn path_of(pattern: &str, value: &str) -> String {
     pattern.split('/').map(fill).collect::<Vec<_>>().join("/")
 }
 
-/// Somebody with a token.
+/// A user with a token, whose requests are held against the table of routes.
 #[derive(Clone)]
 pub struct Person {
-    pub user: Arc<User>,
-    pub token: String,
-    address: String,
+    person: testing::Person,
     routes: Route,
 }
 
-impl Person {
-    pub fn id(&self) -> &str {
-        self.user.id().as_str()
+impl Deref for Person {
+    type Target = testing::Person;
+    fn deref(&self) -> &testing::Person {
+        &self.person
     }
+}
 
+impl Person {
     pub async fn get(&self, path: &str) -> Answer {
         call(&self.routes, "GET", path, &self.token, None).await
     }
@@ -348,15 +294,6 @@ impl Person {
     pub async fn write(&self, to: &Person, content: &str) -> Value {
         let body = json!({ "receiverId": to.id(), "content": content });
         self.post("/api/messages", body).await.expect(201)["data"].clone()
-    }
-
-    /// A socket that has said who it is, with its `connected` data.
-    pub async fn connect(&self) -> (Socket, Value) {
-        self.connect_since(None).await
-    }
-
-    pub async fn connect_since(&self, since: Option<i64>) -> (Socket, Value) {
-        Socket::join(&self.address, &self.token, since).await
     }
 }
 

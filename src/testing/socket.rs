@@ -15,7 +15,7 @@ pub struct Socket(
     tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>,
 );
 
-/// What came.
+/// What a socket received.
 #[derive(Debug, PartialEq)]
 pub enum Came {
     Event(Value),
@@ -23,7 +23,10 @@ pub enum Came {
 }
 
 impl Socket {
-    /// With these headers, not authenticated yet.
+    /// With these headers, unauthenticated.
+    ///
+    /// # Errors
+    /// The server refused the upgrade, or there is none.
     pub async fn connect(
         address: &str,
         path: &str,
@@ -37,7 +40,7 @@ impl Socket {
         Ok(Socket(socket))
     }
 
-    /// As somebody with this token.
+    /// Authenticated by this token, and the data of its event `connected`.
     pub async fn join(address: &str, token: &str, since: Option<i64>) -> (Self, Value) {
         let mut socket = Self::connect(address, "/ws", &[]).await.unwrap();
         let data = json!({ "token": token, "since": since });
