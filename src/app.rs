@@ -36,7 +36,7 @@ pub struct Inner {
     pub store: Store,
     pub config: Config,
     pub auth: Auth,
-    /// By which push services know this server.
+    /// The keys by which push services know this server.
     pub vapid: VapidKeys,
     pub user_cache: Arc<UserCache>,
     pub hub: Arc<Hub>,
@@ -55,7 +55,7 @@ pub struct Inner {
     pub stopping: CancellationToken,
     /// Open sockets and background work, so that a stop can wait for them.
     pub tasks: TaskTracker,
-    /// Of the threads that every write needs.
+    /// Signs of life of the threads that every write needs.
     pub pulses: Pulses,
     states: States,
     _dispatcher: Dispatcher,
@@ -69,7 +69,7 @@ pub struct Pulses {
 }
 
 impl Pulses {
-    /// A disk may keep the writer waiting for a while; nothing keeps it waiting for so long.
+    /// A disk may keep the writer waiting for a while, but never this long.
     const LONGEST: Duration = Duration::from_secs(15);
 
     /// Whether both threads are at work.

@@ -14,7 +14,7 @@ use crate::user_cache::UserCache;
 /// Applies effects on the writer's thread, before the write is answered.
 pub struct Effects {
     pub user_cache: Arc<UserCache>,
-    /// To the hub's dispatcher, which outlives the writer.
+    /// Leads to the hub's dispatcher, which outlives the writer.
     pub deliveries: SyncSender<Vec<Delivery>>,
     pub push_due: Arc<Notify>,
     /// Told when another process has written to the database.

@@ -1,4 +1,4 @@
-//! The log's way to standard error. A line is a write that can fail or hang: it costs the line, never a request or a thread.
+//! Writes the log to standard error. A write that fails or hangs costs the line, never a request or a thread.
 //!
 //! Lines gather for a thread of their own, which writes them a moment later, together: waking it for each would cost a busy server
 //! more than the lines do. Where there are too many, or standard error does not take them, they are dropped and counted.
@@ -111,7 +111,7 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the thread does.
+    /// The thread.
     fn write_to(&self, mut to: impl Write) {
         let mut batch = Vec::new();
         loop {

@@ -37,7 +37,7 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// How long ago a thread last came round its loop.
+/// How long ago a thread last completed its loop.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     since: Instant,

@@ -1,5 +1,5 @@
-//! What carries a connection: TCP, or TLS over it. A peer that stops reading an answer, or reads it a few bytes at a time, does
-//! not hold it for ever.
+//! Carries a connection: TCP, or TLS over it. A peer that stops reading an answer, or reads it a few bytes at a time, does not
+//! hold the connection for ever.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -137,7 +137,7 @@ impl Transport {
     }
 }
 
-/// Calls a method of whichever stream it is.
+/// Calls a method of either stream.
 macro_rules! either {
     ($this:expr, $stream:ident => $call:expr) => {
         match &mut $this.inner {

@@ -15,14 +15,14 @@ use crate::store::{Store, identities, sessions, users};
 /// Past this many users the cache is cleared.
 const MAX: usize = 100_000;
 
-/// By issuer and subject: whose token it is.
+/// The user of a token, by issuer and subject.
 type Links = HashMap<(String, String), UserId>;
 
 /// The cache.
 #[derive(Default)]
 pub struct UserCache {
     users: RwLock<HashMap<UserId, Arc<User>>>,
-    /// Rises with every change: a read that began before one is not kept.
+    /// Rises with every change: a read that began before a change is not kept.
     generation: AtomicU64,
     /// Sessions that were logged out, and links of identities, once they were asked for.
     ended: RwLock<Option<Arc<HashSet<String>>>>,

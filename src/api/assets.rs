@@ -21,7 +21,7 @@ use crate::model::text;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/static");
 
-/// What is served as it is to everybody.
+/// What everybody may read.
 #[derive(Clone)]
 pub struct Asset {
     plain: Bytes,
@@ -58,7 +58,8 @@ impl Asset {
 }
 
 impl Asset {
-    /// A file of the disk: known by its time and size, and as it is, so that a large one costs no more than reading it.
+    /// A file on disk. Its ETag is made of its time and size, and it is not compressed, so that a large one costs no more than
+    /// reading it.
     fn of_file(path: &Path) -> Option<Self> {
         let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
         let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -100,7 +101,7 @@ fn find(app: &App, path: &str, asked: &HeaderMap) -> Option<Response> {
     if name.contains(['\\', '\0']) || !Path::new(&name).components().all(plain) {
         return None;
     }
-    // A folder without its slash: relative links of its page would lead astray.
+    // A folder without its slash: relative links of its page would lead elsewhere.
     if EMBEDDED.get_file(format!("{name}/index.html")).is_some() {
         return Some(redirect(path));
     }

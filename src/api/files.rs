@@ -86,7 +86,7 @@ fn unzip(bytes: &[u8]) -> Result<Files> {
         if !entry.is_file() || !name.to_ascii_lowercase().ends_with(".csv") {
             continue;
         }
-        // What it says of its size may be a lie.
+        // The size that the archive states may be wrong.
         let mut content = Vec::new();
         let read = entry.take(MAX_FILE as u64 + 1).read_to_end(&mut content);
         read.map_err(|e| file(rule::not_unpacked(&e.to_string())))?;

@@ -44,7 +44,7 @@ pub use http::request::Peer;
 /// All that is served.
 pub type Route = BoxedFilter<(Response,)>;
 
-/// What existing front ends mark things as read with, beside PUT.
+/// Methods by which existing front ends mark things as read, apart from PUT.
 const READ: &[Method] = &[Method::PATCH, Method::POST];
 
 /// Every route of the API.
@@ -154,7 +154,7 @@ pub fn mount(app: &App, table: Vec<Endpoint>) -> Route {
         .boxed()
 }
 
-/// Whether a path that everything is to be below is one where something is already.
+/// Whether something is already served at a path that is to be the base of everything.
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub fn is_taken(base: &str) -> bool {
     let first = base.split('/').nth(1).unwrap_or_default();

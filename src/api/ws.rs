@@ -97,7 +97,8 @@ async fn identity(app: &App, base: Base, headers: &HeaderMap) -> Result<Option<I
     }
 }
 
-/// A page of our own has its session's cookie. Any other, of an allowed origin too, says who it is in its first frame.
+/// Our own pages have the cookie of their session. Other pages, also those of an allowed origin, authenticate in their first
+/// frame.
 async fn by_cookie(app: &App, base: Base, headers: &HeaderMap) -> Result<Option<Identity>> {
     match cookie::session(app, base, headers) {
         Ok(token) if cookie::check_own_origin(app, headers).is_ok() => {

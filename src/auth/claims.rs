@@ -1,4 +1,4 @@
-//! What stands in a token, and what is asked of it beside the signature.
+//! The claims of a token, and what is checked of them apart from the signature.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::model::users::Role;
 
 /// How far clocks may differ, in seconds.
 const LEEWAY: i64 = 30;
-/// Of so many unknown roles it is remembered that they were logged.
+/// How many unknown roles are remembered as logged.
 const WARNED: usize = 100;
 
 /// What another issuer says of its subject.
@@ -154,7 +154,7 @@ impl Reader {
     }
 }
 
-/// A claim by its name, or by a path with dots; `null` is as good as none.
+/// A claim by its name, or by a path with dots; `null` counts as missing.
 fn get<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
     let nested = || {
         let (first, rest) = name.split_once('.')?;

@@ -1,5 +1,5 @@
 //! Devices on which a user has logged in before (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): each keeps a
-//! signed cookie for the account, with which the right password gets in, whatever others try meanwhile.
+//! signed cookie for the account, with which the right password is accepted, however many wrong ones others try.
 
 use sha2::{Digest, Sha256};
 

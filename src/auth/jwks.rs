@@ -85,7 +85,7 @@ impl Jwks {
         }
     }
 
-    /// Fetches the set, unless that was done less than `min_age` ago. Runs to its end even when no caller waits any more.
+    /// Fetches the set, unless that was done less than `min_age` ago. Runs to its end even when no caller is left.
     async fn refresh(&self, min_age: Duration) {
         let shared = self.0.clone();
         let task = tokio::spawn(async move {

@@ -28,7 +28,7 @@ pub fn bearer_token(value: &str) -> Option<&str> {
         .then_some(token.trim())
 }
 
-/// What the process holds to tell people apart.
+/// The keys and caches that authentication needs.
 pub struct Auth {
     pub tokens: Tokens,
     pub passwords: Passwords,

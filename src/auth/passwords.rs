@@ -61,7 +61,7 @@ impl Passwords {
             waiting: Mutex::default(),
             brought: Condvar::new(),
         });
-        // All of them: whatever else there is to do comes first. But an address from which guesses come gets one of them.
+        // One for each core: all other work comes first. Guesses from one address get one of them.
         for n in 0..cores {
             let queue = Arc::downgrade(&queue);
             if let Err(error) = threads::essential("passwords", move || work(&queue, n == 0)) {
@@ -128,7 +128,7 @@ impl Passwords {
             .lock()
             .push(turn, Box::new(job))
             .map_err(|_| full())?;
-        // All, since not each does everybody's.
+        // All threads: not each of them takes every job.
         self.queue.brought.notify_all();
         // The job that had to make room is refused.
         drop(dropped);

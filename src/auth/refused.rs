@@ -1,4 +1,4 @@
-//! Why a token does not hold.
+//! Why a token is refused.
 
 use crate::error::{Error, Unauthorized};
 
@@ -6,7 +6,7 @@ use crate::error::{Error, Unauthorized};
 #[derive(Debug)]
 pub enum Refused {
     Because(String),
-    /// For a reason that the caller is told as well, or for none of the token's.
+    /// A reason that the caller is told as well, or one that is not about the token.
     Error(Error),
 }
 

@@ -31,7 +31,7 @@ const ISSUER: &str = "schoolbell";
 /// `kid` of our own tokens.
 const KEY_ID: &str = "schoolbell";
 
-/// A key that checks signatures, and of which algorithm.
+/// A key that checks signatures, and its algorithm.
 type PublicKey = (Algorithm, DecodingKey);
 
 /// Issues and verifies.
@@ -126,7 +126,7 @@ impl Tokens {
         mac(text, &self.encoding)
     }
 
-    /// The same by the secret that signed our tokens, too, before they had a key of their own.
+    /// The same, by the secret that also signed our tokens before they had a key of their own.
     pub fn mac_of_before(&self, text: &str) -> String {
         mac(text, &self.app)
     }
@@ -292,7 +292,7 @@ impl Tokens {
         fits.ok_or_else(|| refused("signature does not fit the key of auth.jwks_url"))
     }
 
-    /// What is asked of other issuers' tokens beside the signature.
+    /// What is checked of other issuers' tokens apart from the signature.
     fn check_issuer(&self, claims: &Claims) -> Result<(), Refused> {
         let none = Value::Null;
         let claim = |name| claims.get(name).unwrap_or(&none);

@@ -1,4 +1,4 @@
-//! Tokens that were found to hold, so that one that comes with every request is verified once.
+//! Verified tokens, so that a token that comes with every request is verified once.
 //!
 //! Only those whose key cannot change while the process runs are kept: a key of a JWKS may be withdrawn. What can change
 //! meanwhile, expiry and the user's own state, is checked each time.
@@ -10,7 +10,7 @@ use super::claims::Profile;
 use crate::model::ids::UserId;
 use crate::model::time::Time;
 
-/// A token that holds: signature, expiry, and issuer and audience where they are configured.
+/// A valid token: signature, expiry, and issuer and audience where they are configured.
 #[derive(Debug, Clone)]
 pub struct Verified {
     /// Whom it names, as it says so.
@@ -22,7 +22,7 @@ pub struct Verified {
     pub profile: Profile,
 }
 
-/// Who issued a token, and by what it can be told to be older than a log-out-everywhere.
+/// Who issued a token, and what tells whether it is older than a log-out-everywhere.
 #[derive(Debug, Clone)]
 pub enum Issue {
     /// We did: the user's token version at that time.

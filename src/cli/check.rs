@@ -4,7 +4,7 @@ use super::{Failure, runtime, with_app};
 use crate::config::Config;
 use crate::ops::check;
 
-/// `token`: a file with one, or `-` for standard input; then nothing else is looked at.
+/// `token`: a file with one, or `-` for standard input; then nothing else is checked.
 pub fn run(config: Config, token: Option<&str>) -> Result<(), Failure> {
     let Some(token) = token else {
         say!("ok    configuration: every key is known and in range");

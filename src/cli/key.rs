@@ -12,7 +12,7 @@ use crate::service::keys;
 pub enum Command {
     /// Make a key and print it, once.
     Create {
-        /// Whose it is, for people to read.
+        /// A name for people to read.
         name: String,
         /// What it may do; give it again for more than one.
         #[arg(long, value_enum, default_values_t = [Scope::Notify])]

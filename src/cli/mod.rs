@@ -79,13 +79,13 @@ enum Command {
         #[arg(long)]
         skip_bad: bool,
     },
-    /// Look at configuration, files and database, and say what to do.
+    /// Check configuration, files and database, and say what to do.
     Check {
-        /// Look at a token instead, and say who it is here: a file that holds one, or `-` for standard input.
+        /// Check a token instead, and say which user it is: a file that holds one, or `-` for standard input.
         #[arg(long, value_name = "FILE")]
         token: Option<String>,
     },
-    /// Ask the server that runs whether it is well, for supervisors: exit code 0 or 1.
+    /// Ask the running server whether it is healthy, for supervisors: exit code 0 or 1.
     Health,
     /// Fill an empty database with a small school to look at.
     Demo,
@@ -137,7 +137,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The variables whose names and values are text; the others are not ours.
+/// The variables whose names and values are text. Others are not meant for us.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -154,12 +154,12 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> u8 {
 /// logs what goes wrong and nothing else.
 fn trace(config: &Config, command: &Command) -> Result<(), Failure> {
     use std::io::IsTerminal as _;
-    // What the migrations have to say, the store says.
+    // The store logs what the migrations do.
     let level = &config.log.level;
     let configured = EnvFilter::try_new(format!("refinery_core=warn,{level}"))?;
     let filter = match command {
         Command::Serve => configured,
-        // What the verifier of certificates logs, a command says itself.
+        // Commands report bad certificates themselves.
         _ => EnvFilter::new("warn,rustls_platform_verifier=off"),
     };
     let builder = tracing_subscriber::fmt()

@@ -25,7 +25,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     raise_file_limit();
     let runtime = runtime()?;
     let served = runtime.block_on(serve(config));
-    // A backup that is being made is given up: the stop has a deadline.
+    // A running backup is given up: the stop has a deadline.
     runtime.shutdown_timeout(Duration::from_secs(2));
     served
 }
@@ -126,7 +126,7 @@ fn tell_systemd(states: &[NotifyState]) {
     }
 }
 
-/// While the database is opened, which may mean to copy and change all of it: tells systemd, and the log, that it takes longer.
+/// While the database is opened, which may copy and migrate all of it: tells systemd, and the log, that it takes longer.
 struct Starting(#[expect(dead_code, reason = "its end tells the thread")] mpsc::Sender<()>);
 
 impl Starting {

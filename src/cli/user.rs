@@ -40,7 +40,7 @@ pub enum Command {
     Erase {
         /// Their username or id.
         name: String,
-        /// What becomes of the messages that they wrote.
+        /// What happens to the messages that they wrote.
         #[arg(long, value_enum, default_value_t = Messages::Keep)]
         messages: Messages,
     },

@@ -1,4 +1,4 @@
-//! The file, then the environment over it.
+//! Reads the file, then the environment, which wins.
 
 use std::collections::BTreeMap;
 use std::path::Path;

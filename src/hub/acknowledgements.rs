@@ -1,4 +1,4 @@
-//! Online is not reached: an event that was sent to a socket counts as delivered once the client has acknowledged it.
+//! Online does not mean reached: an event that was sent to a socket counts as delivered once the client has acknowledged it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,9 +28,9 @@ pub enum Reach {
 /// What showed that a user got something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AckSource {
-    /// Something that JavaScript, or an app, sent.
+    /// A frame that JavaScript, or an app, sent.
     Page,
-    /// Nothing but pongs of the protocol, long after it was written.
+    /// Only pongs of the protocol, long after it was written.
     Link,
     /// A hidden page, which shows what arrives after `from` on its device: the one with this push subscription.
     Device { endpoint: Arc<str>, from: Seq },

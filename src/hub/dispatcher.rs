@@ -1,5 +1,5 @@
-//! The one who publishes: committed events leave in the order of their commits. Two request handlers that each
-//! published their own would overtake one another, and a client's cursor would pass an event it never saw.
+//! The one thread that publishes: committed events leave in the order of their commits. If request handlers published their own
+//! events, one could overtake another, and a client's cursor would pass an event that it never saw.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -16,11 +16,11 @@ use crate::threads::{self, Pulse};
 
 /// Commits that may wait to be published; the writer waits for room, so memory stays bounded.
 const QUEUE: usize = 1_024;
-/// Further commits whose events are put into inboxes before anybody is woken.
+/// Further commits whose events are put into inboxes before any socket is woken.
 const TOGETHER: usize = 16;
-/// Bytes of events after which they are woken all the same: well before an inbox is full.
+/// Bytes of events after which sockets are woken anyway: well before an inbox is full.
 const ENOUGH: usize = SOFT_LIMIT / 2;
-/// How often it comes round while there is nothing to publish.
+/// How often it shows that it is alive while there is nothing to publish.
 const IDLE: Duration = Duration::from_secs(1);
 /// Up to this many sockets are woken from this thread.
 const FEW: usize = 4;
@@ -35,7 +35,7 @@ pub enum Delivery {
     EndSession(UserKey, Arc<str>),
 }
 
-/// Ends when its sender is dropped, and is joined when it is dropped itself.
+/// The thread ends when the sender is dropped; dropping this joins it.
 pub struct Dispatcher {
     thread: Option<JoinHandle<()>>,
 }
@@ -82,7 +82,7 @@ fn publish(hub: &Hub, runtime: Option<&Handle>, deliveries: impl Iterator<Item =
     to_wake.wake(runtime);
 }
 
-/// Sockets that wake when this is dropped: wherever that is, also when its runtime is gone, so that no task waits for ever.
+/// Wakes its sockets when it is dropped, also when its runtime is gone, so that no task waits for ever.
 #[derive(Default)]
 pub(super) struct ToWake {
     pub inboxes: Vec<Arc<Inbox>>,
@@ -91,7 +91,7 @@ pub(super) struct ToWake {
 }
 
 impl ToWake {
-    /// What came together leaves together: a socket that gets a hundred events writes once. A worker of the runtime takes
+    /// Events that come together leave together: a socket that gets a hundred events writes once. A worker of the runtime takes
     /// the tasks that it wakes into its own queue; each one that is woken from outside goes through a lock.
     fn wake(self, runtime: Option<&Handle>) {
         if let Some(runtime) = runtime

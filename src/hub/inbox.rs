@@ -61,7 +61,7 @@ struct Queue {
     packets: VecDeque<Arc<Packet>>,
     bytes: usize,
     close: Option<CloseCode>,
-    /// The session of the token that the socket goes by now.
+    /// The session of the socket's current token.
     session: Option<Arc<str>>,
 }
 
@@ -138,7 +138,7 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    /// The first reason to close stands. A client that may not come back gets nothing more of what is queued.
+    /// The first reason to close counts. A client that may not come back gets nothing more of the queue.
     pub fn close(&self, code: CloseCode) {
         let mut queue = self.queue();
         queue.close.get_or_insert(code);
@@ -182,12 +182,12 @@ impl Inbox {
         !self.queue().packets.is_empty()
     }
 
-    /// Why to close, where that has been decided, whatever waits.
+    /// Why to close, if that has been decided, whatever waits.
     pub fn closing(&self) -> Option<CloseCode> {
         self.queue().close
     }
 
-    /// Resolves when something waits that did not the last time.
+    /// Resolves when something new waits.
     pub async fn wait(&self) {
         self.wake.notified().await;
     }

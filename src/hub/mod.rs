@@ -3,8 +3,8 @@
 //! Publishing is synchronous and never waits: it puts a shared packet into inboxes and wakes their tasks. A shard's
 //! lock is held to look a user up, never while encoding or logging.
 //!
-//! A socket that is open may yet be dead. So the hub knows for each user what was sent to their sockets
-//! ([`Hub::record_sent`]) and what these acknowledged ([`Hub::ack`]). A user who leaves without acknowledging leaves an [`Unacked`].
+//! An open socket may be dead. So the hub knows for each user what was sent to their sockets ([`Hub::record_sent`]) and what
+//! these acknowledged ([`Hub::ack`]). A user who leaves without acknowledging leaves an [`Unacked`].
 
 mod acknowledgements;
 mod dispatcher;
@@ -143,7 +143,7 @@ impl Hub {
                 id: id.clone(),
                 devices: Vec::with_capacity(1),
                 left: None,
-                // Coming back is no confirmation yet.
+                // Coming back is no acknowledgement.
                 sent: unacked.map_or(0, |unacked| unacked.up_to),
                 acked: unacked.map_or(0, |unacked| unacked.after),
                 acked_by_page: 0,
@@ -165,7 +165,7 @@ impl Hub {
         drop(locked);
         if arrived {
             self.metrics.users_online.inc();
-            // The receiver lives as long as the workers do; without them the news is of no use.
+            // The receiver lives as long as the presence job; without it the arrival is of no use.
             let _ = self.arrivals.send((user, id.clone()));
         }
         if let Some(oldest) = oldest {
@@ -233,7 +233,7 @@ impl Hub {
         online
     }
 
-    /// Puts an event into the inbox of each recipient's sockets. It is encoded once, and only if anybody is there.
+    /// Puts an event into the inbox of each recipient's sockets. It is encoded once, and only if a socket gets it.
     pub fn publish(&self, publication: &Publication) {
         self.put(publication, &mut ToWake::default());
     }
@@ -280,7 +280,7 @@ impl Hub {
         }
     }
 
-    /// Whether there is anybody to tell.
+    /// Whether any socket watches.
     pub fn watched(&self) -> bool {
         let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         watchers.retain(|watcher| watcher.strong_count() > 0);
@@ -316,7 +316,7 @@ impl Hub {
         of_session.for_each(|inbox| inbox.close(CloseCode::Revoked));
     }
 
-    /// Every open socket, for the one who stops the server.
+    /// Every open socket, for the stop of the server.
     pub fn all_inboxes(&self) -> Vec<Arc<Inbox>> {
         let mut inboxes = Vec::new();
         for shard in &self.shards {

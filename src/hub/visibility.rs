@@ -89,7 +89,7 @@ impl Entry {
         self.hidden.as_ref().and_then(|hidden| hidden.since)
     }
 
-    /// It was so before the connection was lost.
+    /// The same was true before the connection was lost.
     pub(super) fn set_hidden_since(&mut self, since: Option<Instant>) {
         if let Some(hidden) = &mut self.hidden {
             hidden.since = since;

@@ -1,4 +1,4 @@
-//! Failures, by whatever they are failures of: some are free, then each doubles the wait for the next.
+//! Failed attempts by key: a few are free, then each doubles the wait before the next.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Of so many it is remembered how often they failed; of more, only those who must wait.
+/// How many keys are remembered; beyond that, only those that must wait.
 const REMEMBERED: usize = 50_000;
 
 pub struct Attempts<K> {
@@ -35,7 +35,7 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
         }
     }
 
-    /// Counts one.
+    /// Counts a failure.
     ///
     /// # Errors
     /// How long to wait; then it is not counted.
@@ -54,7 +54,7 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
             return Err(entry.until - now);
         }
         let failures = self.failures(entry, now) + 1.0;
-        // In part forgotten is not forgotten.
+        // A failure counts until all of it is forgotten.
         let over = failures.ceil() - f64::from(self.free);
         let wait = if over < 0.0 {
             Duration::ZERO
@@ -70,7 +70,7 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
         Ok(())
     }
 
-    /// How many are remembered.
+    /// How many keys are remembered.
     pub fn count(&self, key: &K) -> f64 {
         let now = Instant::now();
         let entries = self.lock();
@@ -79,7 +79,7 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
             .map_or(0.0, |entry| self.failures(entry, now))
     }
 
-    /// Uncounts one.
+    /// Takes one failure back.
     pub fn take_back(&self, key: &K) {
         if let Some(entry) = self.lock().get_mut(key) {
             entry.failures = (entry.failures - 1.0).max(0.0);
@@ -87,12 +87,12 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
         }
     }
 
-    /// Starts from none again.
+    /// Forgets the failures of a key.
     pub fn forget(&self, key: &K) {
         self.lock().remove(key);
     }
 
-    /// Drops whom time has cleared.
+    /// Drops keys whose failures are all forgotten.
     pub fn tidy(&self) {
         let now = Instant::now();
         self.lock()

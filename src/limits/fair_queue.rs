@@ -21,7 +21,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// For a stranger. They are a suspect if many wrong passwords came from their address recently.
+    /// For an unknown client; a suspect if many wrong passwords came from its address recently.
     pub fn stranger(address: Option<IpAddr>, account: &str, suspect: bool) -> Self {
         Turn {
             address: address.map(site),
@@ -51,7 +51,7 @@ pub struct FairQueue<T> {
     waiting: usize,
 }
 
-/// Too much of the same waits already.
+/// Too much of the same account or address waits already.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 

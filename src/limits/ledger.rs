@@ -1,5 +1,5 @@
-//! What administrators are to hear of: wrong passwords by account, and floods that were refused. Counted here, and written into
-//! the audit log each minute: a line each would be a flood itself.
+//! What administrators should know: wrong passwords by account, and floods that were refused. Counted here, and written into the
+//! audit log each minute: a line each would be a flood itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

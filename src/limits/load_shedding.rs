@@ -70,7 +70,7 @@ impl LoadShedding {
     }
 
     fn event_quarters(&self) -> usize {
-        // Slow readers are no reason to turn others away: they go themselves (see `over_share`).
+        // Slow readers are no reason to turn others away: they are disconnected themselves (see `over_share`).
         (self.queues.event_bytes.get() * 4 / self.queue_bytes.max(1)).min(1)
     }
 
@@ -79,7 +79,7 @@ impl LoadShedding {
         self.level() >= Level::Ephemeral
     }
 
-    /// Whether a socket for which so many bytes wait must go, so that all of them together stay within bounds.
+    /// Whether a socket with so many bytes waiting must go, so that all sockets together stay within bounds.
     pub fn over_share(&self, bytes: usize) -> bool {
         self.enabled && bytes > FAIR_SHARE && self.queues.event_bytes.get() > self.queue_bytes
     }

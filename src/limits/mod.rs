@@ -3,11 +3,11 @@
 //! - [`rates`]: so many requests a minute of one caller.
 //! - [`attempts`]: wrong passwords make the next login for the account wait, and slow down an address.
 //! - [`fair_queue`]: who is next where something is scarce.
-//! - [`ledger`]: what administrators are to hear of.
+//! - [`ledger`]: what administrators should know.
 //! - [`connection_limit`]: so many connections, and whose goes first.
 //! - [`turns`]: so much at once of one person.
 //! - [`queues`], [`load_shedding`]: how much waits, and what the server does without for it.
-//! - [`priority`]: what can wait yields.
+//! - [`priority`]: work that can wait yields.
 //!
 //! All of it is in memory: a restart forgets it.
 
@@ -60,7 +60,7 @@ pub struct Limits {
     enabled: bool,
 }
 
-/// As what a password is tried.
+/// What a password is tried for.
 #[derive(Debug, Clone)]
 pub enum Guess<'a> {
     /// For the account of this name.
@@ -71,8 +71,8 @@ pub enum Guess<'a> {
     Change(UserKey),
 }
 
-/// What counts as one address: of IPv6, the network that one line gets (RFC 6177), which has more addresses than there are
-/// grains of sand.
+/// What counts as one address: for IPv6, the network that one line gets (RFC 6177), which has more addresses than could be
+/// counted.
 pub fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),
@@ -94,7 +94,7 @@ const ACCOUNT_WAIT: Duration = Duration::from_secs(300);
 /// How long an address is slow after its last wrong password too many, and how long each wrong one then takes.
 const ADDRESS_WAIT: Duration = Duration::from_secs(60);
 const ADDRESS_DELAY: Duration = Duration::from_secs(2);
-/// Wrong passwords of an address, of which one is forgotten each second, after which it is one that guesses.
+/// An address with more wrong passwords than this is a suspect; one is forgotten each second.
 const SUSPECT: f64 = 20.0;
 /// The time after which one wrong password is forgotten.
 const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
@@ -163,7 +163,7 @@ impl Limits {
         })
     }
 
-    /// The attempt came to nothing, through no fault of who made it.
+    /// The attempt was not carried out, through no fault of the caller.
     pub fn take_back(&self, guess: &Guess) {
         let (failures, key, _) = self.failures(guess);
         failures.take_back(&key);
@@ -175,8 +175,8 @@ impl Limits {
         failures.forget(&key);
     }
 
-    /// Where a guess is counted, as what, and why it is refused. Each kind has a memory of its own: made-up names, of which there may
-    /// be any number, push no device out of it.
+    /// Where a guess is counted, under which key, and why it is refused. Each kind has a memory of its own, so that made-up names
+    /// push no device out of it.
     fn failures(&self, guess: &Guess) -> (&Attempts<String>, String, &'static str) {
         match guess {
             Guess::Account(name) => (&self.accounts, (*name).to_owned(), "login_account"),
@@ -208,7 +208,7 @@ impl Limits {
         ADDRESS_DELAY
     }
 
-    /// Forgets whom it need not remember. To be called now and then.
+    /// Forgets callers that are under every limit again. Call it now and then.
     pub fn tidy(&self) {
         self.rates.tidy();
         self.accounts.tidy();

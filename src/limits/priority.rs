@@ -46,7 +46,7 @@ pub async fn on_yielding_thread<T: Send + 'static>(
     outcome.await.map_err(panicked)
 }
 
-/// From now on the calling thread, of one's own and not of a pool, yields the processor to all others.
+/// Lowers the priority of the calling thread, which must not belong to a pool.
 pub fn yield_to_others(priority: Priority) {
     // Linux counts the priority by thread, whatever POSIX says; elsewhere it would be the whole process's.
     #[cfg(target_os = "linux")]

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::model::ids::UserKey;
 use crate::model::users::{Role, User};
 
-/// What is asked for.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestClass {
     Read,
@@ -27,7 +27,7 @@ pub enum RequestClass {
 }
 
 impl RequestClass {
-    /// As figures and the audit log name what is refused.
+    /// The name of what is refused, in metrics and in the audit log.
     pub fn name(self) -> &'static str {
         match self {
             RequestClass::Read => "reads",
@@ -38,7 +38,7 @@ impl RequestClass {
     }
 }
 
-/// Of a caller, so much a minute.
+/// How much each caller may take.
 pub struct Rates {
     people: [Limiter<UserKey>; 4],
     keys: Limiter<String>,
@@ -206,7 +206,7 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
         }
     }
 
-    /// Takes so many at once; what is more than ever may come at once counts as that.
+    /// Takes `count` at once; more than the burst counts as the burst.
     fn take(&self, enabled: bool, key: &K, count: usize) -> Result<()> {
         let count = NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX));
         let Some(count) = count.filter(|_| enabled) else {

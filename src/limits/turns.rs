@@ -1,4 +1,4 @@
-//! So much at once of one person: one more waits for its turn, and more than may wait are refused.
+//! How much one person may do at once: the next one waits for its turn, and more than may wait are refused.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,7 +23,7 @@ struct Shared<K> {
     waiting: usize,
     enabled: bool,
     metrics: Arc<Metrics>,
-    /// Of those who have a turn or wait for one.
+    /// The users who have a turn or wait for one.
     entries: Mutex<HashMap<K, Entry>>,
 }
 

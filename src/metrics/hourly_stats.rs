@@ -37,7 +37,7 @@ impl HourlyStats {
         *answers.entry((service.to_owned(), taken)).or_default() += 1;
     }
 
-    /// Counts on with what [`HourlyStats::take`] gave.
+    /// Adds back what [`HourlyStats::take`] returned.
     pub fn put_back(&self, taken: Vec<(String, u64)>) {
         for (name, count) in taken {
             if let Some(at) = Count::ALL.iter().position(|known| known.as_str() == name) {

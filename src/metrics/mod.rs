@@ -1,4 +1,4 @@
-//! Figures for Prometheus. Each [`Metrics`] has a registry of its own, so several servers live in one process.
+//! Metrics for Prometheus. Each [`Metrics`] has a registry of its own, so several servers live in one process.
 
 pub mod hourly_stats;
 
@@ -54,7 +54,7 @@ pub struct PushLabels {
     pub outcome: &'static str,
 }
 
-/// All figures.
+/// All metrics.
 pub struct Metrics {
     /// Beside them, what goes into the database by hour.
     pub hourly_stats: hourly_stats::HourlyStats,
@@ -88,7 +88,7 @@ pub struct Metrics {
     memory_bytes: Count,
 }
 
-/// What is kept elsewhere, and only observed here.
+/// Values that are kept elsewhere and only observed here.
 #[derive(Debug)]
 pub struct Observed {
     /// Bytes of the database and its logs on disk.
@@ -295,7 +295,7 @@ impl Metrics {
         text
     }
 
-    /// Counts a close; a peer that simply went has code 1000.
+    /// Counts a close; a peer that closed without a code has code 1000.
     pub fn closed(&self, code: u16) {
         self.closes.get_or_create(&CodeLabel { code }).inc();
     }

@@ -66,7 +66,7 @@ pub enum Stage {
     Read,
     /// A page of theirs, or an app, has it.
     Live {
-        /// Left out where it is not known: what was delivered by an earlier version.
+        /// Left out where it is not known: delivered by an earlier version.
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<LiveBy>,
     },
@@ -86,7 +86,7 @@ pub enum Stage {
     },
 }
 
-/// What "live" stands on.
+/// How a live delivery was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LiveBy {
@@ -286,7 +286,7 @@ pub struct Report {
     pub stages: StageCounts,
 }
 
-/// Whom an audience comes to.
+/// The people of an audience.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AudiencePreview {
     pub count: usize,

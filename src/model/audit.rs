@@ -30,7 +30,7 @@ impl AuditActor {
         }
     }
 
-    /// Whether a person did it, on a page or the command line, rather than a program with an API key.
+    /// Whether a person did it, on a page or the command line, and not a program with an API key.
     pub fn is_by_hand(&self) -> bool {
         self.key.is_none()
     }

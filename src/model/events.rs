@@ -98,7 +98,7 @@ impl Event {
         )
     }
 
-    /// Whether a slow reader can do without it.
+    /// Whether it may be left out for a slow reader.
     pub fn droppable(&self) -> bool {
         matches!(
             self,
@@ -202,7 +202,7 @@ pub struct UnreadNow {
     pub as_of: Seq,
 }
 
-/// That a user is writing to the one who gets this.
+/// A user is writing to the recipient.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Typing {

@@ -26,7 +26,7 @@ pub enum Line {
 }
 
 impl Line {
-    /// Which field of a line cannot be read, if it is one of a known record: serde forgets it, as it looks for `record` first.
+    /// Which field of a line of a known record cannot be read. Serde loses it, since it looks for `record` first.
     pub fn field_at_fault(text: &[u8]) -> Option<String> {
         fn of<T: DeserializeOwned>(fields: Value) -> Option<String> {
             let error = serde_path_to_error::deserialize::<_, T>(fields).err()?;

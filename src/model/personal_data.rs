@@ -9,12 +9,12 @@ use super::preferences::Preferences;
 use super::subscriptions::Device;
 use super::time::Time;
 
-/// What a user gets who asks for their data (GDPR, article 15), but for their messages, of which there may be many.
+/// What a user who asks for their data gets (GDPR, article 15), except for their messages, of which there may be many.
 #[derive(Debug, Serialize)]
 pub struct PersonalData {
     pub account: Option<Account>,
     pub push: Push,
-    /// Those that they took from their list, too.
+    /// Also those that they removed from their list.
     pub notifications: Vec<Notification>,
     /// Notifications and announcements that they sent.
     pub sent: Vec<Outgoing>,
@@ -41,10 +41,10 @@ pub struct Outgoing {
     pub created_at: Time,
 }
 
-/// What becomes of the messages that a user wrote whose data is erased.
+/// What happens to the messages of a user whose data is erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Messages {
-    /// They stay with those who got them, without a name.
+    /// They stay with their recipients, without a name.
     #[default]
     Keep,
     Remove,

@@ -75,7 +75,7 @@ impl PreferencesChange {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Display {
-    /// Whether it shows anything now: not in quiet hours, and not for who wants no pushes.
+    /// Whether it shows anything now: not in quiet hours, and not for a user who wants no pushes.
     pub shows: bool,
     /// Types that it does not show; `message` stands for chat messages.
     pub muted_types: Vec<String>,
@@ -95,7 +95,7 @@ pub struct Instead {
     pub text: &'static str,
 }
 
-/// What preferences say of one push.
+/// What preferences say about one push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     Now,

@@ -1,4 +1,4 @@
-//! Pushes: what waits to be sent, what came of it, and what an admin is shown of that.
+//! Pushes: what waits to be sent, its outcome, and what an administrator sees of it.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub struct DuePush {
     /// When the device subscribed.
     pub subscribed_at: Time,
     pub due_at: Time,
-    /// How often it was sent in vain.
+    /// How many attempts failed.
     pub tries: u32,
     /// `None` when it has gone meanwhile.
     pub subject: Option<Subject>,
@@ -123,16 +123,16 @@ impl Failure {
     }
 }
 
-/// What became of a due push.
+/// The outcome of a due push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushOutcome {
     /// The push service has it.
     Sent,
     /// The subscription does not exist any more.
     Gone,
-    /// Again at this time.
+    /// Try again at this time.
     Retry(Time, Failure),
-    /// The service takes nothing before this time; the push itself is as good as before.
+    /// The service takes nothing before this time; the push does not count as tried.
     Throttled(Time, Failure),
     /// The service wants fewer pushes to this device, and none for this long, if it says.
     DeviceThrottled(Option<Duration>, Failure),
@@ -148,13 +148,13 @@ pub enum PushOutcome {
     Summed(Time),
     /// The device has had its pushes of this hour: what waits for it becomes a summary at this time.
     OverBudget(Time),
-    /// Its person is not to be disturbed before this time.
+    /// Its user is not to be disturbed before this time.
     Later(Time),
-    /// Its person does not want it, or it is about nothing any more.
+    /// Its user does not want it, or what it is about has gone.
     Dropped,
 }
 
-/// A due push and what became of it.
+/// A due push and its outcome.
 #[derive(Debug, Clone)]
 pub struct FinishedPush {
     pub key: PushKey,

@@ -1,4 +1,4 @@
-//! How texts are cut into words for the search over messages, and what is searched for into the same.
+//! How texts, and what is searched for, are cut into words for the search over messages.
 //!
 //! Both are folded ([`fold`]). Scripts that do without spaces (Chinese, Japanese, Thai …) are cut into overlapping pairs. Long words
 //! are indexed by what they end with as well, so that a part of a compound is found; and Arabic ones without their article.

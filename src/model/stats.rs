@@ -14,11 +14,11 @@ pub enum Count {
     Message,
     /// Notifications, one for each recipient.
     Notification,
-    /// Left to an open socket.
+    /// Sent to an open socket.
     Live,
-    /// Left to push services.
+    /// Handed to push services.
     Pushed,
-    /// Left to nothing: no socket, no device.
+    /// Neither: no socket, no device.
     Missed,
 }
 
@@ -73,7 +73,7 @@ pub struct Hour {
     pub messages: i64,
     /// Notifications, one for each recipient.
     pub notifications: i64,
-    /// Of both: left to an open socket when they were sent.
+    /// Of both: sent to an open socket.
     pub live: i64,
     /// Left to push services.
     pub pushed: i64,

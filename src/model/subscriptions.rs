@@ -102,7 +102,7 @@ pub struct NewSubscription {
     pub browser: String,
 }
 
-/// Whose subscription it is, and its secret.
+/// The owner of a subscription, and its secret.
 #[derive(Debug)]
 pub struct Owner {
     pub user: UserKey,

@@ -1,4 +1,4 @@
-//! Text from strangers: trimmed, bounded, free of control characters. It is stored as sent and escaped where shown.
+//! Text from clients: trimmed, bounded, free of control characters. It is stored as sent and escaped where shown.
 
 use std::borrow::Cow;
 
@@ -50,7 +50,7 @@ pub fn line(field: &str, text: &str, max: usize) -> Result<String> {
 /// As [`line()`].
 pub fn name(field: &str, text: &str, max: usize) -> Result<String> {
     let name = line(field, &composed(text), max)?;
-    // The two joiners are letters' business in Persian and in the scripts of India, selectors that of emoji.
+    // Persian and the scripts of India need the two joiners, emoji need selectors.
     if name.contains(|c| is_ignorable(c) && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}')) {
         return Err(Error::invalid(field, rule::no_invisible_characters()));
     }
@@ -155,7 +155,7 @@ pub fn words(text: &str) -> Vec<String> {
 /// The most words of a search for people.
 const MAX_WORDS: usize = 8;
 
-/// By which names to log in with are compared (RFC 8265 section 3.3: case folded, composed).
+/// The form in which login names are compared (RFC 8265 section 3.3: case folded, composed).
 pub fn case_key(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();

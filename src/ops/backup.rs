@@ -39,7 +39,7 @@ pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>>
 
 const HOUR: i64 = 3_600_000;
 
-/// A file's time may be so much ahead of the clock, in milliseconds: it was made while the clock was wrong if it is more.
+/// How far a file's time may be ahead of the clock, in milliseconds: with more, it was made while the clock was wrong.
 const AHEAD: i64 = 300_000;
 
 /// Whether a copy's file is dated later than it can be, by the clock that dates files.
@@ -47,7 +47,7 @@ pub fn is_of_the_future(backup: &Backup) -> bool {
     backup.created_at.0 > SystemClock.now().0 + AHEAD
 }
 
-/// When the newest copy was made. What is dated in the future is not it.
+/// When the newest copy was made, apart from copies that are dated in the future.
 pub async fn newest(app: &App) -> Option<Time> {
     let kept = list(app).await.unwrap_or_default();
     let newest = kept.iter().find(|backup| !is_of_the_future(backup));
@@ -62,7 +62,7 @@ pub fn is_due(app: &App, newest: Option<Time>) -> bool {
     every > 0 && newest.is_none_or(|at| app.now().0 - at.0 >= every)
 }
 
-/// Makes a copy by the clock, and removes those of its kind that are more than are to be kept.
+/// Makes a scheduled copy, and removes the oldest scheduled ones beyond `backup.keep`.
 ///
 /// # Errors
 /// As [`keep`].
@@ -79,7 +79,7 @@ pub async fn keep_scheduled(app: &App) -> Result<Backup> {
     Ok(made)
 }
 
-/// How the names of copies begin: of those that a user asked for, and of those that the clock did.
+/// How the names of copies begin: those that a user asked for, and scheduled ones.
 const ASKED: &str = "schoolbell-";
 const SCHEDULED: &str = "schoolbell-auto-";
 
@@ -92,7 +92,7 @@ pub async fn keep(app: &App, by: AuditActor) -> Result<Backup> {
 }
 
 async fn keep_as(app: &App, by: AuditActor, prefix: &'static str) -> Result<Backup> {
-    // On a task of its own: who hangs up does not stop it, and it is written down all the same.
+    // On a task of its own: a caller that hangs up neither stops it nor keeps it out of the audit log.
     let task = app.tasks.spawn(keep_one(app.clone(), by, prefix));
     task.await
         .map_err(|e| Error::Internal(format!("backup: {e}")))?
@@ -140,7 +140,7 @@ async fn keep_alone(app: &App, by: AuditActor, prefix: &str) -> Result<Backup> {
     Ok(made)
 }
 
-/// Not on one of the pool's: they serve reads too, and this one yields to all others.
+/// Not on a thread of the pool: those serve reads too, and this one has the lowest priority.
 async fn on_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -157,7 +157,7 @@ async fn on_own_thread<T: Send + 'static>(
 /// A file that was written to within this time may be the copy that a command is making.
 const ABANDONED: Duration = Duration::from_secs(3_600);
 
-/// What a crash in the middle of a copy has left.
+/// What a crash in the middle of a copy left behind.
 fn remove_unfinished(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {

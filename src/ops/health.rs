@@ -11,8 +11,8 @@ use crate::metrics::Observed;
 use crate::store::meta;
 
 const SHARED_FOR: Duration = Duration::from_secs(1);
-/// For so long after a write has failed the database counts as unhealthy: on a full disk a test write, which is small,
-/// may find room where others do not.
+/// How long the database counts as unhealthy after a failed write: on a full disk a test write, which is small, may find room
+/// where others do not.
 const ILL_FOR: Duration = Duration::from_secs(5);
 
 /// What is known of the database's health.

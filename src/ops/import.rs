@@ -1,4 +1,4 @@
-//! Taking over what another system had: people, messages and notifications of a file, in the order of their times.
+//! Imports people, messages and notifications of another system from a file, in the order of their times.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::store::open;
 
 /// The longest line, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
-/// So many bad lines are named; the others are counted.
+/// How many bad lines are named; the others are counted.
 const NAMED: usize = 100;
 
 /// What an import is to do.
@@ -33,7 +33,7 @@ pub struct Wishes {
     pub skip_bad: bool,
 }
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub users: ImportCounts,
@@ -134,7 +134,7 @@ pub fn run(
 
 struct Run<'c> {
     file: File,
-    /// To know those again whose data was erased, where there are any.
+    /// Recognises people whose data was erased, if there are any.
     tokens: Option<Tokens>,
     config: &'c Config,
     now: Time,

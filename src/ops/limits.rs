@@ -7,7 +7,7 @@ use crate::model::audit::{Action, AuditActor};
 use crate::model::ids::UserKey;
 use crate::store::{WriteTx, audit, sessions, users};
 
-/// Writes down what has come together since the last time.
+/// Writes down what was refused since the last time.
 ///
 /// # Errors
 /// As those of a write.

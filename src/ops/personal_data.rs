@@ -1,4 +1,4 @@
-//! A person's data, for them to have or to be erased (GDPR, articles 15 and 17).
+//! A person's data: exported or erased (GDPR, articles 15 and 17).
 
 use std::fs;
 use std::io::{BufWriter, Write as _};
@@ -234,7 +234,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Erases a user. Cut short, it is done by asking again.
+/// Erases a user. If it is cut short, repeating it finishes it.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the last administrator.
@@ -248,7 +248,7 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
         let why = rule::only_administrator();
         return Err(Error::invalid(&*user.person.name, why));
     }
-    // Shut out first: nothing new is to come while what is there goes.
+    // Disabled first: nothing new may come while the old is removed.
     crate::service::users::set_disabled(app, &user, true).await?;
     let removed = match messages {
         Messages::Keep => 0,
@@ -273,7 +273,8 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
         .await
 }
 
-/// Removes what a user wrote, a little at a time: a server that runs has its turns in between. Returns how much it was.
+/// Removes what a user wrote, a little at a time, so that a running server can write in between. Returns how many messages it
+/// was.
 async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
     let conversations = move |c: &_| retention::conversations_of(c, sender);
     let conversations: Arc<[ConversationId]> = app.store.read(conversations).await?.into();

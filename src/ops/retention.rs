@@ -1,4 +1,4 @@
-//! What is older than it is to be kept goes, at night and in slices, so that nobody waits for it.
+//! Removes what is past its retention, at night and in slices, so that no request waits for it.
 
 use jiff::tz::TimeZone;
 
@@ -13,9 +13,9 @@ use crate::store::{WriteTx, clock, retention};
 const NIGHT: std::ops::Range<i8> = 2..5;
 
 const DAY: i64 = 86_400_000;
-/// A clock that is ahead by more than this of when it was last looked at has jumped, or the server was off for long.
+/// A clock that has advanced by more than this since the last check has jumped, or the server was off for long.
 const JUMP: i64 = 14 * DAY;
-/// After so long it is believed.
+/// After this long it is believed.
 const BELIEVED: i64 = 7 * DAY;
 
 /// What was removed.
@@ -27,7 +27,7 @@ pub struct Removed {
     pub audit: usize,
 }
 
-/// Whether the clock can be believed: one that has jumped ahead is not, until it has run on for a week. Otherwise a wrong clock
+/// Whether the clock can be trusted: one that has jumped ahead is not, until it has run on for a week. Otherwise a wrong clock
 /// would make everything too old.
 ///
 /// # Errors
@@ -38,7 +38,7 @@ pub async fn look_at_clock(app: &App) -> Result<bool> {
             retention::mend_audit_limit(tx)?;
             let seen = match clock::last_seen(tx)? {
                 Some(seen) => seen,
-                // The first look at a database that was there before.
+                // The first check of a database that was there before.
                 None => clock::newest_record(tx)?.unwrap_or(tx.now),
             };
             let mut doubted = clock::doubted_since(tx)?;

@@ -1,4 +1,4 @@
-//! Work that can wait, a slice at a time: nobody else waits for it longer than for one.
+//! Work that can wait, a slice at a time: no other write waits for longer than one slice.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! What a push service's answer means for the push (RFC 8030 sections 5 and 7.3; RFC 8292 section 4.2).
 //!
-//! A subscription is deleted for 404 and 410 alone: any other answer may be the fault of this server, of its clock or of
-//! a bad day of the service, and a subscription that is deleted is a person who is never told again.
+//! A subscription is deleted for 404 and 410 alone: any other answer may be the fault of this server, of its clock or of a bad
+//! day of the service, and a person whose subscription is deleted is never told anything again.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Answer {
     pub text: String,
 }
 
-/// What else counts.
+/// What else decides.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
     pub host: &'a str,
@@ -108,7 +108,7 @@ impl Circumstances<'_> {
     }
 }
 
-/// Whether a service says that the subscription was made for another key than ours: then it is not us whom it refuses.
+/// Whether a service says that the subscription was made for another key than ours: then it does not refuse this server.
 fn is_other_key(text: &str) -> bool {
     // Apple's, Google's and Mozilla's words.
     [
@@ -242,7 +242,7 @@ mod tests {
             classify(answer(406, Some(30)), edge),
             PushOutcome::DeviceThrottled(asked, failure(406))
         );
-        // And when it means every device of ours.
+        // And when it is about all our devices.
         let all = Ok(Answer {
             status: 406,
             retry_after: Some(Duration::from_secs(900)),

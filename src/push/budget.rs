@@ -1,5 +1,5 @@
-//! How many pushes a device gets in an hour: a flooded phone is not to ring all day, and push services throttle those
-//! who send more (FCM documents 240 a minute for one device).
+//! How many pushes a device gets in an hour: a phone must not ring all day, and push services throttle those who send more (FCM
+//! documents 240 a minute for one device).
 
 use std::collections::HashMap;
 

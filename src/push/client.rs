@@ -52,7 +52,7 @@ pub fn build(config: &config::Push) -> Result<Client, String> {
 /// changes its mind is caught too.
 #[derive(Debug, Clone)]
 struct GlobalOnly {
-    /// The proxy, which is in the school's own network. What it connects to is its own to guard; we hand it known names.
+    /// The proxy, which is in the school's own network. The proxy guards what it connects to; it is given known names.
     except: Option<String>,
 }
 
@@ -125,7 +125,7 @@ fn retry_after(value: &str, now: Time) -> Option<Duration> {
     Some(Duration::from_millis(left.max(0) as u64))
 }
 
-/// One line of what a stranger said.
+/// One line of what a service answered.
 pub fn printable(text: &str) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {

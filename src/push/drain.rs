@@ -1,5 +1,5 @@
-//! Empties the outbox: reads what is due, keeps a bounded number of pushes on their way, and writes down what became of
-//! them, many in one write.
+//! Empties the outbox: reads what is due, keeps a bounded number of pushes in flight, and stores their outcomes, many in one
+//! write.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -22,24 +22,25 @@ use crate::model::subscriptions::SubscriptionKey;
 use crate::model::time::Time;
 use crate::store::{push_services, pushes};
 
-/// Pushes on their way to one service, and to all of them.
+/// Pushes in flight to one service, and to all of them.
 const PER_SERVICE: usize = 16;
 const IN_ALL: usize = 64;
-/// Pushes that are read at a time for one service: few, so that what is read or muted meanwhile is hardly ever sent.
+/// Pushes that are read at a time for one service: few, so that a message that was read or muted in between is hardly ever
+/// pushed.
 const READ: usize = PER_SERVICE;
-/// So many devices of a service that are throttled within this time are all of ours.
+/// With this many devices throttled within this time, a service means all of ours.
 const SEVERAL: usize = 3;
 const SEVERAL_WITHIN: Duration = Duration::from_secs(60);
 /// The furthest ahead that a pause may end.
 const LONGEST_PAUSE: Duration = LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(60);
-/// What is written down at a time, and how often: messages that a user waits for share the disk with it.
+/// How many outcomes are stored at a time, and how often: messages that a user waits for share the disk.
 const SAVE_AT_MOST: usize = 64;
 const SAVE_EVERY: Duration = Duration::from_millis(10);
-/// How long to wait after the database has refused.
+/// How long to wait after the database refused a read or a write.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long pushes may still be on their way when the server stops.
+/// How long pushes may still be in flight when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// Sends what is due until the server stops.
@@ -62,7 +63,7 @@ pub async fn work(app: App) {
 #[derive(Clone, Copy)]
 struct Pause {
     until: Time,
-    /// It refuses us, and does not just have too much.
+    /// It refuses this server, and is not just overloaded.
     refused: bool,
 }
 
@@ -227,7 +228,7 @@ impl Drain {
             match &finished.outcome {
                 PushOutcome::Throttled(until, _) => self.pause(finished.service, *until, false),
                 PushOutcome::Refused(until, _) => self.pause(finished.service, *until, true),
-                // A service that takes one push does not refuse us.
+                // A service that accepts one push does not refuse this server.
                 PushOutcome::Sent | PushOutcome::Summed(_) => self
                     .paused
                     .retain(|service, pause| *service != finished.service || !pause.refused),
@@ -262,7 +263,7 @@ impl Drain {
         }
     }
 
-    /// What was read for the service goes back: it stays in the outbox.
+    /// What was read for the service stays in the outbox.
     fn pause(&mut self, service: ServiceKey, until: Time, refused: bool) {
         self.paused.insert(service, Pause { until, refused });
         for push in self.ready.remove(&service).into_iter().flatten() {
@@ -270,7 +271,7 @@ impl Drain {
         }
     }
 
-    /// Writes down what is done, unless the write before this one is still under way: what comes meanwhile shares the next.
+    /// Stores the outcomes, unless the previous write is still running: those that come meanwhile share the next.
     fn save_outcomes(&mut self) {
         if self.saving.is_some() || self.done.is_empty() || self.save_at > Instant::now() {
             return;
@@ -354,7 +355,7 @@ impl Drain {
         }
     }
 
-    /// Lets what is on its way arrive, and writes down what became of it.
+    /// Waits for the pushes in flight, and stores their outcomes.
     async fn stop(mut self) {
         let arrive = async {
             while let Some(sent) = self.sending.join_next().await {
@@ -392,7 +393,7 @@ async fn send(sender: Arc<Sender>, push: DuePush) -> FinishedPush {
     push.finished(outcome)
 }
 
-/// The end of the write that is under way; for ever, if there is none.
+/// Resolves when the running write ends; never, if there is none.
 async fn saved(
     saving: &mut Option<JoinHandle<(Vec<FinishedPush>, Result<()>)>>,
 ) -> (Vec<FinishedPush>, Result<()>) {

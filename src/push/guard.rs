@@ -1,5 +1,5 @@
-//! Where pushes may go. An endpoint is an URL that a stranger gave us: without this it would be a way to make the server
-//! call whatever it can reach.
+//! Where pushes may go. An endpoint is a URL that a client chose: without this check it could make the server call whatever it
+//! can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -51,7 +51,7 @@ struct Parts {
     link: String,
     kind: String,
     id: String,
-    /// What is pushed with the same one is one notification.
+    /// Pushes with the same tag are shown as one notification.
     tag: String,
     /// The link, with the site in front of it where that is known: Safari takes nothing else.
     navigate: String,

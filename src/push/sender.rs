@@ -1,4 +1,4 @@
-//! Sends one push, and says what became of it.
+//! Sends one push, and returns its outcome.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +48,7 @@ impl Sender {
         })
     }
 
-    /// Sends it, if its person wants it now and it is not too late.
+    /// Sends it, if its user wants it now and it is not too late.
     pub async fn send(&self, push: &DuePush) -> PushOutcome {
         let now = self.clock.now();
         let Some(subject) = &push.subject else {
@@ -84,7 +84,7 @@ impl Sender {
             Ok(answer) => answer,
             Err(why) => return dead(why),
         };
-        // The answer may have been long in coming.
+        // The answer may have taken long.
         let began = now;
         let now = self.clock.now();
         let outcome = answers::classify(
@@ -111,7 +111,7 @@ impl Sender {
         }
     }
 
-    /// What the device gets of its hour.
+    /// What the device's hourly budget allows.
     fn portion(&self, push: &DuePush, subject: &Subject, now: Time) -> Portion {
         if !counts(push, subject) {
             return Portion::One;
@@ -229,7 +229,7 @@ enum Portion {
     Later(Time),
 }
 
-/// What its person wants. Who asks for a test wants it.
+/// What its user wants. A user who asks for a test wants it.
 fn wish(push: &DuePush, subject: &Subject, now: Time) -> Wish {
     let Some(preferences) = &push.preferences else {
         return Wish::Now;

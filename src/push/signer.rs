@@ -40,7 +40,7 @@ impl Signer {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The token for an origin, of now.
+    /// The token for an origin at this time.
     ///
     /// # Errors
     /// A sentence, if the key cannot sign.

@@ -1,15 +1,15 @@
-//! Whether the peer is still there: asked now and then, gone when it does not answer.
+//! Whether the peer is still there: it is pinged, and gone when it does not answer.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often a peer is asked whether it is there.
+/// How often a peer is pinged.
 pub const PING_EVERY: Duration = Duration::from_secs(25);
-/// How long it may take to say so.
+/// How long it may take to answer.
 pub const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// Of one connection, whatever transport carries it.
+/// The heartbeat of one connection, whatever transport carries it.
 pub struct Heartbeat {
     /// When the last ping went out, and when the peer was last heard.
     pinged: Instant,

@@ -1,6 +1,6 @@
 //! Sockets: one connection type, on which each protocol puts its framing.
 //!
-//! - [`session`]: who is on the line, what they may say, what they missed; knows no framing.
+//! - [`session`]: who is connected, what they may send, what they missed; knows no framing.
 //! - [`websocket`]: a protocol over a WebSocket, with [`frame`], RFC 6455's frames.
 //! - [`ws`]: the protocol of `/ws`.
 //! - [`socketio`]: Socket.IO's packets in Engine.IO's ([`engineio`]), over a WebSocket or by long-polling ([`polling`]).
@@ -53,10 +53,10 @@ pub trait Protocol {
     }
 }
 
-/// How a connection that we end looks to its client.
+/// How a connection that the server ends looks to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Farewell {
-    /// As one that the server has closed.
+    /// As closed by the server.
     Said,
     /// As a lost link, after which every client connects again.
     Unsaid,
@@ -69,7 +69,7 @@ pub enum End {
     Peer(u16),
     /// We close, and say why.
     Code(CloseCode),
-    /// The peer does not read, or is gone: there is no one to say it to.
+    /// The peer does not read, or is gone: it cannot be told.
     Drop(u16),
 }
 

@@ -21,7 +21,7 @@ struct Recent {
 }
 
 impl TypingGate {
-    /// Whether to relay now. What says nothing new is dropped; what comes too soon waits for [`TypingGate::due`].
+    /// Whether to relay now. A repeated state is dropped; one that comes too soon waits for [`TypingGate::due`].
     pub fn admit(&mut self, to: &UserId, typing: bool, now: Instant) -> bool {
         self.0
             .retain(|r| r.waiting.is_some() || now < r.at + INTERVAL);

@@ -41,10 +41,10 @@ pub fn accept_key(key: &str) -> String {
 
 /// A [`Protocol`] on a WebSocket.
 pub trait OverWebSocket: Protocol {
-    /// Its name among the figures.
+    /// Its name in metrics.
     const TRANSPORT: &'static str;
 
-    /// Whether the peer may be asked now, out of turn, if what was written has come.
+    /// Whether the peer may be asked now, out of turn, whether what was written has arrived.
     fn may_ask(&self) -> bool {
         true
     }
@@ -311,7 +311,7 @@ where
         }
     }
 
-    /// Says farewell and closes.
+    /// Writes the last frames and closes.
     async fn end(self, end: &End) {
         let Socket {
             app,
@@ -323,7 +323,7 @@ where
             End::Code(code) => protocol.farewell(code, &mut wire.out),
             End::Peer(_) | End::Drop(_) => Farewell::Said,
         };
-        // Out of the hub before the farewell: nothing more is queued for a socket that is closing.
+        // Out of the hub before the last frames: nothing more is queued for a socket that is closing.
         drop(protocol);
         wire.close(end, farewell).await;
         app.metrics.closed(end.code());

@@ -17,7 +17,7 @@ use crate::service::auth::Identity;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// How a socket came: its cursor, and who it is where the handshake said so.
+/// What the handshake said: the cursor, and the token if there was one.
 pub struct Handshake {
     pub since: Option<Cursor>,
     /// Whether the page is in the background.

@@ -33,7 +33,7 @@ const HEADER_BYTES: usize = 32 << 10;
 const SEND_BUFFER: usize = 64 << 10;
 /// How long a stop may take in all.
 const STOP_TIME: Duration = Duration::from_secs(10);
-/// Sockets that are told to go at once, and the pause before the next: their clients come back at about the same time.
+/// How many sockets are closed at once, and the pause before the next: their clients come back at about the same time.
 const STOP_BATCH: usize = 200;
 const STOP_PAUSE: Duration = Duration::from_millis(20);
 
@@ -103,7 +103,7 @@ fn bad_request() -> api::http::request::Response {
 /// All places are taken. Over TLS it costs too much to say so.
 fn turn_away(stream: &TcpStream) {
     let answer = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    // A new socket has room for so little; where it has not, there is nobody to tell.
+    // A new socket has room for this little; if it has not, the client cannot be told.
     let _ = stream.try_write(answer.as_bytes());
 }
 

@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 use crate::app::App;
 use crate::auth::certificate;
 
-/// How often it is looked whether the files have changed.
+/// How often the files are checked for changes.
 const WATCH: Duration = Duration::from_secs(2);
 
 /// The certificate that new connections get.

@@ -1,4 +1,4 @@
-//! What administrators do with people: adding, changing, shutting out, and links by which they set a password.
+//! What administrators do with people: adding, changing, disabling, and links by which people set a password.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use crate::rule;
 use crate::service::auth::{self, Issued};
 use crate::store::{WriteTx, accounts, audit, groups, identities, users};
 
-/// How long a password link holds, in seconds.
+/// How long a password link is valid, in seconds.
 const LINK_LIFETIME: i64 = 3 * 24 * 3_600;
 
 /// People by name, as administrators see them.
@@ -79,7 +79,7 @@ fn check_groups(tx: &WriteTx, ids: &[UserId]) -> Result<()> {
     Ok(())
 }
 
-/// Changes a user. Who is shut out, or loses the role of an administrator, loses their sockets at once.
+/// Changes a user. A user who is disabled, or loses the role of an administrator, loses their sockets at once.
 ///
 /// # Errors
 /// [`Noun::User`] not found; [`Error::Conflict`] as for [`add`]; [`Error::Invalid`] on `groups`, and on `disabled` or
@@ -114,13 +114,13 @@ fn check_target(by: &AuditActor, target: &User) -> Result<()> {
     Ok(())
 }
 
-/// One of so many who log in here may be shut out by a key in a day.
+/// A key may disable one in this many of the people who log in here in a day.
 const SHARE: i64 = 5;
 
-/// What a key may not do by itself: one that was stolen could close the school, or give a user a voice to all of it.
+/// What a key may not do by itself: a stolen one could disable the whole school, or let a user write to all of it.
 ///
 /// # Errors
-/// [`Forbidden::NeedsAdministrator`] for shutting out more than a fifth, in all of the last day; [`Forbidden::Scope`] for making
+/// [`Forbidden::NeedsAdministrator`] for disabling more than a fifth of the people within a day; [`Forbidden::Scope`] for making
 /// teachers and staff without the scope for that.
 pub(super) fn check_key(
     tx: &WriteTx,
@@ -155,7 +155,7 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
     if let Some(id) = &change.id {
         accounts::adopt_id(tx, before, id)?;
         tx.emit(Effect::UserChanged(id.clone()));
-        // What they hold names the previous id.
+        // Their sockets and pages know the previous id.
         super::users::revoke(tx, before, None)?;
     }
     if let Some(groups) = &change.groups {
@@ -166,7 +166,7 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
         super::users::disable(tx, before, disabled)?;
     }
     if demoted && !shut_out {
-        // They come back at once, as what they are now.
+        // They come back at once, with their new role.
         tx.emit(Effect::Disconnect(before.key, CloseCode::Restarting));
     }
     if (demoted || shut_out) && before.role == Role::Admin && accounts::admins(tx)? == 0 {
@@ -189,7 +189,7 @@ fn note_change(tx: &WriteTx, by: &AuditActor, before: &User, change: &AccountCha
     }
 }
 
-/// Which fields a change is about, for the audit log: names and addresses do not belong there, since it is kept when their owners
+/// Which fields a change is about, for the audit log. Names and addresses do not belong there, since the log stays when people
 /// are erased.
 pub(super) fn changed_fields(before: &User, change: &AccountChange) -> String {
     let mut said = Vec::new();
@@ -215,7 +215,7 @@ pub(super) fn changed_fields(before: &User, change: &AccountChange) -> String {
     said.join(", ")
 }
 
-/// Whom a user is to other issuers of tokens.
+/// The identities of a user at other issuers of tokens.
 ///
 /// # Errors
 /// [`Noun::User`] not found.
@@ -228,7 +228,7 @@ pub async fn identities(app: &App, id: UserId) -> Result<Vec<ExternalIdentity>> 
         .await
 }
 
-/// Says as whom a user's tokens of other issuers are: all of these, and no others. What was issued for the previous ones ends.
+/// Sets the identities of a user at other issuers: all of these, and no others. Tokens for the previous ones end.
 ///
 /// # Errors
 /// [`Noun::User`] not found; [`Conflict::Identity`] where one is another user's.
@@ -278,7 +278,7 @@ pub async fn log_out(app: &App, by: AuditActor, id: UserId) -> Result<()> {
         .await
 }
 
-/// A link by which a user sets their password, once, within three days. An earlier one holds no more.
+/// A link by which a user sets their password, once, within three days. An earlier one is no longer valid.
 ///
 /// # Errors
 /// [`Noun::User`] not found, also when disabled; [`Error::Invalid`] for who has no username to log in with.
@@ -339,7 +339,7 @@ pub async fn use_password_link(
     let id = user.id().clone();
     app.store
         .write(move |tx| {
-            // Once: another user may have been quicker.
+            // Only once: another request may have been quicker.
             let user = accounts::by_password_link(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
             let by = AuditActor::person(user.id(), address);

@@ -33,7 +33,7 @@ pub async fn make(
     store(app, by, new, None).await
 }
 
-/// Tells those again who have not read it by then.
+/// Reminds those who have not read it by then.
 ///
 /// # Errors
 /// [`Noun::Announcement`] not found, also for one that is not sent yet; [`Error::Invalid`] when everybody has read it.
@@ -100,7 +100,7 @@ async fn store(
     Ok(made)
 }
 
-/// Takes back one whose time has not come.
+/// Cancels one whose time has not come.
 ///
 /// # Errors
 /// [`Noun::Announcement`] not found; [`Conflict::Sent`].
@@ -130,7 +130,7 @@ pub async fn send_due(app: &App) -> Result<()> {
     let due = app.store.read(move |c| announcements::due(c, now)).await?;
     for (announcement, sender) in due {
         let id = announcement.id;
-        // One that cannot be sent does not stand in the way of the others.
+        // One that cannot be sent does not hold up the others.
         if let Err(error) = send(app, announcement, sender).await {
             tracing::error!(%error, announcement = %id, "cannot send an announcement; trying again");
         }
@@ -178,7 +178,7 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
         .await
 }
 
-/// Whom an audience comes to now.
+/// The people of an audience now.
 pub async fn preview(app: &App, audience: Audience) -> Result<AudiencePreview> {
     app.store
         .read(move |c| {
@@ -257,7 +257,7 @@ pub async fn recipients(
         .await
 }
 
-/// Whether a socket that was left it may yet turn out to be dead, and a push take its place.
+/// Whether the socket that it was sent to may turn out to be dead, so that a push follows.
 fn is_recent(announcement: &Announcement, now: Time) -> bool {
     now < announcement.send_at.plus_seconds(RECENT)
 }

@@ -22,7 +22,7 @@ use crate::store::{audit, sessions, users};
 
 pub use super::identity::{Identity, identity};
 
-/// So much of an unknown name is remembered, in characters.
+/// How much of an unknown name is remembered, in characters.
 const LONGEST_LOGIN: usize = 128;
 
 /// Who is asking.
@@ -33,7 +33,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// What the log and the notifications' sender say.
+    /// The caller's label in the log, and as the sender of notifications.
     pub fn label(&self) -> String {
         match self {
             Actor::Person(identity) => format!("user:{}", identity.user.id()),
@@ -89,7 +89,7 @@ fn issue(app: &App, user: Arc<User>, session: &Session) -> Result<Issued> {
     })
 }
 
-/// A fresh token in the session of the caller's. What is issued for a token of the school's app ends when that ends.
+/// A fresh token in the session of the caller's. A token that is issued for one of the school's app ends when that ends.
 pub fn renew(app: &App, identity: &Identity) -> Result<Issued> {
     let session = match &identity.session {
         Ok(session) => session.clone(),
@@ -102,7 +102,8 @@ pub fn renew(app: &App, identity: &Identity) -> Result<Issued> {
     issue(app, identity.user.clone(), &session)
 }
 
-/// Ends the session of this token: its tokens hold no more, and its sockets go. A token of the school's app is its app's to end.
+/// Ends the session of this token: its tokens are invalid and its sockets are closed. Only the school's app can end its own
+/// tokens.
 pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
     let Ok(session) = identity.session.clone() else {
         return Ok(());
@@ -155,7 +156,7 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
         let cookies = cookies.iter().map(|(name, value)| (&**name, &**value));
         devices::known(&app.auth.tokens, cookies, user.id(), hash, app.now())
     });
-    // A device that guesses too much is a stranger again.
+    // A device that guesses too much counts as unknown again.
     let by_device = device.as_deref().map(Guess::Device);
     let by_device = by_device.filter(|guess| app.limits.attempt(guess).is_ok());
     let known = by_device.is_some();
@@ -176,7 +177,7 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
         .passwords
         .verify(password, hash.clone(), turn)
         .await;
-    // Not tried at all: the server has too many to look at.
+    // Not tried at all: too many wait already.
     let matches = matches.inspect_err(|_| app.limits.take_back(&guess))?;
     match user.zip(hash) {
         Some((user, hash)) if matches && !user.disabled => {
@@ -229,7 +230,7 @@ pub async fn change_password(
         .store
         .read(move |c| users::password_hash(c, key))
         .await?;
-    // A count of its own: a guesser from outside does not keep the owner from changing the password.
+    // A count of its own, so that guesses from outside do not keep the owner from changing the password.
     let guess = Guess::Change(key);
     app.limits.attempt(&guess)?;
     let matches = app
@@ -263,7 +264,7 @@ pub async fn change_password(
     session(app, super::users::known(app, user.id()).await?)
 }
 
-/// Checks and hashes a password to be.
+/// Checks and hashes a new password.
 ///
 /// # Errors
 /// [`Error::Invalid`] that names `field`.
@@ -339,7 +340,7 @@ pub async fn set_up(
     let user = app
         .store
         .write(move |tx| {
-            // Asked again inside the write, where no other request can be quicker.
+            // Checked again inside the write, where no other request can be quicker.
             if users::admin_exists(tx)? {
                 return Err(Error::Forbidden(Forbidden::SetupDone));
             }

@@ -13,12 +13,12 @@ use crate::model::time::Time;
 use crate::model::users::{Origin, Role, User};
 use crate::store::personal_data;
 
-/// A person, by a token that holds.
+/// A user, by a valid token.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub user: Arc<User>,
     pub expires_at: Time,
-    /// The session of the token, if it is one of ours; else what one for it would be begun by.
+    /// The session of the token, if it is one of ours; else the origin of a session that it begins.
     pub session: std::result::Result<Session, SessionBy>,
 }
 
@@ -46,7 +46,7 @@ pub enum Standing {
 /// The person of a JWT. Makes or refreshes them, where tokens of the school's app may.
 ///
 /// # Errors
-/// [`Error::Unauthorized`], also for who is disabled or has logged out everywhere since.
+/// [`Error::Unauthorized`], also for a user who is disabled or has logged out everywhere since.
 pub async fn identity(app: &App, token: &str) -> Result<Identity> {
     let (verified, standing) = examine(app, token).await.map_err(Refused::noted)?;
     let (identity, iat) = match standing {
@@ -189,7 +189,7 @@ async fn is_newer_than_erasure(app: &App, id: &UserId, issued: Option<i64>) -> R
     Ok(erased.is_none_or(|erased| issued.is_some_and(|issued| issued > erased.seconds())))
 }
 
-/// By which an erased id is known again, without telling which it was: ours, and that of versions before.
+/// The hashes by which an erased id is recognised without being stored: ours, and that of earlier versions.
 pub fn erased_macs(tokens: &Tokens, id: &UserId) -> [String; 2] {
     let text = format!("erased {id}");
     [tokens.mac(&text), tokens.mac_of_before(&text)]

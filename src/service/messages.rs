@@ -22,12 +22,12 @@ pub struct NewMessage {
     pub receiver: UserId,
     pub content: Content,
     pub client_id: Option<ClientId>,
-    /// The sender's socket, which needs no event: it has the answer.
+    /// The sender's socket, which gets no event: it has the answer.
     pub from: Option<ConnectionId>,
 }
 
-/// Stores a message and tells both people's sockets. A client id that the sender has used before gives the first
-/// message back and publishes nothing.
+/// Stores a message and publishes it to both people. A client id that the sender has used before returns the first message and
+/// publishes nothing.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for an unknown user and for a disabled one; [`Error::TooMany`] for
@@ -44,7 +44,7 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
             {
                 return Ok(Outcome::repeated(Arc::new(first)));
             }
-            // After the look-up: a repeated request is answered even if the receiver is disabled by now.
+            // After the look-up, so that a repeated request is answered even if the receiver is disabled by now.
             let stored = store::policy::pair_facts(tx, sender.key, receiver.key)?;
             let facts = Facts::stored(sender.key, receiver.key, &stored);
             policy::decide(facts, Act::Write).check()?;

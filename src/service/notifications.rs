@@ -56,7 +56,7 @@ pub async fn send(
                 unknown,
             };
             let key = notifications::insert(tx, &new, sender, &hash, &sent)?;
-            // What goes to many can be misused quietly: it is written down, and its recipients see who sent it.
+            // A notification to many can be misused: it is written into the audit log, and its recipients see who sent it.
             if people.len() > 1 {
                 let detail = format!("{}: {} people", audience.describe(), people.len());
                 let target = sent.id.to_string();
@@ -72,7 +72,7 @@ pub async fn send(
         })
         .await?;
     if let Some(key) = delivery {
-        // On a task of its own: the caller may hang up, the recipients must not suffer for it.
+        // On a task of its own: if the caller hangs up, the other recipients still get it.
         let task = app.tasks.spawn(finish(app.clone(), key));
         task.await
             .map_err(|e| Error::Internal(format!("delivery: {e}")))??;
@@ -80,7 +80,7 @@ pub async fn send(
     Ok(outcome)
 }
 
-/// Whether so many people a minute are all that this sender reaches: programs of the school's and administrators reach everybody.
+/// Whether the limit on recipients applies to this sender: administrators and programs of the school reach everybody.
 fn is_bounded(tx: &WriteTx, by: &AuditActor) -> Result<bool> {
     let id = by.actor.strip_prefix("user:").and_then(UserId::parse);
     let Some(id) = id else {
@@ -174,7 +174,7 @@ async fn finish(app: App, key: NotificationKey) -> Result<()> {
         match written {
             Ok((true, took)) => size = next_size(size, took),
             Ok((false, _)) => return Ok(()),
-            // Its mark is on disk: it goes on where it stopped, now or after a restart.
+            // Its position is on disk: it goes on from there, now or after a restart.
             Err(Error::Unavailable(..)) if !app.stopping.is_cancelled() => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

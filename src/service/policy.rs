@@ -29,7 +29,7 @@ pub enum Because {
     Anyone,
     /// They are the same person.
     Oneself,
-    /// The other one is shut out.
+    /// The other one is disabled.
     Disabled,
 }
 
@@ -42,7 +42,7 @@ pub struct Decision {
 
 impl Decision {
     /// # Errors
-    /// [`Noun::User`] not found: who may not be written to looks as if they were not there.
+    /// [`Noun::User`] not found: a user who may not be written to looks as if they did not exist.
     pub fn check(self) -> Result<()> {
         self.allowed.then_some(()).ok_or(Noun::User.into())
     }

@@ -38,7 +38,7 @@ pub async fn display(app: &App, me: &User) -> Result<Display> {
     let preferences = of(app, me).await?;
     let push = &app.config.push;
     let language = Language::of(preferences.language.as_deref());
-    // No type has an empty name, so that none is muted by it.
+    // No type has an empty name, so none is muted by it.
     let shows = preferences.wish("", Urgency::Normal, app.now()) == Wish::Now;
     Ok(Display {
         shows,

@@ -36,7 +36,7 @@ pub async fn sweep(app: &App) -> Result<()> {
             Ok(())
         })
         .await;
-    // They are gone all the same, and those who watch must hear of it.
+    // They have gone anyway, and those who watch must be told.
     for (key, id) in gone {
         tell(app, key, id, false, Some(seen)).await?;
     }

@@ -1,5 +1,5 @@
-//! What gets into the push outbox: what commits while its receiver has no socket, and what was left to a socket that never
-//! confirmed it.
+//! Fills the push outbox: with what commits while its recipient has no socket, and with what was sent to a socket that never
+//! acknowledged it.
 
 use std::time::Duration;
 
@@ -20,19 +20,19 @@ use crate::store::push_services::{self, DeadRow, ServiceRow};
 use crate::store::pushes::Devices;
 use crate::store::{WriteTx, delivery_status, meta, pushes, subscriptions};
 
-/// Rows, or people, that one write is about.
+/// How many rows, or people, one write handles.
 const SLICE: usize = 200;
 /// For how long a push that was given up is kept, in seconds.
 const KEEP_DEAD: i64 = 14 * 24 * 3_600;
 /// For how long a subscription is kept after its browser's own date for its end, in seconds: clocks are wrong.
 const KEEP_ENDED: i64 = 24 * 3_600;
-/// How long to wait after the database has refused.
+/// How long to wait after the database refused a write.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Dead letters that a report shows.
 const SHOWN: i64 = 50;
 
-/// Puts what these people get at `seq` into the outbox, for each unless an open socket is left it. To be called in the write that
-/// makes it.
+/// Queues a push of what these people get at `seq`, except for those who have an open socket. Call it in the write that makes the
+/// event.
 pub(super) fn queue(
     tx: &WriteTx,
     hub: &Hub,
@@ -68,7 +68,7 @@ pub(super) fn queue(
     Ok(())
 }
 
-/// The way that an event takes to one person.
+/// How an event reaches one person.
 enum Way {
     Live,
     Pushed,
@@ -137,7 +137,7 @@ pub async fn queue_unacked(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Puts what hidden pages alone have into the outbox, once they have been hidden for long.
+/// Queues what only hidden pages have received, once they have been hidden for long.
 async fn queue_unattended(app: &App) -> Result<()> {
     let after = Duration::from_secs(app.config.push.hidden_after_seconds.into());
     let mut unseen = app.hub.take_unattended(Instant::now(), after);
@@ -152,7 +152,7 @@ async fn queue_unattended(app: &App) -> Result<()> {
             pushes::queue_unread(tx, unacked.user, unacked.after, unacked.up_to, elsewhere)
         });
         if let Err(error) = queued.await {
-            // All of them once more: what is in the outbox is not put there again.
+            // All of them again: what is in the outbox is not queued twice.
             let users = unseen.iter().map(|unacked| unacked.user);
             app.hub.keep_unattended(users);
             return Err(error);
@@ -250,7 +250,7 @@ async fn wait(app: &App, time: Duration) -> bool {
 
 /// Everything up to `up_to` that was neither acknowledged nor pushed, for users who are not connected.
 pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
-    // A client that came back meanwhile has said how far it got.
+    // A client that came back meanwhile has acknowledged how far it got.
     save_acks(app).await?;
     let subscribers = app.store.read(pushes::subscribers).await?;
     let away = subscribers
@@ -275,7 +275,7 @@ pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
     Ok(())
 }
 
-/// Gives up what is too old, whatever its push service is about; forgets old dead letters and subscriptions that have ended.
+/// Gives up what is too old, also of a paused push service; forgets old dead letters and subscriptions that have ended.
 pub async fn tidy(app: &App) -> Result<()> {
     loop {
         let now = app.now();

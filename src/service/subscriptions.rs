@@ -26,7 +26,7 @@ pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
             if !push_services::is_known(tx, &new.endpoint.origin())? {
                 limits.limits.rates.push_service(owner)?;
             }
-            // A user who was disabled a moment ago has lost their subscriptions, and must not get one back.
+            // A user who was disabled a moment ago has lost their subscriptions and must not get one back.
             if users::by_key(tx, owner)?.is_none_or(|user| user.disabled) {
                 return Err(Error::Unauthorized(Unauthorized::Disabled));
             }
@@ -35,8 +35,7 @@ pub async fn put(app: &App, me: &User, new: NewSubscription) -> Result<Device> {
         .await
 }
 
-/// A subscription that its browser replaces by another, by itself and without anybody logged in: who knows the secret of the
-/// old one is that browser.
+/// A browser replaces its subscription by another, by itself and without a login: the secret of the old one identifies it.
 #[derive(Debug)]
 pub struct Renewal {
     pub endpoint: String,

@@ -57,7 +57,7 @@ pub async fn add(app: &App, new: NewUser) -> Result<User> {
         .await
 }
 
-/// Shuts a user out, or lets them in again. Their tokens, their sockets and their push subscriptions end at once.
+/// Disables a user, or enables them again. Their tokens, their sockets and their push subscriptions end at once.
 pub async fn set_disabled(app: &App, user: &User, disabled: bool) -> Result<()> {
     let user = user.clone();
     app.store
@@ -126,8 +126,8 @@ pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<
     }
 }
 
-/// Takes over name, e-mail, avatar and role where the token says something new. A token that is older than the one they came
-/// from undoes nothing, and none undoes the role that an import or an administrator set; nor does one make anybody staff later.
+/// Takes over name, e-mail, avatar and role where the token says something new. An older token changes nothing, and no token
+/// changes a role that an import or an administrator set, or makes a user staff later.
 pub async fn refresh(
     app: &App,
     user: Arc<User>,
@@ -135,7 +135,7 @@ pub async fn refresh(
     issued: Option<i64>,
 ) -> Result<Arc<User>> {
     let issued = issued.unwrap_or(user.profile_at);
-    // A name that cannot be shown changes nothing; nor is the one that is there asked again, which may be older than the rules.
+    // A name that cannot be shown changes nothing. The stored one is not checked again: it may be older than the rules.
     let current = &*user.person.name;
     let claimed = profile.name.as_deref().filter(|name| *name != current);
     let claimed = claimed.and_then(|name| DisplayName::parse(name).ok());
@@ -183,7 +183,7 @@ fn short(claim: Option<&String>) -> Option<String> {
         .cloned()
 }
 
-/// Closes the sockets of those whom another process has shut out.
+/// Closes the sockets of users whom another process has disabled.
 ///
 /// # Errors
 /// As those of a read.

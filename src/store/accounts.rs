@@ -19,7 +19,7 @@ const SELECT: &str = "SELECT u.key, u.id, u.username, u.name, u.email, u.role, u
                               FROM group_members m JOIN groups g ON g.key = m.group_key WHERE m.user_key = u.key)
                       FROM users u";
 
-/// `online` is the hub's to say.
+/// The hub fills in `online`.
 fn account(row: &Row) -> rusqlite::Result<Account> {
     let role = row.get_ref(5)?.as_str()?;
     let groups: Vec<(String, String)> =
@@ -90,7 +90,7 @@ pub fn active_logins(connection: &Connection) -> Result<i64> {
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
-/// Writes what `change` says of name, username, e-mail and role; the rest is not this function's.
+/// Writes the name, username, e-mail and role of `change`; its other fields are written elsewhere.
 ///
 /// # Errors
 /// [`Error::Conflict`] when the username or the e-mail is taken.
@@ -185,7 +185,7 @@ pub fn put_password_link(
     run(tx, sql, [user.0]).map(drop)
 }
 
-/// Whose link this is, while it holds.
+/// The user whose link this is, while it is valid.
 pub fn by_password_link(
     connection: &Connection,
     hash: &[u8; 32],
@@ -199,7 +199,7 @@ pub fn by_password_link(
     Ok(user.flatten().filter(|user| !user.disabled))
 }
 
-/// Takes a user's link away: it was used, or it must not be any more.
+/// Removes a user's link: it was used, or must not be used any more.
 pub fn delete_password_link(tx: &WriteTx, user: UserKey) -> Result<()> {
     run(
         tx,

@@ -81,7 +81,7 @@ pub fn by_id(connection: &Connection, id: Id) -> Result<Option<Announcement>> {
     first(connection, &sql, [id.as_bytes()], announcement)
 }
 
-/// What the sender made with this key before.
+/// What the sender made with this idempotency key before.
 pub fn by_idempotency_key(
     connection: &Connection,
     sender: &str,

@@ -32,7 +32,7 @@ pub(super) fn replace(source: &Path, target: &Path) -> Result<()> {
     let fail = |why: String| Error::Internal(why);
     let mut connection = Connection::open_with_flags(source, connection::read_only())?;
     connection::tune(&mut connection)?;
-    // A name of its own until it is whole: who finds the target finds a good copy.
+    // Under another name until it is complete: a file at the target is a good copy.
     let partial = files::sibling(target, ".partial");
     remove_partial(&partial);
     // As private as the database itself.
@@ -64,8 +64,8 @@ pub(crate) fn remove_partial(partial: &Path) {
 /// How often what was written of a copy goes to the disk.
 const SYNC: Duration = Duration::from_millis(20);
 
-/// Writes the copy, in the gaps that others leave: on a thread that yields the processor, and to the disk a little at a
-/// time. All of it at the end would keep the commits of the meantime waiting.
+/// Writes the copy on a thread of low priority, and to the disk a little at a time. Writing all of it at the end would hold up
+/// commits.
 fn vacuum(connection: &Connection, source: &Path, partial: &Path, target: &Path) -> Result<()> {
     let done = AtomicBool::new(false);
     let sync = || {

@@ -27,7 +27,7 @@ pub fn newest_time(path: &Path) -> Result<Time> {
     Ok(Time(newest.unwrap_or(0)))
 }
 
-/// Usernames that are compared as the same, the older first. None in a database that is still to be brought up to date.
+/// Usernames that compare as equal, the older first. None in a database that is still to be migrated.
 pub fn shadowed_usernames(path: &Path) -> Result<Vec<(String, String)>> {
     let connection = connect(path, connection::read_only())?;
     let has_key = "SELECT 1 FROM pragma_table_info('users') WHERE name = 'username_key'";

@@ -1,4 +1,4 @@
-//! What the clock has said so far.
+//! What is stored about the clock.
 
 use rusqlite::{Connection, params};
 
@@ -10,7 +10,7 @@ fn get(connection: &Connection, name: &str) -> Result<Option<Time>> {
     Ok(meta::number(connection, name)?.map(Time))
 }
 
-/// When it was last looked at.
+/// When it was last checked.
 pub fn last_seen(connection: &Connection) -> Result<Option<Time>> {
     get(connection, "clock")
 }

@@ -26,7 +26,7 @@ pub(super) fn set_pushed(tx: &WriteTx, push: &PushKey) -> Result<()> {
     run(tx, sql, [push.user.0, push.seq, tx.now.0]).map(drop)
 }
 
-/// A push to one of their devices came to nothing: `gone`, `refused`, `expired`, or `off` for who does not want it.
+/// A push to one of their devices came to nothing: `gone`, `refused`, `expired`, or `off` for a user who does not want it.
 pub(super) fn set_failed(
     tx: &WriteTx,
     push: &PushKey,

@@ -77,7 +77,7 @@ pub fn is_missing(path: &Path) -> bool {
     !path.exists() && keys.iter().any(|name| path.with_file_name(name).exists())
 }
 
-/// Names a file whatever it is called: its device and its number there.
+/// Identifies a file whatever its name: its device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIdentity(pub u64, pub u64);
 
@@ -96,7 +96,7 @@ impl FileIdentity {
     }
 }
 
-/// Makes the renaming of a file last.
+/// Makes the renaming of a file durable.
 pub fn sync_folder(file: &Path) -> std::io::Result<()> {
     match file.parent().filter(|p| !p.as_os_str().is_empty()) {
         Some(folder) => std::fs::File::open(folder)?.sync_all(),
@@ -104,8 +104,8 @@ pub fn sync_folder(file: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Gives a file to whom the database belongs that it replaces or belongs to, or its folder: root may restore what a server runs on
-/// that is not root, or run a command beside it.
+/// Gives a file the owner of the database that it replaces or belongs to, or of its folder: root may restore the database of a
+/// server that does not run as root, or run a command beside it.
 #[cfg(unix)]
 pub fn give_to_owner(fresh: &Path, old: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::MetadataExt as _;

@@ -39,7 +39,7 @@ pub fn insert(connection: &Connection, new: &NewGroup, now: Time) -> Result<Grou
     Ok(GroupKey(connection.last_insert_rowid()))
 }
 
-/// Its name, which may be another one's too.
+/// Its name, which other groups may have too.
 pub fn name(connection: &Connection, group: GroupKey) -> Result<String> {
     let sql = "SELECT name FROM groups WHERE key = ?1";
     Ok(first(connection, sql, [group.0], |row| row.get(0))?.unwrap_or_default())

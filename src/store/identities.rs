@@ -1,4 +1,4 @@
-//! As whom a user acts who has a token of this issuer and subject.
+//! Which user a token of an issuer and subject acts for.
 
 use rusqlite::{Connection, params};
 
@@ -29,7 +29,7 @@ fn identity(row: &rusqlite::Row) -> rusqlite::Result<ExternalIdentity> {
     })
 }
 
-/// Whose it is, if it is another user's.
+/// The user who has it, if that is another one.
 pub fn owner(
     connection: &Connection,
     identity: &ExternalIdentity,

@@ -14,10 +14,10 @@ use crate::model::notifications::NewNotification;
 use crate::model::time::Time;
 use crate::model::users::NewUser;
 
-/// Whose label stands with imported notifications.
+/// The sender of imported notifications.
 const SENDER: &str = "import";
 
-/// What became of a message or a notification.
+/// The outcome of a message or a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Added,

@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::limits::priority::{Priority, yield_to_others};
 use crate::threads;
 
-/// How often it is looked for new messages, and how soon for more. Many at once cost less, and a search asks for those of the
-/// last moment.
+/// How often new messages are looked for, and how soon more. Many at once cost less, and a search asks for those of the last
+/// moment.
 const EVERY: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_millis(2);
 /// While others write it waits until there has been no write for so long, but not for ever.
@@ -28,7 +28,7 @@ const AFTER_ERROR: Duration = Duration::from_secs(5);
 /// How long a search waits for what was sent a moment ago.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// Who waits until what is there by now is in the index.
+/// Searches that wait until everything stored so far is in the index.
 type Waiting = oneshot::Sender<()>;
 
 /// Stops and is joined when dropped.
@@ -139,7 +139,7 @@ impl Worker {
         self.seen != seen
     }
 
-    /// Does a little; returns whether there is more to do.
+    /// Does a part of the work; returns whether there is more.
     fn step(&mut self) -> Result<bool> {
         if self.index.catch_up()? {
             return Ok(true);

@@ -20,7 +20,7 @@ pub struct Task<F, T> {
     work: Option<F>,
     outcome: Result<T>,
     reply: oneshot::Sender<Result<T>>,
-    /// Until it is settled or dropped.
+    /// Counted until the job is answered or dropped.
     waiting: WaitingWrite,
 }
 

@@ -48,7 +48,7 @@ pub fn begin_epoch(connection: &Connection, seq: Seq) -> Result<()> {
     run(connection, sql, [seq.to_string()]).map(drop)
 }
 
-/// A write for its own sake: whether the database takes one.
+/// A test write: whether the database takes one.
 pub fn touch(connection: &Connection, now: Time) -> Result<()> {
     run(
         connection,

@@ -55,7 +55,7 @@ pub fn up(connection: &mut Connection, path: &Path, version: i32) -> Result<(), 
     if version > 0 && version < latest() {
         let copy = sibling(path, &format!(".schema-{version}.backup"));
         tracing::info!(copy = %copy.display(), "copying the database before the migration");
-        // What an earlier upgrade left there is older than what is here now.
+        // A copy that an earlier upgrade left there is older than this database.
         keep(path, &copy)
             .map_err(|e| OpenError::new(path, format!("cannot copy before migrating: {e}")))?;
         tracing::info!(from = version, to = latest(), "migrating the database");

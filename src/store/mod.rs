@@ -63,7 +63,7 @@ use crate::threads::Pulse;
 pub use writer::WriteTx;
 use writer::Writer;
 
-/// What leaves the store after a commit, on the writer's thread: it must be quick and must not block.
+/// Receives what was committed, on the writer's thread: it must be quick and must not block.
 pub type Sink = Box<dyn Fn(Committed) + Send>;
 
 /// Something that has been committed.
@@ -79,9 +79,9 @@ pub enum Committed {
 pub struct Store {
     writer: Writer,
     readers: r2d2::Pool<SqliteConnectionManager>,
-    /// As many as there are readers: who waits for one waits as a task, not as a thread.
+    /// As many permits as readers: a caller waits as a task, not as a thread.
     permits: Arc<Semaphore>,
-    /// Of long reads there are fewer at a time, so that a reader is left for the others.
+    /// Fewer permits for long reads, so that a reader is left for the others.
     long: Arc<Semaphore>,
     long_waiting: Length,
     queues: Arc<Queues>,

@@ -1,4 +1,4 @@
-//! Opening the database file: what is looked at before anything is changed, and how every connection is set.
+//! Opens the database file: what is checked before anything is changed, and how every connection is set.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::files::{FileIdentity, OpenError, make_folder, restrict, sibling};
 use super::migrate;
 use crate::config::{self, Synchronous};
 
-/// Looks at the file, makes it where there is none, migrates it, and returns the connection that may write.
+/// Checks the file, makes it if there is none, migrates it, and returns the connection that may write.
 ///
 /// # Errors
 /// [`OpenError`]; the file is then as it was.

@@ -1,4 +1,4 @@
-//! Everything about one person: to be given to them, or to be erased.
+//! All stored data of one person: to be exported or erased.
 
 use rusqlite::{Connection, params};
 
@@ -49,8 +49,8 @@ fn audit_of(connection: &Connection, id: &UserId) -> Result<Vec<Entry>> {
     audit::about(connection, &format!("user:{id}"), id.as_str())
 }
 
-/// Takes away everything that says who a user is, and all that is theirs alone. What others have of them stays, under
-/// `alias` and without a name.
+/// Removes everything that identifies a user, and all that only they have. What others received from them stays, under `alias`
+/// and without a name.
 pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()> {
     let key = user.key.0;
     for table in [
@@ -86,7 +86,7 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     )?;
     // What they sent stays with those who got it.
     notifications::rename_sender(tx, user.id(), alias)?;
-    // A message's own id of the sender's app may say who they are.
+    // The id that the sender's app gave a message may identify them.
     run(
         tx,
         "UPDATE messages SET client_id = NULL WHERE sender_key = ?1 AND client_id IS NOT NULL",
@@ -95,7 +95,7 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     .map(drop)
 }
 
-/// Remembers that a user was erased, by a value from which the id cannot be told.
+/// Remembers that a user was erased, by a value that does not reveal the id.
 pub fn remember_erased(tx: &WriteTx, mac: &str) -> Result<()> {
     let sql = "INSERT INTO erased (mac, at) VALUES (?1, ?2) ON CONFLICT (mac) DO UPDATE SET at = excluded.at";
     run(tx, sql, params![mac, tx.now.0]).map(drop)

@@ -1,4 +1,4 @@
-//! The stored facts that a decision on two people looks at.
+//! The stored facts that a decision about two people needs.
 
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ use crate::model::ids::{ConversationId, UserKey};
 /// What is stored of two people.
 #[derive(Debug)]
 pub struct PairFacts {
-    /// Shut out, or not there at all.
+    /// Disabled, or unknown.
     pub is_receiver_disabled: bool,
     /// Their conversation, if they have one.
     pub members: Option<Members>,

@@ -1,4 +1,4 @@
-//! What came of pushes: by push service, by subscription, and the dead letters.
+//! The outcomes of pushes: by push service, by subscription, and the dead letters.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub fn is_known(connection: &Connection, origin: &str) -> Result<bool> {
     Ok(first(connection, sql, [origin], |_| Ok(()))?.is_some())
 }
 
-/// Writes down what became of pushes. One whose row has gone meanwhile, because it was read, counts all the same.
+/// Stores the outcomes of pushes. One whose row has gone meanwhile, because the message was read, is counted too.
 pub fn apply_outcomes(tx: &WriteTx, settled: &[FinishedPush]) -> Result<()> {
     let mut sent: BTreeMap<ServiceKey, i64> = BTreeMap::new();
     for one in settled {
@@ -76,7 +76,7 @@ pub fn apply_outcomes(tx: &WriteTx, settled: &[FinishedPush]) -> Result<()> {
                 delivery_status::set_failed(tx, &one.key, one.service, "expired")?;
                 bury(tx, one, 0, &Failure::too_late())?;
             }
-            // Its person has thought better of it since it was read.
+            // Its user has changed their preferences since it was read.
             PushOutcome::Later(_) | PushOutcome::Dropped if !unchanged(tx, one)? => {}
             PushOutcome::Later(at) => put_off(tx, one, *at, 0)?,
             PushOutcome::Dropped => {
@@ -86,7 +86,7 @@ pub fn apply_outcomes(tx: &WriteTx, settled: &[FinishedPush]) -> Result<()> {
         }
     }
     for (service, count) in sent {
-        // A service that takes one push does not refuse us.
+        // A service that accepts one push does not refuse this server.
         let sql = "UPDATE push_services SET sent = sent + ?2, last_success_at = ?3,
                           paused_until = CASE WHEN paused_for = 'refused' THEN NULL ELSE paused_until END
                    WHERE key = ?1";
@@ -106,12 +106,12 @@ fn finish(tx: &WriteTx, one: &FinishedPush) -> Result<()> {
     Ok(())
 }
 
-/// What a row is found by.
+/// The key of a row.
 fn row(one: &FinishedPush) -> [i64; 3] {
     [one.key.user.0, one.key.seq, one.key.subscription.0]
 }
 
-/// Whether the row is due since when it was when it was read.
+/// Whether `due_at` is unchanged since the row was read.
 fn unchanged(tx: &WriteTx, one: &FinishedPush) -> Result<bool> {
     let [user, seq, subscription] = row(one);
     let sql = "SELECT 1 FROM push_outbox
@@ -181,7 +181,7 @@ fn pause_device(tx: &WriteTx, one: &FinishedPush, asked: Option<Duration>) -> Re
     run(tx, sql, [user, subscription, until]).map(drop)
 }
 
-/// Pushes nothing more to the device, of what waits neither.
+/// Pushes nothing more to the device, nor what waits for it.
 fn stop_device(tx: &WriteTx, one: &FinishedPush) -> Result<()> {
     let [user, _, subscription] = row(one);
     let sql = "UPDATE push_subscriptions SET stopped_at = ?2 WHERE key = ?1";
@@ -254,7 +254,7 @@ pub fn forget_dead(connection: &Connection, before: Time) -> Result<usize> {
     run(connection, sql, [before.0])
 }
 
-/// Forgets services of which nothing is left to tell: anybody can make one up by subscribing, as far as hosts are allowed.
+/// Forgets services without rows or counts: anybody can make one up by subscribing, as far as hosts are allowed.
 pub fn forget_unused(connection: &Connection) -> Result<usize> {
     let sql = "DELETE FROM push_services WHERE sent = 0
                  AND NOT EXISTS (SELECT 1 FROM push_subscriptions s WHERE s.service_key = push_services.key)
@@ -314,7 +314,7 @@ pub fn list(connection: &Connection) -> Result<Vec<ServiceRow>> {
     })
 }
 
-/// How the subscriptions fare.
+/// How many subscriptions are in which state.
 pub fn states(connection: &Connection) -> Result<SubscriptionStates> {
     let sql =
         "SELECT count(*) FILTER (WHERE failing_since IS NULL AND last_success_at IS NOT NULL),

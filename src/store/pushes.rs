@@ -18,7 +18,7 @@ const MESSAGE_TTL: u32 = 3 * 24 * 3_600;
 /// Things that may wait to be pushed to one person; one more, and the oldest goes. A device that was off for long is not
 /// served by more, and the backlog of one user does not stand in the way of the others.
 pub const MAX_WAITING: i64 = 200;
-/// Rows that are looked at in a search for some whose subscription is free: more than those can have that are not.
+/// How many rows a search for some with a free subscription reads: more than the busy subscriptions can have.
 const SCAN: usize = 32_768;
 
 const INSERT: &str =
@@ -49,7 +49,7 @@ impl Devices<'_> {
             Devices::All => return "[]".into(),
             Devices::Elsewhere(endpoints) => endpoints.iter().map(|e| &**e).collect(),
         };
-        // Texts alone can be written.
+        // Only texts: serialising them cannot fail.
         serde_json::to_string(&endpoints).unwrap_or_default()
     }
 }
@@ -73,7 +73,7 @@ pub fn queue(
     Ok(queued)
 }
 
-/// Takes the oldest of more than [`MAX_WAITING`] away.
+/// Removes the oldest beyond [`MAX_WAITING`].
 fn trim(tx: &WriteTx, user: UserKey) -> Result<()> {
     let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND due_at IS NOT NULL AND seq <= (
                    SELECT seq FROM push_outbox WHERE user_key = ?1 AND due_at IS NOT NULL
@@ -235,7 +235,7 @@ pub struct Agenda {
     pub at: Time,
 }
 
-/// The push services for which something waits, and since or until when. A pause that ends after `latest` is none: it was
+/// The push services for which something waits, and since or until when. A pause that ends after `latest` does not count: it was
 /// made by a clock that has been set since.
 pub fn agenda(connection: &Connection, latest: Time) -> Result<Vec<Agenda>> {
     let sql = "SELECT p.key, max((SELECT min(o.due_at) FROM push_outbox o

@@ -45,7 +45,7 @@ pub fn snapshot(connection: &Connection, me: UserKey, since: Option<&Cursor>) ->
         None => Missed::Events(Vec::new()),
         Some(since) if since.seq > seq => Missed::Unknown,
         Some(since) if since.epoch.as_deref().is_some_and(|e| e != epoch) => Missed::Unknown,
-        // A plain number names no history: after a restore, what is from before it is of another.
+        // A plain number names no history: one from before a restore belongs to another.
         Some(since) if since.epoch.is_none() && since.seq < meta::epoch_seq(connection)? => {
             Missed::Unknown
         }

@@ -1,4 +1,4 @@
-//! A copy takes the place of the database.
+//! Puts a copy in the place of the database.
 
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ pub fn restore(file: &Path, target: &Path, by: &AuditActor, now: Time) -> Result
 /// The schema that first had an audit log: an older copy gets the line of its migration at most.
 const AUDIT_SINCE: i32 = 3;
 
-/// Gives the copy an epoch of its own, and its audit log the line.
+/// Gives the copy an epoch of its own and a line in its audit log.
 fn begin_history(
     fresh: &Path,
     old: &Path,
@@ -70,7 +70,7 @@ fn begin_history(
 ) -> Result<()> {
     let connection = Connection::open(fresh)?;
     let newest = meta::seq(&connection)?;
-    // What is there may be damaged: that is what backups are for.
+    // The old database may be damaged: that is what backups are for.
     let old_newest = Connection::open_with_flags(old, connection::read_only())
         .ok()
         .and_then(|old| meta::seq(&old).ok());
@@ -108,7 +108,7 @@ fn swap(fresh: &Path, target: &Path, now: Time) -> std::io::Result<Option<PathBu
         .and_then(|()| std::fs::rename(fresh, target));
     if let Err(error) = swapped {
         if target.exists() {
-            // The other name is one too many.
+            // Removes the other name.
             let _ = std::fs::remove_file(&aside);
         } else if was_there {
             moved.push((target.to_owned(), aside));

@@ -1,4 +1,4 @@
-//! Removing what is older than it is to be kept, some of it at a time.
+//! Removes what is past its retention, some of it at a time.
 
 use std::time::Instant;
 
@@ -175,7 +175,7 @@ fn settle(tx: &WriteTx, conversation: ConversationId) -> Result<()> {
     let (oldest, newest) = (end(oldest)?.unwrap_or(Seq::MAX), end(newest)?.unwrap_or(0));
     let sql = "UPDATE conversation_members SET last_seq = ?2 WHERE conversation_key = ?1 AND last_seq <> ?2";
     run(tx, sql, [conversation.0, newest])?;
-    // When a removed message was read is not asked any more.
+    // Nobody asks any more when a removed message was read.
     let sql = "DELETE FROM message_reads WHERE conversation_key = ?1 AND up_to_seq < ?2";
     run(tx, sql, [conversation.0, oldest]).map(drop)
 }
@@ -260,7 +260,7 @@ pub fn audit(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
     run(tx, sql, params![before.0, slice.rows as i64])
 }
 
-/// Takes back a time up to which the audit log may be cut that is still to come: the clock was wrong when it was written.
+/// Withdraws the permission to cut the audit log up to a time in the future: the clock was wrong when it was written.
 pub fn mend_audit_limit(tx: &WriteTx) -> Result<()> {
     let sql = "UPDATE meta SET value = '0' WHERE name = 'audit_kept_from' AND CAST(value AS INTEGER) > ?1";
     run(tx, sql, [tx.now.0]).map(drop)

@@ -1,4 +1,4 @@
-//! Everybody at once, for an import or an export.
+//! All people at once, for an import or an export.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,7 +18,7 @@ pub struct Known {
     pub has_password: bool,
     /// Names of groups.
     pub groups: Vec<String>,
-    /// Of these, those that were made by hand, and that no file has named since.
+    /// Those among them that were made by hand, and that no file has named since.
     pub by_hand: Vec<String>,
 }
 

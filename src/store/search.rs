@@ -82,7 +82,7 @@ pub fn query(
     all(connection, &select_with_people(&tail), params, with_people)
 }
 
-/// Whether there are messages that no search finds yet.
+/// Whether there are messages that are not indexed yet.
 pub fn is_behind(connection: &Connection) -> Result<bool> {
     let sql = "SELECT seq FROM search.progress";
     let indexed: Seq = first(connection, sql, [], |row| row.get(0))?.unwrap_or(0);
@@ -214,7 +214,7 @@ impl Index {
         let tx = self
             .index
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process, a command, may have been at it.
+        // Another process, a command, may have written to it.
         let sql = "UPDATE progress SET seq = ?2 WHERE seq = ?1";
         if run(&tx, sql, [from, newest])? == 0 {
             return Ok(true);
@@ -237,7 +237,7 @@ impl Index {
         Ok(self.walk.is_some() || removed(&self.database)? != gone)
     }
 
-    /// Takes some of what was removed out of the index; returns whether there may be more.
+    /// Removes some of the deleted messages from the index; returns whether there may be more.
     pub fn clean(&mut self) -> Result<bool> {
         let walk = match self.walk.take() {
             Some(walk) => walk,

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::ids::UserKey;
 use crate::model::time::Time;
 
-/// Ends a session whose last token would hold until then.
+/// Ends a session whose last token would be valid until then.
 pub fn end(tx: &WriteTx, id: &str, user: UserKey, until: Time) -> Result<()> {
     let sql = "INSERT OR IGNORE INTO ended_sessions (id, user_key, until) VALUES (?1, ?2, ?3)";
     run(tx, sql, params![id, user.0, until.0]).map(drop)
@@ -20,9 +20,9 @@ pub fn ended(connection: &Connection) -> Result<Vec<String>> {
     })
 }
 
-/// Forgets those whose tokens hold no more by themselves.
+/// Forgets those whose tokens have all expired.
 pub fn tidy(tx: &WriteTx) -> Result<()> {
-    // A token holds half a minute longer than it says.
+    // A token is accepted for half a minute after its expiry.
     let sql = "DELETE FROM ended_sessions WHERE until < ?1";
     run(tx, sql, [tx.now.0 - 60_000]).map(drop)
 }

@@ -5,10 +5,10 @@ use rusqlite::{Connection, params};
 use super::{WriteTx, all, run};
 use crate::error::Result;
 
-/// For how long they are kept, in hours.
+/// How long they are kept, in hours.
 const KEEP: i64 = 400 * 24;
 
-/// Adds to what the hour has.
+/// Adds to the hour's counts.
 pub fn add(tx: &WriteTx, hour: i64, counts: &[(String, u64)]) -> Result<()> {
     for (name, count) in counts {
         let sql = "INSERT INTO figures (hour, name, value) VALUES (?1, ?2, ?3)

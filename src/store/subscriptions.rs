@@ -11,7 +11,7 @@ use crate::model::pushes::ServiceKey;
 use crate::model::subscriptions::{Device, NewSubscription, Owner};
 use crate::model::time::Time;
 
-/// Subscriptions that one person may have; one more, and the one that was re-posted longest ago goes.
+/// The most subscriptions of one person; one more removes the one that was renewed longest ago.
 pub const MAX: i64 = 20;
 
 /// Stores a subscription, or gives the one of this endpoint to `owner`: a browser belongs to the user who is logged in there.
@@ -111,7 +111,7 @@ pub fn list(connection: &Connection, me: UserKey, limit: i64) -> Result<Vec<Devi
     all(connection, &sql, [me.0, limit], device)
 }
 
-/// Whose the endpoint is, if who knows its secret may put another in its place.
+/// The owner of the endpoint, if the caller knows its secret and may replace it.
 pub fn owner(connection: &Connection, endpoint: &str) -> Result<Option<Owner>> {
     let sql = "SELECT user_key, auth FROM push_subscriptions WHERE endpoint = ?1 AND renewable";
     first(connection, sql, [endpoint], |row| {
@@ -134,7 +134,7 @@ pub fn delete(tx: &WriteTx, me: UserKey, id: Id) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether its person has removed the device with this endpoint.
+/// Whether its user has removed the device with this endpoint.
 pub fn is_removed(connection: &Connection, endpoint: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM removed_endpoints WHERE hash = ?1";
     Ok(first(connection, sql, [hash(endpoint)], |_| Ok(()))?.is_some())

@@ -14,7 +14,7 @@ use crate::model::users::{NewUser, Origin, Person, Role, Unread, User, Username}
 
 const COLUMNS: &str = "key, id, name, avatar, username, email, role, disabled_at, token_version, \
                        tokens_after, last_seen_at, profile_at, origin, had_login, role_set";
-/// How many these are.
+/// How many columns these are.
 pub(super) const COLUMN_COUNT: usize = 15;
 
 /// Reads an id that the database holds; it was parsed when it came in.
@@ -79,7 +79,7 @@ fn select(condition: &str) -> String {
     format!("SELECT {COLUMNS} FROM users {condition}")
 }
 
-/// A user who logs in here, by username or e-mail, with the hash to check. An address that several people have finds no one.
+/// A user who logs in here, by username or e-mail, with the hash to check. An address that several people share finds nobody.
 pub fn by_login(connection: &Connection, login: &str) -> Result<Option<(User, String)>> {
     if let Some(found) = by_username(connection, login)? {
         let hash = password_hash(connection, found.key)?;
@@ -143,7 +143,7 @@ pub fn by_username(connection: &Connection, username: &str) -> Result<Option<Use
     })
 }
 
-/// Those whose username is, compared as it is now, an older person's.
+/// People whose username now compares as equal to that of an older account.
 pub fn without_username_key(connection: &Connection) -> Result<Vec<User>> {
     let sql = select("WHERE username IS NOT NULL AND username_key IS NULL");
     all(connection, &sql, [], |row| user(row, 0))
@@ -267,7 +267,7 @@ pub fn end_tokens(connection: &Connection, key: UserKey, now: Time) -> Result<()
 }
 
 pub fn set_disabled(connection: &Connection, key: UserKey, at: Option<Time>) -> Result<()> {
-    // A user who was shut out comes back with new tokens.
+    // A user who was disabled comes back with new tokens.
     let sql = "UPDATE users SET disabled_at = ?2,
                       token_version = token_version + (?2 IS NOT NULL), tokens_after = coalesce(?2, tokens_after)
                WHERE key = ?1";

@@ -1,4 +1,4 @@
-//! The one writer: a thread that owns the connection and shares each commit among all who wait for one.
+//! The one writer: a thread that owns the connection and shares each commit among all waiting writes.
 //!
 //! Group commit is what makes `synchronous = FULL` affordable: while one commit waits for the disk, the next
 //! batch gathers. Each job has a savepoint, so one that fails fails alone.
@@ -33,7 +33,7 @@ const BATCH_TIME: Duration = Duration::from_millis(4);
 const SHARE: usize = 8;
 /// How long a batch waits for the writers of the batch before last, which come back at about this time.
 const GATHER: Duration = Duration::from_micros(400);
-/// How often it is asked whether another process wrote.
+/// How often it checks whether another process wrote.
 const WATCH: Duration = Duration::from_millis(250);
 
 /// What a write sees: the connection, its time, and the sequence. It records its effects; nothing here can publish them.
@@ -149,7 +149,7 @@ struct Worker {
     queues: Arc<Queues>,
     sink: Sink,
     checkpoint_request: Arc<CheckpointRequest>,
-    /// How many jobs the next commit is for.
+    /// How many jobs the next commit waits for.
     share: usize,
     data_version: i64,
     watched: Instant,
@@ -157,7 +157,7 @@ struct Worker {
     file: Place,
 }
 
-/// Where the database's file should be.
+/// The path of the database's file.
 struct Place {
     path: PathBuf,
     identity: Option<FileIdentity>,

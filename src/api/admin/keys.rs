@@ -28,7 +28,7 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Api
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewKey {
-    /// Whose it is, for people to read.
+    /// A name for people to read.
     #[schema(max_length = 64)]
     name: String,
     scopes: Vec<Scope>,
@@ -37,7 +37,7 @@ pub struct NewKey {
 #[derive(Serialize, ToSchema)]
 pub struct MadeKey {
     id: String,
-    /// Shown this once.
+    /// Shown only this once.
     key: String,
 }
 

@@ -1,4 +1,4 @@
-//! Everybody as a CSV file, in and out.
+//! Imports and exports people as CSV files.
 
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,7 +19,7 @@ pub struct PreviewQuery {
     /// Disable the people who log in here and are not in the file, administrators aside.
     #[serde(default)]
     disable_missing: bool,
-    /// Give people who were added here without an id of the school's own the one that the file has for them.
+    /// Give people who were added here without an id of the school the id that the file has for them.
     #[serde(default)]
     adopt_ids: bool,
 }

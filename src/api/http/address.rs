@@ -10,7 +10,7 @@ use crate::config::Server;
 use crate::error::Result;
 use crate::limits::rates::Stranger;
 
-/// Counts a request of which it is not known whose it is.
+/// Counts an unauthenticated request.
 ///
 /// # Errors
 /// [`Error::TooMany`](crate::error::Error::TooMany).
@@ -27,7 +27,7 @@ pub fn admit_stranger(
     app.limits.rates.address(address, what)
 }
 
-/// Where a request came from, unless that is a proxy, which brings many people.
+/// Where a request came from, unless that is a proxy, which carries many clients.
 pub fn direct_address(app: &App, peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
     let Peer(peer) = peer?;
     let server = &app.config.server;
@@ -35,8 +35,8 @@ pub fn direct_address(app: &App, peer: Option<Peer>, headers: &HeaderMap) -> Opt
     (!server.trusts(address)).then_some(address)
 }
 
-/// Where a request came from that `peer` brought. Each proxy adds whom it had it from at the end of `X-Forwarded-For`, so
-/// it is read from there, as long as those who wrote it are trusted; what stands before, anybody may have written.
+/// The client address behind `peer`. Each proxy appends the address that it received the request from to `X-Forwarded-For`, so
+/// the header is read from its end for as long as its writers are trusted; anybody may have written the rest.
 pub fn forwarded_address(server: &Server, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let values = headers.get_all("x-forwarded-for").into_iter().rev();
     let named = values

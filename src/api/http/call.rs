@@ -45,7 +45,7 @@ pub struct Call {
     pub params: Vec<String>,
     pub access: Access,
     class: RequestClass,
-    /// Who turned out to be calling, for the log line, also when the handler fails.
+    /// The caller, for the log line, also when the handler fails.
     pub caller: Arc<OnceLock<String>>,
 }
 
@@ -85,7 +85,7 @@ impl Call {
         }
         self.app.load.admit(kind)?;
         let actor = match self.find_actor().await {
-            // Who says nothing, or what does not hold, is a stranger.
+            // A request without a valid token is unauthenticated.
             Err(error @ Error::Unauthorized(_)) => {
                 self.count_stranger()?;
                 return Err(error);
@@ -118,7 +118,7 @@ impl Call {
             }
             _ => {}
         }
-        // Not before: what a limit has refused proves nothing.
+        // Not earlier: a request that a limit refused has proved nothing.
         self.slot.iter().for_each(|slot| slot.mark_authenticated());
         self.actor = Some(actor);
         Ok(())
@@ -160,7 +160,7 @@ impl Call {
         request::read_body(&self.headers, &mut self.body, max, time).await
     }
 
-    /// Lets a body of ordinary size come, unread, but not for long.
+    /// Waits a short time for a body of ordinary size, which is not read.
     pub async fn discard_body(&mut self) {
         let read = self.read_body(MAX_BODY);
         let _ = tokio::time::timeout(DISCARD_TIME, read).await;
@@ -187,7 +187,7 @@ impl Call {
     /// A request that a proxy forwards comes from this machine too: then it is the token that counts.
     fn admit_local(&self) -> Result<()> {
         let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-        // One that adds none of these names itself by the name that it is called by: on this machine that is no name of it.
+        // A proxy that adds none of these passes on the public host name, which is no name of this machine.
         let named = self.headers.get(header::HOST).and_then(|h| h.to_str().ok());
         let public = self.app.config.server.public_url.is_some();
         let elsewhere = public && !named.is_none_or(is_loopback_name);
@@ -275,7 +275,7 @@ impl Call {
     }
 }
 
-/// A page says whose it is: two tabs of one browser share the cookie, and one may be another person's.
+/// A page says which user it belongs to: two tabs of one browser share the cookie, and one may be another person's.
 ///
 /// # Errors
 /// [`Conflict::OtherPerson`].

@@ -54,7 +54,7 @@ fn rename<'v>(name: &str, value: &'v str) -> Option<(&'static str, Option<&'v st
         return Some((here, Some(opposite)));
     }
     let here = here(&NAMES)?;
-    // Not only unread ones is all of them, and not the read ones.
+    // `false` means all of them, not the read ones.
     let says = !(name == "unreadOnly" && value == "false");
     Some((here, says.then_some(value)))
 }

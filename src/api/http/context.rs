@@ -1,4 +1,4 @@
-//! What stays of a request for its answer: the id, and the headers that every answer gets.
+//! What an answer needs of its request: the id, and the headers that every answer gets.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +41,7 @@ impl Context {
     }
 }
 
-/// The proxy's id where it gave a sane one, else one of ours.
+/// The proxy's id if it gave a valid one, else one of ours.
 fn request_id(headers: &HeaderMap) -> String {
     static PROCESS: LazyLock<u32> = LazyLock::new(|| {
         let mut random = [0; 4];
@@ -108,7 +108,7 @@ impl Context {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        // A listed origin's page may send what headers it likes: those that mean nothing here are not read.
+        // A page of a listed origin may send any header: those that mean nothing here are not read.
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
         Some(response)
     }
@@ -129,7 +129,7 @@ impl Context {
                 HeaderValue::from_static("max-age=31536000"),
             );
         }
-        // What a token may read, no cache may keep; a page says so itself.
+        // No cache may keep what needs a token. Pages set their own header.
         headers
             .entry(header::CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));

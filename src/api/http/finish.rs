@@ -1,4 +1,4 @@
-//! The last touch that every answer gets.
+//! The last step of every answer.
 
 use super::context::Context;
 use super::failure::{Unfinished, render};

@@ -133,7 +133,7 @@ fn settle(unknown: Unknown, call: &Call) -> Result<()> {
     Ok(())
 }
 
-/// A number of the query that has a maximum: more digits than it can have are the most.
+/// A number in the query that has a maximum: one that is too long counts as the maximum.
 pub fn saturating<'de, D: Deserializer<'de>>(de: D) -> Result<Option<u32>, D::Error> {
     let text = String::deserialize(de)?;
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

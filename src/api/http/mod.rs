@@ -9,7 +9,7 @@
 //! | [`parse`], [`compat`], [`input`] | what a handler takes, and how existing front ends spell it |
 //! | [`reply`], [`download`] | what a handler returns |
 //! | [`router`], [`endpoint`] | which route serves a path; a row of the URL table |
-//! | [`finish`] | the last touch that every answer gets |
+//! | [`finish`] | the last step of every answer |
 //! | [`document`] | the OpenAPI document of the rows |
 //! | [`upgrade`] | the handshake of a WebSocket |
 

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::config::PublicUrl;
 use crate::error::{Error, Forbidden, Result};
 
-/// A browser says whose page it is; others say nothing and pass.
+/// Browsers send `Origin`; a request without one passes.
 pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());

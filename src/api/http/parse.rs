@@ -23,7 +23,7 @@ where
     }
 }
 
-/// What a client sent beside what its route knows.
+/// The parameters or fields of a request that its route does not know.
 #[derive(Default)]
 pub struct Unknown {
     pub count: u64,
@@ -93,7 +93,7 @@ pub fn field_error(path: &str, message: &str) -> FieldError {
     FieldError::new(cut(field), what)
 }
 
-/// So much of a name that a stranger chose is shown and logged, in characters.
+/// How much of a name that a client chose is shown and logged, in characters.
 const LONGEST_NAME: usize = 64;
 
 fn cut(mut name: String) -> String {

@@ -79,7 +79,7 @@ pub struct ImportPreview {
     pub disabling: usize,
     pub unchanged: usize,
     pub bad: usize,
-    /// People in the file who are shut out and stay so, since no one is to be shut out for not being in it.
+    /// People in the file who are disabled and stay so.
     pub still_disabled: usize,
     /// Columns of the file that are not used.
     pub unused_columns: Vec<String>,

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks the server, if there is one.
 pub async fn look(config: &Config) -> Vec<Finding> {
     let Some(here) = running_at(config).await else {
-        // A process that holds the lock and does not answer is no healthy server.
+        // A process that holds the lock and does not answer is not healthy.
         let stuck = open::lock(&config.database.path).is_err();
         let hint = "none runs on this database: start it and check again".to_owned();
         let outcome = if stuck {
@@ -44,7 +44,7 @@ pub async fn look(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Asks the server of this database after its health, and nothing else.
+/// Asks the server of this database for its health, and nothing else.
 pub async fn ask(config: &Config) -> Outcome {
     match running_at(config).await {
         Some(here) => health(&here, true).await,
@@ -132,8 +132,8 @@ async fn ping(url: &str, local: bool) -> Result<(), String> {
         .ok_or_else(|| "a ping gets no pong".into())
 }
 
-/// What is for this machine alone must not be had from outside: it would be, through a proxy on this machine that does not
-/// say for whom it asks, and then everybody counts as one address too.
+/// What is for this machine alone must not be served to others. A proxy on this machine that does not say for whom it asks would
+/// make that happen, and everybody would count as one address too.
 async fn forwarded(base: &str) -> Outcome {
     let url = format!("{base}/metrics");
     let answer = client(false)?
@@ -149,7 +149,7 @@ async fn forwarded(base: &str) -> Outcome {
     Ok("the proxy in front says for whom it asks".into())
 }
 
-/// The innermost reason: what is around it repeats the address.
+/// The innermost reason: the outer ones repeat the address.
 fn cause(error: &reqwest::Error) -> String {
     let mut inner: &dyn std::error::Error = error;
     while let Some(source) = inner.source() {

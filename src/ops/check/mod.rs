@@ -33,7 +33,7 @@ const DAY: i64 = 86_400_000;
 const CERTIFICATE_DAYS: i64 = 14;
 /// A clock that is behind the newest write by more than this was put back.
 const CLOCK_SLACK: i64 = 5 * 60_000;
-/// When this was written: no clock can be right that is before it.
+/// When this was written: a clock before it is wrong.
 const EARLIEST: Time = Time(1_790_000_000_000);
 
 /// Looks at the configuration, the files, the database and the server, where one runs. A test write is all that it
@@ -41,7 +41,7 @@ const EARLIEST: Time = Time(1_790_000_000_000);
 pub async fn run(config: &Config) -> Vec<Finding> {
     let path = config.database.path.as_path();
     let now = SystemClock.now();
-    // A user who may not even look at the files would be told that all of them are broken.
+    // A user who may not read the files would be told that all of them are broken.
     if let Err(stranger) = files::user(path) {
         return vec![finding("user", Err(stranger))];
     }

@@ -1,4 +1,4 @@
-//! What this server makes of a token, for the developer who connects an app.
+//! How this server reads a token, for the developer who connects an app.
 
 use super::{Finding, finding};
 use crate::app::App;

@@ -1,4 +1,4 @@
-//! What requests tell a session's task.
+//! What requests send to a session's task.
 
 use tokio::sync::oneshot;
 
@@ -10,18 +10,18 @@ use super::super::socketio::SocketIo;
 
 pub enum Command {
     Poll {
-        /// What makes the request unlike any other.
+        /// Tells the request from any other.
         nonce: String,
         answer: oneshot::Sender<String>,
     },
-    /// A body, and where to say that it was taken. Without a body it was none that could be taken.
+    /// A body, and where to confirm that it was taken. `None`: the body was invalid.
     Post(Option<String>, oneshot::Sender<()>),
-    /// The WebSocket works: polls are to come to an end.
+    /// The WebSocket works: polling ends.
     Probed,
     Upgrade(oneshot::Sender<Carried>),
 }
 
-/// The session has ended, or ends by this request.
+/// The session has ended, or this request ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 

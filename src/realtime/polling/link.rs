@@ -20,7 +20,7 @@ pub struct Sessions(Arc<Mutex<HashMap<String, Arc<Link>>>>);
 /// The way to a session's task.
 pub struct Link {
     commands: mpsc::Sender<Command>,
-    /// Whether it is known whose session this is.
+    /// Whether the session is authenticated.
     joined: AtomicBool,
     /// Whether a POST is being read or taken.
     posting: AtomicBool,
@@ -34,8 +34,8 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a session; returns the handshake's answer. Where too many have not said yet who they are, the oldest of them
-    /// goes. `address`: where it comes from, unless that is a proxy; `token`: that of its headers.
+    /// Begins a session; returns the handshake's answer. With too many unauthenticated sessions, the oldest of them goes.
+    /// `address`: where it comes from, unless that is a proxy; `token`: that of its headers.
     ///
     /// # Errors
     /// [`error::Error::Internal`] where the system has no random numbers.

@@ -31,7 +31,7 @@ pub use upgrade::Upgrading;
 
 /// While a WebSocket takes over, a poll that waits is answered after this long: the client stops polling first.
 const NUDGE: Duration = Duration::from_millis(100);
-/// A client that leaves what waits unfetched for longer than this polls no more.
+/// A client that fetches nothing for longer than this has stopped polling.
 const UNFETCHED: Duration = Duration::from_secs(10);
 /// Events that share one answer, in bytes.
 const ANSWER: usize = 64 << 10;
@@ -134,14 +134,14 @@ impl Polling {
             End::Peer(_) => Farewell::Said,
             End::Drop(_) => Farewell::Unsaid,
         };
-        // Who has not said who they are has nothing to miss.
+        // An unauthenticated client misses nothing.
         let lingers = self.protocol.session().joined() && matches!(end, End::Code(_));
         // Out of the hub first: nothing more is queued for a session that is ending.
         drop(self.protocol);
         let close = match (end, farewell) {
             (End::Peer(_), _) => NOOP,
             (_, Farewell::Said) => CLOSE,
-            // The next request is one of an unknown session.
+            // The next request is answered as for an unknown session.
             (_, Farewell::Unsaid) => "",
         };
         let until = Instant::now() + LINGER;
@@ -226,7 +226,7 @@ impl Polling {
             Command::Post(Some(body), taken) => {
                 self.heartbeat.heard();
                 let outcome = self.take_body(&body).await;
-                // A client that closes has been understood.
+                // The packet that closes needs no answer of its own.
                 if matches!(outcome, Ok(()) | Err(End::Peer(_))) {
                     let _ = taken.send(());
                 }
@@ -273,7 +273,7 @@ impl Polling {
         for packet in body.split(SEPARATOR) {
             self.bucket.take(&self.app.config.limits)?;
             let events = self.protocol.receive(packet, &mut self.payload).await?;
-            // Answers to a user who fetches none.
+            // These are answers to a user who fetches none.
             if self.payload.0.len() > HARD_LIMIT {
                 return Err(CloseCode::TooSlow.into());
             }

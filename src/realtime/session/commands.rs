@@ -59,7 +59,7 @@ struct AuthData {
     /// Whether the page is in the background.
     #[serde(default)]
     hidden: bool,
-    /// Whose page it is.
+    /// The user of the page.
     user_id: Option<IdText>,
 }
 
@@ -151,7 +151,7 @@ impl Session {
         Ok(packets)
     }
 
-    /// What a page says of itself. Another person's has no business on this connection.
+    /// What a page says about itself. A page of another user is refused on this connection.
     fn take_page(&mut self, acks: bool, user_id: Option<IdText>) -> Result<(), CloseCode> {
         if let (Some(IdText(id)), Phase::Joined { identity, .. }) = (user_id, &self.phase)
             && identity.user.id().as_str() != id

@@ -26,7 +26,7 @@ use crate::service::auth::Identity;
 use crate::service::users;
 use crate::store::replay::{self, Missed, Snapshot};
 
-/// How long a socket may be silent about who it is.
+/// How long a socket may stay unauthenticated.
 const AUTH_TIME: Duration = Duration::from_secs(10);
 
 /// What to do after a frame or a tick: events to send, or the end.
@@ -67,7 +67,7 @@ enum Phase {
 }
 
 impl Session {
-    /// A socket that has not said yet who it is.
+    /// An unauthenticated socket.
     pub fn new(app: App, slot: Option<Arc<Slot>>) -> Self {
         Session {
             inbox: app.hub.inbox(),
@@ -137,8 +137,8 @@ impl Session {
         self.written.shown_by(shows);
     }
 
-    /// Resolves when the server stops, or gives the place to another, while it is not known yet who this is; the hub tells
-    /// the others.
+    /// Resolves when the server stops, or gives the slot to another connection, while this socket is unauthenticated; the hub
+    /// tells the others.
     pub async fn stopping(&self) {
         match (&self.phase, &self.slot) {
             (Phase::Waiting { .. }, Some(slot)) => tokio::select! {
@@ -185,9 +185,9 @@ impl Session {
         Ok(packets)
     }
 
-    /// A user whose token holds is on the line: they join, or, having joined, go on with a newer token.
+    /// A user with a valid token: they join, or, having joined, go on with a newer token.
     pub async fn authenticate(&mut self, identity: Identity) -> Step {
-        // A request may be a moment late; a socket would close again at once.
+        // A request may come a moment after the expiry; a socket would close again at once.
         if identity.expires_at <= self.app.now() {
             return Err(CloseCode::TokenExpired);
         }
@@ -215,7 +215,7 @@ impl Session {
     /// When a token expires on the clock that does not jump.
     fn expiry(&self, identity: &Identity) -> Instant {
         let left = (identity.expires_at.0 - self.app.now().0).max(0) as u64;
-        // A token for ever ends some day: timers do not reach further than two years.
+        // A token without an end ends some day: timers reach no further than two years.
         Instant::now() + Duration::from_millis(left.min(730 * 86_400_000))
     }
 
@@ -244,11 +244,11 @@ impl Session {
             epoch: "".into(),
             resumed: false,
         };
-        // The stop has told those who were registered before.
+        // The stop has told only the sockets that were registered before.
         if self.app.stopping.is_cancelled() {
             return Err(CloseCode::Restarting);
         }
-        // A user who was shut out between the check of the token and the registration was not disconnected.
+        // A user who was disabled between the check of the token and the registration was not disconnected.
         let cache = &self.app.user_cache;
         let ended = match self.inbox.session() {
             Some(session) => cache.has_ended(&self.app.store, &session).await,
@@ -274,8 +274,8 @@ impl Session {
         Ok(packets)
     }
 
-    /// A client with a cursor has seen what is before it, and is left what is sent again; one that missed nothing, or has no
-    /// cursor, or is told to fetch again, has everything that the snapshot has.
+    /// A client with a cursor has seen what is before it, and gets what is sent again. One that missed nothing, has no cursor, or
+    /// is told to fetch again has everything up to the snapshot.
     fn note_cursor(&self, user: UserKey, packets: &[Packet]) {
         let Phase::Joined { seen, .. } = &self.phase else {
             return;
@@ -361,7 +361,7 @@ impl Session {
         self.written.ask_at()
     }
 
-    /// The question: a client that answers with it has seen everything that was written so far.
+    /// Asks for an acknowledgement: a client that answers with it has seen everything that was written so far.
     pub fn ask(&mut self) -> Seq {
         self.written.ask()
     }
@@ -395,7 +395,7 @@ impl Drop for Session {
     }
 }
 
-/// What an error in establishing who is there means for the socket.
+/// What an error in authenticating means for the socket.
 pub(super) fn close_code(error: Error) -> CloseCode {
     match error {
         Error::Unauthorized(Unauthorized::Expired) => CloseCode::TokenExpired,

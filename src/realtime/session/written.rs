@@ -1,7 +1,8 @@
-//! What was written to a client, and what of it the client has shown to have got.
+//! What was written to a client, and how much of it the client has confirmed.
 //!
-//! A browser answers protocol pings for a page that it has frozen or put into its back/forward cache: a pong says that the link is
-//! there, and little of the page. What JavaScript sends confirms; a pong only what was written long before.
+//! A browser answers protocol pings for a page that it has frozen or put into its back/forward cache: a pong shows that the link
+//! works, and says little about the page. A frame that JavaScript sends confirms everything; a pong only what was written long
+//! before.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,14 +13,14 @@ use crate::model::ids::Seq;
 
 /// How soon after an event the client is asked whether it came.
 const ASK_AFTER: Duration = Duration::from_secs(5);
-/// A client that acknowledges, and sends nothing for this long after something was written, is not there.
+/// A client that acknowledges, and sends nothing for this long after something was written, has gone.
 const SILENCE: Duration = Duration::from_secs(45);
 /// A pong confirms what was written this long before: no browser keeps a page frozen and answers for longer.
 const AGE: Duration = Duration::from_secs(10 * 60);
 /// What was written within this time is remembered as one.
 const TOGETHER: Duration = Duration::from_secs(60);
 
-/// What shows that a client has got something.
+/// What shows that a client has received something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
     /// The answer to a ping of the protocol, in time.

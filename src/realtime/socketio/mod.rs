@@ -29,9 +29,9 @@ use crate::model::object::Object;
 use crate::service::auth::{self, Identity};
 use packet::{Body, Packet};
 
-/// Says no more than the original did: front ends compare it.
+/// The same words as in the Node back end: front ends compare them.
 const AUTHENTICATION_ERROR: &str = "Authentication error";
-/// The longest name of a namespace that is told that there is no such one, in bytes.
+/// The longest name of a namespace that a refusal repeats, in bytes.
 const MAX_NAMESPACE: usize = 256;
 
 /// Starts to serve a connection that is a WebSocket from the start. `early`: bytes that came with the handshake; `token`: that of
@@ -197,7 +197,7 @@ impl SocketIo {
         Ok(events)
     }
 
-    /// Whose connection it is, by the token of CONNECT, with or without its scheme, or by that of the handshake.
+    /// The user of the connection, by the token of CONNECT, with or without its scheme, or by that of the handshake.
     async fn identify(&self, token: Option<&str>) -> Result<Identity, Error> {
         let token = token.map(|token| bearer_token(token).unwrap_or(token));
         let token = token.filter(|token| !token.is_empty());
@@ -210,12 +210,12 @@ impl SocketIo {
     fn cursor<'a>(&self, auth: &'a Auth, user: &UserId) -> (Option<Cursor>, Option<&'a str>) {
         if let (Some(pid), Some(offset)) = (auth.pid.as_deref(), &auth.offset) {
             let offset = offset.as_str().and_then(|offset| offset.parse().ok());
-            // An offset that is none of ours is of a history that is not ours either.
+            // An offset that is not ours belongs to another history.
             let cursor: Cursor = offset.unwrap_or_else(Cursor::unknown);
             let epoch = cursor.epoch.as_deref().unwrap_or_default();
             return match self.is_pid_of(pid, user, epoch) {
                 true => (Some(cursor), Some(pid)),
-                // Another user was on this page before: what they saw is no cursor of this user's.
+                // Another user had this page before: their cursor is not this user's.
                 false => (None, None),
             };
         }
@@ -238,7 +238,7 @@ impl SocketIo {
 
     fn is_pid_of(&self, pid: &str, user: &UserId, epoch: &str) -> bool {
         pid.split_once('.').is_some_and(|(nonce, mac)| {
-            // Nothing is to be gained by guessing: who is there says the token.
+            // Guessing gains nothing: the token says who the user is.
             self.app.auth.tokens.mac(&pid_text(nonce, user, epoch)) == mac
         })
     }
@@ -290,8 +290,8 @@ fn stay(refusal: Refusal) -> Refusal {
     }
 }
 
-/// A client that may come back sees a lost link: some clients take a close frame, or Engine.IO's CLOSE, for the last word. A client that
-/// broke the protocol may: with its next event it will not break it again.
+/// A client that may come back sees a lost link: some clients do not reconnect after a close frame or Engine.IO's CLOSE. A client
+/// that broke the protocol may: with its next event it will not break it again.
 pub(super) fn farewell(code: CloseCode) -> Farewell {
     match code.come_back() || code == CloseCode::BadFrame {
         true => Farewell::Unsaid,

@@ -136,7 +136,7 @@ pub fn progress(app: &App, digest: &str) -> Result<ProgressView> {
         .ok_or(Error::NotFound(Noun::Route))
 }
 
-/// Everybody who logs in here, as a file.
+/// All people who log in here, as a file.
 pub async fn export(app: &App, by: AuditActor) -> Result<Vec<u8>> {
     let people = app.store.read(lines).await?;
     let detail = format!("{} people", people.len());
@@ -166,7 +166,7 @@ fn write(tx: &WriteTx, by: &AuditActor, plan: &Plan, progress: &Progress) -> Res
         .filter(|(_, change, ..)| renamed(change))
     {
         check_unchanged(tx, user)?;
-        // Two may change names with one another.
+        // Two people may swap names.
         accounts::release_username(tx, user.key)?;
     }
     for (user, change, groups, _) in &plan.changing {
@@ -209,7 +209,7 @@ fn write(tx: &WriteTx, by: &AuditActor, plan: &Plan, progress: &Progress) -> Res
     Ok(())
 }
 
-/// A user may have changed between the look at them and this write: what was confirmed was about who they were.
+/// A user may have changed since the preview: what was confirmed was about them as they were.
 fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
     let seen = |user: User| User {
         last_seen_at: planned.last_seen_at,
@@ -223,7 +223,7 @@ fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
     }
 }
 
-/// The plan, and what names it: the same file with other effects has another name.
+/// The plan and its digest: the same file with other effects has another digest.
 async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)> {
     // Files are parsed one at a time, on a low-priority thread and without a database connection, so a slow one does not hold up other requests.
     let turn = app.limits.parsing.turn(()).await?;

@@ -1,4 +1,4 @@
-//! What a file would change: each line held against who is here.
+//! What a file would change: compares each line with the people who are here.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -22,7 +22,7 @@ pub struct Plan {
     /// All groups that the file names. Imports manage them from now on, no matter who created them.
     pub groups: BTreeSet<String>,
     pub bad: Vec<BadRow>,
-    /// People in the file who are shut out and stay so.
+    /// People in the file who are disabled and stay so.
     pub still_disabled: usize,
     pub unused_columns: Vec<String>,
     pub repeated_columns: Vec<String>,
@@ -60,13 +60,13 @@ pub struct Wishes {
     pub adopt_ids: bool,
 }
 
-/// Everybody there is, by what a file may call them.
+/// All people, by what a file may call them.
 pub struct People {
     all: Vec<Known>,
     by_id: HashMap<UserId, usize>,
     by_username: HashMap<String, usize>,
     wishes: Wishes,
-    /// Of those whose line, by its id, gives them another username: theirs is free for another user in the file.
+    /// The usernames of people whom a line, by its id, gives another one: theirs is free for another user in the file.
     moving: HashSet<usize>,
     /// Groups that the file names.
     of_file: BTreeSet<String>,
@@ -100,7 +100,7 @@ impl People {
         };
         let mut names = GroupNames::new(groups);
         let mut named = HashSet::new();
-        // A user whose line is bad is in the file all the same: who they are is not known, so no one counts as missing.
+        // A user whose line is bad is in the file as well. Since it is not known who they are, nobody counts as missing.
         let complete = plan.bad.is_empty();
         let mut rows = roster.rows;
         self.find_moving(&rows);
@@ -140,7 +140,7 @@ impl People {
         }
     }
 
-    /// Whom a line is about, if they are here already.
+    /// The user whom a line is about, if they are here already.
     fn find(&self, row: &Row) -> Result<Option<usize>> {
         let refuse = |field: &str, rule| Err(Error::invalid(field, rule));
         let by_username = self.by_username.get(&row.username.key()).copied();
