@@ -93,7 +93,7 @@ for (const width of WIDTHS) {
         ["/", "Log in"],
         ["/admin/", "Log in"],
         ["/password/#code=x", "Set the password and log in"],
-        ["/admin/#setup=x", "Make the administrator"],
+        ["/admin/#setup=x", "Create the administrator"],
       ]) {
         const page = await pages.open(path, options);
         await page.getByRole("button", { name }).waitFor();

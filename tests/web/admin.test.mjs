@@ -33,11 +33,11 @@ test("from the link of the first start to the first announcement", async () => {
   await page.getByLabel("Your name").fill("Head Office");
   await page.getByLabel("Username").fill("head");
   await page.getByLabel("New password").fill("short");
-  await button(page, "Make the administrator").click();
+  await button(page, "Create the administrator").click();
   await page.getByText("This must have at least 10 characters.").waitFor();
   assert.equal(await page.getByLabel("Your name").inputValue(), "Head Office");
   await page.getByLabel("New password").fill(PASSWORD);
-  await button(page, "Make the administrator").click();
+  await button(page, "Create the administrator").click();
   await heading(page, "Checks").waitFor();
   await page.getByText("The WebSocket gets through.").waitFor();
   await page.getByText("Last made: never.").waitFor();
@@ -45,14 +45,14 @@ test("from the link of the first start to the first announcement", async () => {
 
   // A person comes in, sets a password by a link, and logs in.
   await page.getByRole("link", { name: "People" }).click();
-  await button(page, "Add somebody").click();
+  await button(page, "Add a person").click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name", { exact: true }).fill("Zoé Ångström");
   await dialog.getByLabel("Username").fill("zoe zoe");
-  await button(dialog, "Add somebody").click();
-  await dialog.getByText("This must not hold spaces.").waitFor();
+  await button(dialog, "Add a person").click();
+  await dialog.getByText("This must not contain spaces.").waitFor();
   await dialog.getByLabel("Username").fill("zoe");
-  await button(dialog, "Add somebody").click();
+  await button(dialog, "Add a person").click();
   const link = await page.locator("input[name=secret]").inputValue();
   await page.keyboard.press("Escape");
   const zoe = await pages.open(link.replace(server.url, ""));
@@ -90,7 +90,7 @@ test("a report: one reads it live, one is pushed to, one is out of reach", async
   await page.getByText("3 people: live, nobody, phone").waitFor();
   await button(page, "Announce").click();
   const stage = (name) => page.locator("tr", { has: page.getByRole("cell", { name, exact: true }) }).locator(".stage");
-  await stage("nobody").getByText("Nobody there").waitFor();
+  await stage("nobody").getByText("Not reachable").waitFor();
   await page.getByText("No device: no page is open, and no browser gets pushes.").waitFor();
   await stage("phone").getByText("Pushed").waitFor();
   assert.equal((await service.next()).json.title, "Trip");
@@ -125,11 +125,11 @@ test("one for later can be taken back", async () => {
   await page.getByLabel("Except").fill("nobody at all");
   await page.getByLabel("Except").press("Enter");
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 16);
-  await page.getByLabel("At a time").fill(tomorrow);
+  await page.getByLabel("Send later").fill(tomorrow);
   await button(page, "Announce").click();
-  await page.getByText(/^Goes at/).waitFor();
-  await button(page, "Do not send it").click();
-  await button(page.getByRole("dialog"), "Do not send it").click();
+  await page.getByText(/^Will be sent/).waitFor();
+  await button(page, "Cancel the announcement").click();
+  await button(page.getByRole("dialog"), "Cancel the announcement").click();
   await page.getByText(/^Cancelled/).waitFor();
 });
 
@@ -150,7 +150,7 @@ test("a file of people: bad lines are told, and what was shown is done", async (
   await choose(["username,name,role,groups", ...rows, "pupil1,Twice,student,", "b ad,Bad,student,", "office,Office,student,"].join("\n"));
   await button(page, "Show what would change").click();
   await heading(page, "3 lines cannot be used").waitFor();
-  await page.getByText("The same stands in line 3 already.").waitFor();
+  await page.getByText("Line 3 has the same already.").waitFor();
   await page.getByText("New groups: Year 0, Year 1, Year 2").waitFor();
   const before = await server.call("GET", "/api/admin/people?search=pupil", office.token);
   assert.equal(before.length, 0);
@@ -174,7 +174,7 @@ test("a file of people: bad lines are told, and what was shown is done", async (
 
 test("groups, keys, backups and what is written down of it", async () => {
   const page = await visit("groups");
-  await button(page, "Make a group").click();
+  await button(page, "Create a group").click();
   let dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name", { exact: true }).fill("Chess");
   await dialog.getByLabel("Kind").selectOption("club");
@@ -183,17 +183,17 @@ test("groups, keys, backups and what is written down of it", async () => {
   dialog = page.getByRole("dialog");
   await dialog.getByLabel("Add people").fill("office");
   await button(dialog, "office").click();
-  await button(dialog, "Add the chosen").click();
+  await button(dialog, "Add the selected people").click();
   await button(dialog, "Remove: office").waitFor();
   await page.keyboard.press("Escape");
   await page.locator("tr", { hasText: "Chess" }).getByRole("cell", { name: "1", exact: true }).waitFor();
 
   await page.getByRole("link", { name: "API keys" }).click();
-  await button(page, "Make a key").click();
+  await button(page, "Create a key").click();
   dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Whose it is").fill("timetable");
+  await dialog.getByLabel("Name").fill("timetable");
   await dialog.getByLabel("read reports").check();
-  await button(dialog, "Make a key").click();
+  await button(dialog, "Create a key").click();
   const key = await page.locator("input[name=secret]").inputValue();
   assert.ok((await server.call("GET", "/api/admin/overview", key)).now);
   await page.keyboard.press("Escape");
@@ -218,9 +218,9 @@ test("groups, keys, backups and what is written down of it", async () => {
   await until(
     "the log",
     async () =>
-      (await action.allTextContents()).slice(0, 5).join() === "Backup downloaded,Backup made,Key revoked,Key made,Members changed",
+      (await action.allTextContents()).slice(0, 5).join() === "Backup downloaded,Backup made,Key revoked,Key created,Members changed",
   );
-  await page.getByLabel("What").selectOption("key.make");
+  await page.getByLabel("Action").selectOption("key.make");
   await until("the filter", async () => (await action.count()) === 1);
 
   await page.getByRole("link", { name: "Settings" }).click();

@@ -4,10 +4,10 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const BINARY = process.env.SCHOOLBELL ?? new URL("../../target/debug/schoolbell", import.meta.url).pathname;
+const BINARY = resolve(process.env.SCHOOLBELL ?? new URL("../../target/debug/schoolbell", import.meta.url).pathname);
 export const PASSWORD = "blue heron on a kettle";
 const SECRET = "a secret that two back ends share";
 
