@@ -70,11 +70,11 @@ pub struct Pulses {
 
 impl Pulses {
     /// A disk may keep the writer waiting for a while, but never this long.
-    const LONGEST: Duration = Duration::from_secs(15);
+    const MAX_PULSE_AGE: Duration = Duration::from_secs(15);
 
     /// Whether both threads are at work.
     pub fn beat(&self) -> bool {
-        self.writer.age() < Self::LONGEST && self.dispatcher.age() < Self::LONGEST
+        self.writer.age() < Self::MAX_PULSE_AGE && self.dispatcher.age() < Self::MAX_PULSE_AGE
     }
 }
 

@@ -11,13 +11,13 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes that may wait.
-const MOST: usize = 1 << 20;
+const MAX_WAITING_BYTES: usize = 1 << 20;
 /// The longest line, in bytes: what is longer is cut.
-const LONGEST: usize = 8 << 10;
+const MAX_LINE_BYTES: usize = 8 << 10;
 /// How long the first line waits for others.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER_TIME: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for lines that are not written yet.
-const FLUSH: Duration = Duration::from_millis(1_500);
+const FLUSH_TIME: Duration = Duration::from_millis(1_500);
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static LINES: OnceLock<Lines> = OnceLock::new();
@@ -40,7 +40,7 @@ pub fn dropped() -> u64 {
 /// Waits until what was logged is written, as far as standard error takes it within a moment.
 pub fn close() {
     if let Some(lines) = LINES.get() {
-        lines.settle();
+        lines.wait_until_written();
     }
 }
 
@@ -82,12 +82,12 @@ impl Lines {
     }
 
     fn add(&self, line: &[u8]) {
-        let (line, end) = match line.get(..LONGEST) {
-            Some(beginning) if line.len() > LONGEST => (beginning, "…\n"),
+        let (line, end) = match line.get(..MAX_LINE_BYTES) {
+            Some(beginning) if line.len() > MAX_LINE_BYTES => (beginning, "…\n"),
             _ => (line, ""),
         };
         let mut waiting = self.0.lock();
-        if waiting.bytes.len() + line.len() > MOST {
+        if waiting.bytes.len() + line.len() > MAX_WAITING_BYTES {
             DROPPED.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -99,10 +99,13 @@ impl Lines {
         }
     }
 
-    fn settle(&self) {
+    fn wait_until_written(&self) {
         let unwritten = |waiting: &mut Waiting| waiting.writing || waiting.lines > 0;
         let waiting = self.0.lock();
-        let _ = self.0.changed.wait_timeout_while(waiting, FLUSH, unwritten);
+        let _ = self
+            .0
+            .changed
+            .wait_timeout_while(waiting, FLUSH_TIME, unwritten);
     }
 }
 
@@ -121,7 +124,7 @@ impl Shared {
             waiting.idle = waiting.lines == 0;
             let has_none = |waiting: &mut Waiting| waiting.lines == 0;
             drop(self.changed.wait_while(waiting, has_none));
-            std::thread::sleep(GATHER);
+            std::thread::sleep(GATHER_TIME);
             let mut waiting = self.lock();
             std::mem::swap(&mut batch, &mut waiting.bytes);
             let lines = std::mem::take(&mut waiting.lines);
@@ -132,7 +135,7 @@ impl Shared {
             }
             // The memory that a flood needed is given back.
             batch.clear();
-            batch.shrink_to(LONGEST);
+            batch.shrink_to(MAX_LINE_BYTES);
         }
     }
 }
@@ -179,11 +182,11 @@ mod tests {
     fn a_long_line_is_cut_and_lines_are_written_together() {
         let (sender, written) = mpsc::channel();
         let mut lines = Lines::start(Sent(sender)).unwrap();
-        lines.write_all(&[b'x'; 3 * LONGEST]).unwrap();
+        lines.write_all(&[b'x'; 3 * MAX_LINE_BYTES]).unwrap();
         lines.write_all(b"short\n").unwrap();
-        lines.settle();
+        lines.wait_until_written();
         let all: Vec<u8> = written.try_iter().flatten().collect();
-        assert_eq!(all.len(), LONGEST + "…\nshort\n".len());
+        assert_eq!(all.len(), MAX_LINE_BYTES + "…\nshort\n".len());
         assert!(all.ends_with("…\nshort\n".as_bytes()));
         lines.write_all(b"later\n").unwrap();
         assert_eq!(written.recv().unwrap(), b"later\n");

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 /// What a peer must take, in bytes a second, once it has kept a write waiting for longer than [`GRACE`].
-const FLOOR: f64 = 4_096.0;
+const MIN_BYTES_PER_SECOND: f64 = 4_096.0;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A connection whose writes fail once the peer has taken nothing for a while, or too little for a while.
@@ -36,7 +36,7 @@ struct Slow {
 
 impl Slow {
     fn deadline(&self, patience: Duration) -> Instant {
-        let earned = Duration::from_secs_f64(self.taken as f64 / FLOOR);
+        let earned = Duration::from_secs_f64(self.taken as f64 / MIN_BYTES_PER_SECOND);
         (self.progress + patience).min(self.since + GRACE + earned)
     }
 }

@@ -13,7 +13,7 @@ use crate::model::users::User;
 use crate::store::{Store, identities, sessions, users};
 
 /// Past this many users the cache is cleared.
-const MAX: usize = 100_000;
+const MAX_USERS: usize = 100_000;
 
 /// The user of a token, by issuer and subject.
 type Links = HashMap<(String, String), UserId>;
@@ -47,7 +47,7 @@ impl UserCache {
         };
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
         if self.generation.load(Ordering::Acquire) == generation {
-            if users.len() >= MAX {
+            if users.len() >= MAX_USERS {
                 users.clear();
             }
             users.insert(id.clone(), user.clone());

@@ -120,7 +120,13 @@ pub fn encryption_rate() -> f64 {
     let began = Instant::now();
     let mut count = 0;
     while began.elapsed() < Duration::from_secs(3) {
-        let payload = payload::encode(&config, &subject, count, Language::default(), payload::MAX);
+        let payload = payload::encode(
+            &config,
+            &subject,
+            count,
+            Language::default(),
+            payload::MAX_BYTES,
+        );
         let signature = signer.signature("https://push.example.org", now).unwrap();
         let parts = Parts {
             endpoint: "https://push.example.org/a-subscription",

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::http::call::Call;
-use super::http::input::{Input, InputSpec, MAX_FILE, essence, parse_query, query_spec};
+use super::http::input::{Input, InputSpec, MAX_FILE_BYTES, essence, parse_query, query_spec};
 use crate::error::{Error, Result};
 use crate::model::roster::Files;
 use crate::rule::{self, Rule};
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for RosterFiles<T> {
         let given = essence(call).map(str::to_ascii_lowercase);
         let given = given.filter(|given| TYPES.contains(&&**given));
         let media_type = given.ok_or(Error::NotCsv)?;
-        let bytes = call.read_body(MAX_FILE).await?;
+        let bytes = call.read_body(MAX_FILE_BYTES).await?;
         let files = match &*media_type {
             "application/zip" => unzip(&bytes)?,
             "multipart/form-data" => {
@@ -88,14 +88,16 @@ fn unzip(bytes: &[u8]) -> Result<Files> {
         }
         // The size that the archive states may be wrong.
         let mut content = Vec::new();
-        let read = entry.take(MAX_FILE as u64 + 1).read_to_end(&mut content);
+        let read = entry
+            .take(MAX_FILE_BYTES as u64 + 1)
+            .read_to_end(&mut content);
         read.map_err(|e| file(rule::not_unpacked(&e.to_string())))?;
         let sum: usize = named
             .iter()
             .map(|(_, bytes): &(_, Vec<u8>)| bytes.len())
             .sum();
-        if sum + content.len() > MAX_FILE {
-            return Err(Error::TooLarge(MAX_FILE));
+        if sum + content.len() > MAX_FILE_BYTES {
+            return Err(Error::TooLarge(MAX_FILE_BYTES));
         }
         named.push((name, content));
     }

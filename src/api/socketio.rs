@@ -20,8 +20,8 @@ use crate::app::App;
 use crate::error::Error;
 use crate::limits::connection_limit::Slot;
 use crate::limits::rates::{RequestClass, Stranger};
-use crate::realtime::engineio::{MAX_PAYLOAD, Refused};
-use crate::realtime::polling::{Gone, Link, Sessions, Upgrading};
+use crate::realtime::engineio::{MAX_PAYLOAD_BYTES, RequestError};
+use crate::realtime::polling::{Link, SessionGone, Sessions, Upgrading};
 use crate::realtime::socketio;
 
 pub const PATTERN: &str = "/socket.io";
@@ -36,14 +36,14 @@ struct Query {
 
 /// Why a request is not served.
 enum Refusal {
-    Protocol(Refused),
+    Protocol(RequestError),
     /// A body over the limit.
     TooLarge,
     Other(Error),
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<RequestError> for Refusal {
+    fn from(refused: RequestError) -> Self {
         Refusal::Protocol(refused)
     }
 }
@@ -57,9 +57,9 @@ impl From<Error> for Refusal {
     }
 }
 
-impl From<Gone> for Refusal {
-    fn from(_: Gone) -> Self {
-        Refusal::Protocol(Refused::BadRequest)
+impl From<SessionGone> for Refusal {
+    fn from(_: SessionGone) -> Self {
+        Refusal::Protocol(RequestError::BadRequest)
     }
 }
 
@@ -103,7 +103,7 @@ impl Query {
 
 async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Response> {
     let query = &Query::parse(&request.query);
-    check_origin(&app, &request.headers).map_err(|_| Refused::Forbidden)?;
+    check_origin(&app, &request.headers).map_err(|_| RequestError::Forbidden)?;
     match (query.transport.as_str(), query.revision.as_str()) {
         ("polling" | "websocket", "4") => {}
         ("polling" | "websocket", revision) => {
@@ -112,16 +112,16 @@ async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Respon
                 revision,
                 "refused a Socket.IO client: only revision 4 of Engine.IO is spoken here"
             );
-            return Err(Refused::UnsupportedProtocolVersion.into());
+            return Err(RequestError::UnsupportedProtocolVersion.into());
         }
-        _ => return Err(Refused::UnknownTransport.into()),
+        _ => return Err(RequestError::UnknownTransport.into()),
     }
     if query.sid.is_empty() {
         app.load.admit(RequestClass::Socket)?;
         admit_stranger(&app, request.peer, &request.headers, Stranger::Socket)?;
     }
     match (query.transport.as_str(), query.sid.as_str()) {
-        (_, "") if request.method != Method::GET => Err(Refused::BadHandshakeMethod.into()),
+        (_, "") if request.method != Method::GET => Err(RequestError::BadHandshakeMethod.into()),
         (_, "") if app.stopping.is_cancelled() => {
             Err(Error::unavailable("The server is stopping.").into())
         }
@@ -136,17 +136,17 @@ async fn answer(app: App, sessions: Sessions, request: Request) -> Result<Respon
         }
         ("websocket", "") => connect(app, request, None),
         ("websocket", sid) => {
-            let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
-            let upgrading = Upgrading::begin(&link).ok_or(Refused::BadRequest)?;
+            let link = sessions.find(sid).ok_or(RequestError::UnknownSid)?;
+            let upgrading = Upgrading::begin(&link).ok_or(RequestError::BadRequest)?;
             connect(app, request, Some(upgrading))
         }
-        _ => Err(Refused::BadRequest.into()),
+        _ => Err(RequestError::BadRequest.into()),
     }
 }
 
 async fn poll(sessions: &Sessions, query: &Query, request: Request) -> Result<Response> {
     let link = sessions.find(&query.sid);
-    let link = link.ok_or(Refused::UnknownSid)?;
+    let link = link.ok_or(RequestError::UnknownSid)?;
     // A poll waits long: that of an authenticated client keeps its slot.
     if link.joined() {
         request
@@ -168,7 +168,7 @@ async fn post(
     mut request: Request,
 ) -> Result<Response> {
     let sid = &query.sid;
-    let link = sessions.find(sid).ok_or(Refused::UnknownSid)?;
+    let link = sessions.find(sid).ok_or(RequestError::UnknownSid)?;
     let brought = bring(app, &link, &mut request).await;
     if brought.is_err() {
         link.break_off().await;
@@ -177,13 +177,13 @@ async fn post(
 }
 
 async fn bring(app: &App, link: &Arc<Link>, request: &mut Request) -> Result<()> {
-    let posting = link.begin_post().ok_or(Refused::BadRequest)?;
+    let posting = link.begin_post().ok_or(RequestError::BadRequest)?;
     if is_binary(&request.headers) {
-        return Err(Refused::BadRequest.into());
+        return Err(RequestError::BadRequest.into());
     }
-    let time = body_time(app, MAX_PAYLOAD);
-    let bytes = read_body(&request.headers, &mut request.body, MAX_PAYLOAD, time).await?;
-    let body = String::from_utf8(bytes.into()).map_err(|_| Refused::BadRequest)?;
+    let time = body_time(app, MAX_PAYLOAD_BYTES);
+    let bytes = read_body(&request.headers, &mut request.body, MAX_PAYLOAD_BYTES, time).await?;
+    let body = String::from_utf8(bytes.into()).map_err(|_| RequestError::BadRequest)?;
     Ok(posting.deliver(body).await?)
 }
 
@@ -194,9 +194,9 @@ fn is_binary(headers: &HeaderMap) -> bool {
 
 /// Takes the handshake of a WebSocket, which begins a session or takes one over.
 fn connect(app: App, request: Request, upgrading: Option<Upgrading>) -> Result<Response> {
-    let key = websocket_key(&request.headers).map_err(|_| Refused::BadRequest)?;
+    let key = websocket_key(&request.headers).map_err(|_| RequestError::BadRequest)?;
     let token = token(&app, &request);
-    let upgrade = request.upgrade.ok_or(Refused::BadRequest)?;
+    let upgrade = request.upgrade.ok_or(RequestError::BadRequest)?;
     let slot = request.slot;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
@@ -253,9 +253,9 @@ struct Problem {
 
 fn refuse(refusal: Refusal) -> Response {
     let (status, refused) = match refusal {
-        Refusal::Protocol(refused @ Refused::Forbidden) => (StatusCode::FORBIDDEN, refused),
+        Refusal::Protocol(refused @ RequestError::Forbidden) => (StatusCode::FORBIDDEN, refused),
         Refusal::Protocol(refused) => (StatusCode::BAD_REQUEST, refused),
-        Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Refused::BadRequest),
+        Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, RequestError::BadRequest),
         Refusal::Other(error) => return failure(error),
     };
     let problem = Problem {

@@ -13,7 +13,7 @@ use crate::model::page::{Limit, Page};
 use crate::model::subscriptions::{Device, Endpoint, NewSubscription, PushKeys, browser};
 use crate::model::time::Time;
 use crate::service::subscriptions::{self, Renewal};
-use crate::store::subscriptions::MAX;
+use crate::store::subscriptions::MAX_PER_PERSON;
 
 /// A browser's `PushSubscription`, as its `toJSON()` gives it. What browsers may add one day is ignored.
 #[derive(Deserialize, ToSchema)]
@@ -99,7 +99,11 @@ pub struct ListQuery {
 
 /// All that there can be fit into one page, so there is no cursor.
 pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Device>> {
-    let limit = Limit::parse(query.limit, MAX as usize, MAX as usize)?;
+    let limit = Limit::parse(
+        query.limit,
+        MAX_PER_PERSON as usize,
+        MAX_PER_PERSON as usize,
+    )?;
     let found = subscriptions::list(&call.app, call.me()?, limit.plus_one()).await?;
     Ok(Page::only(found, limit.get()))
 }

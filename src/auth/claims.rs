@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::refused::{Refused, refused};
+use super::token_refused::{TokenRefused, refused};
 use crate::config;
 use crate::error::{Error, Result, Unauthorized};
 use crate::model::time::Time;
 use crate::model::users::Role;
 
 /// How far clocks may differ, in seconds.
-const LEEWAY: i64 = 30;
+const LEEWAY_SECONDS: i64 = 30;
 /// How many unknown roles are remembered as logged.
-const WARNED: usize = 100;
+const MAX_WARNED_ROLES: usize = 100;
 
 /// What another issuer says of its subject.
 #[derive(Debug, Clone, Default)]
@@ -95,8 +95,8 @@ impl Reader {
     /// The subject: a number is taken as its digits, as databases that count their users sign them.
     ///
     /// # Errors
-    /// [`Refused`] where none of the claims is there, or the first is neither text nor a whole number.
-    pub fn subject(&self, claims: &Claims) -> Result<String, Refused> {
+    /// [`TokenRefused`] where none of the claims is there, or the first is neither text nor a whole number.
+    pub fn subject(&self, claims: &Claims) -> Result<String, TokenRefused> {
         let found = self.user.iter().find_map(|name| get(claims, name));
         match found {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
@@ -135,7 +135,7 @@ impl Reader {
     fn warn(&self, role: &str) {
         let role: String = role.chars().take(64).collect();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.len() < WARNED && warned.insert(role.clone()) {
+        if warned.len() < MAX_WARNED_ROLES && warned.insert(role.clone()) {
             tracing::warn!(
                 role,
                 "a token names an unknown role: add it to auth.role_map"
@@ -168,7 +168,7 @@ fn get<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
 }
 
 /// When it expires, and when it was issued, in seconds, where it says so.
-pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i64>), Refused> {
+pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i64>), TokenRefused> {
     let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
     // Seconds since the epoch. A float outside this range cannot come from a working clock.
     let sane = |t: f64| t.is_finite() && (0.0..1e12).contains(&t);
@@ -182,14 +182,14 @@ pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i6
     let expires_at = Time((exp as i64).saturating_mul(1000));
     if claims.get("nbf").is_some_and(|nbf| !nbf.is_null()) {
         match seconds("nbf").filter(|nbf| sane(*nbf)) {
-            Some(nbf) if now.seconds() + LEEWAY >= nbf as i64 => {}
+            Some(nbf) if now.seconds() + LEEWAY_SECONDS >= nbf as i64 => {}
             Some(_) => return Err(refused("nbf is still to come")),
             None => return Err(refused("nbf is no time")),
         }
     }
     // A token of the future would outlive a log-out-everywhere.
     let iat = seconds("iat");
-    if iat.is_some_and(|iat| !sane(iat) || iat as i64 > now.seconds() + LEEWAY) {
+    if iat.is_some_and(|iat| !sane(iat) || iat as i64 > now.seconds() + LEEWAY_SECONDS) {
         return Err(refused("iat is still to come: the clocks differ"));
     }
     check_expiry(expires_at, now)?;
@@ -197,7 +197,7 @@ pub(super) fn check_times(claims: &Claims, now: Time) -> Result<(Time, Option<i6
 }
 
 pub(super) fn check_expiry(expires_at: Time, now: Time) -> Result<()> {
-    if now.seconds() > expires_at.seconds() + LEEWAY {
+    if now.seconds() > expires_at.seconds() + LEEWAY_SECONDS {
         return Err(Error::Unauthorized(Unauthorized::Expired));
     }
     Ok(())

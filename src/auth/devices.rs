@@ -11,7 +11,7 @@ use crate::model::text;
 use crate::model::time::Time;
 
 /// How long a device is known, in seconds.
-pub const LIFETIME: i64 = 180 * 24 * 3_600;
+pub const LIFETIME_SECONDS: i64 = 180 * 24 * 3_600;
 /// How the name of a cookie begins; what follows tells accounts apart and names none.
 const PREFIX: &str = "schoolbell_device_";
 
@@ -27,7 +27,7 @@ pub struct DeviceCookie {
 /// # Errors
 /// [`crate::error::Error::Internal`] without random numbers.
 pub fn issue(tokens: &Tokens, user: &UserId, hash: &str, now: Time) -> Result<DeviceCookie> {
-    let until = now.seconds() + LIFETIME;
+    let until = now.seconds() + LIFETIME_SECONDS;
     let nonce = random::base64url::<12>()?;
     let mac = sign(tokens, user, hash, until, &nonce);
     Ok(DeviceCookie {

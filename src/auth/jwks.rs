@@ -14,7 +14,7 @@ const MIN_AGE: Duration = Duration::from_secs(10);
 /// A set older than this is fetched again while the old one still serves, so that a withdrawn key goes.
 const MAX_AGE: Duration = Duration::from_secs(600);
 /// The largest set that is read, in bytes.
-const MAX_BYTES: usize = 256 << 10;
+const MAX_SET_BYTES: usize = 256 << 10;
 
 type Keys = HashMap<String, (Algorithm, DecodingKey)>;
 
@@ -117,8 +117,8 @@ async fn fetch(shared: &Shared) -> Result<Keys, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(text)? {
         body.extend_from_slice(&chunk);
-        if body.len() > MAX_BYTES {
-            return Err(format!("larger than {MAX_BYTES} bytes"));
+        if body.len() > MAX_SET_BYTES {
+            return Err(format!("larger than {MAX_SET_BYTES} bytes"));
         }
     }
     let set: JwkSet = serde_json::from_slice(&body).map_err(|e| e.to_string())?;

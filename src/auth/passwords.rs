@@ -16,11 +16,11 @@ use crate::rule;
 use crate::threads;
 
 /// The shortest password, in characters.
-pub const MIN: usize = 10;
+pub const MIN_CHARS: usize = 10;
 /// The longest, in bytes: hashing reads all of it.
-pub const MAX: usize = 256;
+pub const MAX_BYTES: usize = 256;
 /// How long a thread that has nothing to do keeps its memory.
-const KEEP: Duration = Duration::from_secs(5);
+const KEEP_MEMORY_TIME: Duration = Duration::from_secs(5);
 
 /// The hash of no one's password, made with the parameters below: an unknown user costs what a known one does.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2Nob29sYmVsbC1ub2JvZHk$MfUyq2nTTPdxsPFUYOUfJO1Ss8YlSWKzoMgmYJZg8aI";
@@ -93,7 +93,7 @@ impl Passwords {
     /// As [`Passwords::hash`].
     pub async fn verify(&self, password: String, hash: Option<String>, turn: Turn) -> Result<bool> {
         // A password over the limit cannot be anybody's; a short one is hashed in its place, and nothing so long waits.
-        let password = if password.len() <= MAX {
+        let password = if password.len() <= MAX_BYTES {
             password
         } else {
             String::new()
@@ -150,7 +150,7 @@ fn work(queue: &Weak<Queue>, suspects: bool) {
         let mut waiting = queue.lock();
         let mut next = waiting.pop(suspects);
         if next.is_none() {
-            let waited = queue.brought.wait_timeout(waiting, KEEP);
+            let waited = queue.brought.wait_timeout(waiting, KEEP_MEMORY_TIME);
             let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
             next = waiting.pop(suspects);
         } else {
@@ -196,11 +196,11 @@ fn matches(
 /// # Errors
 /// [`Error::Invalid`] that names `field`.
 pub fn check(field: &str, password: &str, context: &[&str]) -> Result<()> {
-    if password.chars().count() < MIN {
-        return Err(Error::invalid(field, rule::too_short(MIN)));
+    if password.chars().count() < MIN_CHARS {
+        return Err(Error::invalid(field, rule::too_short(MIN_CHARS)));
     }
-    if password.len() > MAX {
-        return Err(Error::invalid(field, rule::too_many_bytes(MAX)));
+    if password.len() > MAX_BYTES {
+        return Err(Error::invalid(field, rule::too_many_bytes(MAX_BYTES)));
     }
     // zxcvbn estimates guesses: below a million a list of common passwords or the person's own name finds it.
     if zxcvbn::zxcvbn(password, context).score() < zxcvbn::Score::Two {
@@ -223,7 +223,7 @@ mod tests {
             "qwertyuiop",
             "aaaaaaaaaaaa",
             "ada.lovelace1",
-            &"x".repeat(MAX + 1),
+            &"x".repeat(MAX_BYTES + 1),
         ] {
             assert!(
                 check("password", bad, &["ada.lovelace", "Ada Lovelace"]).is_err(),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nobody_hash_costs_what_a_real_one_does() {
+    fn the_hash_of_no_password_costs_what_a_real_one_does() {
         let parsed = PasswordHash::new(NOBODY).unwrap();
         let real = argon2().hash_password(b"x").unwrap();
         assert_eq!(parsed.params, real.params);

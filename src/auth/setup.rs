@@ -9,7 +9,7 @@ use crate::model::random;
 use crate::model::time::Time;
 
 /// How long a code is good, in seconds.
-pub const LIFETIME: i64 = 30 * 60;
+pub const LIFETIME_SECONDS: i64 = 30 * 60;
 
 /// At most one code at a time.
 #[derive(Default)]
@@ -22,7 +22,10 @@ impl SetupCode {
     /// [`Error::Internal`] without random numbers.
     pub fn issue(&self, now: Time) -> Result<String> {
         let code = random::base64url::<18>()?;
-        let entry = (Sha256::digest(&code).into(), now.plus_seconds(LIFETIME));
+        let entry = (
+            Sha256::digest(&code).into(),
+            now.plus_seconds(LIFETIME_SECONDS),
+        );
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
         Ok(code)
     }

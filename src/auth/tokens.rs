@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::claims::{Claims, OwnClaims, Profile, Reader, check_expiry, check_times};
 use super::jwks::Jwks;
 use super::keyfile;
-use super::refused::{Refused, refused};
+use super::token_refused::{TokenRefused, refused};
 use super::verified::{Issue, Session, SessionBy, Verified, VerifiedTokens};
 use crate::config;
 use crate::error::{Error, Result};
@@ -23,9 +23,9 @@ use crate::model::time::Time;
 use crate::model::users::User;
 
 /// The longest token that is looked at, in bytes.
-const MAX: usize = 8 << 10;
+const MAX_TOKEN_BYTES: usize = 8 << 10;
 /// The shortest secret, in bytes: an empty file would let anybody sign.
-const MIN_SECRET: usize = 16;
+const MIN_SECRET_BYTES: usize = 16;
 /// `iss` of our own tokens.
 const ISSUER: &str = "schoolbell";
 /// `kid` of our own tokens.
@@ -64,20 +64,20 @@ impl Tokens {
         } else {
             config.jwt_secret.expose().to_owned()
         };
-        if secret.len() < MIN_SECRET {
+        if secret.len() < MIN_SECRET_BYTES {
             let path = keyfile::beside(database, "jwt.secret");
             return Err(format!(
-                "{}: holds no secret of {MIN_SECRET} bytes or more",
+                "{}: holds no secret of {MIN_SECRET_BYTES} bytes or more",
                 path.display()
             ));
         }
         let key = keyfile::read_or_make(&keyfile::beside(database, "session.key"), || {
             random::base64url::<48>().map_err(|e| e.to_string())
         })?;
-        if key.len() < MIN_SECRET {
+        if key.len() < MIN_SECRET_BYTES {
             let path = keyfile::beside(database, "session.key");
             return Err(format!(
-                "{}: holds no key of {MIN_SECRET} bytes or more",
+                "{}: holds no key of {MIN_SECRET_BYTES} bytes or more",
                 path.display()
             ));
         }
@@ -127,7 +127,7 @@ impl Tokens {
     }
 
     /// The same, by the secret that also signed our tokens before they had a key of their own.
-    pub fn mac_of_before(&self, text: &str) -> String {
+    pub fn previous_mac(&self, text: &str) -> String {
         mac(text, &self.app)
     }
 
@@ -171,13 +171,13 @@ impl Tokens {
     /// Checks a token. Waits at most two seconds, for a JWKS, and only when its key is not known.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>, Refused> {
+    /// [`TokenRefused`].
+    pub async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>, TokenRefused> {
         if let Some(known) = self.verified.get(token) {
             check_expiry(known.expires_at, now)?;
             return Ok(known);
         }
-        if token.is_empty() || token.len() > MAX {
+        if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
             return Err(refused("it is empty or too long"));
         }
         let header = decode_header(token).map_err(|_| refused("it is no JWT"))?;
@@ -199,7 +199,7 @@ impl Tokens {
     }
 
     /// One of ours.
-    fn own(&self, token: &str, now: Time) -> Result<Verified, Refused> {
+    fn own(&self, token: &str, now: Time) -> Result<Verified, TokenRefused> {
         let claims: OwnClaims = decode_with(token, Algorithm::HS256, &self.own)
             .ok_or_else(|| refused("signature does not fit our own key"))?;
         let expires_at = Time(claims.exp.saturating_mul(1000));
@@ -231,7 +231,7 @@ impl Tokens {
         alg: Algorithm,
         kid: Option<&str>,
         now: Time,
-    ) -> Result<Verified, Refused> {
+    ) -> Result<Verified, TokenRefused> {
         if !self.allowed.contains(&alg) {
             return Err(refused(format!(
                 "alg {alg:?} is not allowed by auth.algorithms"
@@ -263,7 +263,7 @@ impl Tokens {
         token: &str,
         alg: Algorithm,
         kid: Option<&str>,
-    ) -> Result<Claims, Refused> {
+    ) -> Result<Claims, TokenRefused> {
         if let Some((own_alg, key)) = &self.public
             && *own_alg == alg
             && let Some(claims) = decode_with(token, alg, key)
@@ -293,7 +293,7 @@ impl Tokens {
     }
 
     /// What is checked of other issuers' tokens apart from the signature.
-    fn check_issuer(&self, claims: &Claims) -> Result<(), Refused> {
+    fn check_issuer(&self, claims: &Claims) -> Result<(), TokenRefused> {
         let none = Value::Null;
         let claim = |name| claims.get(name).unwrap_or(&none);
         if !self.issuer.is_empty() && claim("iss") != self.issuer.as_str() {

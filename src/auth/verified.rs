@@ -52,7 +52,7 @@ pub enum SessionBy {
 }
 
 /// Past this many tokens the cache is cleared.
-const MAX: usize = 10_000;
+const MAX_TOKENS: usize = 10_000;
 
 /// The cache, by the whole token.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl VerifiedTokens {
 
     pub fn keep(&self, token: &str, verified: &Arc<Verified>) {
         let mut tokens = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if tokens.len() >= MAX {
+        if tokens.len() >= MAX_TOKENS {
             tokens.clear();
         }
         tokens.insert(token.into(), verified.clone());

@@ -130,18 +130,18 @@ fn tell_systemd(states: &[NotifyState]) {
 struct Starting(#[expect(dead_code, reason = "its end tells the thread")] mpsc::Sender<()>);
 
 impl Starting {
-    const EVERY: Duration = Duration::from_secs(10);
+    const EXTEND_PERIOD: Duration = Duration::from_secs(10);
     /// What is added to systemd's time-out each time, in microseconds.
-    const MORE: u32 = 60_000_000;
+    const EXTEND_MICROSECONDS: u32 = 60_000_000;
 
     fn begin() -> Self {
         let (sender, ended) = mpsc::channel();
         let tell = move || {
             let began = Instant::now();
-            while ended.recv_timeout(Self::EVERY) == Err(RecvTimeoutError::Timeout) {
+            while ended.recv_timeout(Self::EXTEND_PERIOD) == Err(RecvTimeoutError::Timeout) {
                 let seconds = began.elapsed().as_secs();
                 tell_systemd(&[
-                    NotifyState::ExtendTimeoutUsec(Self::MORE),
+                    NotifyState::ExtendTimeoutUsec(Self::EXTEND_MICROSECONDS),
                     NotifyState::Status("opening the database"),
                 ]);
                 tracing::info!(seconds, "opening the database");

@@ -24,7 +24,7 @@ impl Network {
     }
 
     /// Whether every address of its family is in it.
-    pub fn is_everybody(&self) -> bool {
+    pub fn is_everyone(&self) -> bool {
         self.net.prefix_len() == 0
     }
 }

@@ -15,15 +15,15 @@ use crate::model::ids::UserKey;
 use crate::threads::{self, Pulse};
 
 /// Commits that may wait to be published; the writer waits for room, so memory stays bounded.
-const QUEUE: usize = 1_024;
+const QUEUE_COMMITS: usize = 1_024;
 /// Further commits whose events are put into inboxes before any socket is woken.
-const TOGETHER: usize = 16;
+const BATCH_COMMITS: usize = 16;
 /// Bytes of events after which sockets are woken anyway: well before an inbox is full.
-const ENOUGH: usize = SOFT_LIMIT / 2;
+const WAKE_BYTES: usize = SOFT_LIMIT / 2;
 /// How often it shows that it is alive while there is nothing to publish.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE_PERIOD: Duration = Duration::from_secs(1);
 /// Up to this many sockets are woken from this thread.
-const FEW: usize = 4;
+const MAX_WOKEN_HERE: usize = 4;
 
 /// What a committed write has the hub do.
 #[derive(Debug)]
@@ -47,14 +47,14 @@ impl Dispatcher {
         hub: Arc<Hub>,
         pulse: Pulse,
     ) -> std::io::Result<(Self, mpsc::SyncSender<Vec<Delivery>>)> {
-        let (sender, commits) = mpsc::sync_channel::<Vec<Delivery>>(QUEUE);
+        let (sender, commits) = mpsc::sync_channel::<Vec<Delivery>>(QUEUE_COMMITS);
         let runtime = Handle::try_current().ok();
         let work = move || {
             loop {
                 pulse.beat();
-                match commits.recv_timeout(IDLE) {
+                match commits.recv_timeout(IDLE_PERIOD) {
                     Ok(first) => {
-                        let more = commits.try_iter().take(TOGETHER).flatten();
+                        let more = commits.try_iter().take(BATCH_COMMITS).flatten();
                         publish(&hub, runtime.as_ref(), first.into_iter().chain(more));
                     }
                     Err(RecvTimeoutError::Timeout) => {}
@@ -75,7 +75,7 @@ fn publish(hub: &Hub, runtime: Option<&Handle>, deliveries: impl Iterator<Item =
             Delivery::Disconnect(user, code) => hub.disconnect(user, code),
             Delivery::EndSession(user, session) => hub.end_session(user, &session),
         }
-        if to_wake.bytes > ENOUGH {
+        if to_wake.bytes > WAKE_BYTES {
             std::mem::take(&mut to_wake).wake(runtime);
         }
     }
@@ -95,7 +95,7 @@ impl ToWake {
     /// the tasks that it wakes into its own queue; each one that is woken from outside goes through a lock.
     fn wake(self, runtime: Option<&Handle>) {
         if let Some(runtime) = runtime
-            && self.inboxes.len() > FEW
+            && self.inboxes.len() > MAX_WOKEN_HERE
         {
             runtime.spawn(async move { drop(self) });
         }
@@ -149,7 +149,7 @@ mod tests {
         let (_dispatcher, commits) = Dispatcher::start(hub.clone(), Pulse::default()).unwrap();
         // The commit's last event waits for this lock.
         let busy = hub.shard(bob);
-        let many = ENOUGH / 40;
+        let many = WAKE_BYTES / 40;
         let mut deliveries: Vec<Delivery> = (0..many).map(|_| told(ann)).collect();
         deliveries.push(told(bob));
         commits.send(deliveries).unwrap();

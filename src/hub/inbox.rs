@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_may_not_come_back_gets_nothing_more() {
+    fn a_client_that_may_not_come_back_gets_nothing_more() {
         let (inbox, _) = inbox();
         inbox.push(packet(10, false));
         inbox.close(CloseCode::Revoked);

@@ -343,23 +343,23 @@ mod tests {
         Hub::new(metrics, Arc::new(load))
     }
 
-    fn somebody() -> UserId {
+    fn user_id() -> UserId {
         UserId::parse("u").unwrap()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn somebody_is_online_until_the_grace_is_over() {
+    async fn a_user_is_online_until_the_grace_is_over() {
         let hub = hub();
         let user = UserKey(1);
         let inbox = hub.inbox();
         let id = inbox.id();
-        hub.register(user, &somebody(), inbox, 9, false);
+        hub.register(user, &user_id(), inbox, 9, false);
         hub.unregister(user, id);
         tokio::time::advance(GRACE - Duration::from_millis(1)).await;
         assert!(hub.sweep(Instant::now()).is_empty());
         assert!(hub.is_online(user));
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(hub.sweep(Instant::now()), [(user, somebody())]);
+        assert_eq!(hub.sweep(Instant::now()), [(user, user_id())]);
         assert!(!hub.is_online(user));
     }
 
@@ -371,7 +371,7 @@ mod tests {
         for _ in 0..2 {
             let inbox = hub.inbox();
             let id = inbox.id();
-            hub.register(user, &somebody(), inbox, 9, false);
+            hub.register(user, &user_id(), inbox, 9, false);
             hub.unregister(user, id);
         }
         assert!(arrived.try_recv().is_ok());
@@ -384,7 +384,7 @@ mod tests {
         let user = UserKey(1);
         let inboxes: Vec<_> = (0..3).map(|_| hub.inbox()).collect();
         for inbox in &inboxes {
-            hub.register(user, &somebody(), inbox.clone(), 2, false);
+            hub.register(user, &user_id(), inbox.clone(), 2, false);
         }
         let close = Some(CloseCode::TooManyConnections);
         assert_eq!(inboxes[0].drain(usize::MAX).close, close);

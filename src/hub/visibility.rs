@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_hidden_page_acknowledges_nobody_has_seen() {
+    async fn what_a_hidden_page_acknowledges_is_not_seen() {
         let hub = crate::hub::tests::hub();
         let page = connect(&hub, false);
         hub.record_sent(USER, 5);
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lost_connection_does_not_begin_the_minute_anew() {
+    async fn a_lost_connection_does_not_restart_the_minute() {
         let hub = crate::hub::tests::hub();
         let began = Instant::now();
         for second in [0, 20, 65] {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many keys are remembered; beyond that, only those that must wait.
-const REMEMBERED: usize = 50_000;
+const MAX_KEYS: usize = 50_000;
 
 pub struct Attempts<K> {
     free: u32,
@@ -42,7 +42,7 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
     pub fn begin(&self, key: &K) -> Result<(), Duration> {
         let now = Instant::now();
         let mut entries = self.lock();
-        if entries.len() >= REMEMBERED && !entries.contains_key(key) {
+        if entries.len() >= MAX_KEYS && !entries.contains_key(key) {
             self.make_room(&mut entries, now);
         }
         let entry = entries.entry(key.clone()).or_insert(Entry {
@@ -101,10 +101,10 @@ impl<K: Clone + Eq + Hash> Attempts<K> {
 
     fn make_room(&self, entries: &mut HashMap<K, Entry>, now: Instant) {
         entries.retain(|_, entry| self.failures(entry, now) > 1.0);
-        if entries.len() >= REMEMBERED {
+        if entries.len() >= MAX_KEYS {
             entries.retain(|_, entry| entry.until > now);
         }
-        if entries.len() >= REMEMBERED {
+        if entries.len() >= MAX_KEYS {
             entries.clear();
         }
     }
@@ -169,15 +169,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_flood_of_names_takes_bounded_memory_and_frees_nobody_who_waits() {
+    async fn a_flood_of_names_takes_bounded_memory_and_frees_no_one_who_waits() {
         let attempts: Attempts<u64> =
             Attempts::new(2, Duration::from_secs(60), Duration::from_secs(60));
         attempts.begin(&0).unwrap();
         attempts.begin(&0).unwrap();
-        for name in 1..(REMEMBERED as u64 + 10_000) {
+        for name in 1..(MAX_KEYS as u64 + 10_000) {
             attempts.begin(&name).unwrap();
         }
-        assert!(attempts.lock().len() <= REMEMBERED);
+        assert!(attempts.lock().len() <= MAX_KEYS);
         assert!(attempts.begin(&0).is_err());
     }
 }

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_known_stays_and_the_rest_makes_room() {
+    fn authenticated_clients_stay_and_others_make_room() {
         let slots = slots(3, 2, 9);
         let known = slots.take(A).unwrap();
         known.mark_authenticated();

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use super::site;
 
 /// Jobs that may wait in all, of one address, and of one account there.
-const ALL: usize = 1_024;
-const OF_ADDRESS: usize = 512;
-const OF_ACCOUNT: usize = 8;
+const MAX_JOBS: usize = 1_024;
+const MAX_JOBS_OF_ADDRESS: usize = 512;
+const MAX_JOBS_OF_ACCOUNT: usize = 8;
 
 /// Whose job it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl<T> FairQueue<T> {
     /// [`Full`] where the account, or the address, has as much in it as it may.
     pub fn push(&mut self, turn: Turn, job: T) -> Result<Option<T>, Full> {
         if turn.proven {
-            if self.proven.len() >= ALL {
+            if self.proven.len() >= MAX_JOBS {
                 return Err(Full);
             }
             self.proven.push_back(job);
@@ -89,11 +89,13 @@ impl<T> FairQueue<T> {
         let of_address = self.strangers.get(&turn.address);
         let of_account = of_address.and_then(|of| of.accounts.get(&turn.account));
         let address_waits = of_address.map_or(0, |of| of.waiting);
-        if address_waits >= OF_ADDRESS || of_account.is_some_and(|jobs| jobs.len() >= OF_ACCOUNT) {
+        if address_waits >= MAX_JOBS_OF_ADDRESS
+            || of_account.is_some_and(|jobs| jobs.len() >= MAX_JOBS_OF_ACCOUNT)
+        {
             return Err(Full);
         }
         let mut dropped = None;
-        if self.waiting >= ALL {
+        if self.waiting >= MAX_JOBS {
             let fullest = self.strangers.iter().max_by_key(|(_, of)| of.waiting);
             let (fullest, most) = fullest.map_or((None, 0), |(address, of)| (*address, of.waiting));
             if most <= address_waits {
@@ -194,20 +196,20 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_the_most_makes_room() {
+    fn the_address_with_the_most_jobs_makes_room() {
         let mut queue = FairQueue::default();
-        for name in 0..OF_ADDRESS {
+        for name in 0..MAX_JOBS_OF_ADDRESS {
             queue.push(of(1, &format!("name {name}")), "flood").unwrap();
         }
         assert_eq!(queue.push(of(1, "one more"), "flood"), Err(Full));
-        for address in 2..=(ALL - OF_ADDRESS + 1) as u16 {
+        for address in 2..=(MAX_JOBS - MAX_JOBS_OF_ADDRESS + 1) as u16 {
             let address = IpAddr::from([198, 51, (address >> 8) as u8, address as u8]);
             queue
                 .push(Turn::stranger(Some(address), "x", false), "one")
                 .unwrap();
         }
         assert_eq!(queue.push(of(9, "late"), "late"), Ok(Some("flood")));
-        assert_eq!(queue.waiting, ALL);
+        assert_eq!(queue.waiting, MAX_JOBS);
         let mut jobs = std::iter::from_fn(|| queue.pop(true));
         assert!(jobs.any(|job| job == "late"));
     }
@@ -215,7 +217,7 @@ mod tests {
     #[test]
     fn one_account_has_few() {
         let mut queue = FairQueue::default();
-        for _ in 0..OF_ACCOUNT {
+        for _ in 0..MAX_JOBS_OF_ACCOUNT {
             queue.push(of(1, "head"), ()).unwrap();
         }
         assert_eq!(queue.push(of(1, "head"), ()), Err(Full));

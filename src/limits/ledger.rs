@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::model::ids::UserKey;
 
 /// Refusals of one person in a minute that are worth a line.
-const WORTH_A_LINE: u64 = 20;
+const MIN_REFUSALS: u64 = 20;
 /// People whom one minute's lines name; the others are summed up.
-const NAMED: usize = 20;
+const MAX_NAMED_PEOPLE: usize = 20;
 
 #[derive(Default)]
 pub struct Ledger(Mutex<Counts>);
@@ -57,7 +57,7 @@ impl Ledger {
         let counts = std::mem::take(&mut *self.lock());
         let mut failed: Vec<(UserKey, u64)> = counts.failed_logins.into_iter().collect();
         failed.sort_by_key(|(user, count)| (std::cmp::Reverse(*count), *user));
-        let more = failed.split_off(failed.len().min(NAMED));
+        let more = failed.split_off(failed.len().min(MAX_NAMED_PEOPLE));
         let mut entries: Vec<Entry> = failed
             .into_iter()
             .map(|(user, count)| Entry::FailedLogins(user, count))
@@ -70,9 +70,9 @@ impl Ledger {
             entries.push(Entry::UnknownLogins(counts.unknown_logins));
         }
         let mut refused: Vec<_> = counts.refused.into_iter().collect();
-        refused.retain(|(_, count)| *count >= WORTH_A_LINE);
+        refused.retain(|(_, count)| *count >= MIN_REFUSALS);
         refused.sort_by_key(|((user, _), count)| (std::cmp::Reverse(*count), *user));
-        refused.truncate(NAMED);
+        refused.truncate(MAX_NAMED_PEOPLE);
         let line = |((user, reason), count)| Entry::Refused(user, reason, count);
         entries.extend(refused.into_iter().map(line));
         entries
@@ -93,18 +93,18 @@ mod tests {
             ledger.failed_login(Some(UserKey(7)));
             ledger.failed_login(None);
         }
-        for _ in 0..WORTH_A_LINE {
+        for _ in 0..MIN_REFUSALS {
             ledger.refused(UserKey(3), "writes");
         }
         ledger.refused(UserKey(4), "writes");
         let entries = ledger.take();
         assert_eq!(entries[0], Entry::FailedLogins(UserKey(7), 6));
         assert_eq!(
-            entries[NAMED..],
+            entries[MAX_NAMED_PEOPLE..],
             [
                 Entry::MoreFailedLogins(80, 80),
                 Entry::UnknownLogins(5),
-                Entry::Refused(UserKey(3), "writes", WORTH_A_LINE),
+                Entry::Refused(UserKey(3), "writes", MIN_REFUSALS),
             ]
         );
         assert_eq!(ledger.take(), []);

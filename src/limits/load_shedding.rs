@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 
 /// Writes that may wait for the writer; one more is refused at once.
-pub const WRITES: usize = 4_096;
+pub const MAX_WRITES: usize = 4_096;
 /// Reads that may wait for a connection.
-pub const READS: usize = 2_048;
+pub const MAX_READS: usize = 2_048;
 /// Events that may wait for one socket, in bytes, while those of all are over their limit.
-pub const FAIR_SHARE: usize = 8 << 10;
+pub const FAIR_SHARE_BYTES: usize = 8 << 10;
 
 /// How much is shed. Each level sheds what the levels before it do, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,8 +58,8 @@ impl LoadShedding {
         if !self.enabled {
             return Level::Nothing;
         }
-        let writes = self.queues.writes.get() * 4 / WRITES;
-        let reads = self.queues.reads.get() * 4 / READS;
+        let writes = self.queues.writes.get() * 4 / MAX_WRITES;
+        let reads = self.queues.reads.get() * 4 / MAX_READS;
         match writes.max(reads).max(self.event_quarters()) {
             0 => Level::Nothing,
             1 => Level::Ephemeral,
@@ -81,7 +81,7 @@ impl LoadShedding {
 
     /// Whether a socket with so many bytes waiting must go, so that all sockets together stay within bounds.
     pub fn over_share(&self, bytes: usize) -> bool {
-        self.enabled && bytes > FAIR_SHARE && self.queues.event_bytes.get() > self.queue_bytes
+        self.enabled && bytes > FAIR_SHARE_BYTES && self.queues.event_bytes.get() > self.queue_bytes
     }
 
     /// # Errors
@@ -127,10 +127,10 @@ mod tests {
         };
         for (waiting, sheds, expected) in [
             (0, false, [true; 4]),
-            (WRITES / 4, true, [true; 4]),
-            (WRITES / 2, true, [false, true, true, true]),
-            (WRITES * 3 / 4, true, [false, false, false, true]),
-            (WRITES, true, [false; 4]),
+            (MAX_WRITES / 4, true, [true; 4]),
+            (MAX_WRITES / 2, true, [false, true, true, true]),
+            (MAX_WRITES * 3 / 4, true, [false, false, false, true]),
+            (MAX_WRITES, true, [false; 4]),
         ] {
             queues.writes.sub(queues.writes.get());
             queues.writes.add(waiting);
@@ -144,7 +144,7 @@ mod tests {
         let (load, queues) = load_shedding();
         queues.event_bytes.add(300 << 20);
         assert_eq!(load.level(), Level::Ephemeral);
-        assert!(load.over_share(FAIR_SHARE + 1) && !load.over_share(FAIR_SHARE));
+        assert!(load.over_share(FAIR_SHARE_BYTES + 1) && !load.over_share(FAIR_SHARE_BYTES));
         queues.event_bytes.sub(100 << 20);
         assert!(!load.over_share(256 << 10));
     }

@@ -95,7 +95,7 @@ const ACCOUNT_WAIT: Duration = Duration::from_secs(300);
 const ADDRESS_WAIT: Duration = Duration::from_secs(60);
 const ADDRESS_DELAY: Duration = Duration::from_secs(2);
 /// An address with more wrong passwords than this is a suspect; one is forgotten each second.
-const SUSPECT: f64 = 20.0;
+const SUSPECT_FAILURES: f64 = 20.0;
 /// The time after which one wrong password is forgotten.
 const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
 const ADDRESS_FORGETS: Duration = Duration::from_secs(1);
@@ -192,7 +192,7 @@ impl Limits {
     /// Whether so many wrong passwords came from this address recently that its attempts are verified one at a time.
     pub fn is_suspect(&self, address: Option<IpAddr>) -> bool {
         let count = address.map_or(0.0, |address| self.addresses.count(&site(address)));
-        self.enabled && count >= SUSPECT
+        self.enabled && count >= SUSPECT_FAILURES
     }
 
     /// A wrong password came from this address. Returns how long its answer is to wait, where there were many: a person behind

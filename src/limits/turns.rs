@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 
 /// When a refused caller may come back.
-const AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Cheap to clone.
 pub struct Turns<K: Eq + Hash>(Arc<Shared<K>>);
@@ -78,7 +78,7 @@ impl<K: Clone + Eq + Hash> Turns<K> {
             if entry.held >= shared.at_once + shared.waiting {
                 drop(entries);
                 shared.metrics.refused(shared.reason);
-                return Err(Error::TooMany(AFTER));
+                return Err(Error::TooMany(RETRY_AFTER));
             }
             entry.held += 1;
             entry.turns.clone()

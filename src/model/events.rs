@@ -63,7 +63,7 @@ pub enum Event {
     Typing(Typing),
     Presence(Presence),
     Resync(Resync),
-    Error(Refused),
+    Error(CommandRefused),
     /// To clients that acknowledge: has the page seen this far?
     AckRequest(Request),
     /// To hidden pages: does their user look at another page?
@@ -233,7 +233,7 @@ pub struct Looking {
 
 /// A frame that was refused. The connection stays.
 #[derive(Debug, Clone, Serialize)]
-pub struct Refused {
+pub struct CommandRefused {
     pub code: &'static str,
     pub message: String,
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::rule;
 
 /// The longest address of a picture, in bytes.
-const AVATAR_MAX: usize = 2_048;
+const AVATAR_MAX_BYTES: usize = 2_048;
 
 /// A line of the file.
 #[derive(Debug, Deserialize)]
@@ -129,7 +129,7 @@ impl UserLine {
                 .transpose()?
                 .flatten(),
             avatar: match text(&self.avatar) {
-                Some(avatar) if avatar.len() > AVATAR_MAX => {
+                Some(avatar) if avatar.len() > AVATAR_MAX_BYTES => {
                     return Err(Error::invalid("avatar", rule::longer_than(2_048)));
                 }
                 avatar => avatar,

@@ -142,7 +142,7 @@ fn fitting<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> usize {
 }
 
 /// Numbered pages, and offsets, reach this far: the database walks over all that is before them.
-const WINDOW: usize = 1_000;
+const WINDOW_ROWS: usize = 1_000;
 
 /// What of a list a query asks for, as it stands there.
 #[derive(Debug, Clone, Copy, Default)]
@@ -182,7 +182,7 @@ impl Range {
                 rule::contradicts("page or offset"),
             ));
         }
-        let left = WINDOW.saturating_sub(skip.unwrap_or(0));
+        let left = WINDOW_ROWS.saturating_sub(skip.unwrap_or(0));
         Ok(Range {
             limit: if skip.is_some() {
                 limit.min(left)
@@ -210,13 +210,15 @@ impl Range {
     /// How many rows to ask the database for: one more than the page has, so as to know whether there is more. Past the window
     /// there is none.
     pub fn rows(&self) -> i64 {
-        let ends = self.skip.is_some_and(|skip| skip + self.limit >= WINDOW);
+        let ends = self
+            .skip
+            .is_some_and(|skip| skip + self.limit >= WINDOW_ROWS);
         self.limit as i64 + i64::from(!ends)
     }
 
     /// How many rows to leave out before these.
     pub fn skip(&self) -> i64 {
-        self.skip.map_or(0, |skip| skip.min(WINDOW) as i64)
+        self.skip.map_or(0, |skip| skip.min(WINDOW_ROWS) as i64)
     }
 }
 

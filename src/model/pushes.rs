@@ -87,12 +87,12 @@ pub struct DuePush {
 
 impl DuePush {
     /// Seconds for which even something that must come at once or never is tried.
-    pub const GRACE: u32 = 60;
+    pub const GRACE_SECONDS: u32 = 60;
 
     /// After this it is too late.
     pub fn expires_at(&self) -> Time {
         self.created_at
-            .plus_seconds(self.ttl.max(Self::GRACE).into())
+            .plus_seconds(self.ttl.max(Self::GRACE_SECONDS).into())
     }
 
     pub fn finished(self, outcome: PushOutcome) -> FinishedPush {

@@ -8,11 +8,11 @@ use unicode_normalization::char::is_combining_mark;
 use super::text::fold;
 
 /// A word of so many letters may be a compound: what follows its first three, if it is four letters or more, is a word of its own.
-const COMPOUND: usize = 9;
-const FIRST_PART: usize = 3;
-const LAST_PART: usize = 4;
+const COMPOUND_LETTERS: usize = 9;
+const FIRST_PART_LETTERS: usize = 3;
+const LAST_PART_LETTERS: usize = 4;
 /// Of longer words, so much is looked at.
-const LONGEST: usize = 40;
+const MAX_WORD_LETTERS: usize = 40;
 /// What is written together with an Arabic word: the article, and what may stand before it.
 const ARTICLES: [&str; 6] = ["ال", "وال", "بال", "كال", "فال", "لل"];
 
@@ -99,14 +99,14 @@ fn without_article(word: &str) -> impl Iterator<Item = &str> {
 /// What a long word ends with.
 fn ends(word: &str) -> impl Iterator<Item = &str> {
     // There are no more letters than bytes.
-    let letters = if word.len() < COMPOUND {
+    let letters = if word.len() < COMPOUND_LETTERS {
         0
     } else {
         word.chars().count()
     };
-    let is_compound = letters >= COMPOUND && word.chars().all(char::is_alphabetic);
+    let is_compound = letters >= COMPOUND_LETTERS && word.chars().all(char::is_alphabetic);
     let starts = if is_compound {
-        FIRST_PART..(letters - LAST_PART + 1).min(LONGEST)
+        FIRST_PART_LETTERS..(letters - LAST_PART_LETTERS + 1).min(MAX_WORD_LETTERS)
     } else {
         0..0
     };
@@ -120,12 +120,15 @@ pub struct Terms(String);
 
 impl Terms {
     /// The most words that one search takes; what follows is left out.
-    pub const MAX: usize = 16;
+    pub const MAX_WORDS: usize = 16;
 
     /// `None` where there is no letter or digit.
     pub fn parse(text: &str) -> Option<Self> {
         let folded = fold(text);
-        let words: Vec<String> = pieces(&folded).take(Self::MAX).map(looked_for).collect();
+        let words: Vec<String> = pieces(&folded)
+            .take(Self::MAX_WORDS)
+            .map(looked_for)
+            .collect();
         (!words.is_empty()).then(|| Terms(words.join(" AND ")))
     }
 

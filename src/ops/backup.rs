@@ -37,14 +37,14 @@ pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>>
     restore::restore(file, target, &AuditActor::command_line(), now)
 }
 
-const HOUR: i64 = 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// How far a file's time may be ahead of the clock, in milliseconds: with more, it was made while the clock was wrong.
-const AHEAD: i64 = 300_000;
+const MAX_AHEAD_MS: i64 = 300_000;
 
 /// Whether a copy's file is dated later than it can be, by the clock that dates files.
 pub fn is_of_the_future(backup: &Backup) -> bool {
-    backup.created_at.0 > SystemClock.now().0 + AHEAD
+    backup.created_at.0 > SystemClock.now().0 + MAX_AHEAD_MS
 }
 
 /// When the newest copy was made, apart from copies that are dated in the future.
@@ -58,7 +58,7 @@ pub async fn newest(app: &App) -> Option<Time> {
 }
 
 pub fn is_due(app: &App, newest: Option<Time>) -> bool {
-    let every = i64::from(app.config.backup.every) * HOUR;
+    let every = i64::from(app.config.backup.every) * HOUR_MS;
     every > 0 && newest.is_none_or(|at| app.now().0 - at.0 >= every)
 }
 
@@ -155,7 +155,7 @@ async fn on_own_thread<T: Send + 'static>(
 }
 
 /// A file that was written to within this time may be the copy that a command is making.
-const ABANDONED: Duration = Duration::from_secs(3_600);
+const ABANDONED_AFTER: Duration = Duration::from_secs(3_600);
 
 /// What a crash in the middle of a copy left behind.
 fn remove_unfinished(folder: &Path) {
@@ -168,19 +168,19 @@ fn remove_unfinished(folder: &Path) {
         });
         let modified = path.metadata().and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|at| at.elapsed().ok());
-        if unfinished.is_some_and(is_ours) && age.is_none_or(|age| age > ABANDONED) {
+        if unfinished.is_some_and(is_ours) && age.is_none_or(|age| age > ABANDONED_AFTER) {
             backup::remove_partial(&path);
         }
     }
 }
 
 /// Free bytes that a copy must leave.
-const RESERVE: u64 = 256 << 20;
+const RESERVE_BYTES: u64 = 256 << 20;
 
 /// A copy must not take the room that the database needs for what people write.
 fn check_space(folder: &Path, size: u64) -> Result<()> {
     match disk_free_in(folder) {
-        Some(free) if free < size + RESERVE => Err(Error::Internal(format!(
+        Some(free) if free < size + RESERVE_BYTES => Err(Error::Internal(format!(
             "{}: a copy takes {} MiB and only {} are free",
             folder.display(),
             size >> 20,
@@ -309,7 +309,7 @@ fn problem(app: &App, last: Option<Time>) -> (Option<Problem>, Option<String>) {
     if let Some(why) = failed.and_then(|failed| failed.clone()) {
         return (Some(Problem::Failed), Some(why));
     }
-    let every = i64::from(app.config.backup.every) * HOUR;
+    let every = i64::from(app.config.backup.every) * HOUR_MS;
     let old = last.is_some_and(|last| every > 0 && app.now().0 - last.0 > 2 * every);
     (old.then_some(Problem::Old), None)
 }

@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 use crate::metrics::Observed;
 use crate::store::meta;
 
-const SHARED_FOR: Duration = Duration::from_secs(1);
+const SHARED_TIME: Duration = Duration::from_secs(1);
 /// How long the database counts as unhealthy after a failed write: on a full disk a test write, which is small, may find room
 /// where others do not.
-const ILL_FOR: Duration = Duration::from_secs(5);
+const UNHEALTHY_TIME: Duration = Duration::from_secs(5);
 
 /// What is known of the database's health.
 #[derive(Debug, Default)]
@@ -42,10 +42,13 @@ pub async fn check(app: &App) -> Result<()> {
         health.failed = Some(Instant::now());
     }
     let ill = || Error::unavailable("The database does not take writes.");
-    if health.failed.is_some_and(|at| at.elapsed() < ILL_FOR) {
+    if health
+        .failed
+        .is_some_and(|at| at.elapsed() < UNHEALTHY_TIME)
+    {
         return Err(ill());
     }
-    if health.tested.is_some_and(|at| at.elapsed() < SHARED_FOR) {
+    if health.tested.is_some_and(|at| at.elapsed() < SHARED_TIME) {
         return Ok(());
     }
     let write = app.store.write(|tx| meta::touch(tx, tx.now));

@@ -20,9 +20,9 @@ use crate::store::import::{Import, Outcome};
 use crate::store::open;
 
 /// The longest line, in bytes.
-const LONGEST_LINE: u64 = 1 << 20;
+const MAX_LINE_BYTES: u64 = 1 << 20;
 /// How many bad lines are named; the others are counted.
-const NAMED: usize = 100;
+const MAX_NAMED_LINES: usize = 100;
 
 /// What an import is to do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -153,12 +153,12 @@ impl Run<'_> {
         for line in 1.. {
             text.clear();
             let length = (&mut reader)
-                .take(LONGEST_LINE)
+                .take(MAX_LINE_BYTES)
                 .read_until(b'\n', &mut text)?;
             if length == 0 {
                 break;
             }
-            if length as u64 == LONGEST_LINE && text.last() != Some(&b'\n') {
+            if length as u64 == MAX_LINE_BYTES && text.last() != Some(&b'\n') {
                 let skipped = reader.skip_until(b'\n')?;
                 self.bad(line, "is longer than a mebibyte");
                 offset += (length + skipped) as u64;
@@ -291,7 +291,7 @@ impl Run<'_> {
 
     fn bad(&mut self, line: u64, why: &str) {
         self.report.bad_count += 1;
-        if self.report.bad.len() < NAMED {
+        if self.report.bad.len() < MAX_NAMED_LINES {
             self.report.bad.push((line, why.to_owned()));
         }
     }

@@ -12,11 +12,11 @@ use crate::store::{WriteTx, clock, retention};
 /// The hours in which it is done, on the clock of the place.
 const NIGHT: std::ops::Range<i8> = 2..5;
 
-const DAY: i64 = 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 /// A clock that has advanced by more than this since the last check has jumped, or the server was off for long.
-const JUMP: i64 = 14 * DAY;
+const JUMP_MS: i64 = 14 * DAY_MS;
 /// After this long it is believed.
-const BELIEVED: i64 = 7 * DAY;
+const TRUSTED_AFTER_MS: i64 = 7 * DAY_MS;
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub async fn look_at_clock(app: &App) -> Result<bool> {
                 None => clock::newest_record(tx)?.unwrap_or(tx.now),
             };
             let mut doubted = clock::doubted_since(tx)?;
-            if tx.now.0 - seen.0 > JUMP {
+            if tx.now.0 - seen.0 > JUMP_MS {
                 tracing::warn!(
                     now = %tx.now, last = %seen,
                     "the clock jumped ahead: retention pauses for a week"
@@ -50,7 +50,8 @@ pub async fn look_at_clock(app: &App) -> Result<bool> {
                 doubted = Some(tx.now);
             }
             // It was put back, or a week has gone by.
-            doubted = doubted.filter(|since| (since.0..since.0 + BELIEVED).contains(&tx.now.0));
+            doubted =
+                doubted.filter(|since| (since.0..since.0 + TRUSTED_AFTER_MS).contains(&tx.now.0));
             clock::note(tx, tx.now, doubted)?;
             Ok(doubted.is_none())
         })
@@ -95,7 +96,7 @@ async fn purge_one(
     if days == 0 {
         return Ok(0);
     }
-    let before = Time(app.now().0 - i64::from(days) * DAY);
+    let before = Time(app.now().0 - i64::from(days) * DAY_MS);
     let mut removed = 0;
     while !app.stopping.is_cancelled() {
         match slices::write(app, move |tx, slice| remove(tx, before, slice)).await? {

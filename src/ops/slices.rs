@@ -9,11 +9,11 @@ use crate::store::retention::Slice;
 
 /// The most rows of a slice, each of which may dirty several pages that the commit writes, and how long it should take: about as
 /// long as a commit.
-const ROWS: usize = 10;
-const TIME: Duration = Duration::from_millis(1);
+const MAX_ROWS: usize = 10;
+const SLICE_TIME: Duration = Duration::from_millis(1);
 /// The shortest pause after one. Ten rows may lie in as many conversations: what their commit writes is moved from the log into the
 /// database beside everybody's commits, and more of them a second make these wait.
-const PAUSE: Duration = Duration::from_millis(50);
+const MIN_PAUSE: Duration = Duration::from_millis(50);
 
 /// Does one slice in a write of its own, and pauses for twice as long as it took: other writers have the larger part
 /// of the time.
@@ -25,8 +25,8 @@ pub async fn write<T: Send + 'static>(
     let write = app.store.write(move |tx| {
         let began = Instant::now();
         let slice = Slice {
-            rows: ROWS,
-            until: began + TIME,
+            rows: MAX_ROWS,
+            until: began + SLICE_TIME,
         };
         let done = work(tx, slice)?;
         let took = began.elapsed();
@@ -34,6 +34,6 @@ pub async fn write<T: Send + 'static>(
         Ok((done, took))
     });
     let (done, took) = write.await?;
-    tokio::time::sleep(PAUSE.max(took * 2)).await;
+    tokio::time::sleep(MIN_PAUSE.max(took * 2)).await;
     Ok(done)
 }

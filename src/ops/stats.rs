@@ -8,7 +8,7 @@ use crate::model::time::Time;
 use crate::store::{accounts, push_services, stats};
 
 /// Milliseconds of an hour.
-const HOUR: i64 = 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
 /// Adds what was counted since the last time to its hour. What cannot be written is kept for the next time.
 pub async fn save(app: &App) -> Result<()> {
     let counted = app.metrics.hourly_stats.take();
@@ -17,7 +17,7 @@ pub async fn save(app: &App) -> Result<()> {
     }
     let batch = counted.clone();
     let write = app.store.write(move |tx| {
-        stats::add(tx, tx.now.0.div_euclid(HOUR), &batch)?;
+        stats::add(tx, tx.now.0.div_euclid(HOUR_MS), &batch)?;
         Ok(())
     });
     write
@@ -43,7 +43,7 @@ pub async fn now(app: &App) -> Result<Now> {
             Ok((
                 accounts::count(c)?,
                 push_services::waiting(c)?,
-                stats::since(c, at.0.div_euclid(HOUR))?,
+                stats::since(c, at.0.div_euclid(HOUR_MS))?,
             ))
         })
         .await?;
@@ -64,11 +64,11 @@ pub async fn now(app: &App) -> Result<Now> {
 pub async fn overview(app: &App, hours: i64) -> Result<Overview> {
     save(app).await?;
     let now = now(app).await?;
-    let first = now.at.0.div_euclid(HOUR) - hours + 1;
+    let first = now.at.0.div_euclid(HOUR_MS) - hours + 1;
     let stored = app.store.read(move |c| stats::since(c, first)).await?;
     let mut hours: Vec<HourStats> = Vec::new();
     for (hour, name, value) in stored {
-        let at = Time(hour * HOUR);
+        let at = Time(hour * HOUR_MS);
         if hours.last().is_none_or(|last| last.at != at) {
             let hour = Hour::default();
             hours.push(HourStats { at, hour });

@@ -9,12 +9,12 @@ use crate::model::pushes::{Failure, LONGEST_THROTTLE, PushOutcome, THROTTLE};
 use crate::model::time::Time;
 
 /// Tries before a push is given up.
-pub const TRIES: u32 = 8;
+pub const MAX_TRIES: u32 = 8;
 /// The first wait before another try; each is twice the one before, up to [`LONGEST_WAIT`].
 pub const FIRST_WAIT: Duration = Duration::from_secs(5);
 pub const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long a service that refuses our key or contact is left alone.
-pub const REFUSAL: Duration = Duration::from_secs(5 * 60);
+pub const REFUSAL_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn classify(answer: Result<Answer, String>, at: Circumstances) -> PushOutcom
         }
         400 | 401 | 403 if is_other_key(&failure.text) => PushOutcome::OtherKey(failure),
         401 | 403 if at.trusted => at.retry(answer.retry_after, failure),
-        401 | 403 => PushOutcome::Refused(at.after(REFUSAL), failure),
+        401 | 403 => PushOutcome::Refused(at.after(REFUSAL_PAUSE), failure),
         408 | 500..=599 => at.retry(answer.retry_after, failure),
         _ => PushOutcome::Dead(failure),
     }
@@ -98,7 +98,7 @@ impl Circumstances<'_> {
     }
 
     fn retry(&self, asked: Option<Duration>, failure: Failure) -> PushOutcome {
-        if self.tries + 1 >= TRIES {
+        if self.tries + 1 >= MAX_TRIES {
             return PushOutcome::Dead(failure);
         }
         let wait = FIRST_WAIT.saturating_mul(1 << self.tries).min(LONGEST_WAIT);

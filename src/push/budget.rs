@@ -7,9 +7,9 @@ use crate::model::subscriptions::SubscriptionKey;
 use crate::model::time::Time;
 
 /// Pushes to one device within an hour; what is urgent is not counted.
-const PER_HOUR: u32 = 60;
+const MAX_PER_HOUR: u32 = 60;
 /// Milliseconds.
-pub const HOUR: i64 = 3_600_000;
+pub const HOUR_MS: i64 = 3_600_000;
 
 /// What each device has had.
 #[derive(Default)]
@@ -30,8 +30,8 @@ impl Budget {
     /// When the device's next hour begins, if it has had all of this one.
     pub fn take(&mut self, device: SubscriptionKey, now: Time) -> Result<(), Time> {
         // A clock that was set back ends the hour, too.
-        let over = |hour: &Hour| !(0..HOUR).contains(&(now.0 - hour.began.0));
-        if self.tidied.is_none_or(|at| now.0 - at.0 >= HOUR) {
+        let over = |hour: &Hour| !(0..HOUR_MS).contains(&(now.0 - hour.began.0));
+        if self.tidied.is_none_or(|at| now.0 - at.0 >= HOUR_MS) {
             self.hours.retain(|_, hour| !over(hour));
             self.tidied = Some(now);
         }
@@ -43,8 +43,8 @@ impl Budget {
         if over(hour) {
             *hour = fresh();
         }
-        if hour.sent == PER_HOUR {
-            return Err(Time(hour.began.0 + HOUR));
+        if hour.sent == MAX_PER_HOUR {
+            return Err(Time(hour.began.0 + HOUR_MS));
         }
         hour.sent += 1;
         Ok(())
@@ -67,10 +67,10 @@ mod tests {
         let mut budget = Budget::default();
         let (phone, laptop) = (SubscriptionKey(1), SubscriptionKey(2));
         let began = Time(5_000);
-        for _ in 0..PER_HOUR {
+        for _ in 0..MAX_PER_HOUR {
             assert_eq!(budget.take(phone, began), Ok(()));
         }
-        let next = Time(began.0 + HOUR);
+        let next = Time(began.0 + HOUR_MS);
         assert_eq!(budget.take(phone, Time(next.0 - 1)), Err(next));
         assert_eq!(budget.take(laptop, began), Ok(()));
         budget.give_back(phone);

@@ -15,10 +15,10 @@ use crate::model::time::Time;
 
 /// How long a connection may take, and how long a whole exchange.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-const TIME: Duration = Duration::from_secs(15);
+const EXCHANGE_TIME: Duration = Duration::from_secs(15);
 /// What is read of an answer's body, and what is kept of it, in bytes.
-const READ: usize = 1_024;
-const KEEP: usize = 200;
+const READ_BYTES: usize = 1_024;
+const KEPT_BYTES: usize = 200;
 
 /// # Errors
 /// A sentence.
@@ -27,7 +27,7 @@ pub fn build(config: &config::Push) -> Result<Client, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
         .connect_timeout(CONNECT_TIME)
-        .timeout(TIME)
+        .timeout(EXCHANGE_TIME)
         .redirect(Policy::none())
         .user_agent(concat!("schoolbell/", env!("CARGO_PKG_VERSION")))
         .tls_certs_merge(roots::public());
@@ -98,10 +98,10 @@ pub async fn answer(mut response: Response, now: Time) -> Answer {
     .collect::<Vec<_>>()
     .join("; ");
     let mut body = Vec::new();
-    while body.len() < READ
+    while body.len() < READ_BYTES
         && let Ok(Some(chunk)) = response.chunk().await
     {
-        let room = READ - body.len();
+        let room = READ_BYTES - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
     let body = printable(&String::from_utf8_lossy(&body));
@@ -137,7 +137,7 @@ pub fn printable(text: &str) -> String {
         }
         line.push_str(word);
     }
-    let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= KEEP;
+    let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= KEPT_BYTES;
     line.char_indices()
         .take_while(fits)
         .map(|(_, c)| c)
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_a_service_says_becomes_one_short_line() {
         assert_eq!(printable(" a\r\n\tb\u{0}c  "), "a b c");
-        assert_eq!(printable(&"é".repeat(500)).len(), KEEP);
+        assert_eq!(printable(&"é".repeat(500)).len(), KEPT_BYTES);
     }
 
     #[test]

@@ -23,23 +23,23 @@ use crate::model::time::Time;
 use crate::store::{push_services, pushes};
 
 /// Pushes in flight to one service, and to all of them.
-const PER_SERVICE: usize = 16;
-const IN_ALL: usize = 64;
+const MAX_PER_SERVICE: usize = 16;
+const MAX_IN_FLIGHT: usize = 64;
 /// Pushes that are read at a time for one service: few, so that a message that was read or muted in between is hardly ever
 /// pushed.
-const READ: usize = PER_SERVICE;
+const READ_ROWS: usize = MAX_PER_SERVICE;
 /// With this many devices throttled within this time, a service means all of ours.
-const SEVERAL: usize = 3;
-const SEVERAL_WITHIN: Duration = Duration::from_secs(60);
+const THROTTLED_DEVICES: usize = 3;
+const THROTTLED_WITHIN: Duration = Duration::from_secs(60);
 /// The furthest ahead that a pause may end.
 const LONGEST_PAUSE: Duration = LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
-const NAP: Duration = Duration::from_secs(60);
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 /// How many outcomes are stored at a time, and how often: messages that a user waits for share the disk.
-const SAVE_AT_MOST: usize = 64;
+const SAVE_ROWS: usize = 64;
 const SAVE_EVERY: Duration = Duration::from_millis(10);
 /// How long to wait after the database refused a read or a write.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long pushes may still be in flight when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
@@ -143,7 +143,7 @@ impl Drain {
         let supplied = self
             .ready
             .iter()
-            .filter(|(_, ready)| ready.len() >= PER_SERVICE / 2);
+            .filter(|(_, ready)| ready.len() >= MAX_PER_SERVICE / 2);
         let supplied: HashSet<ServiceKey> = supplied.map(|(service, _)| *service).collect();
         let (busy, paused) = (self.busy.clone(), self.paused.clone());
         let read = self.app.store.read(move |c| {
@@ -159,8 +159,8 @@ impl Drain {
                 } else if supplied.contains(&item.service) {
                     more.insert(item.service);
                 } else {
-                    let due = pushes::due(c, item.service, now, busy.clone(), READ)?;
-                    if due.len() == READ {
+                    let due = pushes::due(c, item.service, now, busy.clone(), READ_ROWS)?;
+                    if due.len() == READ_ROWS {
                         more.insert(item.service);
                     }
                     found.extend(due);
@@ -175,16 +175,14 @@ impl Drain {
                     self.busy.insert(push.key.subscription);
                     self.ready.entry(push.service).or_default().push_back(push);
                 }
-                let wait =
-                    next.map_or(
-                        NAP,
-                        |at| Duration::from_millis((at.0 - now.0).max(1) as u64),
-                    );
-                self.look_at = Instant::now() + wait.min(NAP);
+                let wait = next.map_or(MAX_SLEEP, |at| {
+                    Duration::from_millis((at.0 - now.0).max(1) as u64)
+                });
+                self.look_at = Instant::now() + wait.min(MAX_SLEEP);
             }
             Err(error) => {
                 tracing::error!(%error, "cannot read the push outbox");
-                self.look_at = Instant::now() + PAUSE;
+                self.look_at = Instant::now() + RETRY_PAUSE;
             }
         }
     }
@@ -202,8 +200,8 @@ impl Drain {
         while std::mem::take(&mut more) {
             for service in &services {
                 let in_flight = self.in_flight.entry(*service).or_default();
-                if *in_flight < PER_SERVICE
-                    && self.sending.len() + self.done.len() < IN_ALL
+                if *in_flight < MAX_PER_SERVICE
+                    && self.sending.len() + self.done.len() < MAX_IN_FLIGHT
                     && let Some(push) = self.ready.get_mut(service).and_then(VecDeque::pop_front)
                 {
                     *in_flight += 1;
@@ -249,9 +247,9 @@ impl Drain {
         };
         let now = Instant::now();
         let throttled = self.throttled.entry(finished.service).or_default();
-        throttled.retain(|_, since| now.duration_since(*since) < SEVERAL_WITHIN);
+        throttled.retain(|_, since| now.duration_since(*since) < THROTTLED_WITHIN);
         throttled.insert(finished.key.subscription, now);
-        let outcome = if throttled.len() < SEVERAL {
+        let outcome = if throttled.len() < THROTTLED_DEVICES {
             PushOutcome::DeviceThrottled(asked, failure)
         } else {
             let until = Time(self.app.now().0 + answers::rest(asked).as_millis() as i64);
@@ -276,7 +274,7 @@ impl Drain {
         if self.saving.is_some() || self.done.is_empty() || self.save_at > Instant::now() {
             return;
         }
-        let some = self.done.len().min(SAVE_AT_MOST);
+        let some = self.done.len().min(SAVE_ROWS);
         let (app, done) = (
             self.app.clone(),
             self.done.drain(..some).collect::<Vec<_>>(),
@@ -305,7 +303,7 @@ impl Drain {
                 // Their subscriptions stay busy: what was sent is not sent again.
                 tracing::error!(%error, "cannot store the outcomes of pushes; trying again");
                 self.done.extend(finished);
-                self.save_at = Instant::now() + PAUSE;
+                self.save_at = Instant::now() + RETRY_PAUSE;
                 self.look_at = self.save_at;
             }
         }

@@ -11,11 +11,11 @@ use crate::model::language::Language;
 use crate::model::pushes::Subject;
 
 /// The largest payload, in bytes of UTF-8. Push services take 4,096 encrypted (RFC 8030 section 7.2).
-pub const MAX: usize = 2_500;
+pub const MAX_BYTES: usize = 2_500;
 /// The largest one for a service that found the former too large.
-pub const MAX_SMALL: usize = 1_000;
+pub const MAX_SMALL_BYTES: usize = 1_000;
 /// With less room than this for text the declarative part, which says everything a second time, is left out.
-const ROOM: usize = 512;
+const MIN_TEXT_BYTES: usize = 512;
 
 /// All but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
@@ -69,7 +69,7 @@ pub fn encode(
 ) -> Vec<u8> {
     let parts = parts(config, subject, seq, language);
     let bare = parts.encode("", "", true).len();
-    let declarative = bare + ROOM <= max;
+    let declarative = bare + MIN_TEXT_BYTES <= max;
     let whole = parts.encode(&parts.title, &parts.message, declarative);
     if whole.len() <= max {
         return whole;
@@ -225,7 +225,7 @@ mod tests {
             sender_name: "Ann".into(),
             content: "Hello".into(),
         };
-        let payload = decode(&subject, MAX);
+        let payload = decode(&subject, MAX_BYTES);
         assert_eq!(payload["title"], "Ann");
         assert_eq!(payload["message"], "Hello");
         assert_eq!(payload["link"], "/?chat=ann%40school%3A1");
@@ -249,7 +249,7 @@ mod tests {
             ("https://elsewhere.example/x", "https://elsewhere.example/x"),
         ] {
             let subject = notification("T", "M", Some(link));
-            let bytes = encode(&config, &subject, 1, Language::default(), MAX);
+            let bytes = encode(&config, &subject, 1, Language::default(), MAX_BYTES);
             let payload: Value = serde_json::from_slice(&bytes).unwrap();
             assert_eq!(payload["link"], link);
             assert_eq!(payload["notification"]["navigate"], url);
@@ -261,7 +261,7 @@ mod tests {
         let config = Config::default();
         let german = Language::of(Some("de-AT"));
         let text = |subject| {
-            let bytes = encode(&config, subject, 1, german, MAX);
+            let bytes = encode(&config, subject, 1, german, MAX_BYTES);
             serde_json::from_slice::<Value>(&bytes).unwrap()["message"].clone()
         };
         assert_eq!(text(&Subject::Test), german.text("works"));
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn one_grapheme_that_is_too_long_is_cut_between_characters() {
         let marks = format!("e{}", "\u{301}".repeat(3_999));
-        let payload = decode(&notification("T", &marks, None), MAX);
+        let payload = decode(&notification("T", &marks, None), MAX_BYTES);
         let message = payload["message"].as_str().unwrap();
         assert!(message.len() > 500 && message.starts_with("e\u{301}"));
     }
@@ -286,8 +286,8 @@ mod tests {
         let mut config = Config::default();
         config.push.content = PushContent::Hidden;
         let subject = notification("Secret title", "Secret text", Some("/a"));
-        let text =
-            String::from_utf8(encode(&config, &subject, 1, Language::default(), MAX)).unwrap();
+        let text = String::from_utf8(encode(&config, &subject, 1, Language::default(), MAX_BYTES))
+            .unwrap();
         assert!(!text.contains("Secret"), "{text}");
         assert!(
             text.contains("New notification") && text.contains("\"/a\""),
@@ -300,7 +300,7 @@ mod tests {
         let family = "👨‍👩‍👧‍👦";
         let payload = decode(
             &notification("A title", &family.repeat(200), Some("/a")),
-            MAX,
+            MAX_BYTES,
         );
         assert_eq!(payload["title"], "A title");
         let message = payload["message"].as_str().unwrap();
@@ -316,7 +316,7 @@ mod tests {
         let link = format!("/{}", "x".repeat(2_047));
         let payload = decode(
             &notification(&"T".repeat(200), &"m".repeat(4_000), Some(&link)),
-            MAX,
+            MAX_BYTES,
         );
         assert_eq!(payload["link"], link);
         assert!(
@@ -324,14 +324,17 @@ mod tests {
             "there is no room to say it twice"
         );
         let link = format!("/{}", "x".repeat(500));
-        let payload = decode(&notification("T", &"m".repeat(4_000), Some(&link)), MAX);
+        let payload = decode(
+            &notification("T", &"m".repeat(4_000), Some(&link)),
+            MAX_BYTES,
+        );
         assert_eq!(payload["notification"]["navigate"], link);
     }
 
     proptest! {
         #[test]
         fn whatever_it_says_it_fits(title in "\\PC{0,200}", message in "[\\PC\n\t\"\\\\]{0,4000}", link in "/[a-z?&=%é]{0,900}") {
-            for max in [MAX, MAX_SMALL + link.len()] {
+            for max in [MAX_BYTES, MAX_SMALL_BYTES + link.len()] {
                 let payload = decode(&notification(&title, &message, Some(&link)), max);
                 let said = payload["message"].as_str().unwrap();
                 prop_assert!(message.starts_with(said.trim_end_matches('…')));

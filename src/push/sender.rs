@@ -19,9 +19,9 @@ use crate::model::subscriptions::Endpoint;
 use crate::model::time::{Clock, Time};
 
 /// How long a subscription is new, in milliseconds.
-const NEW: i64 = 60_000;
+const NEW_MS: i64 = 60_000;
 /// For how long a push that was taken shows that a service accepts our key and contact, in seconds.
-const TRUST: i64 = 3_600;
+const TRUST_SECONDS: i64 = 3_600;
 
 /// What is shared by all pushes of the process.
 pub struct Sender {
@@ -94,7 +94,7 @@ impl Sender {
                 now,
                 tries: push.tries,
                 trusted: self.trusts_us(push.service, now),
-                is_new: now.0 - push.subscribed_at.0 < NEW,
+                is_new: now.0 - push.subscribed_at.0 < NEW_MS,
                 jitter: jitter(),
             },
         );
@@ -119,7 +119,7 @@ impl Sender {
         match push.summary_at {
             Some(at) if at <= now && push.waiting > 1 => return Portion::Summary,
             // One that is further away was made by a clock that has been set since.
-            Some(at) if at > now && at.0 - now.0 <= budget::HOUR => return Portion::Later(at),
+            Some(at) if at > now && at.0 - now.0 <= budget::HOUR_MS => return Portion::Later(at),
             _ => {}
         }
         match self.budget().take(push.key.subscription, now) {
@@ -137,14 +137,14 @@ impl Sender {
         endpoint: &Endpoint,
         now: Time,
     ) -> Result<Result<Answer, String>, String> {
-        let mut max = payload::MAX;
+        let mut max = payload::MAX_BYTES;
         let mut again = true;
         loop {
             let message = self.message(push, subject, endpoint, now, max)?;
             let answer = self.post(endpoint, message, now).await;
             let status = answer.as_ref().map_or(0, |answer| answer.status);
             match status {
-                413 if again => max = payload::MAX_SMALL,
+                413 if again => max = payload::MAX_SMALL_BYTES,
                 401 | 403 if again => self.signer.renew(&endpoint.origin(), now)?,
                 _ => return Ok(answer),
             }
@@ -204,7 +204,7 @@ impl Sender {
 
     fn trusts_us(&self, service: ServiceKey, now: Time) -> bool {
         let accepted = self.accepted().get(&service).copied();
-        accepted.is_some_and(|at| now.seconds() - at.seconds() < TRUST)
+        accepted.is_some_and(|at| now.seconds() - at.seconds() < TRUST_SECONDS)
     }
 
     fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {

@@ -9,11 +9,11 @@ use crate::auth::vapid::VapidKeys;
 use crate::model::time::Time;
 
 /// For how long a token is good, in seconds; RFC 8292 section 2 allows a day.
-const LIFETIME: i64 = 12 * 3_600;
+const LIFETIME_SECONDS: i64 = 12 * 3_600;
 /// A token with less left than this, in seconds, is replaced.
-const RENEW: i64 = 3_600;
+const RENEW_SECONDS: i64 = 3_600;
 /// More tokens than this are not kept: there are a handful of push services, and a client that makes up more of them.
-const MANY: usize = 1_000;
+const MAX_TOKENS: usize = 1_000;
 
 /// Signs for every push service.
 pub struct Signer {
@@ -49,11 +49,11 @@ impl Signer {
         let left = |token: &Token| token.expires_at - now.seconds();
         // A clock that was set back leaves tokens of too far a future, which services refuse.
         if let Some(token) = tokens.get(origin)
-            && (RENEW..=LIFETIME).contains(&left(token))
+            && (RENEW_SECONDS..=LIFETIME_SECONDS).contains(&left(token))
         {
             return Ok(token.signature.clone());
         }
-        self.sign(&mut tokens, origin, now.seconds() + LIFETIME)
+        self.sign(&mut tokens, origin, now.seconds() + LIFETIME_SECONDS)
     }
 
     /// Another token than the one that the service has refused.
@@ -62,7 +62,7 @@ impl Signer {
     /// As [`Signer::signature`].
     pub fn renew(&self, origin: &str, now: Time) -> Result<(), String> {
         // A service whose clock is behind ours may have found the former to end too far ahead.
-        let expires_at = now.seconds() + LIFETIME / 2;
+        let expires_at = now.seconds() + LIFETIME_SECONDS / 2;
         self.sign(&mut self.tokens(), origin, expires_at).map(drop)
     }
 
@@ -80,7 +80,7 @@ impl Signer {
             signature: signature.clone(),
             expires_at,
         };
-        if tokens.len() >= MANY {
+        if tokens.len() >= MAX_TOKENS {
             tokens.clear();
         }
         tokens.insert(origin.to_owned(), token);

@@ -4,13 +4,13 @@
 
 use serde::Serialize;
 
-use super::frame::MAX_MESSAGE;
+use super::frame::MAX_MESSAGE_BYTES;
 use super::heartbeat::{PING_EVERY, PONG_WITHIN};
 use crate::error::Result;
 use crate::model::random;
 
 /// The largest message, and the largest body of a POST, in bytes.
-pub const MAX_PAYLOAD: usize = MAX_MESSAGE;
+pub const MAX_PAYLOAD_BYTES: usize = MAX_MESSAGE_BYTES;
 /// Between the packets of a payload (long-polling only). JSON never holds it bare.
 pub const SEPARATOR: char = '\u{1e}';
 
@@ -65,7 +65,7 @@ pub fn open(sid: &str, upgrades: &[&str]) -> String {
         upgrades,
         ping_interval: PING_EVERY.as_millis(),
         ping_timeout: PONG_WITHIN.as_millis(),
-        max_payload: MAX_PAYLOAD,
+        max_payload: MAX_PAYLOAD_BYTES,
     };
     // Strings and numbers: nothing that fails to serialise.
     format!("0{}", serde_json::to_string(&handshake).unwrap_or_default())
@@ -82,7 +82,7 @@ pub fn new_sid() -> Result<String> {
 /// Why a request is refused: the codes are the reference implementation's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Refused {
+pub enum RequestError {
     UnknownTransport = 0,
     UnknownSid = 1,
     BadHandshakeMethod = 2,
@@ -91,15 +91,15 @@ pub enum Refused {
     UnsupportedProtocolVersion = 5,
 }
 
-impl Refused {
+impl RequestError {
     pub fn message(self) -> &'static str {
         match self {
-            Refused::UnknownTransport => "Transport unknown",
-            Refused::UnknownSid => "Session ID unknown",
-            Refused::BadHandshakeMethod => "Bad handshake method",
-            Refused::BadRequest => "Bad request",
-            Refused::Forbidden => "Forbidden",
-            Refused::UnsupportedProtocolVersion => "Unsupported protocol version",
+            RequestError::UnknownTransport => "Transport unknown",
+            RequestError::UnknownSid => "Session ID unknown",
+            RequestError::BadHandshakeMethod => "Bad handshake method",
+            RequestError::BadRequest => "Bad request",
+            RequestError::Forbidden => "Forbidden",
+            RequestError::UnsupportedProtocolVersion => "Unsupported protocol version",
         }
     }
 }

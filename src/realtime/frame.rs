@@ -6,9 +6,9 @@
 use bytes::{Buf, BufMut, BytesMut};
 
 /// The largest message that is taken, all its fragments together, in bytes.
-pub const MAX_MESSAGE: usize = 64 << 10;
+pub const MAX_MESSAGE_BYTES: usize = 64 << 10;
 /// RFC 6455 section 5.5: control frames carry at most this.
-const MAX_CONTROL: usize = 125;
+const MAX_CONTROL_BYTES: usize = 125;
 
 /// What a peer sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Decoder {
                 (CLOSE, _) => return close_code(&payload).map(|c| Some(Incoming::Close(c))),
                 (TEXT, None) => payload,
                 (CONTINUATION, Some(mut message)) => {
-                    if message.len() + payload.len() > MAX_MESSAGE {
+                    if message.len() + payload.len() > MAX_MESSAGE_BYTES {
                         return Err(Violation::TooLarge);
                     }
                     message.extend_from_slice(&payload);
@@ -132,7 +132,7 @@ impl Decoder {
             },
             short => (u64::from(short), 2),
         };
-        if opcode & 0x8 != 0 && (!fin || length > MAX_CONTROL as u64) {
+        if opcode & 0x8 != 0 && (!fin || length > MAX_CONTROL_BYTES as u64) {
             return Err(Violation::Control);
         }
         // RFC 6455 section 5.2: "the minimal number of bytes MUST be used".
@@ -145,7 +145,7 @@ impl Decoder {
             return Err(Violation::Length);
         }
         // Before waiting for the rest: no client makes us hold more than this.
-        if length > MAX_MESSAGE as u64 {
+        if length > MAX_MESSAGE_BYTES as u64 {
             return Err(Violation::TooLarge);
         }
         let length = length as usize;
@@ -313,7 +313,7 @@ mod tests {
             0xFF,
             0xFF,
         ];
-        let half = vec![b'x'; MAX_MESSAGE / 2 + 1];
+        let half = vec![b'x'; MAX_MESSAGE_BYTES / 2 + 1];
         for (bytes, violation) in [
             (reserved, Violation::ReservedBits),
             (unmasked, Violation::NotMasked),

@@ -6,6 +6,7 @@
 //! - [`socketio`]: Socket.IO's packets in Engine.IO's ([`engineio`]), over a WebSocket or by long-polling ([`polling`]).
 
 mod bucket;
+pub mod connection_end;
 pub mod engineio;
 pub mod frame;
 mod heartbeat;
@@ -18,15 +19,13 @@ pub mod ws;
 
 use crate::hub::Packet;
 use crate::model::events::CloseCode;
+use connection_end::Received;
 use session::Session;
 
 /// Where a protocol writes. Each call is one message of the transport, its parts put together.
 pub trait Out {
     fn message(&mut self, parts: &[&str]);
 }
-
-/// Events in answer to a message, or the end.
-pub type Received = Result<Vec<Packet>, End>;
 
 /// What a protocol makes of a [`Session`]: the envelopes around events and commands.
 ///
@@ -60,44 +59,4 @@ pub enum Farewell {
     Said,
     /// As a lost link, after which every client connects again.
     Unsaid,
-}
-
-/// Why a connection ended.
-#[derive(Debug)]
-pub enum End {
-    /// The peer closed, with this code.
-    Peer(u16),
-    /// We close, and say why.
-    Code(CloseCode),
-    /// The peer does not read, or is gone: it cannot be told.
-    Drop(u16),
-}
-
-/// RFC 6455 section 7.4.1: a normal end, and one without a close frame.
-const NORMAL: u16 = 1000;
-const ABNORMAL: u16 = 1006;
-
-impl End {
-    /// For the figures.
-    fn code(&self) -> u16 {
-        match self {
-            End::Peer(code) | End::Drop(code) => *code,
-            End::Code(code) => *code as u16,
-        }
-    }
-}
-
-impl From<CloseCode> for End {
-    fn from(code: CloseCode) -> Self {
-        match code {
-            CloseCode::TooSlow | CloseCode::Silent => End::Drop(code as u16),
-            code => End::Code(code),
-        }
-    }
-}
-
-impl From<std::io::Error> for End {
-    fn from(_: std::io::Error) -> Self {
-        End::Drop(ABNORMAL)
-    }
 }

@@ -14,9 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::bucket::Bucket;
+use super::connection_end::{ABNORMAL, ConnectionEnd, NORMAL};
 use super::frame::{self, Decoder, Incoming};
 use super::heartbeat::Heartbeat;
-use super::{ABNORMAL, End, Farewell, NORMAL, Out, Protocol};
+use super::{Farewell, Out, Protocol};
 use crate::app::App;
 use crate::hub::Packet;
 use crate::model::events::CloseCode;
@@ -24,11 +25,11 @@ use crate::service::auth::Identity;
 
 /// A write that takes longer than this is to a peer that does not read. With what it takes to notice, such a peer is gone
 /// within ten seconds.
-const STALL: Duration = Duration::from_secs(7);
+const WRITE_TIME: Duration = Duration::from_secs(7);
 /// How long a peer may take to see a close.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Events that share one write, in bytes.
-const COALESCE: usize = 16 << 10;
+const WRITE_BYTES: usize = 16 << 10;
 
 /// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
 pub fn accept_key(key: &str) -> String {
@@ -92,43 +93,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// What has come in whole.
-    pub fn decode(&mut self) -> Result<Option<Incoming>, End> {
+    pub fn decode(&mut self) -> Result<Option<Incoming>, ConnectionEnd> {
         self.decoder.decode().map_err(|violation| {
             tracing::debug!(%violation, "bad frame");
-            End::Code(CloseCode::BadFrame)
+            ConnectionEnd::Code(CloseCode::BadFrame)
         })
     }
 
     /// Waits for bytes.
-    pub async fn read(&mut self) -> Result<(), End> {
+    pub async fn read(&mut self) -> Result<(), ConnectionEnd> {
         match read_into(&mut self.stream, &mut self.decoder).await? {
-            0 => Err(End::Drop(ABNORMAL)),
+            0 => Err(ConnectionEnd::Drop(ABNORMAL)),
             _ => Ok(()),
         }
     }
 
-    pub async fn flush(&mut self) -> Result<(), End> {
+    pub async fn flush(&mut self) -> Result<(), ConnectionEnd> {
         if self.out.0.is_empty() {
             return Ok(());
         }
         // Taken out, so that an idle socket holds no buffer.
         let out = std::mem::take(&mut self.out.0);
-        match timeout(STALL, self.stream.write_all(&out)).await {
+        match timeout(WRITE_TIME, self.stream.write_all(&out)).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(CloseCode::TooSlow.into()),
         }
     }
 
     /// Writes what is left and, unless the link is to look lost, a close frame, where the peer is there to read them.
-    pub async fn close(mut self, end: &End, farewell: Farewell) {
+    pub async fn close(mut self, end: &ConnectionEnd, farewell: Farewell) {
         let out = &mut self.out.0;
         match (end, farewell) {
-            (End::Drop(_), _) => return,
-            (End::Code(_), Farewell::Unsaid) => {}
-            (End::Code(code), Farewell::Said) => {
+            (ConnectionEnd::Drop(_), _) => return,
+            (ConnectionEnd::Code(_), Farewell::Unsaid) => {}
+            (ConnectionEnd::Code(code), Farewell::Said) => {
                 frame::put_close(out, *code as u16, code.reason());
             }
-            (End::Peer(code), _) => frame::put_close(out, *code, ""),
+            (ConnectionEnd::Peer(code), _) => frame::put_close(out, *code, ""),
         }
         let goodbye = async {
             self.stream.write_all(out).await?;
@@ -140,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             io::Result::Ok(())
         };
-        let _ = timeout(LINGER, goodbye).await;
+        let _ = timeout(CLOSE_TIME, goodbye).await;
     }
 }
 
@@ -214,7 +215,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     P: OverWebSocket,
 {
-    async fn run(&mut self, identity: Option<Identity>) -> Result<std::convert::Infallible, End> {
+    async fn run(
+        &mut self,
+        identity: Option<Identity>,
+    ) -> Result<std::convert::Infallible, ConnectionEnd> {
         self.wire.flush().await?;
         if let Some(identity) = identity {
             let events = self.protocol.session().authenticate(identity).await?;
@@ -236,7 +240,7 @@ where
                     self.heartbeat.heard();
                 }
                 () = inbox.wait() => {}
-                () = session.stopping() => return Err(End::Code(CloseCode::Restarting)),
+                () = session.stopping() => return Err(ConnectionEnd::Code(CloseCode::Restarting)),
                 () = sleep.as_mut() => self.tick().await?,
             }
         }
@@ -254,7 +258,7 @@ where
         self.protocol.session().ask_at().filter(|_| may)
     }
 
-    async fn tick(&mut self) -> Result<(), End> {
+    async fn tick(&mut self) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         if self.heartbeat.is_over(now) {
             // The answer may be here and unread, if a slow write kept us from it.
@@ -273,7 +277,7 @@ where
         self.send(events).await
     }
 
-    async fn handle_frames(&mut self) -> Result<(), End> {
+    async fn handle_frames(&mut self) -> Result<(), ConnectionEnd> {
         while let Some(incoming) = self.wire.decode()? {
             match incoming {
                 Incoming::Text(text) => {
@@ -288,16 +292,16 @@ where
                     self.wire.flush().await?;
                 }
                 Incoming::Pong(_) => self.protocol.pong(),
-                Incoming::Close(code) => return Err(End::Peer(code.unwrap_or(NORMAL))),
+                Incoming::Close(code) => return Err(ConnectionEnd::Peer(code.unwrap_or(NORMAL))),
             }
         }
         Ok(())
     }
 
     /// What the hub has queued, many events to a write.
-    async fn deliver(&mut self) -> Result<(), End> {
+    async fn deliver(&mut self) -> Result<(), ConnectionEnd> {
         loop {
-            let drained = self.protocol.session().drain(COALESCE);
+            let drained = self.protocol.session().drain(WRITE_BYTES);
             if drained.packets.is_empty() && drained.close.is_none() {
                 return Ok(());
             }
@@ -312,7 +316,7 @@ where
     }
 
     /// Writes the last frames and closes.
-    async fn end(self, end: &End) {
+    async fn end(self, end: &ConnectionEnd) {
         let Socket {
             app,
             mut wire,
@@ -320,8 +324,8 @@ where
             ..
         } = self;
         let farewell = match *end {
-            End::Code(code) => protocol.farewell(code, &mut wire.out),
-            End::Peer(_) | End::Drop(_) => Farewell::Said,
+            ConnectionEnd::Code(code) => protocol.farewell(code, &mut wire.out),
+            ConnectionEnd::Peer(_) | ConnectionEnd::Drop(_) => Farewell::Said,
         };
         // Out of the hub before the last frames: nothing more is queued for a socket that is closing.
         drop(protocol);
@@ -330,10 +334,10 @@ where
         tracing::debug!(code = end.code(), "socket closed");
     }
 
-    async fn send(&mut self, events: Vec<Packet>) -> Result<(), End> {
+    async fn send(&mut self, events: Vec<Packet>) -> Result<(), ConnectionEnd> {
         for packet in &events {
             self.protocol.put(packet, &mut self.wire.out);
-            if self.wire.out.0.len() >= COALESCE {
+            if self.wire.out.0.len() >= WRITE_BYTES {
                 self.wire.flush().await?;
             }
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::session::{Refusal, Session};
+use super::connection_end::Received;
+use super::session::{CommandError, Session};
 use super::websocket::{self, Frames, OverWebSocket, Wire};
-use super::{Out, Protocol, Received};
+use super::{Out, Protocol};
 use crate::app::App;
 use crate::hub::Packet;
 use crate::limits::connection_limit::Slot;
@@ -65,7 +66,7 @@ impl Protocol for Plain {
         let Object(frame): Object<Frame> = parsed.map_err(|_| CloseCode::BadFrame)?;
         let data = frame.data.map_or("null", RawValue::get);
         let taken = self.session.take(&frame.event, data).await;
-        Ok(taken.or_else(Refusal::into_step)?)
+        Ok(taken.or_else(CommandError::into_reply)?)
     }
 
     fn put(&mut self, packet: &Packet, out: &mut impl Out) {

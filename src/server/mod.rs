@@ -30,11 +30,11 @@ use tls::Tls;
 /// What is read of a request before its head must have ended, in bytes; a head of twice as much is refused in any case.
 const HEADER_BYTES: usize = 32 << 10;
 /// What the kernel may keep of an answer that nobody reads, in bytes; Linux doubles it.
-const SEND_BUFFER: usize = 64 << 10;
+const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// How long a stop may take in all.
 const STOP_TIME: Duration = Duration::from_secs(10);
 /// How many sockets are closed at once, and the pause before the next: their clients come back at about the same time.
-const STOP_BATCH: usize = 200;
+const STOP_BATCH_SOCKETS: usize = 200;
 const STOP_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves `app` on `listener` until `stop` resolves, then lets running requests and sockets end, at most ten seconds
@@ -139,7 +139,7 @@ where
             () = app.stopping.cancelled() => return,
         },
     };
-    transport.bound_send_buffer(SEND_BUFFER);
+    transport.bound_send_buffer(SEND_BUFFER_BYTES);
     let of_request = slot.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         let hosts = request
@@ -186,7 +186,7 @@ async fn wind_down(app: &App) {
     app.stopping.cancel();
     let goodbye = async {
         let sockets = app.hub.all_inboxes();
-        for batch in sockets.chunks(STOP_BATCH) {
+        for batch in sockets.chunks(STOP_BATCH_SOCKETS) {
             batch
                 .iter()
                 .for_each(|inbox| inbox.close(CloseCode::Restarting));

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::auth::certificate;
 
 /// How often the files are checked for changes.
-const WATCH: Duration = Duration::from_secs(2);
+const CHECK_PERIOD: Duration = Duration::from_secs(2);
 
 /// The certificate that new connections get.
 pub struct Tls(RwLock<Arc<ServerConfig>>);
@@ -47,7 +47,7 @@ impl Tls {
 
 async fn watch(app: App, tls: Arc<Tls>, mut seen: [Option<std::time::SystemTime>; 2]) {
     let server = &app.config.server;
-    let mut looks = tokio::time::interval(WATCH);
+    let mut looks = tokio::time::interval(CHECK_PERIOD);
     loop {
         tokio::select! {
             _ = looks.tick() => {}

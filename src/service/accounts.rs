@@ -18,7 +18,7 @@ use crate::service::auth::{self, Issued};
 use crate::store::{WriteTx, accounts, audit, groups, identities, users};
 
 /// How long a password link is valid, in seconds.
-const LINK_LIFETIME: i64 = 3 * 24 * 3_600;
+const LINK_LIFETIME_SECONDS: i64 = 3 * 24 * 3_600;
 
 /// People by name, as administrators see them.
 pub async fn list(app: &App, filter: AccountFilter, limit: i64) -> Result<Vec<Account>> {
@@ -115,7 +115,7 @@ fn check_target(by: &AuditActor, target: &User) -> Result<()> {
 }
 
 /// A key may disable one in this many of the people who log in here in a day.
-const SHARE: i64 = 5;
+const KEY_SHARE: i64 = 5;
 
 /// What a key may not do by itself: a stolen one could disable the whole school, or let a user write to all of it.
 ///
@@ -135,7 +135,7 @@ pub(super) fn check_key(
         let since = tx.now.plus_seconds(-24 * 3_600);
         let before = audit::count(tx, &by.actor, Action::PersonDisabled, since)?;
         let active = accounts::active_logins(tx)? + before;
-        if (shut_out as i64 + before) * SHARE > active {
+        if (shut_out as i64 + before) * KEY_SHARE > active {
             return Err(Error::Forbidden(Forbidden::NeedsAdministrator));
         }
     }
@@ -296,7 +296,7 @@ pub async fn password_link(app: &App, by: AuditActor, id: UserId) -> Result<Pass
                 let why = rule::no_username();
                 return Err(Error::invalid("username", why));
             }
-            let expires_at = tx.now.plus_seconds(LINK_LIFETIME);
+            let expires_at = tx.now.plus_seconds(LINK_LIFETIME_SECONDS);
             accounts::put_password_link(tx, user.key, &hash, expires_at)?;
             audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
             // From now on they log in here: no token of the app acts for them.

@@ -18,11 +18,11 @@ use crate::rule;
 use crate::store::{announcements, audit, delivery_status, notifications};
 
 /// Names that the preview of an audience shows.
-const NAMES: i64 = 8;
+const PREVIEW_NAMES: i64 = 8;
 /// Seconds for which a push service may keep one: over a weekend and a day.
-const TTL: u32 = 3 * 24 * 3_600;
+const TTL_SECONDS: u32 = 3 * 24 * 3_600;
 /// Seconds after which what was sent to a socket is either acknowledged or queued as a push.
-const RECENT: i64 = 300;
+const RECENT_SECONDS: i64 = 300;
 
 /// Stores an announcement. It is sent by [`send_due`], at once where it has no time of its own.
 pub async fn make(
@@ -155,7 +155,7 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
         message: announcement.message,
         link: announcement.link.as_deref().map(Link::parse).transpose()?,
         urgency: announcement.urgency,
-        ttl: TTL,
+        ttl: TTL_SECONDS,
         idempotency_key: Some(key.clone()),
     };
     let sent =
@@ -185,7 +185,7 @@ pub async fn preview(app: &App, audience: Audience) -> Result<AudiencePreview> {
             let (people, unknown) = notifications::resolve(c, &audience)?;
             Ok(AudiencePreview {
                 count: people.len(),
-                names: announcements::names(c, &people, NAMES)?,
+                names: announcements::names(c, &people, PREVIEW_NAMES)?,
                 unknown,
             })
         })
@@ -259,7 +259,7 @@ pub async fn recipients(
 
 /// Whether the socket that it was sent to may turn out to be dead, so that a push follows.
 fn is_recent(announcement: &Announcement, now: Time) -> bool {
-    now < announcement.send_at.plus_seconds(RECENT)
+    now < announcement.send_at.plus_seconds(RECENT_SECONDS)
 }
 
 fn stage(hub: &Hub, facts: &DeliveryFacts, recent: bool) -> Stage {

@@ -23,7 +23,7 @@ use crate::store::{audit, sessions, users};
 pub use super::identity::{Identity, identity};
 
 /// How much of an unknown name is remembered, in characters.
-const LONGEST_LOGIN: usize = 128;
+const MAX_LOGIN_CHARS: usize = 128;
 
 /// Who is asking.
 #[derive(Debug, Clone)]
@@ -149,7 +149,7 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
         cookies,
     } = given;
     let folded = text::case_key(login.trim());
-    let name: String = folded.chars().take(LONGEST_LOGIN).collect();
+    let name: String = folded.chars().take(MAX_LOGIN_CHARS).collect();
     let found = app.store.read(move |c| users::by_login(c, login.trim()));
     let (user, hash) = found.await?.unzip();
     let device = user.as_ref().zip(hash.as_ref()).and_then(|(user, hash)| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::refused::Refused;
+use crate::auth::token_refused::TokenRefused;
 use crate::auth::tokens::Tokens;
 use crate::auth::verified::{Issue, Session, SessionBy, Verified};
 use crate::config::LinkBy;
@@ -48,7 +48,7 @@ pub enum Standing {
 /// # Errors
 /// [`Error::Unauthorized`], also for a user who is disabled or has logged out everywhere since.
 pub async fn identity(app: &App, token: &str) -> Result<Identity> {
-    let (verified, standing) = examine(app, token).await.map_err(Refused::noted)?;
+    let (verified, standing) = examine(app, token).await.map_err(TokenRefused::noted)?;
     let (identity, iat) = match standing {
         Standing::Own(identity) => return Ok(identity),
         Standing::App { identity, iat } => (identity, iat),
@@ -56,7 +56,7 @@ pub async fn identity(app: &App, token: &str) -> Result<Identity> {
             let user = super::users::provision(app, &id, &verified.profile).await?;
             // Another user may have made them meanwhile.
             let made = acting(app, &verified, user, iat, SessionBy::App);
-            (made.map_err(Refused::noted)?, iat)
+            (made.map_err(TokenRefused::noted)?, iat)
         }
     };
     if !app.config.auth.auto_provision {
@@ -69,8 +69,8 @@ pub async fn identity(app: &App, token: &str) -> Result<Identity> {
 /// What a token says and stands for; changes nothing.
 ///
 /// # Errors
-/// [`Refused`].
-pub async fn examine(app: &App, token: &str) -> Result<(Arc<Verified>, Standing), Refused> {
+/// [`TokenRefused`].
+pub async fn examine(app: &App, token: &str) -> Result<(Arc<Verified>, Standing), TokenRefused> {
     let verified = app.auth.tokens.verify(token, app.now()).await?;
     let standing = match &verified.issue {
         Issue::Own { version, session } => own(app, &verified, *version, session).await?,
@@ -84,7 +84,7 @@ async fn own(
     verified: &Verified,
     version: i64,
     session: &Session,
-) -> Result<Standing, Refused> {
+) -> Result<Standing, TokenRefused> {
     let unknown = || Error::Unauthorized(Unauthorized::UnknownUser);
     let id = verified.id.as_ref().ok_or_else(unknown)?;
     let user = super::users::find(app, id).await?.ok_or_else(unknown)?;
@@ -106,7 +106,7 @@ async fn foreign(
     verified: &Verified,
     iat: Option<i64>,
     issuer: &str,
-) -> Result<Standing, Refused> {
+) -> Result<Standing, TokenRefused> {
     let linked = app
         .user_cache
         .linked(&app.store, issuer, &verified.subject)
@@ -117,7 +117,7 @@ async fn foreign(
     };
     let Some(id) = linked.as_ref().or(verified.id.as_ref()) else {
         let why = "its subject cannot be an id here, and is linked to nobody";
-        return Err(Refused::Because(why.into()));
+        return Err(TokenRefused::Because(why.into()));
     };
     match super::users::find(app, id).await? {
         Some(user) => {
@@ -139,7 +139,7 @@ fn acting(
     user: Arc<User>,
     iat: Option<i64>,
     by: SessionBy,
-) -> Result<Identity, Refused> {
+) -> Result<Identity, TokenRefused> {
     check_enabled(&user)?;
     // `iat` counts whole seconds: one of the same second may be older, so it is refused.
     let current =
@@ -192,7 +192,7 @@ async fn is_newer_than_erasure(app: &App, id: &UserId, issued: Option<i64>) -> R
 /// The hashes by which an erased id is recognised without being stored: ours, and that of earlier versions.
 pub fn erased_macs(tokens: &Tokens, id: &UserId) -> [String; 2] {
     let text = format!("erased {id}");
-    [tokens.mac(&text), tokens.mac_of_before(&text)]
+    [tokens.mac(&text), tokens.previous_mac(&text)]
 }
 
 /// When a user of this id was erased, if one was. A token from before then makes no new account.

@@ -10,7 +10,7 @@ use crate::rule;
 use crate::store::{audit, keys};
 
 /// How old `last_used_at` may be before it is written again, in milliseconds: a key in use is not a write each time.
-const LAST_USED_STEP: i64 = 60_000;
+const LAST_USED_STEP_MS: i64 = 60_000;
 
 /// A key that was made: the only copy of its secret.
 pub struct MadeKey {
@@ -73,7 +73,7 @@ pub async fn authenticate(app: &App, secret: &str) -> Result<Arc<ApiKey>> {
     let now = app.now();
     if key
         .last_used_at
-        .is_none_or(|at| now.0 - at.0 > LAST_USED_STEP)
+        .is_none_or(|at| now.0 - at.0 > LAST_USED_STEP_MS)
     {
         let id = key.id.clone();
         app.store

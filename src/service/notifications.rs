@@ -21,8 +21,8 @@ use crate::store::notifications;
 use crate::store::{WriteTx, audit, pushes, users};
 
 /// Recipients that the first slice of a large announcement has, and the most that any has.
-const FIRST_SLICE: usize = 100;
-const SLICE: usize = 500;
+const FIRST_SLICE_PEOPLE: usize = 100;
+const MAX_SLICE_PEOPLE: usize = 500;
 /// How long a slice should take: a chat message never waits behind much more than this.
 const SLICE_TIME: Duration = Duration::from_millis(3);
 
@@ -63,7 +63,7 @@ pub async fn send(
                 audit::note(tx, &by, Action::NotificationSent, &target, &detail)?;
             }
             let outcome = Outcome::fresh(sent);
-            if people.len() <= FIRST_SLICE {
+            if people.len() <= FIRST_SLICE_PEOPLE {
                 deliver(tx, &hub, key, people)?;
                 return Ok((outcome, None));
             }
@@ -158,7 +158,7 @@ fn deliver(tx: &WriteTx, hub: &Hub, key: NotificationKey, to: Vec<UserKey>) -> R
 
 /// Writes slice after slice of a large announcement, each in a commit of its own, until no recipient is left.
 async fn finish(app: App, key: NotificationKey) -> Result<()> {
-    let mut size = FIRST_SLICE;
+    let mut size = FIRST_SLICE_PEOPLE;
     loop {
         let hub = app.hub.clone();
         let written = app
@@ -186,7 +186,7 @@ async fn finish(app: App, key: NotificationKey) -> Result<()> {
 /// How many recipients fit into [`SLICE_TIME`], as the last slice went: those with devices to push to take longer.
 fn next_size(size: usize, took: Duration) -> usize {
     let share = SLICE_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
-    ((size as f64 * share) as usize).clamp(FIRST_SLICE / 4, SLICE)
+    ((size as f64 * share) as usize).clamp(FIRST_SLICE_PEOPLE / 4, MAX_SLICE_PEOPLE)
 }
 
 /// At start: finishes the announcements that a crash cut.

@@ -21,15 +21,15 @@ use crate::store::pushes::Devices;
 use crate::store::{WriteTx, delivery_status, meta, pushes, subscriptions};
 
 /// How many rows, or people, one write handles.
-const SLICE: usize = 200;
+const SLICE_ROWS: usize = 200;
 /// For how long a push that was given up is kept, in seconds.
-const KEEP_DEAD: i64 = 14 * 24 * 3_600;
+const KEEP_DEAD_SECONDS: i64 = 14 * 24 * 3_600;
 /// For how long a subscription is kept after its browser's own date for its end, in seconds: clocks are wrong.
-const KEEP_ENDED: i64 = 24 * 3_600;
+const KEEP_ENDED_SECONDS: i64 = 24 * 3_600;
 /// How long to wait after the database refused a write.
-const PAUSE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// Dead letters that a report shows.
-const SHOWN: i64 = 50;
+const SHOWN_LETTERS: i64 = 50;
 
 /// Queues a push of what these people get at `seq`, except for those who have an open socket. Call it in the write that makes the
 /// event.
@@ -121,7 +121,7 @@ pub async fn test(app: &App, me: &User) -> Result<usize> {
 pub async fn queue_unacked(app: &App) -> Result<()> {
     queue_unattended(app).await?;
     let unacked = app.hub.overdue_unacked(Instant::now());
-    for slice in unacked.chunks(SLICE) {
+    for slice in unacked.chunks(SLICE_ROWS) {
         queue_each(app, slice, |tx, hub, unacked| {
             match hub.is_still_unacked(unacked) {
                 true => queue_for_all_devices(tx, unacked),
@@ -142,7 +142,7 @@ async fn queue_unattended(app: &App) -> Result<()> {
     let after = Duration::from_secs(app.config.push.hidden_after_seconds.into());
     let mut unseen = app.hub.take_unattended(Instant::now(), after);
     unseen.retain(|unacked| unacked.up_to > unacked.after);
-    for slice in unseen.chunks(SLICE) {
+    for slice in unseen.chunks(SLICE_ROWS) {
         let queued = queue_each(app, slice, |tx, hub, unacked| {
             if !hub.is_unattended(unacked.user) {
                 return Ok(0);
@@ -194,7 +194,7 @@ fn queue_for_all_devices(tx: &WriteTx, unacked: &Unacked) -> Result<usize> {
 /// Writes down how far people's sockets have confirmed, for those who would get a push otherwise.
 pub async fn save_acks(app: &App) -> Result<()> {
     let confirmed = app.hub.take_acks();
-    let mut slices = confirmed.chunks(SLICE);
+    let mut slices = confirmed.chunks(SLICE_ROWS);
     while let Some(slice) = slices.next() {
         let written = slice.to_vec();
         let save = app.store.write(move |tx| {
@@ -225,7 +225,7 @@ pub async fn catch_up(app: App) {
             Ok(seq) => break seq,
             Err(error) => tracing::error!(%error, "cannot look up undelivered events"),
         }
-        if !wait(&app, PAUSE).await {
+        if !wait(&app, RETRY_PAUSE).await {
             return;
         }
     };
@@ -234,7 +234,7 @@ pub async fn catch_up(app: App) {
     }
     while let Err(error) = queue_undelivered(&app, up_to).await {
         tracing::error!(%error, "cannot queue events from before the start; trying again");
-        if !wait(&app, PAUSE).await {
+        if !wait(&app, RETRY_PAUSE).await {
             return;
         }
     }
@@ -265,7 +265,7 @@ pub async fn queue_undelivered(app: &App, up_to: Seq) -> Result<()> {
             hidden_since: None,
         })
         .collect();
-    for slice in unacked.chunks(SLICE) {
+    for slice in unacked.chunks(SLICE_ROWS) {
         queue_each(app, slice, |tx, _, unacked| {
             queue_for_all_devices(tx, unacked)
         })
@@ -281,13 +281,13 @@ pub async fn tidy(app: &App) -> Result<()> {
         let now = app.now();
         let overdue = app
             .store
-            .read(move |c| pushes::overdue(c, now, SLICE as i64))
+            .read(move |c| pushes::overdue(c, now, SLICE_ROWS as i64))
             .await?;
         let expired: Vec<FinishedPush> = overdue
             .into_iter()
             .map(|push| push.finished(PushOutcome::Expired))
             .collect();
-        let more = expired.len() == SLICE;
+        let more = expired.len() == SLICE_ROWS;
         let settle = app.store.write(move |tx| {
             push_services::apply_outcomes(tx, &expired)?;
             Ok(())
@@ -298,8 +298,8 @@ pub async fn tidy(app: &App) -> Result<()> {
         }
     }
     let forget = app.store.write(|tx| {
-        push_services::forget_dead(tx, tx.now.plus_seconds(-KEEP_DEAD))?;
-        subscriptions::delete_expired(tx, tx.now.plus_seconds(-KEEP_ENDED))?;
+        push_services::forget_dead(tx, tx.now.plus_seconds(-KEEP_DEAD_SECONDS))?;
+        subscriptions::delete_expired(tx, tx.now.plus_seconds(-KEEP_ENDED_SECONDS))?;
         pushes::tidy(tx, tx.now)?;
         push_services::forget_unused(tx)?;
         Ok(())
@@ -318,7 +318,7 @@ pub async fn report(app: &App) -> Result<PushReport> {
             Ok((
                 push_services::list(c)?,
                 push_services::states(c)?,
-                push_services::dead_letters(c, SHOWN)?,
+                push_services::dead_letters(c, SHOWN_LETTERS)?,
             ))
         })
         .await?;

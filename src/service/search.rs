@@ -12,7 +12,7 @@ use crate::rule;
 use crate::store::search;
 
 /// How long one search may take.
-const BUDGET: Duration = Duration::from_millis(250);
+const SEARCH_TIME: Duration = Duration::from_millis(250);
 
 /// The caller's messages that hold the beginnings of all the words, newest first. What was sent a moment ago is found:
 /// the index is brought up to date first, as far as a moment is enough.
@@ -29,6 +29,6 @@ pub async fn messages(app: &App, me: &User, text: &str, range: Range) -> Result<
     let me = me.key;
     let _turn = app.limits.searching.turn(me).await?;
     app.store
-        .read_within(BUDGET, move |c| search::query(c, me, &terms, range))
+        .read_within(SEARCH_TIME, move |c| search::query(c, me, &terms, range))
         .await
 }

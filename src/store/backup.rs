@@ -62,7 +62,7 @@ pub(crate) fn remove_partial(partial: &Path) {
 }
 
 /// How often what was written of a copy goes to the disk.
-const SYNC: Duration = Duration::from_millis(20);
+const SYNC_PERIOD: Duration = Duration::from_millis(20);
 
 /// Writes the copy on a thread of low priority, and to the disk a little at a time. Writing all of it at the end would hold up
 /// commits.
@@ -70,7 +70,7 @@ fn vacuum(connection: &Connection, source: &Path, partial: &Path, target: &Path)
     let done = AtomicBool::new(false);
     let sync = || {
         while !done.load(Ordering::Relaxed) {
-            std::thread::sleep(SYNC);
+            std::thread::sleep(SYNC_PERIOD);
             // The last one, which counts, is the caller's.
             let _ = std::fs::File::open(partial).and_then(|file| file.sync_data());
         }

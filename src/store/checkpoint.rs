@@ -16,23 +16,23 @@ use super::connection;
 use super::files;
 use crate::threads;
 
-const EVERY: Duration = Duration::from_millis(200);
+const PERIOD: Duration = Duration::from_millis(200);
 
 /// How long the writer waits for readers of the old log: no longer than those who write can bear.
-const PATIENCE: Duration = Duration::from_millis(30);
+const READER_TIME: Duration = Duration::from_millis(30);
 /// How long to wait after a long reader has kept the log from being restarted.
-const BACK_OFF: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// A log of more pages than this is restarted. One of moderate length that is written over and over reaches the disk faster
 /// than one that grows, too.
-const LONG: i64 = 4_096;
+const LONG_PAGES: i64 = 4_096;
 /// As many pages may be left to move while writers wait.
-const REST: i64 = 512;
+const REST_PAGES: i64 = 512;
 /// How often what was written meanwhile is moved, too, to get there.
-const PASSES: usize = 4;
+const MAX_PASSES: usize = 4;
 
 /// A file of the log past this size is cut off.
-const WAL_LIMIT: u64 = 128 << 20;
+const WAL_LIMIT_BYTES: u64 = 128 << 20;
 
 /// What the writer is asked to do between two commits.
 #[derive(Default)]
@@ -47,20 +47,20 @@ impl CheckpointRequest {
         if !self.wanted.swap(false, Ordering::Relaxed) {
             return;
         }
-        if let Err(error) = self.begin_anew(connection) {
+        if let Err(error) = self.restart_log(connection) {
             tracing::warn!(%error, "cannot restart the write-ahead log");
             self.refused.store(true, Ordering::Relaxed);
         }
     }
 
-    fn begin_anew(&self, connection: &Connection) -> rusqlite::Result<()> {
+    fn restart_log(&self, connection: &Connection) -> rusqlite::Result<()> {
         let wal = connection
             .path()
             .map(|path| files::sibling(Path::new(path), "-wal"));
         let size = wal.and_then(|wal| std::fs::metadata(wal).ok());
-        let long = size.is_some_and(|wal| wal.len() > WAL_LIMIT);
+        let long = size.is_some_and(|wal| wal.len() > WAL_LIMIT_BYTES);
         let mode = if long { "TRUNCATE" } else { "RESTART" };
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(READER_TIME)?;
         let state = checkpoint(connection, mode);
         connection::wait_for_writers(connection)?;
         self.refused.store(state?.busy, Ordering::Relaxed);
@@ -100,12 +100,12 @@ impl Drop for Checkpointer {
 
 fn run(connection: &Connection, turn: &CheckpointRequest, stopped: &mpsc::Receiver<()>) {
     let mut not_before = Instant::now();
-    while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+    while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
         if turn.refused.swap(false, Ordering::Relaxed) {
-            not_before = Instant::now() + BACK_OFF;
+            not_before = Instant::now() + RETRY_PAUSE;
         }
         match move_pages(connection) {
-            Ok(state) if state.pages > LONG && Instant::now() >= not_before => {
+            Ok(state) if state.pages > LONG_PAGES && Instant::now() >= not_before => {
                 turn.wanted.store(true, Ordering::Relaxed);
             }
             Ok(_) => {}
@@ -117,8 +117,8 @@ fn run(connection: &Connection, turn: &CheckpointRequest, stopped: &mpsc::Receiv
 /// Moves what it can while others write: of a long log, all but a little.
 fn move_pages(connection: &Connection) -> rusqlite::Result<State> {
     let mut state = checkpoint(connection, "PASSIVE")?;
-    for _ in 1..PASSES {
-        if state.pages <= LONG || state.pages - state.moved <= REST {
+    for _ in 1..MAX_PASSES {
+        if state.pages <= LONG_PAGES || state.pages - state.moved <= REST_PAGES {
             break;
         }
         state = checkpoint(connection, "PASSIVE")?;
@@ -154,7 +154,10 @@ mod tests {
         let pragmas =
             "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x BLOB);";
         writer.execute_batch(pragmas).unwrap();
-        let blob = format!("INSERT INTO t VALUES (zeroblob({}))", (LONG + 100) * 4_096);
+        let blob = format!(
+            "INSERT INTO t VALUES (zeroblob({}))",
+            (LONG_PAGES + 100) * 4_096
+        );
         writer.execute_batch(&blob).unwrap();
         (writer, Connection::open(&path).unwrap())
     }
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_log_is_begun_anew_by_the_writer_when_asked() {
+    fn a_long_log_is_restarted_by_the_writer_when_asked() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, other) = long_log(folder.path());
         let (turn, first) = (CheckpointRequest::default(), begun(folder.path()));
@@ -201,11 +204,11 @@ mod tests {
         assert!(turn.refused.load(Ordering::Relaxed));
         // The writer goes on with the old log, and waits for others as long as before.
         writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
-        assert!(pages(&other) > LONG);
+        assert!(pages(&other) > LONG_PAGES);
         let holder = Connection::open(folder.path().join("school.db")).unwrap();
         holder.execute_batch("BEGIN IMMEDIATE").unwrap();
         let release = std::thread::spawn(move || {
-            std::thread::sleep(PATIENCE * 10);
+            std::thread::sleep(READER_TIME * 10);
             holder.execute_batch("ROLLBACK").unwrap();
         });
         writer.execute_batch("INSERT INTO t VALUES (3)").unwrap();

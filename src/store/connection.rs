@@ -10,27 +10,27 @@ pub fn read_only() -> OpenFlags {
 }
 
 /// How long a connection waits for another process that holds the database.
-pub const BUSY: Duration = Duration::from_secs(5);
+pub const BUSY_TIME: Duration = Duration::from_secs(5);
 
-/// As `busy_timeout` of [`BUSY`], but for others' writes, which are short: SQLite's own wait grows to 25 ms at once.
+/// As `busy_timeout` of [`BUSY_TIME`], but for others' writes, which are short: SQLite's own wait grows to 25 ms at once.
 pub fn wait_for_writers(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(|tries| {
         let pause = if tries < SHORT_WAITS {
             Duration::from_micros(500)
         } else {
-            LONG_WAIT
+            LONG_WAIT_TIME
         };
         std::thread::sleep(pause);
-        tries < SHORT_WAITS + (BUSY.as_millis() / LONG_WAIT.as_millis()) as i32
+        tries < SHORT_WAITS + (BUSY_TIME.as_millis() / LONG_WAIT_TIME.as_millis()) as i32
     }))
 }
 
 const SHORT_WAITS: i32 = 40;
-const LONG_WAIT: Duration = Duration::from_millis(10);
+const LONG_WAIT_TIME: Duration = Duration::from_millis(10);
 
 /// What every connection sets; `busy_timeout` first, since the others may wait.
 pub fn tune(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(BUSY_TIME)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.execute_batch(
         "PRAGMA foreign_keys = ON;

@@ -272,7 +272,7 @@ impl<'c> Import<'c> {
             return Ok(());
         }
         for (pair, conversation) in std::mem::take(&mut self.conversations) {
-            self.settle(pair, &conversation)?;
+            self.finish(pair, &conversation)?;
         }
         for (user, unread) in &self.unread {
             users::add_unread(&self.tx, *user, unread.messages, unread.notifications)?;
@@ -297,7 +297,7 @@ impl<'c> Import<'c> {
         Ok(self.tx.commit()?)
     }
 
-    fn settle(&mut self, pair: (UserKey, UserKey), conversation: &Conversation) -> Result<()> {
+    fn finish(&mut self, pair: (UserKey, UserKey), conversation: &Conversation) -> Result<()> {
         let [low, high] = &conversation.readers;
         for (user, partner, reader) in [(pair.0, pair.1, low), (pair.1, pair.0, high)] {
             for (up_to, at) in &reader.reads {

@@ -16,17 +16,17 @@ use crate::threads;
 
 /// How often new messages are looked for, and how soon more. Many at once cost less, and a search asks for those of the last
 /// moment.
-const EVERY: Duration = Duration::from_secs(5);
-const SOON: Duration = Duration::from_millis(2);
+const PERIOD: Duration = Duration::from_secs(5);
+const NEXT_PAUSE: Duration = Duration::from_millis(2);
 /// While others write it waits until there has been no write for so long, but not for ever.
-const QUIET: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(10);
+const QUIET_TIME: Duration = Duration::from_millis(20);
+const MAX_WAIT_FOR_QUIET: Duration = Duration::from_secs(10);
 /// Between two walks through the whole index for what was removed.
-const WALKS: Duration = Duration::from_secs(60);
+const WALK_PERIOD: Duration = Duration::from_secs(60);
 /// After an error.
-const AFTER_ERROR: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// How long a search waits for what was sent a moment ago.
-const WAIT: Duration = Duration::from_millis(500);
+const SEARCH_WAIT: Duration = Duration::from_millis(500);
 
 /// Searches that wait until everything stored so far is in the index.
 type Waiting = oneshot::Sender<()>;
@@ -72,7 +72,7 @@ impl Indexer {
         let (waiting, done) = oneshot::channel();
         let asked = self.ask.as_ref().map(|ask| ask.send(waiting));
         if matches!(asked, Some(Ok(()))) {
-            let _ = tokio::time::timeout(WAIT, done).await;
+            let _ = tokio::time::timeout(SEARCH_WAIT, done).await;
         }
     }
 }
@@ -108,8 +108,8 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             waiting.extend(asked.try_iter());
-            if waiting.is_empty() && self.is_written() && since.elapsed() < PATIENCE {
-                pause = QUIET;
+            if waiting.is_empty() && self.is_written() && since.elapsed() < MAX_WAIT_FOR_QUIET {
+                pause = QUIET_TIME;
                 continue;
             }
             since = Instant::now();
@@ -125,9 +125,9 @@ impl Worker {
                 let _ = one.send(());
             }
             pause = match &done {
-                Ok(true) => SOON,
-                Ok(false) => EVERY,
-                Err(_) => AFTER_ERROR,
+                Ok(true) => NEXT_PAUSE,
+                Ok(false) => PERIOD,
+                Err(_) => RETRY_PAUSE,
             };
             self.note(&done);
         }
@@ -149,7 +149,7 @@ impl Worker {
         }
         let more = self.index.clean()?;
         if !more {
-            self.not_before = Instant::now() + WALKS;
+            self.not_before = Instant::now() + WALK_PERIOD;
         }
         Ok(more)
     }

@@ -13,7 +13,7 @@ pub trait Job: Send {
     /// Does the work inside the open transaction. After an error nothing of it is kept.
     fn run(&mut self, tx: &WriteTx) -> std::result::Result<(), ()>;
     /// Answers the caller: with the work's own outcome if the batch was committed.
-    fn settle(self: Box<Self>, committed: bool);
+    fn answer(self: Box<Self>, committed: bool);
 }
 
 pub struct Task<F, T> {
@@ -57,7 +57,7 @@ where
         self.outcome.as_ref().map(drop).map_err(drop)
     }
 
-    fn settle(self: Box<Self>, committed: bool) {
+    fn answer(self: Box<Self>, committed: bool) {
         let outcome = match self.outcome {
             Ok(_) if !committed => Err(unwritten()),
             outcome => outcome,

@@ -53,7 +53,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::{self, count};
 use crate::error::{Error, Result};
-use crate::limits::load_shedding::READS;
+use crate::limits::load_shedding::MAX_READS;
 use crate::limits::queues::{Length, Queues};
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
@@ -152,7 +152,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let waiting = Waiting::begin(&self.queues.reads, READS)?;
+        let waiting = Waiting::begin(&self.queues.reads, MAX_READS)?;
         let permit = self.permits.clone().acquire_owned().await;
         drop(waiting);
         let pool = self.readers.clone();
@@ -179,7 +179,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let waiting = Waiting::begin(&self.long_waiting, LONG_READS)?;
+        let waiting = Waiting::begin(&self.long_waiting, MAX_LONG_READS)?;
         let permit = self.long.clone().acquire_owned().await;
         drop(waiting);
         self.read(move |connection| {
@@ -202,7 +202,7 @@ impl Store {
         self.read_long(move |connection| {
             let until = Instant::now() + budget;
             let is_over = move || Instant::now() >= until;
-            connection.progress_handler(STEPS, Some(is_over))?;
+            connection.progress_handler(CLOCK_CHECK_STEPS, Some(is_over))?;
             let outcome = work(connection);
             connection.progress_handler(0, None::<fn() -> bool>)?;
             outcome
@@ -248,10 +248,10 @@ impl Store {
 }
 
 /// Long reads that may wait.
-const LONG_READS: usize = 128;
+const MAX_LONG_READS: usize = 128;
 
 /// Steps of SQLite's virtual machine between two looks at the clock.
-const STEPS: i32 = 1_000;
+const CLOCK_CHECK_STEPS: i32 = 1_000;
 
 /// Counts a read as waiting.
 struct Waiting<'q>(&'q Length);

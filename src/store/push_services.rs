@@ -16,7 +16,7 @@ use crate::model::time::Time;
 
 /// How old the time of the last success may become before it is written again, in milliseconds: most pushes write nothing
 /// to their subscription.
-const SUCCESS_AGE: i64 = 60_000;
+const SUCCESS_AGE_MS: i64 = 60_000;
 
 /// Whether a user has, or had, a device at this service.
 pub fn is_known(connection: &Connection, origin: &str) -> Result<bool> {
@@ -135,7 +135,7 @@ fn delivered(tx: &WriteTx, one: &FinishedPush) -> Result<()> {
                                            AND {COUNTED}), summary_at, NULL)
                WHERE key = ?1 AND (failing_since IS NOT NULL OR summary_at <= ?2 OR coalesce(last_success_at, 0) <= ?2 - ?3)");
     let [user, _, subscription] = row(one);
-    run(tx, &sql, [subscription, tx.now.0, SUCCESS_AGE, user]).map(drop)
+    run(tx, &sql, [subscription, tx.now.0, SUCCESS_AGE_MS, user]).map(drop)
 }
 
 /// What waits for a device becomes a summary at this time; what is urgent does not wait.

@@ -14,12 +14,12 @@ use crate::model::subscriptions::{PushKeys, SubscriptionKey};
 use crate::model::time::Time;
 
 /// Seconds for which a push service may keep a chat message: over a weekend and a day.
-const MESSAGE_TTL: u32 = 3 * 24 * 3_600;
+const MESSAGE_TTL_SECONDS: u32 = 3 * 24 * 3_600;
 /// Things that may wait to be pushed to one person; one more, and the oldest goes. A device that was off for long is not
 /// served by more, and the backlog of one user does not stand in the way of the others.
 pub const MAX_WAITING: i64 = 200;
 /// How many rows a search for some with a free subscription reads: more than the busy subscriptions can have.
-const SCAN: usize = 32_768;
+const SCAN_ROWS: usize = 32_768;
 
 const INSERT: &str =
     "INSERT INTO push_outbox (subscription_key, service_key, user_key, kind, object_key, seq,
@@ -90,7 +90,7 @@ fn queue_message(tx: &WriteTx, user: UserKey, seq: Seq, devices: Devices) -> Res
         DUE = due_at("?4")
     );
     let left_out = devices.left_out();
-    let params = params![user.0, seq, MESSAGE_TTL, tx.now.0, left_out];
+    let params = params![user.0, seq, MESSAGE_TTL_SECONDS, tx.now.0, left_out];
     run(tx, &sql, params)
 }
 
@@ -145,9 +145,17 @@ pub fn queue_unread(
         DUE = due_at("?5")
     );
     // As many as each of all their subscriptions may have.
-    let limit = MAX_WAITING * super::subscriptions::MAX;
+    let limit = MAX_WAITING * super::subscriptions::MAX_PER_PERSON;
     let left_out = devices.left_out();
-    let params = params![user.0, after, up_to, MESSAGE_TTL, tx.now.0, limit, left_out];
+    let params = params![
+        user.0,
+        after,
+        up_to,
+        MESSAGE_TTL_SECONDS,
+        tx.now.0,
+        limit,
+        left_out
+    ];
     let queued = run(tx, &messages, params)?;
     let notifications = format!(
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'notification', n.key, r.seq, n.urgency, n.ttl, n.created_at,
@@ -265,7 +273,7 @@ pub fn due(
     let mut free = Vec::new();
     let mut seen = 0;
     while free.len() < want
-        && seen < SCAN
+        && seen < SCAN_ROWS
         && let Some(row) = rows.next()?
     {
         seen += 1;
@@ -371,7 +379,7 @@ pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<Due
     let keys = all(
         connection,
         sql,
-        named_params! { ":now": now.0, ":grace": DuePush::GRACE, ":limit": limit },
+        named_params! { ":now": now.0, ":grace": DuePush::GRACE_SECONDS, ":limit": limit },
         push_key,
     )?;
     load(connection, keys, now)
@@ -382,7 +390,7 @@ pub fn overdue(connection: &Connection, now: Time, limit: i64) -> Result<Vec<Due
 pub fn tidy(connection: &Connection, now: Time) -> Result<()> {
     let sql =
         "DELETE FROM push_outbox WHERE due_at IS NULL AND created_at + max(ttl, ?2) * 1000 <= ?1";
-    run(connection, sql, [now.0, DuePush::GRACE.into()])?;
+    run(connection, sql, [now.0, DuePush::GRACE_SECONDS.into()])?;
     let sql = "UPDATE push_outbox SET due_at = ?1 WHERE due_at > ?2";
     let latest = now.plus_seconds(8 * 24 * 3_600);
     run(connection, sql, [now.0, latest.0]).map(drop)

@@ -13,7 +13,7 @@ use crate::model::time::Time;
 use crate::model::users::Unread;
 
 /// The most events that are sent again; a client that missed more fetches.
-pub const LIMIT: i64 = 300;
+pub const MAX_EVENTS: i64 = 300;
 
 /// Where a user stands, in one snapshot of the database.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ fn after(connection: &Connection, me: UserKey, since: Seq) -> Result<Missed> {
         return Ok(Missed::TooMany);
     };
     let mut events = messages;
-    let limit = LIMIT + 1;
+    let limit = MAX_EVENTS + 1;
     let notifications = notifications::after(connection, me, since, limit)?;
     events.extend(
         notifications
@@ -73,7 +73,7 @@ fn after(connection: &Connection, me: UserKey, since: Seq) -> Result<Missed> {
     );
     events.extend(message_reads(connection, me, since, limit)?);
     events.extend(notification_reads(connection, me, since, limit)?);
-    if events.len() as i64 > LIMIT {
+    if events.len() as i64 > MAX_EVENTS {
         return Ok(Missed::TooMany);
     }
     events.sort_by_key(Event::seq);
@@ -86,9 +86,9 @@ fn messages(connection: &Connection, me: UserKey, since: Seq) -> Result<Option<V
         JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq > ?2
         WHERE me.user_key = ?1 AND me.last_seq > ?2";
     let sql = format!("SELECT count(*) FROM (SELECT 1 {MISSED} LIMIT ?3)");
-    let params = [me.0, since, LIMIT + 1];
+    let params = [me.0, since, MAX_EVENTS + 1];
     let count: i64 = first(connection, &sql, params, |row| row.get(0))?.unwrap_or(0);
-    if count > LIMIT {
+    if count > MAX_EVENTS {
         return Ok(None);
     }
     let tail = format!(

@@ -46,7 +46,7 @@ pub fn restore(file: &Path, target: &Path, by: &AuditActor, now: Time) -> Result
     replace(file, &fresh)?;
     let swapped = || {
         give_to_owner(&fresh, target)?;
-        settle(target);
+        merge_log(target);
         swap(&fresh, target, now)
     };
     begin_history(&fresh, target, file, version, by, now)
@@ -57,7 +57,7 @@ pub fn restore(file: &Path, target: &Path, by: &AuditActor, now: Time) -> Result
 }
 
 /// The schema that first had an audit log: an older copy gets the line of its migration at most.
-const AUDIT_SINCE: i32 = 3;
+const AUDIT_SCHEMA: i32 = 3;
 
 /// Gives the copy an epoch of its own and a line in its audit log.
 fn begin_history(
@@ -75,7 +75,7 @@ fn begin_history(
         .ok()
         .and_then(|old| meta::seq(&old).ok());
     meta::begin_epoch(&connection, newest.max(old_newest.unwrap_or(0)) + EPOCH_GAP)?;
-    if version < AUDIT_SINCE {
+    if version < AUDIT_SCHEMA {
         return Ok(());
     }
     let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -125,7 +125,7 @@ fn swap(fresh: &Path, target: &Path, now: Time) -> std::io::Result<Option<PathBu
 }
 
 /// Moves what is in the old database's log into it, if it still can be: then one file is all of it.
-fn settle(old: &Path) {
+fn merge_log(old: &Path) {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let settled = Connection::open_with_flags(old, flags).and_then(|connection| {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))

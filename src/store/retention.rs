@@ -150,7 +150,7 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
     conversations.dedup();
     conversations
         .into_iter()
-        .try_for_each(|key| settle(tx, key))?;
+        .try_for_each(|key| update_members(tx, key))?;
     Ok(removed)
 }
 
@@ -167,7 +167,7 @@ fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
 }
 
 /// Sets what a conversation's members see of it by the messages that are left.
-fn settle(tx: &WriteTx, conversation: ConversationId) -> Result<()> {
+fn update_members(tx: &WriteTx, conversation: ConversationId) -> Result<()> {
     // Two statements: SQLite finds min or max in the index, but scans all rows for both in one SELECT.
     let oldest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq LIMIT 1";
     let newest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";

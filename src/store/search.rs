@@ -23,7 +23,7 @@ use crate::model::page::Range;
 use crate::model::search::{Terms, index_text};
 
 /// Of [`SCHEMA`] and of how texts are cut into words ([`index_text`]). A file of another version is rebuilt.
-const VERSION: i64 = 1;
+const INDEX_VERSION: i64 = 1;
 
 const SCHEMA: &str = r#"
     DROP TABLE IF EXISTS message_search;
@@ -43,9 +43,9 @@ const SCHEMA: &str = r#"
 "#;
 
 /// Messages indexed in one transaction.
-const SLICE: usize = 1_000;
+const SLICE_MESSAGES: usize = 1_000;
 /// Messages looked up at once to see whether they are still there.
-const LOOK: usize = 2_000;
+const LOOK_UP_MESSAGES: usize = 2_000;
 
 /// The index's file.
 pub fn file(database: &Path) -> PathBuf {
@@ -178,7 +178,7 @@ impl Index {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let of = "SELECT 1 FROM progress WHERE epoch = ?1";
-        if version == VERSION && first(&tx, of, [&epoch], |_| Ok(()))?.is_some() {
+        if version == INDEX_VERSION && first(&tx, of, [&epoch], |_| Ok(()))?.is_some() {
             // A power cut may have taken messages that were in the index: their numbers are given out again.
             let seq = meta::seq(&self.database)?;
             let sql = "SELECT id FROM message_search_docsize WHERE id > ?1";
@@ -187,7 +187,7 @@ impl Index {
             run(&tx, "UPDATE progress SET seq = min(seq, ?1)", [seq])?;
         } else {
             tx.execute_batch(SCHEMA)?;
-            tx.pragma_update(None, "user_version", VERSION)?;
+            tx.pragma_update(None, "user_version", INDEX_VERSION)?;
             let sql = "INSERT INTO progress (one, epoch, seq, removed) VALUES (1, ?1, 0, ?2)";
             run(&tx, sql, params![epoch, removed(&self.database)?])?;
         }
@@ -205,7 +205,7 @@ impl Index {
             &format!(
                 "SELECT m.seq, ({members}), m.content FROM messages m WHERE m.seq > ?1 ORDER BY m.seq LIMIT ?2"
             ),
-            [from, SLICE as i64],
+            [from, SLICE_MESSAGES as i64],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
         let Some(&(newest, ..)) = pending.last() else {
@@ -227,7 +227,7 @@ impl Index {
             )?;
         }
         tx.commit()?;
-        Ok(pending.len() == SLICE)
+        Ok(pending.len() == SLICE_MESSAGES)
     }
 
     /// Whether something was removed from the database that is in the index.
@@ -247,7 +247,7 @@ impl Index {
             },
         };
         let sql = "SELECT id FROM message_search_docsize WHERE id > ?1 ORDER BY id LIMIT ?2";
-        let params = [walk.from, LOOK as i64];
+        let params = [walk.from, LOOK_UP_MESSAGES as i64];
         let indexed: Vec<Seq> = all(&self.index, sql, params, |row| row.get(0))?;
         let tx = self
             .index

@@ -6,7 +6,7 @@ use super::{WriteTx, all, run};
 use crate::error::Result;
 
 /// How long they are kept, in hours.
-const KEEP: i64 = 400 * 24;
+const KEEP_HOURS: i64 = 400 * 24;
 
 /// Adds to the hour's counts.
 pub fn add(tx: &WriteTx, hour: i64, counts: &[(String, u64)]) -> Result<()> {
@@ -15,7 +15,12 @@ pub fn add(tx: &WriteTx, hour: i64, counts: &[(String, u64)]) -> Result<()> {
                    ON CONFLICT (hour, name) DO UPDATE SET value = value + excluded.value";
         run(tx, sql, params![hour, name, *count as i64])?;
     }
-    run(tx, "DELETE FROM figures WHERE hour < ?1", [hour - KEEP]).map(drop)
+    run(
+        tx,
+        "DELETE FROM figures WHERE hour < ?1",
+        [hour - KEEP_HOURS],
+    )
+    .map(drop)
 }
 
 /// `(hour, name, value)` from this hour on, in the order of the hours.

@@ -12,7 +12,7 @@ use crate::model::subscriptions::{Device, NewSubscription, Owner};
 use crate::model::time::Time;
 
 /// The most subscriptions of one person; one more removes the one that was renewed longest ago.
-pub const MAX: i64 = 20;
+pub const MAX_PER_PERSON: i64 = 20;
 
 /// Stores a subscription, or gives the one of this endpoint to `owner`: a browser belongs to the user who is logged in there.
 /// What waits for the previous person is not sent to it any more.
@@ -45,7 +45,7 @@ pub fn put(tx: &WriteTx, owner: UserKey, new: &NewSubscription) -> Result<Device
         tx,
         "DELETE FROM push_subscriptions WHERE key IN (
              SELECT key FROM push_subscriptions WHERE user_key = ?1 ORDER BY posted_at DESC, key DESC LIMIT -1 OFFSET ?2)",
-        [owner.0, MAX],
+        [owner.0, MAX_PER_PERSON],
     )?;
     let sql = format!("{SELECT} WHERE s.endpoint = ?1");
     let stored = first(tx, &sql, [new.endpoint.as_str()], device)?;

@@ -18,7 +18,7 @@ use super::files::FileIdentity;
 use super::job::{Job, Task, unwritten};
 use super::{Committed, Sink, meta};
 use crate::error::{Error, Result};
-use crate::limits::load_shedding::WRITES;
+use crate::limits::load_shedding::MAX_WRITES;
 use crate::limits::queues::{Queues, WaitingWrite};
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
@@ -27,14 +27,14 @@ use crate::model::time::{Clock, Time};
 use crate::threads::{self, Pulse};
 
 /// Jobs in one commit, and the time after which a batch takes no more.
-const BATCH: usize = 256;
+const MAX_BATCH_JOBS: usize = 256;
 const BATCH_TIME: Duration = Duration::from_millis(4);
 /// Up to this many writers share one commit outright.
-const SHARE: usize = 8;
+const SHARED_WRITERS: usize = 8;
 /// How long a batch waits for the writers of the batch before last, which come back at about this time.
-const GATHER: Duration = Duration::from_micros(400);
+const GATHER_TIME: Duration = Duration::from_micros(400);
 /// How often it checks whether another process wrote.
-const WATCH: Duration = Duration::from_millis(250);
+const WATCH_PERIOD: Duration = Duration::from_millis(250);
 
 /// What a write sees: the connection, its time, and the sequence. It records its effects; nothing here can publish them.
 pub struct WriteTx<'c> {
@@ -92,7 +92,7 @@ impl Writer {
         checkpoint_request: Arc<CheckpointRequest>,
         pulse: Pulse,
     ) -> std::io::Result<Self> {
-        let (queue, jobs) = mpsc::sync_channel(WRITES);
+        let (queue, jobs) = mpsc::sync_channel(MAX_WRITES);
         let worker = Worker {
             connection,
             clock,
@@ -100,7 +100,7 @@ impl Writer {
             queues: queues.clone(),
             sink,
             checkpoint_request,
-            share: SHARE,
+            share: SHARED_WRITERS,
             data_version: 0,
             watched: Instant::now(),
             pulse,
@@ -194,7 +194,7 @@ impl Worker {
         self.data_version = self.read_data_version();
         loop {
             self.pulse.beat();
-            match jobs.recv_timeout(WATCH) {
+            match jobs.recv_timeout(WATCH_PERIOD) {
                 Ok(first) => self.batch(first, jobs),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -202,7 +202,7 @@ impl Worker {
             if !self.file.moved {
                 self.checkpoint_request.run(&self.connection);
             }
-            if self.watched.elapsed() >= WATCH {
+            if self.watched.elapsed() >= WATCH_PERIOD {
                 self.watch();
             }
         }
@@ -212,7 +212,7 @@ impl Worker {
     fn batch(&mut self, first: Box<dyn Job>, jobs: &mpsc::Receiver<Box<dyn Job>>) {
         if self.file.moved {
             for job in std::iter::once(first).chain(jobs.try_iter()) {
-                job.settle(false);
+                job.answer(false);
             }
             return;
         }
@@ -233,7 +233,7 @@ impl Worker {
         // Half of those who write now: while one half waits for the disk, the other half is answered and comes back. All
         // of them in one commit would leave the processors idle for as long as the disk takes.
         let writers = self.queues.writes.get();
-        self.share = writers.div_ceil(2).clamp(SHARE, BATCH);
+        self.share = writers.div_ceil(2).clamp(SHARED_WRITERS, MAX_BATCH_JOBS);
         self.metrics.commit_jobs.observe(settled.len() as f64);
         self.metrics
             .commit_seconds
@@ -247,7 +247,7 @@ impl Worker {
             settled.extend(jobs.try_iter());
         }
         for job in settled {
-            job.settle(committed);
+            job.answer(committed);
         }
     }
 
@@ -263,7 +263,9 @@ impl Worker {
         }
         match jobs.try_recv() {
             Ok(job) => Some(job),
-            Err(_) if self.share > SHARE => jobs.recv_timeout(GATHER.checked_sub(elapsed)?).ok(),
+            Err(_) if self.share > SHARED_WRITERS => {
+                jobs.recv_timeout(GATHER_TIME.checked_sub(elapsed)?).ok()
+            }
             Err(_) => None,
         }
     }

@@ -24,7 +24,7 @@ async fn actions(admin: &Person) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn somebody_is_added_changed_and_found() {
+async fn a_user_is_added_changed_and_found() {
     let t = TestApp::new();
     let admin = t.admin().await;
     let group = json!({ "id": "7a", "name": "Class 7a", "kind": "class" });

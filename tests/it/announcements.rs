@@ -271,7 +271,7 @@ async fn bad_announcements_are_refused_by_the_field() {
 }
 
 #[tokio::test]
-async fn a_reminder_of_what_everybody_has_read_is_refused() {
+async fn a_reminder_of_what_everyone_has_read_is_refused() {
     let t = TestApp::new();
     let admin = t.admin().await;
     let ann = t.student("ann").await;

@@ -260,7 +260,7 @@ async fn a_zip_is_unpacked() {
 }
 
 #[tokio::test]
-async fn a_file_in_doubt_shuts_nobody_out() {
+async fn a_doubtful_file_disables_no_one() {
     let t = TestApp::new();
     let admin = t.admin().await;
     for name in ["ann", "bob", "cid", "dee", "eve"] {
@@ -399,7 +399,7 @@ async fn a_school_of_1500_comes_in() {
 }
 
 #[tokio::test]
-async fn whoever_left_comes_back() {
+async fn a_user_who_left_comes_back() {
     let t = TestApp::new();
     let admin = t.admin().await;
     let all = "username,name,role\nann,Ann,student\nbob,Bob,student\n";

@@ -229,7 +229,7 @@ fn explain(folder: &Path, token: &str, environment: &[(&str, &str)]) -> (String,
 }
 
 #[tokio::test]
-async fn a_token_is_explained_to_whoever_connects_an_app() {
+async fn a_token_is_explained_to_the_developer_of_an_app() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
     let (ann, own) = server.person("ann").await;

@@ -474,7 +474,7 @@ fn the_shipped_file_leaves_the_base_of_links_alone() {
 }
 
 #[test]
-fn variables_that_are_no_text_are_nobodys() {
+fn variables_that_are_not_text_are_ignored() {
     use std::os::unix::ffi::OsStringExt as _;
     let folder = tempfile::tempdir().unwrap();
     let odd = std::ffi::OsString::from_vec(vec![0xFF, 0xFE]);

@@ -3,7 +3,7 @@
 use schoolbell::config::at_least_one;
 use std::time::{Duration, Instant};
 
-use schoolbell::limits::load_shedding::READS;
+use schoolbell::limits::load_shedding::MAX_READS;
 use schoolbell::model::users::Role;
 use schoolbell::ops::personal_data;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ async fn long_reads_leave_readers_for_the_others() {
     for read in long {
         read.await.unwrap();
     }
-    assert!(t.app.queues.reads.get() < READS);
+    assert!(t.app.queues.reads.get() < MAX_READS);
 }
 
 /// A page has fewer messages where these are long, and the next page has the others.
@@ -518,7 +518,7 @@ async fn what_a_key_may_do_to_people_is_bounded() {
 
 /// What anybody can make up the name of does not fill a table.
 #[tokio::test]
-async fn push_services_that_nobody_has_heard_of_are_few() {
+async fn unknown_push_services_are_few() {
     let t = TestApp::with(|config| config.limits.test_pushes_per_minute = at_least_one(2));
     let ann = t.student("ann").await;
     let subscribe = async |n: usize| {
@@ -555,7 +555,7 @@ async fn push_services_that_nobody_has_heard_of_are_few() {
 
 /// Two tabs of one browser share the cookie, and one of them may show somebody else's page.
 #[tokio::test]
-async fn a_page_is_one_persons_whoever_the_cookie_is() {
+async fn a_page_is_one_persons_whosever_the_cookie_is() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let cookie = format!("schoolbell_session={}", bob.token);

@@ -8,7 +8,7 @@ use schoolbell::api::http::access::Access;
 use schoolbell::api::http::endpoint::{Endpoint, Failure};
 use schoolbell::api::http::input::InputSpec;
 use schoolbell::api::{Peer, table};
-use schoolbell::limits::load_shedding::WRITES;
+use schoolbell::limits::load_shedding::MAX_WRITES;
 use schoolbell::model::keys::Scope;
 use schoolbell::service;
 use serde_json::{Value, json};
@@ -209,9 +209,9 @@ impl School {
                 return request.send(&t).await;
             }
             "unavailable" => {
-                t.app.queues.writes.add(WRITES);
+                t.app.queues.writes.add(MAX_WRITES);
                 let answer = welcome.send(t).await;
-                t.app.queues.writes.sub(WRITES);
+                t.app.queues.writes.sub(MAX_WRITES);
                 return answer;
             }
             "internal_error" => return internal(endpoint).await,

@@ -298,7 +298,7 @@ async fn retention_finds_what_was_imported_beside_what_was_there() {
 }
 
 #[tokio::test]
-async fn whoever_was_erased_does_not_come_back() {
+async fn an_erased_user_does_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
     said(&import(folder.path(), &school(), &[]), 0);
     let erased = binary(folder.path())

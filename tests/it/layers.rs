@@ -267,7 +267,7 @@ fn only_the_store_writes_sql() {
 
 /// Durable events leave by the dispatcher alone: nobody else may call `publish`.
 #[test]
-fn nobody_publishes_but_the_dispatcher() {
+fn only_the_dispatcher_publishes() {
     for (_, path, code) in modules() {
         let may = path.ends_with("hub/dispatcher.rs") || path.ends_with("hub/mod.rs");
         assert!(may || !code.contains(".publish("), "{}", path.display());

@@ -3,7 +3,7 @@
 use schoolbell::config::at_least_one;
 use std::time::{Duration, Instant};
 
-use schoolbell::limits::load_shedding::WRITES;
+use schoolbell::limits::load_shedding::MAX_WRITES;
 use schoolbell::model::keys::Scope;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -132,7 +132,7 @@ async fn with_password(t: &TestApp, name: &str) -> Person {
 }
 
 #[tokio::test]
-async fn wrong_passwords_make_the_account_wait_and_nobody_else() {
+async fn wrong_passwords_make_only_the_account_wait() {
     let t = TestApp::with(|config| config.limits.failed_logins_per_account = at_least_one(2));
     let (ann, _) = (
         with_password(&t, "ann").await,
@@ -155,7 +155,7 @@ async fn wrong_passwords_make_the_account_wait_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_waits_as_one_that_somebody_has() {
+async fn an_unknown_name_waits_as_a_known_one() {
     let t = TestApp::with(|config| config.limits.failed_logins_per_account = at_least_one(2));
     for _ in 0..2 {
         let answer = log_in(&t, "nobody", "wrong wrong wrong", None).await;
@@ -178,7 +178,7 @@ async fn a_hundred_guesses_at_once_are_counted_as_a_hundred() {
 
 /// The school is one address: whoever is behind it with the right password gets in, whatever others there do.
 #[tokio::test]
-async fn wrong_passwords_slow_their_address_down_and_keep_nobody_out() {
+async fn wrong_passwords_slow_their_address_down_and_keep_no_one_out() {
     let t = TestApp::with(|config| config.limits.failed_logins_per_address = at_least_one(3));
     with_password(&t, "ann").await;
     let school = Some("192.0.2.1");
@@ -365,7 +365,7 @@ async fn connections_that_say_nothing_make_room_for_those_that_do() {
 }
 
 #[tokio::test]
-async fn when_everybody_is_known_one_more_is_told_to_come_back() {
+async fn when_all_are_authenticated_one_more_is_told_to_come_back() {
     let t = TestApp::with(|config| config.limits.connections = at_least_one(2));
     let (ann, bob) = t.pair().await;
     let (first, _) = ann.connect().await;
@@ -417,7 +417,7 @@ async fn slow_senders_are_cut_off() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_read_the_answers_is_cut_off() {
+async fn a_client_that_does_not_read_the_answers_is_cut_off() {
     let t = TestApp::with(|config| config.limits.body_seconds = at_least_one(1));
     let mut stream = TcpStream::connect(&t.address).await.unwrap();
     let request = b"GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(400);
@@ -473,7 +473,7 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
     };
     let list = || ann.get("/api/messages/conversations");
 
-    queued(WRITES / 4);
+    queued(MAX_WRITES / 4);
     typist.send(typing).await;
     send().await.expect(201);
     let mut came = Vec::new();
@@ -490,18 +490,18 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
     socket.expect_nothing().await;
     ann.connect().await;
 
-    queued(WRITES / 2);
+    queued(MAX_WRITES / 2);
     let upgrade = crate::helpers::Socket::connect(&t.address, "/ws", &[]).await;
     assert!(upgrade.is_err(), "no new socket");
     list().await.expect(200);
 
-    queued(WRITES * 3 / 4);
+    queued(MAX_WRITES * 3 / 4);
     let answer = list().await;
     assert_eq!(answer.headers["retry-after"], "2");
     answer.refused(503, "unavailable");
     send().await.expect(201);
 
-    queued(WRITES);
+    queued(MAX_WRITES);
     send().await.refused(503, "unavailable");
 
     queued(0);
@@ -518,7 +518,7 @@ async fn overload_takes_typing_first_then_sockets_then_reads_then_writes() {
 }
 
 #[tokio::test]
-async fn whoever_brings_what_does_not_hold_is_counted_with_their_address() {
+async fn an_invalid_token_is_counted_with_its_address() {
     let t = TestApp::with(|config| config.limits.anonymous_requests_per_minute = at_least_one(4));
     let ann = t.student("ann").await;
     let client = crate::helpers::http();

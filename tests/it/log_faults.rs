@@ -61,7 +61,7 @@ async fn a_pipe_whose_reader_has_gone_costs_lines_alone() {
 }
 
 #[tokio::test]
-async fn a_reader_that_stops_reading_holds_nobody_up() {
+async fn a_reader_that_stops_reading_holds_no_one_up() {
     let folder = tempfile::tempdir().unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let server = Server::start_with_log(folder.path(), writer);

@@ -172,7 +172,7 @@ async fn a_service_that_throttles_several_devices_is_left_alone() {
 
 /// The keys were changed: Mozilla says so with 401, Apple with 400.
 #[tokio::test]
-async fn a_device_that_knows_another_key_is_left_alone_until_it_subscribes_anew() {
+async fn a_device_that_knows_another_key_is_left_alone_until_it_subscribes_again() {
     let (t, service, ann, bob) = setting().await;
     for text in [
         "VAPID public key mismatch",
@@ -271,7 +271,7 @@ async fn too_large_is_made_smaller_once() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_made_anew_once_then_the_service_rests_and_the_admin_is_told() {
+async fn a_refused_token_is_renewed_once_then_the_service_rests_and_the_admin_is_told() {
     for status in [401, 403] {
         let (t, service, ann, bob) = setting().await;
         service.answer([

@@ -37,7 +37,7 @@ async fn no_push(service: &PushService) {
 }
 
 #[tokio::test]
-async fn a_message_reaches_the_phone_of_somebody_who_is_away() {
+async fn a_message_reaches_the_phone_of_a_user_who_is_away() {
     let (t, service, ann, _bob, _phone) = setting().await;
     let message = ann.write(&_bob, "See you at eight").await;
     let push = service.next().await;
@@ -72,7 +72,7 @@ async fn a_notification_is_pushed_with_its_link_urgency_and_time_to_live() {
 }
 
 #[tokio::test]
-async fn every_device_gets_one_and_nobody_elses() {
+async fn every_device_gets_its_own_push() {
     let (t, service, ann, bob, _) = setting().await;
     t.subscribe(&service, &bob, "laptop").await;
     t.subscribe(&service, &ann, "anns").await;
@@ -85,7 +85,7 @@ async fn every_device_gets_one_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn somebody_who_is_online_gets_none() {
+async fn a_user_who_is_online_gets_none() {
     let (t, service, ann, bob, _) = setting().await;
     let (mut socket, _) = bob.connect().await;
     ann.write(&bob, "hi").await;
@@ -441,7 +441,7 @@ async fn who_comes_back_and_missed_nothing_leaves_no_doubt() {
 }
 
 #[tokio::test]
-async fn of_what_waits_for_somebody_the_newest_two_hundred_are_kept() {
+async fn of_what_waits_for_a_user_the_newest_two_hundred_are_kept() {
     let (t, service, ann, bob, _) = setting().await;
     service.answer([Reply::With(429, "retry-after", "600".into())]);
     for n in 0..260 {

@@ -279,7 +279,7 @@ fn everything(t: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn whoever_is_erased_leaves_no_name_and_their_messages_stay() {
+async fn an_erased_user_leaves_no_name_and_their_messages_stay() {
     let t = TestApp::new();
     let bob = t.student("bob").await;
     let zoe = t.student("zoe-who-goes").await;
@@ -320,7 +320,7 @@ async fn whoever_is_erased_leaves_no_name_and_their_messages_stay() {
 }
 
 #[tokio::test]
-async fn whoever_is_erased_may_take_their_messages_along() {
+async fn an_erased_user_may_take_their_messages_along() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let carl = t.student("carl").await;

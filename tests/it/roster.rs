@@ -247,7 +247,7 @@ async fn five_thousand_people_come_in_while_others_chat() {
 
 /// A file speaks of the groups that it names, and of those that files have named before.
 #[tokio::test]
-async fn an_import_takes_nobody_out_of_a_group_that_was_made_by_hand() {
+async fn an_import_takes_no_one_out_of_a_group_that_was_made_by_hand() {
     let t = TestApp::new();
     let admin = t.admin().await;
     let import = async |file: &str| {

@@ -54,7 +54,7 @@ fn stop(server: Server) {
 }
 
 #[tokio::test]
-async fn an_index_that_is_lost_or_damaged_is_made_anew() {
+async fn an_index_that_is_lost_or_damaged_is_rebuilt() {
     let folder = tempfile::tempdir().unwrap();
     let (server, ann, bob) = start(folder.path()).await;
     send(&server, &ann, &bob, "the first excursion").await;
@@ -124,7 +124,7 @@ async fn an_index_that_is_ahead_after_a_power_cut_is_set_back() {
 }
 
 #[tokio::test]
-async fn what_the_index_says_of_others_messages_shows_nobody_any() {
+async fn what_the_index_says_of_others_messages_is_shown_to_no_one() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let carl = t.student("carl").await;

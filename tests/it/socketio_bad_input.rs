@@ -345,7 +345,7 @@ async fn a_client_that_hangs_up_leaves_no_session() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_fetches_are_not_kept_for_ever() {
+async fn answers_that_are_not_fetched_are_not_kept_for_ever() {
     let t = TestApp::with(|c| c.limits.enabled = false);
     let poller = Poller::open(&t.address).await;
     let greedy = vec!["40/a,{}"; 7_500].join("\u{1e}");
@@ -361,7 +361,7 @@ async fn answers_that_nobody_fetches_are_not_kept_for_ever() {
 
 /// One request makes a session and holds no connection open: the oldest that nobody has joined makes room for the next.
 #[tokio::test]
-async fn sessions_of_nobody_are_bounded_and_nobody_is_refused() {
+async fn unauthenticated_sessions_are_bounded_and_no_one_is_refused() {
     let t = TestApp::with(|config| config.limits.anonymous_connections = at_least_one(16));
     let sessions = schoolbell::realtime::polling::Sessions::default();
     let begin = |address: Option<[u8; 4]>| {

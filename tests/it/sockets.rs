@@ -558,7 +558,7 @@ async fn two_roles_see_each_other() {
 }
 
 #[tokio::test]
-async fn nobody_can_leave_out_another_persons_socket() {
+async fn a_user_cannot_leave_out_another_persons_socket() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let (mut socket, connected) = bob.connect().await;

@@ -121,7 +121,7 @@ async fn who_logs_in_on_a_device_takes_it_over() {
 }
 
 #[tokio::test]
-async fn logging_out_forgets_the_device_and_nobody_elses() {
+async fn logging_out_forgets_only_this_device() {
     let (t, service) = TestApp::with_push().await;
     let (ann, bob) = t.pair().await;
     let device = t.subscribe(&service, &bob, "phone").await;
@@ -275,7 +275,7 @@ async fn a_late_gone_deletes_no_other_subscription() {
 }
 
 #[tokio::test]
-async fn somebody_who_is_deleted_takes_their_devices_with_them() {
+async fn a_deleted_user_takes_their_devices_with_them() {
     let (t, service) = TestApp::with_push().await;
     let (ann, bob) = t.pair().await;
     t.subscribe(&service, &ann, "anns").await;

@@ -69,7 +69,7 @@ async fn answers_a_ping(socket: &mut tokio_tungstenite::WebSocketStream<TlsStrea
 }
 
 #[tokio::test]
-async fn requests_and_sockets_go_over_tls_and_a_new_certificate_drops_nobody() {
+async fn requests_and_sockets_go_over_tls_and_a_new_certificate_drops_no_one() {
     let folder = tempfile::tempdir().unwrap();
     let first = certificate(folder.path());
     let t = with_tls(folder.path());

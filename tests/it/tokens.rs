@@ -261,7 +261,7 @@ async fn admin_is_taken_from_a_claim_only_where_that_is_configured() {
 }
 
 #[tokio::test]
-async fn a_foreign_token_of_before_a_log_out_everywhere_is_refused() {
+async fn a_foreign_token_from_before_a_log_out_everywhere_is_refused() {
     let t = app(|_| {}).await;
     let token = hs256(&claims(), SECRET);
     t.call("POST", "/api/auth/logout-all", &token, None)
@@ -358,7 +358,7 @@ async fn a_key_that_is_new_in_the_jwks_is_fetched() {
 }
 
 #[tokio::test]
-async fn a_jwks_that_never_answers_blocks_nobody_for_long() {
+async fn a_jwks_that_never_answers_blocks_no_one_for_long() {
     let (url, _) = jwks_server(vec![None]).await;
     let t = app(|c| c.auth.jwks_url = url.parse().ok()).await;
     let started = std::time::Instant::now();

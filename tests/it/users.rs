@@ -68,7 +68,7 @@ async fn presence_of_those_whom_one_may_write_to() {
 }
 
 #[tokio::test]
-async fn somebody_by_id() {
+async fn user_by_id() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let found = ann.get("/api/users/bob").await.expect(200);

@@ -111,7 +111,7 @@ fn to(device: &str, text: &str) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn other_devices_are_pushed_once_nobody_has_looked_for_a_minute() {
+async fn other_devices_are_pushed_after_a_minute_without_a_visible_page() {
     let mut s = Setting::new().await;
     s.write("seen").await;
     s.hide().await;
@@ -138,7 +138,7 @@ async fn other_devices_are_pushed_once_nobody_has_looked_for_a_minute() {
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_while_the_page_is_hidden_nobody_has_seen() {
+async fn what_is_on_its_way_while_the_page_is_hidden_is_not_seen() {
     let mut s = Setting::new().await;
     s.ann.write(&s.bob, "on its way").await;
     s.page.await_event("new_message").await;
@@ -223,7 +223,7 @@ async fn a_page_that_connects_in_the_background_has_not_seen_what_it_missed() {
 }
 
 #[tokio::test]
-async fn live_is_what_somebody_saw_and_the_report_says_by_what() {
+async fn live_is_what_a_user_saw_and_the_report_says_how() {
     let mut s = Setting::new().await;
     let admin = s.t.admin().await;
     let seen = s.announce(&admin).await;

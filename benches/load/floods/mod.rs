@@ -75,8 +75,7 @@ pub async fn withstand(only: &[String]) {
     let mut failed = Vec::new();
     let wanted = |kind: &&str| only.is_empty() || only.iter().any(|one| one == kind);
     for kind in KINDS.into_iter().filter(wanted) {
-        let holds =
-            |one: &Try| one.during <= (one.before * 2.0).max(busy) && one.everybody_through();
+        let holds = |one: &Try| one.during <= (one.before * 2.0).max(busy) && one.all_through();
         let tries = bench.tries(kind, holds).await;
         if tries.iter().filter(|one| holds(one)).count() * 2 < tries.len() {
             failed.push(kind);
@@ -113,7 +112,7 @@ struct Try {
 }
 
 impl Try {
-    fn everybody_through(&self) -> bool {
+    fn all_through(&self) -> bool {
         self.through.is_none_or(|(through, tried)| through == tried)
     }
 }

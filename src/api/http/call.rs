@@ -11,7 +11,7 @@ use warp::http::{HeaderMap, Method, header};
 use super::access::Access;
 use super::address::{admit_stranger, forwarded_address, is_loopback_name};
 use super::cookie;
-use super::request::{self, Base, BodyStream, MAX_BODY, Peer, Request, body_time};
+use super::request::{self, Base, BodyStream, MAX_BODY_BYTES, Peer, Request, body_time};
 use crate::app::App;
 use crate::auth::bearer_token;
 use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
@@ -162,7 +162,7 @@ impl Call {
 
     /// Waits a short time for a body of ordinary size, which is not read.
     pub async fn discard_body(&mut self) {
-        let read = self.read_body(MAX_BODY);
+        let read = self.read_body(MAX_BODY_BYTES);
         let _ = tokio::time::timeout(DISCARD_TIME, read).await;
     }
 

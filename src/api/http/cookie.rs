@@ -5,7 +5,7 @@ use warp::http::{HeaderMap, HeaderValue, header};
 use super::origin::is_own_origin;
 use super::request::Base;
 use crate::app::App;
-use crate::auth::devices::{DeviceCookie, LIFETIME};
+use crate::auth::devices::{DeviceCookie, LIFETIME_SECONDS};
 use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::service::auth::Issued;
 
@@ -129,6 +129,7 @@ pub fn set_device(
     };
     let DeviceCookie { name, value } = device;
     let path = base.path(app);
-    let text = format!("{name}={value}; Path={path}/api; Max-Age={LIFETIME}; HttpOnly{site}");
+    let text =
+        format!("{name}={value}; Path={path}/api; Max-Age={LIFETIME_SECONDS}; HttpOnly{site}");
     HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
 }

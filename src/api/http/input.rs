@@ -12,7 +12,7 @@ use warp::http::header;
 use super::call::Call;
 use super::compat;
 use super::parse::{Unknown, deserialize, field_error, parse};
-use super::request::MAX_BODY;
+use super::request::MAX_BODY_BYTES;
 use super::schema::{Components, schema_ref};
 use crate::error::{Error, FieldError, Result};
 use crate::rule;
@@ -67,7 +67,7 @@ impl Input for Nothing {
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
-        settle_query(call)?;
+        refuse_query(call)?;
         Ok(Nothing)
     }
 }
@@ -102,22 +102,22 @@ pub fn parse_query<T: DeserializeOwned>(call: &Call) -> Result<T> {
     let de = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
     let (value, unknown) = deserialize(de)
         .map_err(|(path, e)| Error::Invalid(vec![field_error(&path, &e.to_string())]))?;
-    settle(unknown, call)?;
+    refuse_unknown(unknown, call)?;
     Ok(value)
 }
 
 /// Of a route without a query, every parameter is unknown.
-fn settle_query(call: &Call) -> Result<()> {
+fn refuse_query(call: &Call) -> Result<()> {
     let mut unknown = Unknown::default();
     for (name, _) in form_urlencoded::parse(call.query.as_bytes()) {
         unknown.note(name.into_owned());
     }
-    settle(unknown, call)
+    refuse_unknown(unknown, call)
 }
 
 /// # Errors
 /// [`Error::Invalid`] where the route is strict.
-fn settle(unknown: Unknown, call: &Call) -> Result<()> {
+fn refuse_unknown(unknown: Unknown, call: &Call) -> Result<()> {
     if unknown.count == 0 {
         return Ok(());
     }
@@ -145,7 +145,7 @@ pub fn saturating<'de, D: Deserializer<'de>>(de: D) -> Result<Option<u32>, D::Er
 }
 
 /// The largest file, in bytes.
-pub const MAX_FILE: usize = 16 << 20;
+pub const MAX_FILE_BYTES: usize = 16 << 20;
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -159,9 +159,9 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Json<T> {
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
-        settle_query(call)?;
+        refuse_query(call)?;
         require_json(call)?;
-        let bytes = call.read_body(MAX_BODY).await?;
+        let bytes = call.read_body(MAX_BODY_BYTES).await?;
         read_json(call, &bytes).map(Json)
     }
 }
@@ -178,8 +178,8 @@ impl<T: DeserializeOwned + Default + ToSchema + Send> Input for OptionalJson<T> 
     }
 
     async fn read(call: &mut Call) -> Result<Self> {
-        settle_query(call)?;
-        let bytes = call.read_body(MAX_BODY).await?;
+        refuse_query(call)?;
+        let bytes = call.read_body(MAX_BODY_BYTES).await?;
         if bytes.is_empty() {
             return Ok(OptionalJson(T::default()));
         }
@@ -203,7 +203,7 @@ fn require_json(call: &Call) -> Result<()> {
 
 fn read_json<T: DeserializeOwned>(call: &Call, bytes: &[u8]) -> Result<T> {
     let (value, unknown) = parse(bytes)?;
-    settle(unknown, call)?;
+    refuse_unknown(unknown, call)?;
     Ok(value)
 }
 

@@ -32,11 +32,11 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    const NAMES: usize = 8;
+    const MAX_NAMES_SHOWN: usize = 8;
 
     pub fn note(&mut self, name: impl ToString) {
         self.count += 1;
-        if self.names.len() < Self::NAMES {
+        if self.names.len() < Self::MAX_NAMES_SHOWN {
             // In a path, an optional field's own place shows as a question mark.
             self.names.push(cut(name.to_string().replace(".?", "")));
         }
@@ -94,10 +94,10 @@ pub fn field_error(path: &str, message: &str) -> FieldError {
 }
 
 /// How much of a name that a client chose is shown and logged, in characters.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME_CHARS: usize = 64;
 
 fn cut(mut name: String) -> String {
-    if let Some((end, _)) = name.char_indices().nth(LONGEST_NAME) {
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
         name.truncate(end);
         name.push('…');
     }

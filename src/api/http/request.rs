@@ -21,7 +21,7 @@ use crate::limits::connection_limit::Slot;
 pub type Response = warp::reply::Response;
 
 /// The largest body, in bytes.
-pub const MAX_BODY: usize = 64 << 10;
+pub const MAX_BODY_BYTES: usize = 64 << 10;
 
 /// The address that a request came from; the server puts it into the request's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ fn copy(mut chunk: impl Buf) -> Bytes {
 /// How long a body of at most `max` bytes may take to come. A file may take as much longer as it is larger than other
 /// bodies, up to ten times.
 pub fn body_time(app: &App, max: usize) -> Duration {
-    let times = (max / MAX_BODY).clamp(1, 10) as u32;
+    let times = (max / MAX_BODY_BYTES).clamp(1, 10) as u32;
     Duration::from_secs(app.config.limits.body_seconds.get().into()) * times
 }
 

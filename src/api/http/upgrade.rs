@@ -14,7 +14,7 @@ use crate::rule;
 use crate::transport::Transport;
 
 /// What the kernel may keep for one socket, in bytes; Linux doubles it.
-const SEND_BUFFER: usize = 32 << 10;
+const SEND_BUFFER_BYTES: usize = 32 << 10;
 
 /// A connection that is HTTP no more.
 pub enum Stream {
@@ -36,7 +36,7 @@ pub async fn upgraded(upgrade: OnUpgrade) -> Option<Stream> {
     Some(match upgraded.downcast::<TokioIo<Transport>>() {
         Ok(parts) => {
             let transport = parts.io.into_inner();
-            transport.bound_send_buffer(SEND_BUFFER);
+            transport.bound_send_buffer(SEND_BUFFER_BYTES);
             Stream::Tcp(transport, parts.read_buf)
         }
         Err(upgraded) => Stream::Other(TokioIo::new(upgraded)),

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_is_missing_is_told_and_swallows_nobody() {
+    fn a_missing_quote_is_told_and_swallows_no_one() {
         let open = "username,name,role,notes\nann,Ann,student,\nbob,Bob,student,\"likes chess\ncid,Cid,student,\n";
         assert!(refused(open.as_bytes()).message.contains("line 3"));
         // Closed by the next one that is there.

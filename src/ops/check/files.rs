@@ -10,9 +10,9 @@ use crate::model::time::Time;
 use crate::ops::backup::{self, disk_free};
 
 /// Less than this is too little, whatever the size of the database, in bytes.
-const LITTLE: u64 = 512 << 20;
+const MIN_FREE_BYTES: u64 = 512 << 20;
 
-const HOUR: i64 = 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
 
 fn folder_of(database: &Path) -> &Path {
     match database.parent() {
@@ -142,7 +142,7 @@ pub fn space(database: &Path) -> Outcome {
         return Ok("this system does not tell".into());
     };
     // A backup takes the size of the database once more, and so does a restore.
-    let needed = LITTLE.max(2 * size);
+    let needed = MIN_FREE_BYTES.max(2 * size);
     let text = format!("{} MiB free, the database has {}", free >> 20, size >> 20);
     if free < needed {
         return Err(format!(
@@ -177,7 +177,7 @@ pub fn newest_backup(config: &Config, now: Time) -> Outcome {
             "none in {place} yet: the server makes one every {every} hours"
         )),
         Some(newest) => {
-            let age = (now.0 - newest.created_at.0) / HOUR;
+            let age = (now.0 - newest.created_at.0) / HOUR_MS;
             let text = format!("{place}/{} is {age} hours old", newest.name);
             if age > 2 * every {
                 return Err(format!(

@@ -12,7 +12,7 @@ use crate::auth::roots;
 use crate::config::Config;
 use crate::store::open;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// Asks the server, if there is one.
 pub async fn look(config: &Config) -> Vec<Finding> {
@@ -73,7 +73,7 @@ fn client(local: bool) -> Result<reqwest::Client, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .tls_certs_merge(roots::public())
-        .timeout(PATIENCE)
+        .timeout(ANSWER_TIME)
         .no_proxy()
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
@@ -99,12 +99,12 @@ async fn health(base: &str, local: bool) -> Outcome {
 /// Opens a WebSocket and has a ping answered: not every proxy lets them through.
 async fn socket(base: &str, local: bool) -> Outcome {
     let url = format!("{base}/ws");
-    match tokio::time::timeout(PATIENCE, ping(&url, local)).await {
+    match tokio::time::timeout(ANSWER_TIME, ping(&url, local)).await {
         Ok(Ok(())) => Ok(format!("{url} answers a ping")),
         Ok(Err(why)) => Err(format!(
             "{url}: {why}; a proxy in front must pass the headers Upgrade and Connection"
         )),
-        Err(_) => Err(format!("{url}: no answer in {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("{url}: no answer in {} s", ANSWER_TIME.as_secs())),
     }
 }
 

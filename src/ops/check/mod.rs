@@ -28,11 +28,11 @@ pub struct Finding {
 /// A sentence: what is right, or what is wrong and what to do.
 type Outcome = Result<String, String>;
 
-const DAY: i64 = 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 /// Before a certificate ends there must be time to get another.
 const CERTIFICATE_DAYS: i64 = 14;
 /// A clock that is behind the newest write by more than this was put back.
-const CLOCK_SLACK: i64 = 5 * 60_000;
+const CLOCK_SLACK_MS: i64 = 5 * 60_000;
 /// When this was written: a clock before it is wrong.
 const EARLIEST: Time = Time(1_790_000_000_000);
 
@@ -169,7 +169,7 @@ fn subject(config: &Config) -> Outcome {
 
 fn tls(config: &Config, now: Time) -> Outcome {
     certificate::load(&config.server)?;
-    let left = (certificate::expires_at(&config.server)?.0 - now.0).div_euclid(DAY);
+    let left = (certificate::expires_at(&config.server)?.0 - now.0).div_euclid(DAY_MS);
     if left < 0 {
         return Err("has expired: get a new one".into());
     }
@@ -186,7 +186,7 @@ fn tls(config: &Config, now: Time) -> Outcome {
 fn proxy(config: &Config) -> Outcome {
     let server = &config.server;
     let mut proxies = server.trusted_proxies.iter();
-    if let Some(proxy) = proxies.find(|proxy| proxy.is_everybody()) {
+    if let Some(proxy) = proxies.find(|proxy| proxy.is_everyone()) {
         return Err(format!(
             "server.trusted_proxies has {proxy}, which is everybody: anybody could say that they call from elsewhere; \
              name the proxy's address"
@@ -210,7 +210,7 @@ fn proxy(config: &Config) -> Outcome {
 /// Compares the clock with the newest that the database knows.
 fn clock(config: &Config, now: Time) -> Outcome {
     let newest = store::newest_time(&config.database.path).map_err(|e| e.to_string())?;
-    if now < EARLIEST || newest.0 - now.0 > CLOCK_SLACK {
+    if now < EARLIEST || newest.0 - now.0 > CLOCK_SLACK_MS {
         return Err(format!(
             "says {now}, and the newest write is of {newest}: set the clock, and keep it set by NTP"
         ));

@@ -3,7 +3,7 @@
 use super::{Finding, finding};
 use crate::app::App;
 use crate::auth::bearer_token;
-use crate::auth::refused::Refused;
+use crate::auth::token_refused::TokenRefused;
 use crate::auth::verified::{Issue, Verified};
 use crate::error::{Error, Unauthorized};
 use crate::model::keys::ApiKeySecret;
@@ -57,16 +57,16 @@ fn says(app: &App, verified: &Verified, standing: &Standing) -> String {
 }
 
 /// Why not, and what to do about it.
-fn advice(app: &App, refused: &Refused) -> String {
+fn advice(app: &App, refused: &TokenRefused) -> String {
     let why = refused.why();
     let hint = match refused {
-        Refused::Error(Error::Unauthorized(Unauthorized::UnknownUser)) => {
+        TokenRefused::Error(Error::Unauthorized(Unauthorized::UnknownUser)) => {
             match app.config.auth.auto_provision {
                 false => "; import the people, or set auth.auto_provision",
                 true => "; their data was erased after it was issued",
             }
         }
-        Refused::Error(Error::Unauthorized(Unauthorized::NotLinked)) => {
+        TokenRefused::Error(Error::Unauthorized(Unauthorized::NotLinked)) => {
             "; link them with PUT /api/admin/people/ID/identities, or set auth.link_by"
         }
         _ => "",

@@ -23,7 +23,7 @@ pub enum Command {
 
 /// The session has ended, or this request ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
+pub struct SessionGone;
 
 /// What a session is made of, on its way to another transport.
 pub struct Carried {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Polling;
-use super::command::{Command, Gone};
+use super::command::{Command, SessionGone};
 use crate::app::App;
 use crate::error;
 use crate::realtime::engineio;
@@ -84,12 +84,12 @@ impl Link {
     /// Waits for packets. `nonce` tells requests apart.
     ///
     /// # Errors
-    /// [`Gone`]; a second poll beside the first ends the session.
-    pub async fn poll(&self, nonce: &str) -> Result<String, Gone> {
+    /// [`SessionGone`]; a second poll beside the first ends the session.
+    pub async fn poll(&self, nonce: &str) -> Result<String, SessionGone> {
         let (answer, answered) = oneshot::channel();
         let nonce = nonce.to_owned();
         self.command(Command::Poll { nonce, answer }).await?;
-        answered.await.map_err(|_| Gone)
+        answered.await.map_err(|_| SessionGone)
     }
 
     /// Takes the right to bring a body, of which there is one at a time.
@@ -111,7 +111,7 @@ impl Link {
     }
 
     /// The WebSocket works.
-    pub(super) async fn probed(&self) -> Result<(), Gone> {
+    pub(super) async fn probed(&self) -> Result<(), SessionGone> {
         self.probed.store(true, Ordering::Release);
         self.command(Command::Probed).await
     }
@@ -120,8 +120,8 @@ impl Link {
         self.probed.load(Ordering::Acquire)
     }
 
-    pub(super) async fn command(&self, command: Command) -> Result<(), Gone> {
-        self.commands.send(command).await.map_err(|_| Gone)
+    pub(super) async fn command(&self, command: Command) -> Result<(), SessionGone> {
+        self.commands.send(command).await.map_err(|_| SessionGone)
     }
 }
 
@@ -132,11 +132,11 @@ impl Posting {
     /// Returns when all packets of the body have been taken.
     ///
     /// # Errors
-    /// [`Gone`], also for a body that does not keep to the protocol.
-    pub async fn deliver(self, body: String) -> Result<(), Gone> {
+    /// [`SessionGone`], also for a body that does not keep to the protocol.
+    pub async fn deliver(self, body: String) -> Result<(), SessionGone> {
         let (taken, when_taken) = oneshot::channel();
         self.0.command(Command::Post(Some(body), taken)).await?;
-        when_taken.await.map_err(|_| Gone)
+        when_taken.await.map_err(|_| SessionGone)
     }
 }
 

@@ -13,11 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::bucket::Bucket;
+use super::connection_end::{ABNORMAL, ConnectionEnd};
 use super::engineio::{CLOSE, NOOP, SEPARATOR};
 use super::heartbeat::Heartbeat;
 use super::socketio::SocketIo;
-use super::websocket::LINGER;
-use super::{ABNORMAL, End, Farewell, Out, Protocol};
+use super::websocket::CLOSE_TIME;
+use super::{Farewell, Out, Protocol};
 use crate::app::App;
 use crate::hub::{HARD_LIMIT, Packet};
 use crate::limits::connection_limit::Slot;
@@ -25,16 +26,16 @@ use crate::model::events::CloseCode;
 use crate::model::ids::{ConnectionId, Seq};
 use command::{Carried, Command, Payload};
 
-pub use command::Gone;
+pub use command::SessionGone;
 pub use link::{Link, Posting, Sessions};
 pub use upgrade::Upgrading;
 
 /// While a WebSocket takes over, a poll that waits is answered after this long: the client stops polling first.
-const NUDGE: Duration = Duration::from_millis(100);
+const NUDGE_AFTER: Duration = Duration::from_millis(100);
 /// A client that fetches nothing for longer than this has stopped polling.
-const UNFETCHED: Duration = Duration::from_secs(10);
+const UNFETCHED_TIME: Duration = Duration::from_secs(10);
 /// Events that share one answer, in bytes.
-const ANSWER: usize = 64 << 10;
+const ANSWER_BYTES: usize = 64 << 10;
 
 /// A session's task.
 struct Polling {
@@ -57,14 +58,14 @@ struct Polling {
 }
 
 /// How a session leaves its task.
-enum Leave {
-    Ended(End),
+enum TaskEnd {
+    Ended(ConnectionEnd),
     Upgraded(oneshot::Sender<Carried>),
 }
 
-impl<E: Into<End>> From<E> for Leave {
+impl<E: Into<ConnectionEnd>> From<E> for TaskEnd {
     fn from(end: E) -> Self {
-        Leave::Ended(end.into())
+        TaskEnd::Ended(end.into())
     }
 }
 
@@ -99,11 +100,11 @@ impl Polling {
         };
         let app = self.app.clone();
         match leave {
-            Leave::Upgraded(give) => {
+            TaskEnd::Upgraded(give) => {
                 sessions.remove(&sid);
                 self.hand_over(give);
             }
-            Leave::Ended(end) => {
+            TaskEnd::Ended(end) => {
                 self.farewell(&end, &mut commands).await;
                 sessions.remove(&sid);
                 app.metrics.closed(end.code());
@@ -128,23 +129,23 @@ impl Polling {
     }
 
     /// Tells the client, by the poll that waits or those that come soon.
-    async fn farewell(mut self, end: &End, commands: &mut mpsc::Receiver<Command>) {
+    async fn farewell(mut self, end: &ConnectionEnd, commands: &mut mpsc::Receiver<Command>) {
         let farewell = match end {
-            End::Code(code) => self.protocol.farewell(*code, &mut self.payload),
-            End::Peer(_) => Farewell::Said,
-            End::Drop(_) => Farewell::Unsaid,
+            ConnectionEnd::Code(code) => self.protocol.farewell(*code, &mut self.payload),
+            ConnectionEnd::Peer(_) => Farewell::Said,
+            ConnectionEnd::Drop(_) => Farewell::Unsaid,
         };
         // An unauthenticated client misses nothing.
-        let lingers = self.protocol.session().joined() && matches!(end, End::Code(_));
+        let lingers = self.protocol.session().joined() && matches!(end, ConnectionEnd::Code(_));
         // Out of the hub first: nothing more is queued for a session that is ending.
         drop(self.protocol);
         let close = match (end, farewell) {
-            (End::Peer(_), _) => NOOP,
+            (ConnectionEnd::Peer(_), _) => NOOP,
             (_, Farewell::Said) => CLOSE,
             // The next request is answered as for an unknown session.
             (_, Farewell::Unsaid) => "",
         };
-        let until = Instant::now() + LINGER;
+        let until = Instant::now() + CLOSE_TIME;
         // Not in one answer: a stock client takes a CLOSE at once and the events before it a moment later, as if they had
         // come after the next connection; and there it would get them again.
         for answer in [self.payload.0, close.to_owned()] {
@@ -167,7 +168,7 @@ impl Polling {
     async fn run(
         &mut self,
         commands: &mut mpsc::Receiver<Command>,
-    ) -> Result<std::convert::Infallible, Leave> {
+    ) -> Result<std::convert::Infallible, TaskEnd> {
         let mut sleep = pin!(sleep_until(self.deadline()));
         loop {
             self.deliver()?;
@@ -180,9 +181,9 @@ impl Polling {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.handle(command).await?,
-                    None => return Err(End::Drop(ABNORMAL).into()),
+                    None => return Err(ConnectionEnd::Drop(ABNORMAL).into()),
                 },
-                () = hung_up(&mut self.poll) => return Err(End::Drop(ABNORMAL).into()),
+                () = hung_up(&mut self.poll) => return Err(ConnectionEnd::Drop(ABNORMAL).into()),
                 () = inbox.wait() => {}
                 () = session.stopping() => return Err(CloseCode::Restarting.into()),
                 () = sleep.as_mut() => self.tick().await?,
@@ -191,18 +192,21 @@ impl Polling {
     }
 
     fn deadline(&mut self) -> Instant {
-        let starved = self.starving.map(|since| since + UNFETCHED);
+        let starved = self.starving.map(|since| since + UNFETCHED_TIME);
         let session = self.protocol.session().deadline();
         let own = [starved, self.nudge].into_iter().flatten();
         own.fold(self.heartbeat.deadline(None).min(session), Instant::min)
     }
 
-    async fn tick(&mut self) -> Result<(), End> {
+    async fn tick(&mut self) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         if self.heartbeat.is_over(now) {
             return Err(CloseCode::Silent.into());
         }
-        if self.starving.is_some_and(|since| now >= since + UNFETCHED) {
+        if self
+            .starving
+            .is_some_and(|since| now >= since + UNFETCHED_TIME)
+        {
             return Err(CloseCode::TooSlow.into());
         }
         if self.heartbeat.is_due(None, now) {
@@ -220,26 +224,30 @@ impl Polling {
         Ok(())
     }
 
-    async fn handle(&mut self, command: Command) -> Result<(), Leave> {
+    async fn handle(&mut self, command: Command) -> Result<(), TaskEnd> {
         match command {
             Command::Poll { nonce, answer } => self.take_poll(nonce, answer)?,
             Command::Post(Some(body), taken) => {
                 self.heartbeat.heard();
                 let outcome = self.take_body(&body).await;
                 // The packet that closes needs no answer of its own.
-                if matches!(outcome, Ok(()) | Err(End::Peer(_))) {
+                if matches!(outcome, Ok(()) | Err(ConnectionEnd::Peer(_))) {
                     let _ = taken.send(());
                 }
                 outcome?;
             }
             Command::Post(None, _) => return Err(CloseCode::BadFrame.into()),
             Command::Probed => self.nudge_at(Instant::now()),
-            Command::Upgrade(give) => return Err(Leave::Upgraded(give)),
+            Command::Upgrade(give) => return Err(TaskEnd::Upgraded(give)),
         }
         Ok(())
     }
 
-    fn take_poll(&mut self, nonce: String, answer: oneshot::Sender<String>) -> Result<(), End> {
+    fn take_poll(
+        &mut self,
+        nonce: String,
+        answer: oneshot::Sender<String>,
+    ) -> Result<(), ConnectionEnd> {
         // Two polls at once, or one again: a browser may repeat a request whose answer was lost. What that held cannot be
         // told from what came, so the client is to come back with its cursor.
         if self.poll.is_some() || (!nonce.is_empty() && nonce == self.nonce) {
@@ -250,7 +258,7 @@ impl Polling {
         self.confirm();
         self.poll = Some(answer);
         if self.link.is_probed() {
-            self.nudge_at(Instant::now() + NUDGE);
+            self.nudge_at(Instant::now() + NUDGE_AFTER);
         }
         Ok(())
     }
@@ -269,7 +277,7 @@ impl Polling {
         self.nudge = self.poll.as_ref().map(|_| at);
     }
 
-    async fn take_body(&mut self, body: &str) -> Result<(), End> {
+    async fn take_body(&mut self, body: &str) -> Result<(), ConnectionEnd> {
         for packet in body.split(SEPARATOR) {
             self.bucket.take(&self.app.config.limits)?;
             let events = self.protocol.receive(packet, &mut self.payload).await?;
@@ -292,7 +300,7 @@ impl Polling {
     }
 
     /// Answers the poll that waits, if there is something to answer.
-    fn deliver(&mut self) -> Result<(), End> {
+    fn deliver(&mut self) -> Result<(), ConnectionEnd> {
         let inbox = self.protocol.session().inbox();
         if self.poll.is_none() {
             if let Some(code) = inbox.closing() {
@@ -303,7 +311,7 @@ impl Polling {
             self.starving = waits.then(|| self.starving.unwrap_or_else(Instant::now));
             return Ok(());
         }
-        let drained = self.protocol.session().drain(ANSWER);
+        let drained = self.protocol.session().drain(ANSWER_BYTES);
         for packet in &drained.packets {
             self.protocol.put(packet, &mut self.payload);
         }
@@ -319,7 +327,7 @@ impl Polling {
             self.nudge = None;
             let payload = std::mem::take(&mut self.payload.0);
             if poll.send(payload).is_err() {
-                return Err(End::Drop(ABNORMAL));
+                return Err(ConnectionEnd::Drop(ABNORMAL));
             }
         }
         Ok(())

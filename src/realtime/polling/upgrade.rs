@@ -9,16 +9,17 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::super::Protocol as _;
-use super::command::{Carried, Command, Gone};
+use super::command::{Carried, Command, SessionGone};
 use super::link::Link;
 use crate::app::App;
 use crate::limits::connection_limit::Slot;
 use crate::model::events::CloseCode;
+use crate::realtime::connection_end::{ABNORMAL, ConnectionEnd};
 use crate::realtime::engineio::{PROBE, PROBED, SEPARATOR, UPGRADE};
 use crate::realtime::frame::Incoming;
 use crate::realtime::socketio::{self};
 use crate::realtime::websocket::{self, Wire};
-use crate::realtime::{ABNORMAL, End, Farewell, Out};
+use crate::realtime::{Farewell, Out};
 
 /// How long a WebSocket may take to take a session over.
 const UPGRADE_TIME: Duration = Duration::from_secs(10);
@@ -44,9 +45,9 @@ impl Upgrading {
         let mut wire = Wire::new(stream, early);
         let probe = timeout(UPGRADE_TIME, self.probe(&mut wire));
         let probed = tokio::select! {
-            probed = probe => probed.unwrap_or(Err(End::Code(CloseCode::NoAuth))),
-            () = stopped(app) => Err(End::Code(CloseCode::Restarting)),
-            () = lost(slot.as_deref()) => Err(End::Code(CloseCode::Restarting)),
+            probed = probe => probed.unwrap_or(Err(ConnectionEnd::Code(CloseCode::NoAuth))),
+            () = stopped(app) => Err(ConnectionEnd::Code(CloseCode::Restarting)),
+            () = lost(slot.as_deref()) => Err(ConnectionEnd::Code(CloseCode::Restarting)),
         };
         // The right goes back first: a farewell may take a while.
         drop(self);
@@ -54,8 +55,8 @@ impl Upgrading {
             Ok(carried) => carried,
             Err(end) => {
                 let farewell = match end {
-                    End::Code(code) => socketio::farewell(code),
-                    End::Peer(_) | End::Drop(_) => Farewell::Said,
+                    ConnectionEnd::Code(code) => socketio::farewell(code),
+                    ConnectionEnd::Peer(_) | ConnectionEnd::Drop(_) => Farewell::Said,
                 };
                 return wire.close(&end, farewell).await;
             }
@@ -68,23 +69,23 @@ impl Upgrading {
         websocket::resume(app, wire, protocol, heartbeat, bucket, None);
     }
 
-    async fn probe<S>(&self, wire: &mut Wire<S>) -> Result<Carried, End>
+    async fn probe<S>(&self, wire: &mut Wire<S>) -> Result<Carried, ConnectionEnd>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let gone = |Gone| End::Code(CloseCode::BadFrame);
+        let gone = |SessionGone| ConnectionEnd::Code(CloseCode::BadFrame);
         if next_text(wire).await? != PROBE {
-            return Err(End::Code(CloseCode::BadFrame));
+            return Err(ConnectionEnd::Code(CloseCode::BadFrame));
         }
         wire.out.message(&[PROBED]);
         wire.flush().await?;
         self.0.probed().await.map_err(gone)?;
         if next_text(wire).await? != UPGRADE {
-            return Err(End::Code(CloseCode::BadFrame));
+            return Err(ConnectionEnd::Code(CloseCode::BadFrame));
         }
         let (give, given) = oneshot::channel();
         self.0.command(Command::Upgrade(give)).await.map_err(gone)?;
-        given.await.map_err(|_| gone(Gone))
+        given.await.map_err(|_| gone(SessionGone))
     }
 }
 
@@ -106,14 +107,14 @@ async fn lost(slot: Option<&Slot>) {
     }
 }
 
-async fn next_text<S>(wire: &mut Wire<S>) -> Result<String, End>
+async fn next_text<S>(wire: &mut Wire<S>) -> Result<String, ConnectionEnd>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     loop {
         match wire.decode()? {
             Some(Incoming::Text(text)) => return Ok(text),
-            Some(Incoming::Close(_)) => return Err(End::Drop(ABNORMAL)),
+            Some(Incoming::Close(_)) => return Err(ConnectionEnd::Drop(ABNORMAL)),
             Some(_) => {}
             None => wire.read().await?,
         }

@@ -4,10 +4,10 @@
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Phase, Session, Shows, Step, close_code};
+use super::{Phase, Reply, Session, Shows, close_code};
 use crate::error::{Error, Forbidden, Unauthorized};
 use crate::hub::Packet;
-use crate::model::events::{CloseCode, Cursor, Empty, Event, Refused};
+use crate::model::events::{CloseCode, CommandRefused, Cursor, Empty, Event};
 use crate::model::ids::{IdText, Seq, UserId};
 use crate::model::object::Object;
 use crate::model::subscriptions::Endpoint;
@@ -17,7 +17,7 @@ use crate::service::{auth, presence};
 
 /// Why a command was not carried out.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum CommandError {
     /// The connection ends.
     Close(CloseCode),
     /// The client is told, and the connection stays.
@@ -26,24 +26,26 @@ pub enum Refusal {
     Unknown(Error, Option<CloseCode>),
 }
 
-impl From<CloseCode> for Refusal {
+impl From<CloseCode> for CommandError {
     fn from(code: CloseCode) -> Self {
-        Refusal::Close(code)
+        CommandError::Close(code)
     }
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
-        Refusal::Command(error)
+        CommandError::Command(error)
     }
 }
 
-impl Refusal {
+impl CommandError {
     /// Tells the client by an `error` event, where the connection stays.
-    pub fn into_step(self) -> Step {
+    pub fn into_reply(self) -> Reply {
         match self {
-            Refusal::Close(code) | Refusal::Unknown(_, Some(code)) => Err(code),
-            Refusal::Command(error) | Refusal::Unknown(error, None) => Ok(vec![refused(&error)]),
+            CommandError::Close(code) | CommandError::Unknown(_, Some(code)) => Err(code),
+            CommandError::Command(error) | CommandError::Unknown(error, None) => {
+                Ok(vec![refused(&error)])
+            }
         }
     }
 }
@@ -87,8 +89,8 @@ impl Session {
     /// Takes a command; `data` is JSON.
     ///
     /// # Errors
-    /// [`Refusal`], for what is none as well.
-    pub async fn take(&mut self, command: &str, data: &str) -> Result<Vec<Packet>, Refusal> {
+    /// [`CommandError`], for what is none as well.
+    pub async fn take(&mut self, command: &str, data: &str) -> Result<Vec<Packet>, CommandError> {
         if command == "ack" {
             return self.take_ack(data).map(|()| Vec::new());
         }
@@ -112,15 +114,15 @@ impl Session {
             }
             _ => {
                 let why = rule::not_an_event();
-                Err(Refusal::Unknown(Error::invalid("event", why), None))
+                Err(CommandError::Unknown(Error::invalid("event", why), None))
             }
         }
     }
 
-    async fn take_auth(&mut self, data: &str) -> Result<Vec<Packet>, Refusal> {
+    async fn take_auth(&mut self, data: &str) -> Result<Vec<Packet>, CommandError> {
         let unknown = |code| {
             let why = rule::not_a_frame("{\"token\": text, \"since\"?: integer}");
-            Refusal::Unknown(Error::invalid("data", why), Some(code))
+            CommandError::Unknown(Error::invalid("data", why), Some(code))
         };
         let parsed = serde_json::from_str(data);
         let Object(data): Object<AuthData> = parsed.map_err(|_| unknown(CloseCode::BadFrame))?;
@@ -164,10 +166,10 @@ impl Session {
         Ok(())
     }
 
-    fn take_ack(&mut self, data: &str) -> Result<(), Refusal> {
+    fn take_ack(&mut self, data: &str) -> Result<(), CommandError> {
         let Ok(Object(AckData { seq, shown })) = serde_json::from_str(data) else {
             let why = rule::not_a_frame("{\"seq\": integer, \"shown\"?: integer}");
-            return Err(Refusal::Unknown(Error::invalid("data", why), None));
+            return Err(CommandError::Unknown(Error::invalid("data", why), None));
         };
         let confirmed = self.written.frame(Some(seq));
         confirmed.into_iter().for_each(|seq| self.confirmed(seq));
@@ -180,10 +182,10 @@ impl Session {
         Ok(())
     }
 
-    fn take_visibility(&mut self, data: &str) -> Result<(), Refusal> {
+    fn take_visibility(&mut self, data: &str) -> Result<(), CommandError> {
         let Ok(Object(data)) = serde_json::from_str::<Object<VisibilityData>>(data) else {
             let why = rule::not_a_frame("{\"hidden\": boolean, \"endpoint\"?: text}");
-            return Err(Refusal::Unknown(Error::invalid("data", why), None));
+            return Err(CommandError::Unknown(Error::invalid("data", why), None));
         };
         let Phase::Joined { identity, .. } = &self.phase else {
             return Err(Error::Unauthorized(Unauthorized::Missing).into());
@@ -204,10 +206,10 @@ impl Session {
         Ok(())
     }
 
-    async fn take_typing(&mut self, data: &str) -> Result<(), Refusal> {
+    async fn take_typing(&mut self, data: &str) -> Result<(), CommandError> {
         let Ok(Object(data)) = serde_json::from_str::<Object<TypingData>>(data) else {
             let why = rule::not_a_frame("{\"to\": id, \"typing\": boolean}");
-            return Err(Refusal::Unknown(Error::invalid("data", why), None));
+            return Err(CommandError::Unknown(Error::invalid("data", why), None));
         };
         let to = UserId::parse_field("to", &data.to.0)?;
         if self.typing.admit(&to, data.typing, Instant::now()) {
@@ -236,7 +238,7 @@ impl Session {
 }
 
 fn refused(error: &Error) -> Packet {
-    Packet::new(&Event::Error(Refused {
+    Packet::new(&Event::Error(CommandRefused {
         code: error.code(),
         message: error.public_message().into_owned(),
     }))

@@ -29,10 +29,10 @@ use crate::store::replay::{self, Missed, Snapshot};
 /// How long a socket may stay unauthenticated.
 const AUTH_TIME: Duration = Duration::from_secs(10);
 
-/// What to do after a frame or a tick: events to send, or the end.
-pub type Step = Result<Vec<Packet>, CloseCode>;
+/// Events in answer to a command or a tick, or why to close.
+pub type Reply = Result<Vec<Packet>, CloseCode>;
 
-pub use commands::Refusal;
+pub use commands::CommandError;
 pub use written::Shows;
 use written::Written;
 
@@ -165,7 +165,7 @@ impl Session {
     }
 
     /// Does what is due.
-    pub async fn tick(&mut self) -> Step {
+    pub async fn tick(&mut self) -> Reply {
         let now = Instant::now();
         match &self.phase {
             Phase::Waiting { until } if *until <= now => return Err(CloseCode::NoAuth),
@@ -186,7 +186,7 @@ impl Session {
     }
 
     /// A user with a valid token: they join, or, having joined, go on with a newer token.
-    pub async fn authenticate(&mut self, identity: Identity) -> Step {
+    pub async fn authenticate(&mut self, identity: Identity) -> Reply {
         // A request may come a moment after the expiry; a socket would close again at once.
         if identity.expires_at <= self.app.now() {
             return Err(CloseCode::TokenExpired);
@@ -219,7 +219,7 @@ impl Session {
         Instant::now() + Duration::from_millis(left.min(730 * 86_400_000))
     }
 
-    async fn join(&mut self, identity: Identity, expires: Instant) -> Step {
+    async fn join(&mut self, identity: Identity, expires: Instant) -> Reply {
         let user = identity.user.clone();
         let rates = &self.app.limits.rates;
         rates

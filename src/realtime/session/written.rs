@@ -14,11 +14,11 @@ use crate::model::ids::Seq;
 /// How soon after an event the client is asked whether it came.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 /// A client that acknowledges, and sends nothing for this long after something was written, has gone.
-const SILENCE: Duration = Duration::from_secs(45);
+const SILENCE_TIME: Duration = Duration::from_secs(45);
 /// A pong confirms what was written this long before: no browser keeps a page frozen and answers for longer.
-const AGE: Duration = Duration::from_secs(10 * 60);
+const PONG_AGE: Duration = Duration::from_secs(10 * 60);
 /// What was written within this time is remembered as one.
-const TOGETHER: Duration = Duration::from_secs(60);
+const MERGE_TIME: Duration = Duration::from_secs(60);
 
 /// What shows that a client has received something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Written {
         if self.shows == Shows::Pong {
             let Past(past) = &mut **self.past.get_or_insert_default();
             match past.back_mut() {
-                Some((since, up_to)) if now < *since + TOGETHER => *up_to = self.sent,
+                Some((since, up_to)) if now < *since + MERGE_TIME => *up_to = self.sent,
                 _ => past.push_back((now, self.sent)),
             }
         }
@@ -115,7 +115,7 @@ impl Written {
     /// When the client has been silent for too long.
     pub fn silent_at(&self) -> Option<Instant> {
         let since = self.unanswered.filter(|_| self.shows == Shows::Frames);
-        since.map(|since| since + SILENCE)
+        since.map(|since| since + SILENCE_TIME)
     }
 
     /// A frame came. Returns up to where it confirms: `acknowledged`, if it says so, else everything that was written.
@@ -136,7 +136,7 @@ impl Written {
         let Past(past) = &mut **self.past.as_mut()?;
         let mut confirmed = None;
         while let Some(&(since, up_to)) = past.front() {
-            if now < since + TOGETHER + AGE {
+            if now < since + MERGE_TIME + PONG_AGE {
                 break;
             }
             confirmed = Some(up_to);

@@ -14,10 +14,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::connection_end::{ConnectionEnd, NORMAL, Received};
 use super::engineio::{self, MESSAGE, PING};
-use super::session::{Refusal, Session, Shows, Step, close_code};
+use super::session::{CommandError, Reply, Session, Shows, close_code};
 use super::websocket::{self, Frames, OverWebSocket, Wire};
-use super::{End, Farewell, NORMAL, Out, Protocol, Received};
+use super::{Farewell, Out, Protocol};
 use crate::app::App;
 use crate::auth::bearer_token;
 use crate::error::{Error, Unauthorized};
@@ -32,7 +33,7 @@ use packet::{Body, Packet};
 /// The same words as in the Node back end: front ends compare them.
 const AUTHENTICATION_ERROR: &str = "Authentication error";
 /// The longest name of a namespace that a refusal repeats, in bytes.
-const MAX_NAMESPACE: usize = 256;
+const MAX_NAMESPACE_BYTES: usize = 256;
 
 /// Starts to serve a connection that is a WebSocket from the start. `early`: bytes that came with the handshake; `token`: that of
 /// its headers.
@@ -50,7 +51,7 @@ pub async fn serve<S>(
         Ok(sid) => wire.out.message(&[&engineio::open(&sid, &[])]),
         Err(error) => {
             tracing::error!(%error, "cannot make a session id");
-            let end = End::Code(CloseCode::Restarting);
+            let end = ConnectionEnd::Code(CloseCode::Restarting);
             return wire.close(&end, Farewell::Unsaid).await;
         }
     }
@@ -134,10 +135,10 @@ impl SocketIo {
         }
     }
 
-    async fn take(&mut self, text: &str, out: &mut impl Out) -> Step {
+    async fn take(&mut self, text: &str, out: &mut impl Out) -> Reply {
         let packet = Packet::parse(text).ok_or(CloseCode::BadFrame)?;
         match packet.body {
-            _ if packet.namespace.len() > MAX_NAMESPACE => Err(CloseCode::BadFrame),
+            _ if packet.namespace.len() > MAX_NAMESPACE_BYTES => Err(CloseCode::BadFrame),
             Body::Connect(_) if packet.namespace != "/" => {
                 let error = ConnectError {
                     message: "Invalid namespace",
@@ -162,7 +163,7 @@ impl SocketIo {
         }
     }
 
-    async fn connect(&mut self, data: Option<&str>, out: &mut impl Out) -> Step {
+    async fn connect(&mut self, data: Option<&str>, out: &mut impl Out) -> Reply {
         let parsed = serde_json::from_str(data.unwrap_or("{}"));
         let verified = match &parsed {
             Ok(Object(Auth { token, .. })) => self.identify(token.as_deref()).await,
@@ -249,25 +250,25 @@ impl SocketIo {
         data: Option<&RawValue>,
         ack: Option<u64>,
         out: &mut impl Out,
-    ) -> Step {
+    ) -> Reply {
         let data = data.map_or("null", RawValue::get);
         let taken = self.session.take(name, data).await.map_err(stay);
         let Some(id) = ack else {
             // Apps have events of their own, and show an `error` to people.
-            if let Err(Refusal::Unknown(error, _)) = &taken {
+            if let Err(CommandError::Unknown(error, _)) = &taken {
                 self.app.metrics.unknown_events.inc();
                 let name: String = name.chars().take(64).collect();
                 tracing::debug!(event = name, %error, "ignored an unknown event");
                 return Ok(Vec::new());
             }
-            return taken.or_else(Refusal::into_step);
+            return taken.or_else(CommandError::into_reply);
         };
         let (acknowledged, events) = match taken {
             Ok(events) => (acknowledge(None), events),
-            Err(Refusal::Command(error) | Refusal::Unknown(error, _)) => {
+            Err(CommandError::Command(error) | CommandError::Unknown(error, _)) => {
                 (acknowledge(Some(&error)), Vec::new())
             }
-            Err(Refusal::Close(code)) => return Err(code),
+            Err(CommandError::Close(code)) => return Err(code),
         };
         out.message(&[MESSAGE, "3", &id.to_string(), "[", &acknowledged, "]"]);
         Ok(events)
@@ -275,16 +276,16 @@ impl SocketIo {
 }
 
 /// No event ends a connection, `auth` included: apps have events of the same name.
-fn stay(refusal: Refusal) -> Refusal {
+fn stay(refusal: CommandError) -> CommandError {
     match refusal {
-        Refusal::Close(CloseCode::BadToken) => {
-            Refusal::Command(Error::Unauthorized(Unauthorized::BadToken))
+        CommandError::Close(CloseCode::BadToken) => {
+            CommandError::Command(Error::Unauthorized(Unauthorized::BadToken))
         }
-        Refusal::Close(CloseCode::TokenExpired) => {
-            Refusal::Command(Error::Unauthorized(Unauthorized::Expired))
+        CommandError::Close(CloseCode::TokenExpired) => {
+            CommandError::Command(Error::Unauthorized(Unauthorized::Expired))
         }
-        Refusal::Close(CloseCode::Revoked) => {
-            Refusal::Command(Error::Unauthorized(Unauthorized::Revoked))
+        CommandError::Close(CloseCode::Revoked) => {
+            CommandError::Command(Error::Unauthorized(Unauthorized::Revoked))
         }
         other => other,
     }
@@ -337,7 +338,7 @@ impl Protocol for SocketIo {
                 Ok(Vec::new())
             }
             Some(engineio::Packet::Idle) => Ok(Vec::new()),
-            Some(engineio::Packet::Close) => Err(End::Peer(NORMAL)),
+            Some(engineio::Packet::Close) => Err(ConnectionEnd::Peer(NORMAL)),
             None => Err(CloseCode::BadFrame.into()),
         }
     }

@@ -27,7 +27,7 @@ use crate::store::roster::{
 use crate::store::{WriteTx, accounts, audit, users};
 
 /// Lines of each kind that a preview shows.
-const SHOWN: usize = 100;
+const SHOWN_LINES: usize = 100;
 
 /// What files would do. Nothing is written.
 ///
@@ -35,7 +35,7 @@ const SHOWN: usize = 100;
 /// As [`roster::parse`].
 pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPreview> {
     let (plan, digest) = plan(app, files, wishes).await?;
-    let some = |rows: Vec<&PlannedRow>| rows.into_iter().take(SHOWN).cloned().collect();
+    let some = |rows: Vec<&PlannedRow>| rows.into_iter().take(SHOWN_LINES).cloned().collect();
     Ok(ImportPreview {
         digest,
         adding: plan.adding.len(),
@@ -50,7 +50,7 @@ pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPr
         added: some(plan.adding.iter().map(|(.., row)| row).collect()),
         changed: some(plan.changing.iter().map(|(.., row)| row).collect()),
         disabled: some(plan.disabling.iter().map(|(_, row)| row).collect()),
-        bad_rows: plan.bad.into_iter().take(SHOWN).collect(),
+        bad_rows: plan.bad.into_iter().take(SHOWN_LINES).collect(),
     })
 }
 
