@@ -127,7 +127,7 @@ reasons! {
         Role = "role_not_allowed": "Your role does not allow this.",
         ApiKey = "api_key_not_allowed": "This takes a person's token, not an API key.",
         Scope = "scope_missing": "This API key lacks the scope for this.",
-        NeedsAdministrator = "needs_administrator": "More than a fifth of those who log in here would be shut out: an administrator must do that.",
+        NeedsAdministrator = "needs_administrator": "More than a fifth of the people who log in here would be disabled: an administrator must do that.",
         Origin = "origin_not_allowed": "This origin is not allowed to connect.",
         SetupDone = "setup_done": "An administrator exists already.",
         Remote = "remote_not_allowed": "Only this machine, or a caller with the metrics token, may read this.",
@@ -158,11 +158,11 @@ reasons! {
         Idempotency = "idempotency_conflict": "This idempotencyKey was used for a different request.",
         NotEmpty = "not_empty": "The database holds data already.",
         /// A token of another issuer's acts for another user already.
-        Identity = "identity_taken": "This identity is linked to somebody else.",
+        Identity = "identity_taken": "This identity is linked to another person.",
         /// A subscription of a device that its person has removed.
         DeviceRemoved = "device_removed": "This device was removed. It must subscribe again.",
         /// A page of a user whose cookie is another's by now.
-        OtherPerson = "other_person": "Somebody else has logged in with this browser.",
+        OtherPerson = "other_person": "Another person has logged in with this browser.",
         /// An announcement that was to be cancelled is sent.
         Sent = "already_sent": "This announcement is sent already.",
         /// People have changed since an import was previewed.

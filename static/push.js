@@ -1,6 +1,6 @@
 // Pushes on this device. `server` is `{ url, token, worker, person }`: where schoolbell is ("" for the page's own origin), the
-// token of whoever is logged in, the service worker, unless it is sw.js at the root of the page's host, and the id of who is logged
-// in: with it, a device that somebody else has turned on is turned off for them.
+// token of the logged-in user, the service worker, unless it is sw.js at the root of the page's host, and the id of who is logged
+// in: with it, a device that another user has turned on is turned off for them.
 //
 //   button.onclick = () => enablePush(server);   // on a click: browsers ask for permission only then
 //   await refreshPush(server);                   // at each start of the page
@@ -36,7 +36,7 @@ export async function pushState() {
   return subscription && Notification.permission === "granted" ? "on" : "off";
 }
 
-/** Asks for permission. Must be called on a click, and takes as long as somebody thinks about it. Returns whether it is granted. */
+/** Asks for permission. Must be called on a click, and takes as long as a user thinks about it. Returns whether it is granted. */
 export async function askPermission() {
   return Notification.permission === "granted" || (await Notification.requestPermission()) === "granted";
 }
@@ -58,7 +58,7 @@ export async function enablePush(server) {
   return pushState();
 }
 
-/** Sends the subscription again: the server may have lost it, it may have changed, or somebody else may be logged in. */
+/** Sends the subscription again: the server may have lost it, it may have changed, or another user may be logged in. */
 export function refreshPush(server) {
   const began = ended;
   return inTurn(() => refresh(server, began));
@@ -66,16 +66,16 @@ export function refreshPush(server) {
 
 async function refresh(server, began) {
   if ((await pushState()) !== "on") return pushState();
-  if (await isSomebodyElses(server)) await forget();
+  if (await isAnotherUsers(server)) await forget();
   else await post(server, await subscribe(server), began);
   return pushState();
 }
 
 /**
- * Nobody gets pushes on a computer where they did not ask for them, nor those of whoever used it before. A subscription that no page
- * has told the server of was made for somebody who left before it was.
+ * Nobody gets pushes on a computer where they did not ask for them, nor those of the user who used it before. A subscription that no page
+ * has told the server of was made for a user who left before it was.
  */
-async function isSomebodyElses({ person }) {
+async function isAnotherUsers({ person }) {
   if (!person) return false;
   const cache = await caches.open("schoolbell-push");
   const [owner, told] = [await cache.match("/owner"), await cache.match("/subscription")];
@@ -92,7 +92,7 @@ async function forget() {
   await caches.delete("schoolbell-push");
 }
 
-/** What is shown here is not for whoever comes next. */
+/** What is shown here is not for the next user. */
 async function closeAll(registration) {
   for (const notification of (await registration?.getNotifications()) ?? []) notification.close();
 }
@@ -164,7 +164,7 @@ async function post(server, { old, fresh }, began) {
   const cache = await caches.open("schoolbell-push");
   await cache.put("/subscription", new Response(JSON.stringify(fresh)));
   try {
-    // What waits for the old one goes to the new one. Somebody else may have had it.
+    // What waits for the old one goes to the new one. Another user may have had it.
     if (old?.keys) await call(server, "PUT", "/api/notifications/subscribe", { old, new: fresh.toJSON() }).catch(() => {});
     if (began !== ended) return void (await undo(server, fresh));
     const device = await call(server, "POST", "/api/notifications/subscribe", fresh.toJSON());

@@ -68,7 +68,7 @@ class Schoolbell {
     this.#token = token;
     // Whether what this page does itself comes back as an event too, for other parts of it.
     this.#echo = echo;
-    // Whether somebody in front of this page sees what arrives.
+    // Whether a user in front of this page sees what arrives.
     this.#reads = reads;
     /** "connecting", "open", or "closed": for good. */
     this.state = "connecting";
@@ -100,7 +100,7 @@ class Schoolbell {
     this.#end({ code: 1000, reason: "closed by the page" });
   }
 
-  /** Tells somebody that you are writing, or no longer are. Lost while there is no connection. */
+  /** Tells a user that you are writing, or no longer are. Lost while there is no connection. */
   typing(to, typing = true) {
     if (this.state === "open") this.#send("typing", { to, typing });
   }
@@ -155,7 +155,7 @@ class Schoolbell {
     return this.#call("GET", `/api/users${query({ search })}`);
   }
 
-  /** Somebody whom you may write to. */
+  /** A user whom you may write to. */
   person(id) {
     return this.#call("GET", `/api/users/${encodeURIComponent(id)}`);
   }
@@ -179,7 +179,7 @@ class Schoolbell {
     let token;
     try {
       token = await this.#currentToken();
-      // A browser does not tell why a socket was refused: whoever comes by cookie asks whether that is still good.
+      // A browser does not tell why a socket was refused: a page with a cookie asks whether that is still good.
       if (this.#byCookie && this.#failures > 0) await this.#call("GET", "/api/auth/me");
     } catch (error) {
       if (this.#byCookie && [401, 409].includes(error.status)) return this.#end({ code: LOGGED_OUT, reason: error.message });
@@ -207,7 +207,7 @@ class Schoolbell {
     this.#heard = Date.now();
     this.#asked = 0;
     if (event === "connected") {
-      // Another tab has logged somebody else in: what is theirs is not for this page.
+      // Another tab has logged another user in: what is theirs is not for this page.
       if (this.#byCookie && this.userId !== undefined && this.userId !== data.userId)
         return this.#end({ code: LOGGED_OUT, reason: "another person" });
       this.#failures = 0;
@@ -297,7 +297,7 @@ class Schoolbell {
     const stale = code === TOKEN_EXPIRED && typeof this.#token === "string";
     if (code >= FINAL || stale) return this.#end({ code, reason });
     this.#setState("connecting");
-    // A token that has just expired is replaced at once; whoever sends too much waits.
+    // A token that has just expired is replaced at once; a client that sends too much waits.
     if (code === TOKEN_EXPIRED && this.#failures === 0) return this.#retry(0);
     this.#retry(code === TOO_MANY_FRAMES ? LONGEST_DELAY : undefined);
   }

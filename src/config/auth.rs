@@ -34,7 +34,7 @@ section! {
         /// Other names of roles in tokens, in any case: `{ Lehrer = "teacher" }`.
         pub role_map: BTreeMap<String, Role> = BTreeMap::new(),
         /// Which users an app's token may act for, apart from those whom such a token or an import made: `none`, or, with `id`,
-        /// whoever has the id that it names. With `none`, an administrator links them, one by one.
+        /// the user who has the id that it names. With `none`, an administrator links them, one by one.
         pub link_by: LinkBy = LinkBy::None,
         /// Whether a valid token of an unknown subject makes the user.
         pub auto_provision: bool = false,

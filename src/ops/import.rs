@@ -212,7 +212,7 @@ impl Run<'_> {
         if let Some(tokens) = &self.tokens
             && self.import.is_erased(&erased_macs(tokens, &new.id))?
         {
-            return Err(bad_line("id is of somebody whose data was erased here"));
+            return Err(bad_line("id is of a person whose data was erased here"));
         }
         let key = self.import.user(&new, disabled, created_at)?;
         self.people.insert(id.to_owned(), key);

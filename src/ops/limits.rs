@@ -41,7 +41,7 @@ fn write(tx: &WriteTx, entry: &Entry) -> Result<()> {
         Entry::UnknownLogins(count) => (
             Action::LogInFailed,
             String::new(),
-            format!("{count} logins by names that nobody has"),
+            format!("{count} logins with unknown names"),
         ),
         Entry::Refused(user, reason, count) => (
             Action::LimitReached,

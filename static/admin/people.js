@@ -135,7 +135,7 @@ function edit(one, groups, done) {
   const path = `/api/admin/people/${encodeURIComponent(one.id)}`;
   dialog(one.name, (close) => {
     const send = async (values) => {
-      // Somebody who logs in elsewhere has no username, and needs none.
+      // A user who logs in elsewhere has no username, and needs none.
       if (!values.username && !one.username) delete values.username;
       await api("PUT", path, values);
       close();

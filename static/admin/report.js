@@ -47,7 +47,7 @@ export default async function report({ parameters: [id], on }) {
         shown.state === "scheduled" && h("button", { class: "danger", onclick: cancel }, t("report.cancel")),
       ].filter(Boolean),
     );
-    // Whoever is on a button with the keyboard stays there while nothing changes.
+    // A user who is on a button with the keyboard stays there while nothing changes.
     const words = (nodes) => [...nodes].map((node) => node.textContent).join();
     if (words(parts) !== words(buttons.children)) buttons.replaceChildren(...parts);
   }
@@ -114,7 +114,7 @@ function recipients(rows) {
   });
 }
 
-/** The reason for somebody not reached, the time for the others. */
+/** The reason for a user not reached, the time for the others. */
 function why({ stage, by, why: reason, service, readAt, deliveredAt, pushedAt }) {
   if (stage === "failed" || stage === "nobody")
     return t(`why.${reason}`, { service: !service || service === "other" ? t("push.other") : service });

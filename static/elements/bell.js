@@ -98,7 +98,7 @@ export class SchoolbellBell extends SchoolbellElement {
 
   #list() {
     const empty = h("li", { class: "empty" }, t("bell.empty"));
-    // Whoever is on one of them with the keyboard stays there.
+    // A user who is on one of them with the keyboard stays there.
     const focused = this.shadowRoot.activeElement?.dataset.id;
     this.list.replaceChildren(...(this.#notes.length ? this.#notes.map((note) => this.#item(note)) : [empty]));
     if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
@@ -157,7 +157,7 @@ export class SchoolbellBell extends SchoolbellElement {
   }
 }
 
-/** The host of a link that leads away from here: whoever follows it should know where to. */
+/** The host of a link that leads away from here: a user who follows it should know where to. */
 function elsewhere(link) {
   if (!link) return undefined;
   const { host } = new URL(link, location.href);

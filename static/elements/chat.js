@@ -44,7 +44,7 @@ export class SchoolbellChat extends SchoolbellElement {
     if (bell.state === "closed") this.#say(t("chat.closed"));
   }
 
-  /** Shows the conversation with somebody: a person, or their id. */
+  /** Shows the conversation with a user: a person, or their id. */
   async open(partner) {
     const person = typeof partner === "string" ? (this.list.partner(partner) ?? { id: partner, name: partner }) : { ...partner };
     this.grid.dataset.open = "";

@@ -16,7 +16,7 @@ export class ConversationList {
   #all = [];
   #current;
 
-  /** `open(partner)` is called when somebody is chosen. */
+  /** `open(partner)` is called when a user is chosen. */
   constructor(bell, open) {
     this.#bell = bell;
     this.#open = open;
@@ -70,7 +70,7 @@ export class ConversationList {
     this.draw();
   }
 
-  /** A message to or from somebody: their conversation is the first now. */
+  /** A message to or from a user: their conversation is the first now. */
   message(message, partner, unread) {
     const known = this.#all.find((one) => one.partner.id === partner.id);
     // It is counted already.
@@ -97,7 +97,7 @@ export class ConversationList {
   draw() {
     const empty = h("li", { class: "empty" }, t("chat.none"));
     const items = this.#all.map((one) => h("li", {}, this.#item(one)));
-    // Whoever is on one of them with the keyboard stays there.
+    // A user who is on one of them with the keyboard stays there.
     const at = [...this.list.querySelectorAll("button")].indexOf(this.list.getRootNode().activeElement);
     const focused = at >= 0 && this.list.querySelectorAll("button")[at].dataset.partner;
     this.list.replaceChildren(...(items.length ? items : [empty]));

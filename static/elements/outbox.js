@@ -25,7 +25,7 @@ export class Outbox {
     }
   }
 
-  /** What is still to be sent to somebody. */
+  /** What is still to be sent to a user. */
   to(partnerId) {
     return this.#waiting.filter((entry) => entry.to === partnerId);
   }
@@ -59,7 +59,7 @@ export class Outbox {
         this.drop(entry);
         this.#changed(entry, message);
       } catch (error) {
-        // Nor does it go as somebody else, who has logged in in another tab.
+        // Nor does it go as another user, who has logged in in another tab.
         const later = !error.status || [401, 429].includes(error.status) || error.status >= 500 || error.code === "other_person";
         if (later) {
           setTimeout(() => this.#bell.state === "open" && this.flush(), RETRY);

@@ -84,7 +84,7 @@ export class ConversationWindow {
     return this.partner?.id;
   }
 
-  /** Shows the conversation with somebody. */
+  /** Shows the conversation with a user. */
   async open(partner) {
     if (partner.id === this.partnerId) return;
     this.#put();
@@ -157,7 +157,7 @@ export class ConversationWindow {
     if (this.#atEnd()) this.#markRead();
   }
 
-  /** Whether its partner's words are before somebody's eyes. */
+  /** Whether its partner's words are before a user's eyes. */
   get reading() {
     return document.visibilityState === "visible" && this.list.clientHeight > 0 && this.#atEnd();
   }

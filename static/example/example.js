@@ -1,4 +1,4 @@
-// The smallest page that does everything: log in, see what comes as it comes, write to somebody.
+// The smallest page that does everything: log in, see what comes as it comes, write to a user.
 import { connect } from "../schoolbell.js";
 
 const part = (id) => document.querySelector(`#${id}`);
@@ -23,7 +23,7 @@ async function start(token) {
   bell.on("closed", ({ reason }) => show(`Closed: ${reason}. Reload the page to log in again.`));
   bell.on("new_message", (message) => list(`${message.sender.name}: ${message.content}`));
   bell.on("notification", (notification) => list(`${notification.title}: ${notification.message}`));
-  bell.on("typing", ({ typing }) => (part("typing").textContent = typing ? "Somebody is writing …" : ""));
+  bell.on("typing", ({ typing }) => (part("typing").textContent = typing ? "Someone is typing…" : ""));
 
   for (const person of await bell.people()) part("to").append(new Option(person.name, person.id));
   part("text").oninput = () => bell.typing(part("to").value);

@@ -28,7 +28,7 @@ export async function loadPage() {
   document.documentElement.dir = direction();
 }
 
-/** Remembers the choice; the page is to be loaded anew. */
+/** Remembers the choice; the page is to be reloaded. */
 export function choose(tag) {
   try {
     localStorage.setItem(STORED, tag);

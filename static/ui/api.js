@@ -12,7 +12,7 @@ tabs.onmessage = ({ data }) => {
   if (personId !== undefined && data.personId !== personId) end();
 };
 
-/** From now on this page is somebody's; `undefined`: nobody's. The other tabs are told, and those of somebody else end. */
+/** From now on this page is a user's; `undefined`: nobody's. The other tabs are told, and those of another user end. */
 export function belongTo(id) {
   personId = id;
   tabs.postMessage({ personId: id });

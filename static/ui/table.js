@@ -17,7 +17,7 @@ export function table({ label, columns, rows, empty }) {
 
 /**
  * A list that is read page by page. `fetch(before)` gives a page, `show(rows)` an element. Returns the place, `load()`, which
- * begins anew, and `refresh()`, which reads again as much as is shown.
+ * begins again, and `refresh()`, which reads again as much as is shown.
  */
 export function pages(fetch, show) {
   const place = h("div", {});

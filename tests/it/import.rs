@@ -308,7 +308,7 @@ async fn an_erased_user_does_not_come_back() {
     assert!(erased.status.success(), "{erased:?}");
     let refused = said(&import(folder.path(), &school(), &[]), 1);
     assert!(
-        refused.contains("line 7: id is of somebody whose data was erased here"),
+        refused.contains("line 7: id is of a person whose data was erased here"),
         "{refused}"
     );
     assert!(refused.contains("line 1: senderId is 7"), "{refused}");

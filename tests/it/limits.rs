@@ -320,7 +320,7 @@ async fn administrators_read_of_wrong_passwords_and_floods() {
         assert!(lines.contains(&wanted), "{wanted:?} in {lines:?}");
     };
     has("login.failed", ann.id(), "2 wrong passwords");
-    has("login.failed", "", "1 logins by names that nobody has");
+    has("login.failed", "", "1 logins with unknown names");
     has("limit.reached", ann.id(), "writes: 39 refused");
     assert!(!log.to_string().contains("nobody@home.example"));
 }

@@ -107,7 +107,7 @@ fn tokens(config: &Config) -> Outcome {
     let mut wrong = Vec::new();
     if auth.jwks_url.as_ref().is_some_and(|url| !url.is_https()) {
         wrong.push(
-            "auth.jwks_url is http: whoever is on the way can put keys of their own in it"
+            "auth.jwks_url is http: anybody on the network path can put their own keys into it"
                 .to_owned(),
         );
     }
