@@ -10,8 +10,9 @@ use futures_util::FutureExt as _;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::guard;
 use super::sender::Sender;
-use super::{answers, guard};
+use super::throttled_devices::ThrottledDevices;
 use crate::app::App;
 use crate::error::Result;
 use crate::metrics::PushLabels;
@@ -28,9 +29,6 @@ const MAX_IN_FLIGHT: usize = 64;
 /// Pushes that are read at a time for one service: few, so that a message that was read or muted in between is hardly ever
 /// pushed.
 const READ_ROWS: usize = MAX_PER_SERVICE;
-/// With this many devices throttled within this time, a service means all of ours.
-const THROTTLED_DEVICES: usize = 3;
-const THROTTLED_WITHIN: Duration = Duration::from_secs(60);
 /// The furthest ahead that a pause may end.
 const LONGEST_PAUSE: Duration = LONGEST_THROTTLE;
 /// The longest sleep: the clock may be set meanwhile.
@@ -78,8 +76,7 @@ struct Drain {
     busy: HashSet<SubscriptionKey>,
     /// Services that are to be left alone, of which the database may not know yet.
     paused: HashMap<ServiceKey, Pause>,
-    /// The devices that each service has lately throttled, and when.
-    throttled: HashMap<ServiceKey, HashMap<SubscriptionKey, Instant>>,
+    throttled: ThrottledDevices,
     done: Vec<FinishedPush>,
     saving: Option<JoinHandle<(Vec<FinishedPush>, Result<()>)>>,
     /// Services of which not all that is due was read.
@@ -101,7 +98,7 @@ impl Drain {
             in_flight: HashMap::new(),
             busy: HashSet::new(),
             paused: HashMap::new(),
-            throttled: HashMap::new(),
+            throttled: ThrottledDevices::default(),
             done: Vec::new(),
             saving: None,
             more: HashSet::new(),
@@ -222,7 +219,7 @@ impl Drain {
             if let Some(in_flight) = self.in_flight.get_mut(&finished.service) {
                 *in_flight -= 1;
             }
-            let finished = self.judge(finished);
+            let finished = self.throttled.judge(finished, self.app.now());
             match &finished.outcome {
                 PushOutcome::Throttled(until, _) => self.pause(finished.service, *until, false),
                 PushOutcome::Refused(until, _) => self.pause(finished.service, *until, true),
@@ -237,27 +234,6 @@ impl Drain {
             }
             self.count(&finished);
             self.done.push(finished);
-        }
-    }
-
-    /// A service that throttles several devices within a minute means us: then it is left alone as a whole.
-    fn judge(&mut self, finished: FinishedPush) -> FinishedPush {
-        let PushOutcome::DeviceThrottled(asked, failure) = finished.outcome else {
-            return finished;
-        };
-        let now = Instant::now();
-        let throttled = self.throttled.entry(finished.service).or_default();
-        throttled.retain(|_, since| now.duration_since(*since) < THROTTLED_WITHIN);
-        throttled.insert(finished.key.subscription, now);
-        let outcome = if throttled.len() < THROTTLED_DEVICES {
-            PushOutcome::DeviceThrottled(asked, failure)
-        } else {
-            let until = Time(self.app.now().0 + answers::rest(asked).as_millis() as i64);
-            PushOutcome::Throttled(until, failure)
-        };
-        FinishedPush {
-            outcome,
-            ..finished
         }
     }
 

@@ -14,6 +14,7 @@ pub mod message;
 pub mod payload;
 pub mod sender;
 pub mod signer;
+mod throttled_devices;
 
 use crate::app::App;
 use crate::limits::priority::{Priority, yield_to_others};

@@ -2,7 +2,7 @@
 import { t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
 import { h } from "../ui/dom.js";
-import { form } from "../ui/form.js";
+import { form, newPassword } from "../ui/form.js";
 import { languageChoice } from "../ui/login.js";
 
 export function setUp(code, done) {
@@ -17,14 +17,7 @@ export function setUp(code, done) {
         spellcheck: "false",
         required: true,
       },
-      {
-        name: "password",
-        label: t("password.new"),
-        kind: "password",
-        autocomplete: "new-password",
-        help: t("password.help"),
-        required: true,
-      },
+      newPassword(),
     ],
     submit: t("setup.submit"),
     send: async (values) => {

@@ -6,7 +6,7 @@ import { api } from "../ui/api.js";
 import { server } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
-import { form } from "../ui/form.js";
+import { form, newPassword } from "../ui/form.js";
 import { languageChoice, logout } from "../ui/login.js";
 
 /** Milliseconds: a browser that does not reach its push service says nothing. */
@@ -168,14 +168,7 @@ function password() {
   const { element } = form({
     fields: [
       { name: "currentPassword", label: t("password.current"), kind: "password", autocomplete: "current-password", required: true },
-      {
-        name: "newPassword",
-        label: t("password.new"),
-        kind: "password",
-        autocomplete: "new-password",
-        help: t("password.help"),
-        required: true,
-      },
+      newPassword("newPassword"),
     ],
     submit: t("password.change"),
     send: async (values) => {

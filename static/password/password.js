@@ -3,23 +3,14 @@ import { loadPage, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
 import { at } from "../ui/base.js";
 import { h } from "../ui/dom.js";
-import { form } from "../ui/form.js";
+import { form, newPassword } from "../ui/form.js";
 import { languageChoice } from "../ui/login.js";
 
 await loadPage();
 const code = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
 const card = h("section", { class: "card narrow" }, h("h1", {}, t("link.title")), h("p", {}, t("link.text")));
 const { element } = form({
-  fields: [
-    {
-      name: "password",
-      label: t("password.new"),
-      kind: "password",
-      autocomplete: "new-password",
-      help: t("password.help"),
-      required: true,
-    },
-  ],
+  fields: [newPassword()],
   submit: t("link.submit"),
   send: async ({ password }) => {
     const { user } = await api("POST", "/api/auth/password-link", { code, password });

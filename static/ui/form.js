@@ -64,6 +64,16 @@ function checks({ name, label, help, options, value = [] }) {
   };
 }
 
+/** The field of a password that is to be set, under this name. */
+export const newPassword = (name = "password") => ({
+  name,
+  label: t("password.new"),
+  kind: "password",
+  autocomplete: "new-password",
+  help: t("password.help"),
+  required: true,
+});
+
 /**
  * A form. `send` gets the values by name and may throw a SchoolbellError: its details go beside the fields, the rest above the
  * button. `paths` maps a field of the server's to one of the form's. `once`: what was sent is not sent again.
