@@ -9,5 +9,7 @@
 import { SchoolbellBell } from "./elements/bell.js";
 import { SchoolbellChat } from "./elements/chat.js";
 
-customElements.define("schoolbell-bell", SchoolbellBell);
-customElements.define("schoolbell-chat", SchoolbellChat);
+// Two widgets of one page may each bring this module.
+const define = (name, element) => customElements.get(name) ?? customElements.define(name, element);
+define("schoolbell-bell", SchoolbellBell);
+define("schoolbell-chat", SchoolbellChat);

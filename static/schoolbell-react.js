@@ -1,3 +1,4 @@
+"use client";
 // A React hook on schoolbell.js. React is the page's own: a bundler or an import map finds it.
 //
 //   const { isConnected, notifications, unread, markRead } = useSchoolbell(token, { url: "https://bell.school.example" });

@@ -72,7 +72,7 @@ export type State = "connecting" | "open" | "closed";
 
 /** What the handler of each event gets. */
 export interface Events {
-  connected: { userId: string; connectionId: string; seq: number; unread: Unread; serverTime: string };
+  connected: { userId: string; connectionId: string; seq: number; upTo: number; unread: Unread; serverTime: string };
   new_message: Message;
   notification: Notification;
   message_read: { seq: number; readerId: string; partnerId: string; upTo: string; readAt: string };

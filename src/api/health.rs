@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::http::call::Call;
 use super::http::input::Nothing;
-use super::http::reply::{Bare, Text};
+use super::http::reply::{Bare, OpenMetrics};
 use crate::error::Result;
 use crate::ops::health;
 
@@ -23,9 +23,6 @@ pub async fn health(call: Call, _: Nothing) -> Result<Bare<Health>> {
     }))
 }
 
-pub async fn metrics(call: Call, _: Nothing) -> Result<Text> {
-    Ok(Text {
-        media_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        text: health::metrics(&call.app),
-    })
+pub async fn metrics(call: Call, _: Nothing) -> Result<OpenMetrics> {
+    Ok(OpenMetrics(health::metrics(&call.app)))
 }

@@ -18,7 +18,7 @@ pub struct Document(Response);
 
 impl Output for Document {
     fn spec() -> OutputSpec {
-        OutputSpec::ok(BodySpec::Text)
+        OutputSpec::ok(BodySpec::Raw("application/json"))
     }
 
     fn into_response(self) -> Response {

@@ -73,6 +73,17 @@ impl Jwks {
         .map(|(_, key)| key.clone())
     }
 
+    /// Fetches the set and returns how many usable keys it has.
+    ///
+    /// # Errors
+    /// A sentence: why it cannot be fetched.
+    pub async fn probe(&self) -> Result<usize, String> {
+        let keys = fetch(&self.0).await?;
+        let count = keys.len();
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(count)
+    }
+
     fn refresh_if_old(&self) {
         let old = self
             .0

@@ -121,6 +121,11 @@ impl Tokens {
         Ok((public, jwks))
     }
 
+    /// The JWKS of the school's app, if one is configured.
+    pub fn jwks(&self) -> Option<&Jwks> {
+        self.jwks.as_ref()
+    }
+
     /// An HMAC (SHA-256, base64url) by our key over a text that is no token: it must not hold a dot.
     pub fn mac(&self, text: &str) -> String {
         mac(text, &self.encoding)

@@ -45,11 +45,12 @@ impl VapidKeys {
             let private =
                 keyfile::read_or_make(&path, || Ok(Self::generate().private.expose().to_owned()))?;
             return Self::from_private(&private)
-                .ok_or_else(|| format!("{}: is not a VAPID private key", path.display()));
+                .ok_or_else(|| format!("{}: {}", path.display(), why_not(&private)));
         }
-        let keys = Self::from_private(config.vapid_private_key.expose())
-            .ok_or("push.vapid_private_key: is not a VAPID private key")?;
-        if keys.public != config.vapid_public_key.trim_end_matches('=') {
+        let private = config.vapid_private_key.expose();
+        let keys = Self::from_private(private)
+            .ok_or_else(|| format!("push.vapid_private_key: {}", why_not(private)))?;
+        if keys.public != config.vapid_public_key.trim().trim_end_matches('=') {
             return Err("push.vapid_public_key: does not belong to push.vapid_private_key".into());
         }
         Ok(keys)
@@ -72,8 +73,29 @@ impl VapidKeys {
     }
 
     fn from_private(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+        let text = text.trim().trim_end_matches('=');
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         SecretKey::from_slice(&bytes).ok().map(|key| Self::of(&key))
+    }
+}
+
+/// Why a text is no private key, for the person who configured it.
+fn why_not(text: &str) -> &'static str {
+    let text = text.trim();
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
+    match bytes.as_deref() {
+        _ if text.contains("-----BEGIN") => {
+            "is a PEM file: the raw key is needed, 32 bytes in base64url, as `schoolbell vapid generate` prints it"
+        }
+        Ok([4, rest @ ..]) if rest.len() == 64 => {
+            "is the public key: the private one is needed; they may be swapped"
+        }
+        Ok([0x30, ..]) => {
+            "is a key in DER: the raw key is needed, 32 bytes in base64url, as `schoolbell vapid generate` prints it"
+        }
+        _ => {
+            "is not a VAPID private key: 32 bytes in base64url, as `schoolbell vapid generate` prints it"
+        }
     }
 }
 
@@ -107,6 +129,13 @@ mod tests {
         );
         assert!(open(&b.public, a.private.expose()).is_err());
         assert!(open(&a.public, "nonsense").is_err());
+        let padded = |key: &str| format!("{key}\n");
+        let trimmed = open(&padded(&a.public), &padded(a.private.expose()));
+        assert_eq!(trimmed.unwrap().public, a.public);
+        let swapped = open(a.private.expose(), &a.public).unwrap_err();
+        assert!(swapped.contains("is the public key"), "{swapped}");
+        let pem = open(&a.public, "-----BEGIN PRIVATE KEY-----").unwrap_err();
+        assert!(pem.contains("is a PEM file"), "{pem}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn restore(config: &Config, file: &Path) -> Result<(), Failure> {
     let aside = backup::restore(file, database, SystemClock.now())?;
     say!("{} is in place of {}", file.display(), database.display());
     if let Some(aside) = aside {
-        say!("the database of before is {}", aside.display());
+        say!("the previous database is {}", aside.display());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `schoolbell check` and `schoolbell health`.
 
-use super::{Failure, runtime, with_app};
+use super::{Failure, runtime, with_database};
 use crate::config::Config;
 use crate::ops::check;
 
@@ -10,16 +10,11 @@ pub fn run(config: Config, token: Option<&str>) -> Result<(), Failure> {
         say!("ok    configuration: every key is known and in range");
         return report(runtime()?.block_on(check::run(&config)));
     };
-    let path = &config.database.path;
-    if !path.exists() {
-        let why = "no database here: run this in the server's folder, or set database.path";
-        return Err(format!("{}: {why}", path.display()).into());
-    }
     let token = match token {
         "-" => std::io::read_to_string(std::io::stdin())?,
         file => std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?,
     };
-    let finding = with_app(config, async |app| {
+    let finding = with_database(config, async |app| {
         Ok(check::token::look(&app, &token).await)
     })?;
     report(vec![finding])

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::ops::demo;
 
 pub fn run(config: Config) -> Result<(), Failure> {
-    let path = config.database.path.display().to_string();
+    let path = super::place(&config);
     let password = random_password()?;
     let accounts = with_app(config, async |app| {
         Ok(demo::fill(&app, password.clone()).await?)

@@ -20,11 +20,12 @@ mod config;
 mod demo;
 mod import;
 mod key;
+mod manual;
 mod serve;
 mod user;
 mod vapid;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -35,9 +36,16 @@ use crate::config::{Config, ConfigError, LogFormat};
 use crate::log;
 use crate::ops::import::Wishes;
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 failed, or a check found something wrong; 2 bad usage or a bad configuration.
+
+Environment: SCHOOLBELL_SECTION__KEY sets a key of the configuration and wins over the file, for example
+SCHOOLBELL_SERVER__LISTEN=0.0.0.0:3000; so do PORT, JWT_SECRET, FRONTEND_URL, VAPID_PUBLIC_KEY and
+VAPID_PRIVATE_KEY. `schoolbell config print` shows every key.";
+
 /// Real-time notifications and messaging for schools.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version = env!("SCHOOLBELL_VERSION"), about, after_help = AFTER_HELP)]
 pub struct Arguments {
     /// The configuration; without it `config.toml` of this folder, where there is one.
     #[arg(long, global = true, value_name = "FILE")]
@@ -89,6 +97,13 @@ enum Command {
     Health,
     /// Fill an empty database with a small school to look at.
     Demo,
+    /// Print a script that completes commands in a shell.
+    Completions { shell: clap_complete::Shell },
+    /// Write manual pages, one for each command, into a folder.
+    Man {
+        /// The folder, which must exist.
+        folder: PathBuf,
+    },
 }
 
 /// Why a command did not do its work: shown on standard error, exit code 1.
@@ -126,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Check { token } => check::run(config, token.as_deref()),
         Command::Health => check::health(&config),
         Command::Demo => demo::run(config),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::pages(&folder),
     };
     log::close();
     match done {
@@ -187,6 +204,30 @@ where
         let app = App::open(config)?;
         work(app).await
     })
+}
+
+/// As [`with_app`], for a command that must not make a database in a wrong folder.
+fn with_database<T, F>(config: Config, work: impl FnOnce(App) -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let path = &config.database.path;
+    if !path.exists() {
+        let why = "no database here: run this in the server's folder, or set database.path";
+        return Err(format!("{}: {why}", absolute(path).display()).into());
+    }
+    with_app(config, work)
+}
+
+/// Where the database is, for people; one that is still to be made is called new.
+fn place(config: &Config) -> String {
+    let path = &config.database.path;
+    let new = if path.exists() { "" } else { " (new)" };
+    format!("{}{new}", absolute(path).display())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -78,6 +78,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         tracing::warn!(%error, %address, "cannot print the address to standard output");
     }
     ready(&app);
+    probe_jwks(&app);
     let mut asked = async move || {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -117,6 +118,21 @@ fn ready(app: &App) {
             }
         });
     }
+}
+
+/// Fetches the keys of the school's app before the first token comes, and says so where that fails.
+fn probe_jwks(app: &App) {
+    let Some(jwks) = app.auth.tokens.jwks().cloned() else {
+        return;
+    };
+    tokio::spawn(async move {
+        if let Err(error) = jwks.probe().await {
+            tracing::warn!(
+                error,
+                "cannot fetch auth.jwks_url: tokens of the app are refused until it can be"
+            );
+        }
+    });
 }
 
 /// Does nothing where no systemd listens.

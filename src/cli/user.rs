@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Failure, with_app};
+use super::{Failure, place, with_app, with_database};
 use crate::config::Config;
+use crate::model::accounts::{AccountChange, AccountFilter};
 use crate::model::audit::AuditActor;
 use crate::model::personal_data::Messages;
 use crate::model::random;
+use crate::model::text::words;
 use crate::model::users::{DisplayName, Role, Username};
 use crate::ops::personal_data;
+use crate::service::accounts;
 use crate::service::auth::{self, NewAccount};
 
 #[derive(Debug, Subcommand)]
@@ -44,6 +47,30 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Messages::Keep)]
         messages: Messages,
     },
+    /// List people by name: id, username, role, status and name.
+    List {
+        /// Only this role.
+        #[arg(long, value_enum)]
+        role: Option<Role>,
+        /// Only people whose name or username has words that begin with these.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// Print a one-time link by which a user sets a new password.
+    Password {
+        /// Their username or id.
+        name: String,
+    },
+    /// Disable a user: their sessions end, and they cannot log in.
+    Disable {
+        /// Their username or id.
+        name: String,
+    },
+    /// Let a disabled user log in again.
+    Enable {
+        /// Their username or id.
+        name: String,
+    },
 }
 
 pub fn run(config: Config, command: Command) -> Result<(), Failure> {
@@ -56,6 +83,10 @@ pub fn run(config: Config, command: Command) -> Result<(), Failure> {
         } => add(config, &username, role, name.as_deref(), password_stdin),
         Command::Export { name, to } => export(config, &name, to),
         Command::Erase { name, messages } => erase(config, &name, messages),
+        Command::List { role, search } => list(config, role, search.as_deref()),
+        Command::Password { name } => password(config, &name),
+        Command::Disable { name } => set_disabled(config, &name, true),
+        Command::Enable { name } => set_disabled(config, &name, false),
     }
 }
 
@@ -79,7 +110,7 @@ fn add(
         role,
         password: password.clone(),
     };
-    let database = config.database.path.display().to_string();
+    let database = place(&config);
     let user = with_app(config, async |app| {
         Ok(auth::add_account(&app, AuditActor::command_line(), account).await?)
     })?;
@@ -100,16 +131,17 @@ fn export(config: Config, name: &str, to: Option<PathBuf>) -> Result<(), Failure
     };
     let named = || format!("{}-data", name.chars().map(safe).collect::<String>());
     let folder = to.unwrap_or_else(|| named().into());
-    with_app(config, async |app| {
+    let outcome = with_database(config, async |app| {
         let user = personal_data::find(&app, name).await?;
         Ok(personal_data::export(&app, AuditActor::command_line(), user, &folder).await?)
-    })?;
+    });
+    outcome.map_err(|e| format!("{e}; name a folder of your own with --to"))?;
     say!("{}: open index.html in a browser", folder.display());
     Ok(())
 }
 
 fn erase(config: Config, name: &str, messages: Messages) -> Result<(), Failure> {
-    with_app(config, async |app| {
+    with_database(config, async |app| {
         let user = personal_data::find(&app, name).await?;
         Ok(personal_data::erase(&app, AuditActor::command_line(), user, messages).await?)
     })?;
@@ -117,7 +149,78 @@ fn erase(config: Config, name: &str, messages: Messages) -> Result<(), Failure> 
     Ok(())
 }
 
-/// 96 random bits in 16 characters.
+fn list(config: Config, role: Option<Role>, search: Option<&str>) -> Result<(), Failure> {
+    let mut filter = AccountFilter {
+        search: search.map(words).unwrap_or_default(),
+        role,
+        ..AccountFilter::default()
+    };
+    with_database(config, async |app| {
+        loop {
+            let page = accounts::list(&app, filter.clone(), PAGE_ROWS).await?;
+            for one in &page {
+                let status = if one.disabled { "disabled" } else { "active" };
+                let username = one.username.as_deref().unwrap_or("-");
+                say!(
+                    "{}\t{username}\t{}\t{status}\t{}",
+                    one.id,
+                    one.role,
+                    one.name
+                );
+            }
+            match page.last() {
+                Some(last) if page.len() as i64 == PAGE_ROWS => filter.after = Some(last.key),
+                _ => return Ok(()),
+            }
+        }
+    })
+}
+
+fn password(config: Config, name: &str) -> Result<(), Failure> {
+    let site = config
+        .server
+        .public_url
+        .as_ref()
+        .map(|url| url.url().clone());
+    let link = with_database(config, async |app| {
+        let id = personal_data::find(&app, name).await?.id().clone();
+        Ok(accounts::password_link(&app, AuditActor::command_line(), id).await?)
+    })?;
+    let full = site.and_then(|site| site.join(&link.path).ok());
+    let link_text = full.map_or_else(|| link.path.clone(), Into::into);
+    say!("{link_text}");
+    complain!(
+        "for {name}, once, until {}; an earlier link is no longer valid",
+        link.expires_at
+    );
+    Ok(())
+}
+
+fn set_disabled(config: Config, name: &str, disabled: bool) -> Result<(), Failure> {
+    with_database(config, async |app| {
+        let id = personal_data::find(&app, name).await?.id().clone();
+        let change = AccountChange {
+            disabled: Some(disabled),
+            ..AccountChange::default()
+        };
+        accounts::change(&app, AuditActor::command_line(), id, change).await?;
+        Ok(())
+    })?;
+    let state = if disabled { "disabled" } else { "enabled" };
+    say!("{name} is {state}");
+    Ok(())
+}
+
+/// How many people one read lists.
+const PAGE_ROWS: i64 = 500;
+
+/// 96 random bits in 16 characters, with a letter or a digit at both ends: a double click selects all of it.
 pub fn random_password() -> Result<String, Failure> {
-    Ok(random::base64url::<12>()?)
+    loop {
+        let password = random::base64url::<12>()?;
+        let ends = password.starts_with(['-', '_']) || password.ends_with(['-', '_']);
+        if !ends {
+            return Ok(password);
+        }
+    }
 }

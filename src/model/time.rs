@@ -6,10 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// A point in time in Unix milliseconds; shown as RFC 3339 in UTC with milliseconds.
+/// A point in time: RFC 3339 in UTC, with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
 #[schema(value_type = String, format = "date-time")]
-pub struct Time(pub i64);
+pub struct Time(
+    // Unix milliseconds.
+    pub i64,
+);
 
 impl Time {
     /// Reads RFC 3339.

@@ -88,6 +88,51 @@ async fn a_server_that_runs_is_asked() {
     assert!(line(&text, "server").contains("start it"), "{text}");
 }
 
+/// The file of the package belongs to root, and the service reads it by its group.
+#[test]
+fn a_configuration_that_holds_a_secret_is_private() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(add_user(folder.path(), "ann").status.success());
+    let file = folder.path().join("config.toml");
+    let permissions = |text: &str, mode: u32| {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (text, _) = check(folder.path(), &[]);
+        line(&text, "permissions").to_owned()
+    };
+    let secret = "[metrics]\ntoken = \"a secret of some length\"\n";
+    let empty = "[auth]\njwt_secret = \"\"\n[push]\nvapid_private_key = \"\"\n";
+    assert!(permissions(empty, 0o644).starts_with("ok"));
+    assert!(permissions(secret, 0o600).starts_with("ok"));
+    let open = permissions(secret, 0o644);
+    assert!(
+        open.starts_with("WRONG") && open.contains("chmod 600 config.toml"),
+        "{open}"
+    );
+    let proxy = "[push]\nproxy = \"http://user:word@proxy.example:3128\"\n";
+    assert!(permissions(proxy, 0o640).starts_with("WRONG"));
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(&file, Some(1), None).is_ok() {
+        assert!(permissions(secret, 0o640).starts_with("ok"));
+        let open = permissions(secret, 0o644);
+        assert!(open.contains("chmod o-rwx config.toml"), "{open}");
+    }
+}
+
+#[test]
+fn a_jwks_that_cannot_be_fetched_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(add_user(folder.path(), "ann").status.success());
+    let url = ("SCHOOLBELL_AUTH__JWKS_URL", "http://127.0.0.1:1/jwks");
+    let (text, code) = check(folder.path(), &[url]);
+    assert_eq!(code, 1);
+    let found = line(&text, "jwks");
+    assert!(
+        found.starts_with("WRONG") && found.contains("cannot be fetched"),
+        "{found}"
+    );
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_named() {
     let folder = tempfile::tempdir().unwrap();

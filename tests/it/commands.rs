@@ -181,6 +181,84 @@ async fn a_user_that_a_command_disables_is_out_soon() {
 }
 
 #[test]
+fn people_and_keys_are_managed_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let said = |arguments: &[&str]| ended(&run(at, arguments), 0);
+    let added = said(&["user", "add", "ann", "--role", "teacher"]);
+    assert!(added.contains("data/schoolbell.db (new)"), "{added}");
+    let added = said(&["user", "add", "bob"]);
+    assert!(!added.contains("(new)"), "{added}");
+    let listed = said(&["user", "list", "--role", "teacher"]);
+    let fields: Vec<&str> = listed.trim_end().split('\t').collect();
+    assert_eq!(fields[1..], ["ann", "teacher", "active", "ann"]);
+    assert_eq!(said(&["user", "list", "--search", "bo"]).lines().count(), 1);
+    said(&["user", "disable", "bob"]);
+    assert!(said(&["user", "list"]).contains("bob\tstudent\tdisabled"));
+    said(&["user", "enable", "bob"]);
+    assert!(said(&["user", "list"]).contains("bob\tstudent\tactive"));
+    let link = said(&["user", "password", "bob"]);
+    assert!(link.contains("/password/#code="), "{link}");
+    let nobody = ended(&run(at, &["user", "disable", "zoe"]), 1);
+    assert!(nobody.contains("There is no such person."), "{nobody}");
+
+    said(&["key", "create", "our app"]);
+    let listed = said(&["key", "list"]);
+    let id = listed.split('\t').next().unwrap().to_owned();
+    assert!(
+        listed.contains("\tnotify\tactive\tnever\tour app"),
+        "{listed}"
+    );
+    said(&["key", "revoke", &id]);
+    assert!(said(&["key", "list"]).contains("\trevoked\t"));
+    ended(&run(at, &["key", "revoke", &id]), 1);
+}
+
+#[test]
+fn a_command_in_a_wrong_folder_makes_no_school() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [
+        &["user", "export", "ann"][..],
+        &["user", "erase", "ann"],
+        &["user", "list"],
+        &["user", "password", "ann"],
+        &["key", "create", "app"],
+        &["key", "list"],
+    ] {
+        let text = ended(&run(folder.path(), command), 1);
+        let named = folder.path().join("data/schoolbell.db");
+        assert!(text.contains(named.to_str().unwrap()), "{text}");
+        assert!(text.contains("no database here"), "{text}");
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn the_binary_brings_its_manual_and_its_completions() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ended(&run(at, &["man", "."]), 0);
+    let page = std::fs::read_to_string(at.join("schoolbell-user-add.1")).unwrap();
+    assert!(page.contains("Add a user who logs in here"), "{page}");
+    for (shell, part) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef"),
+        ("fish", "complete -c"),
+    ] {
+        let script = ended(&run(at, &["completions", shell]), 0);
+        assert!(script.contains(part) && script.contains("erase"), "{shell}");
+    }
+    let version = ended(&run(at, &["--version"]), 0);
+    assert!(
+        version.starts_with(concat!("schoolbell ", env!("CARGO_PKG_VERSION"))),
+        "{version}"
+    );
+    let help = ended(&run(at, &["--help"]), 0);
+    assert!(help.contains("Exit codes: 0 done") && help.contains("SCHOOLBELL_SECTION__KEY"));
+    ended(&run(at, &["man", "missing"]), 1);
+}
+
+#[test]
 fn config_print_shows_what_is_in_force_and_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let file = "messages.max_length = 7\nauth = { jwt_secret = \"a secret of some length\" }\n";
@@ -330,7 +408,7 @@ fn databases_that_cannot_be_used_are_left_alone() {
 /// A database of ours, closed.
 fn make(path: &Path) {
     let folder = path.parent().unwrap().parent().unwrap();
-    ended(&run(folder, &["key", "create", "x"]), 0);
+    ended(&run(folder, &["user", "add", "x"]), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::http::call::Call;
-use crate::api::http::download::Download;
+use crate::api::http::download::Csv;
 use crate::api::http::input::{Json, Nothing, OptionalJson, Query};
 use crate::api::http::reply::{Data, Empty, Repeatable};
 use crate::api::notifications::AudienceBody;
@@ -135,7 +135,7 @@ pub async fn recipients(
     ))
 }
 
-pub async fn recipients_csv(call: Call, _: Nothing) -> Result<Download> {
+pub async fn recipients_csv(call: Call, _: Nothing) -> Result<Csv> {
     let id: Id = call.param(0, Noun::Announcement)?;
     let all = announcements::recipients(&call.app, id, None, None, usize::MAX).await?;
     let header = [
@@ -165,7 +165,10 @@ pub async fn recipients_csv(call: Call, _: Nothing) -> Result<Download> {
         ]
     });
     let file = write_table(&header.map(str::to_owned), rows);
-    Ok(Download::csv("recipients.csv", file))
+    Ok(Csv {
+        name: "recipients.csv",
+        bytes: file,
+    })
 }
 
 /// The stage, why, and whose push service.

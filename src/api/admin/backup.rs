@@ -32,7 +32,7 @@ pub async fn make(call: Call, _: Nothing) -> Result<Created<Backup>> {
 pub async fn fetch(call: Call, _: Nothing) -> Result<Download> {
     let name: String = call.param(0, Noun::Backup)?;
     let path = backup::fetch(&call.app, call.by()?, name.clone()).await?;
-    Download::file(name, &path).await
+    Download::open(name, &path).await
 }
 
 pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {

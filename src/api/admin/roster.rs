@@ -5,7 +5,7 @@ use utoipa::IntoParams;
 
 use crate::api::files::RosterFiles;
 use crate::api::http::call::Call;
-use crate::api::http::download::Download;
+use crate::api::http::download::Csv;
 use crate::api::http::input::Nothing;
 use crate::api::http::reply::Data;
 use crate::error::{Noun, Result};
@@ -67,7 +67,10 @@ pub async fn progress(call: Call, _: Nothing) -> Result<Data<ProgressView>> {
     roster::progress(&call.app, &digest).map(Data)
 }
 
-pub async fn export(call: Call, _: Nothing) -> Result<Download> {
+pub async fn export(call: Call, _: Nothing) -> Result<Csv> {
     let file = roster::export(&call.app, call.by()?).await?;
-    Ok(Download::csv("people.csv", file))
+    Ok(Csv {
+        name: "people.csv",
+        bytes: file,
+    })
 }

@@ -12,6 +12,26 @@ use super::schema::{Components, schema_ref};
 use crate::error::codes;
 use crate::model::page::Paging;
 
+/// What each group of routes is about: the second part of their paths.
+pub const TAGS: &[(&str, &str)] = &[
+    (
+        "auth",
+        "Logging in, sessions, and the caller's own account.",
+    ),
+    ("users", "People whom the caller may write to."),
+    ("presence", "Who is online."),
+    ("messages", "Messages and conversations."),
+    (
+        "notifications",
+        "Notifications, and the devices that get pushes.",
+    ),
+    ("admin", "What administrators do."),
+    (
+        "server",
+        "The server itself: health, metrics and this document.",
+    ),
+];
+
 /// The document of these routes.
 pub fn document(table: &[Endpoint]) -> Value {
     let mut components = Components::new();
@@ -33,6 +53,8 @@ pub fn document(table: &[Endpoint]) -> Value {
             "description": "Real-time notifications and messaging for schools. Live events come over `/ws`.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
+        "servers": [{ "url": "/", "description": "The server that gave this document" }],
+        "tags": TAGS.iter().map(|(name, text)| json!({ "name": name, "description": text })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -46,7 +68,7 @@ pub fn document(table: &[Endpoint]) -> Value {
                     "type": "apiKey",
                     "in": "cookie",
                     "name": super::cookie::NAME,
-                    "description": "The session of the server's own pages; what changes something must come from them (`Origin`).",
+                    "description": "The session of the server's own pages; what changes something must come from them (`Origin`). Over https its name begins with `__Host-`, or below a path with `__Secure-`.",
                 },
             },
         },
@@ -60,7 +82,7 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
-    let tag = endpoint.pattern.split('/').nth(2).unwrap_or("server");
+    let tag = tag(endpoint.pattern);
     let mut operation = json!({
         "operationId": operation_id(endpoint),
         "summary": endpoint.summary,
@@ -79,7 +101,7 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
             parameters.extend(query().as_array().cloned().unwrap_or_default());
             let content = media_types
                 .iter()
-                .map(|name| ((*name).to_owned(), json!({})));
+                .map(|name| ((*name).to_owned(), json!({ "schema": raw(name) })));
             let content: Map<String, Value> = content.collect();
             operation["requestBody"] = json!({ "required": true, "content": content });
         }
@@ -94,7 +116,8 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         operation["parameters"] = parameters.into();
     }
     match endpoint.access {
-        Access::Anyone => {}
+        // Said, since a document without it leaves open whether a token is needed.
+        Access::Anyone => operation["security"] = json!([]),
         Access::Local => operation["security"] = json!([{}, { "bearer": [] }]),
         Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
             operation["security"] = json!([{ "bearer": [] }, { "session": [] }]);
@@ -107,7 +130,9 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         Access::Admin => "For administrators.",
         Access::Roster => "For administrators, or an API key with the scope `roster`.",
         Access::Reader => "For administrators, or an API key with the scope `read`.",
-        Access::Anyone | Access::Person | Access::Local => "",
+        Access::Person => "For anybody who is logged in.",
+        Access::Local => "For this machine, or with the metrics token.",
+        Access::Anyone => "Needs no token.",
     };
     let described: Vec<String> = [whom.to_owned(), compat(endpoint)]
         .into_iter()
@@ -117,6 +142,13 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         operation["description"] = described.join(" ").into();
     }
     operation
+}
+
+fn tag(pattern: &str) -> &'static str {
+    let group = pattern.strip_prefix("/api/").unwrap_or_default();
+    let group = group.split('/').next().unwrap_or_default();
+    let known = TAGS.iter().find(|(name, _)| *name == group);
+    known.map_or("server", |(name, _)| name)
 }
 
 /// How existing front ends may spell the route.
@@ -149,6 +181,18 @@ fn name_spellings(parameters: &mut [Value]) {
         let told = parameter["description"].as_str().unwrap_or_default();
         let told = format!("{told} compat: the same as {}.", spellings.join(", "));
         parameter["description"] = told.trim().into();
+    }
+}
+
+/// The schema of a body that is not JSON.
+fn raw(media_type: &str) -> Value {
+    if media_type.starts_with("multipart/") {
+        let files = json!({ "type": "array", "items": { "type": "string", "format": "binary" } });
+        json!({ "type": "object", "properties": { "file": files } })
+    } else if media_type.starts_with("text/") || media_type.contains("text") {
+        json!({ "type": "string" })
+    } else {
+        json!({ "type": "string", "format": "binary" })
     }
 }
 
@@ -185,7 +229,13 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
             json!({ "application/json": { "schema": schema } })
         }
         BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
-        BodySpec::Text => json!({ "*/*": {} }),
+        BodySpec::Raw("application/json") => {
+            json!({ "application/json": { "schema": { "type": "object" } } })
+        }
+        BodySpec::Raw(media_type) => {
+            let name = media_type.split(';').next().unwrap_or(media_type);
+            json!({ name: { "schema": raw(name) } })
+        }
     };
     let success = json!({ "description": "Success", "content": content });
     if output.repeatable {

@@ -10,56 +10,68 @@ use super::reply::{BodySpec, Output, OutputSpec};
 use super::request::Response;
 use crate::error::{Error, Noun};
 
-/// 200 with a file to be kept.
+/// 200 with a CSV file.
+pub struct Csv {
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+}
+
+impl Csv {
+    const MEDIA_TYPE: &'static str = "text/csv; charset=utf-8";
+}
+
+impl Output for Csv {
+    fn spec() -> OutputSpec {
+        OutputSpec::ok(BodySpec::Raw(Self::MEDIA_TYPE))
+    }
+
+    fn into_response(self) -> Response {
+        attachment(
+            Response::new(self.bytes.into()),
+            self.name,
+            Self::MEDIA_TYPE,
+        )
+    }
+}
+
+/// 200 with a file of the disk, which is not read into memory as a whole.
 pub struct Download {
     name: String,
-    media_type: &'static str,
     body: Response,
 }
 
 impl Download {
-    pub fn csv(name: &str, bytes: Vec<u8>) -> Self {
-        Download {
-            name: name.to_owned(),
-            media_type: "text/csv; charset=utf-8",
-            body: Response::new(bytes.into()),
-        }
-    }
+    const MEDIA_TYPE: &'static str = "application/octet-stream";
 
-    /// A file of the disk, which is not read into memory as a whole.
-    ///
     /// # Errors
     /// [`Noun::Backup`] not found.
-    pub async fn file(name: String, path: &Path) -> Result<Self, Error> {
+    pub async fn open(name: String, path: &Path) -> Result<Self, Error> {
         let gone = |_| Error::NotFound(Noun::Backup);
         let file = tokio::fs::File::open(path).await.map_err(gone)?;
         let length = file.metadata().await.map_err(gone)?.len();
         let mut body = warp::reply::stream(ReaderStream::new(file)).into_response();
         body.headers_mut()
             .insert(header::CONTENT_LENGTH, length.into());
-        Ok(Download {
-            name,
-            media_type: "application/octet-stream",
-            body,
-        })
+        Ok(Download { name, body })
     }
 }
 
 impl Output for Download {
     fn spec() -> OutputSpec {
-        OutputSpec::ok(BodySpec::Text)
+        OutputSpec::ok(BodySpec::Raw(Self::MEDIA_TYPE))
     }
 
     fn into_response(self) -> Response {
-        let mut response = self.body;
-        let headers = response.headers_mut();
-        let media_type = HeaderValue::from_static(self.media_type);
-        headers.insert(header::CONTENT_TYPE, media_type);
-        // Names are of our own making: letters, digits, hyphens and dots.
-        let attachment = format!("attachment; filename=\"{}\"", self.name);
-        if let Ok(value) = HeaderValue::from_str(&attachment) {
-            headers.insert(header::CONTENT_DISPOSITION, value);
-        }
-        response
+        attachment(self.body, &self.name, Self::MEDIA_TYPE)
     }
+}
+
+fn attachment(mut response: Response, name: &str, media_type: &'static str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    // Names are of our own making: letters, digits, hyphens and dots.
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
 }

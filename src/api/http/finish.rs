@@ -47,7 +47,8 @@ pub fn finish(app: &App, context: Context, response: Response) -> Response {
         method = context.method_label(),
         route,
         status,
-        ms = elapsed.as_secs_f64() * 1000.0,
+        // To the microsecond: more digits say nothing.
+        ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3,
         request_id = %context.request_id,
         user = served.as_ref().and_then(|s| s.user.as_deref()),
         code = error.map(Error::code),

@@ -41,7 +41,8 @@ pub enum BodySpec {
     Paged(fn(&mut Components) -> Value),
     /// JSON of its own shape.
     Bare(fn(&mut Components) -> Value),
-    Text,
+    /// Something else, of this media type.
+    Raw(&'static str),
 }
 
 /// Something that a handler returns.
@@ -143,19 +144,20 @@ impl<T: Serialize + ToSchema> Output for Bare<T> {
     }
 }
 
-/// 200 with text of this media type.
-pub struct Text {
-    pub media_type: &'static str,
-    pub text: String,
+/// 200 with metrics as OpenMetrics text.
+pub struct OpenMetrics(pub String);
+
+impl OpenMetrics {
+    const MEDIA_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 }
 
-impl Output for Text {
+impl Output for OpenMetrics {
     fn spec() -> OutputSpec {
-        OutputSpec::ok(BodySpec::Text)
+        OutputSpec::ok(BodySpec::Raw(Self::MEDIA_TYPE))
     }
 
     fn into_response(self) -> Response {
-        warp::reply::with_header(self.text, header::CONTENT_TYPE, self.media_type).into_response()
+        warp::reply::with_header(self.0, header::CONTENT_TYPE, Self::MEDIA_TYPE).into_response()
     }
 }
 

@@ -21,6 +21,12 @@ fn folder_of(database: &Path) -> &Path {
     }
 }
 
+/// As people find it from any folder.
+fn shown(folder: &Path) -> String {
+    let absolute = std::path::absolute(folder);
+    absolute.as_deref().unwrap_or(folder).display().to_string()
+}
+
 /// Whether the database's folder can be written to, or the nearest one in which it would be made.
 pub fn folder(database: &Path) -> Outcome {
     let folder = folder_of(database);
@@ -32,7 +38,7 @@ pub fn folder(database: &Path) -> Outcome {
         "will be made"
     };
     probe(nearest)?;
-    Ok(format!("{} {outcome}", folder.display()))
+    Ok(format!("{} {outcome}", shown(folder)))
 }
 
 fn probe(folder: &Path) -> Result<(), String> {
@@ -40,7 +46,7 @@ fn probe(folder: &Path) -> Result<(), String> {
     std::fs::write(&probe, b"")
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|e| {
-            let place = folder.display();
+            let place = shown(folder);
             format!("{place}: {e}; give it to the user that runs schoolbell")
         })
 }
@@ -89,28 +95,53 @@ pub fn permissions(config: &Config) -> Outcome {
     private.extend(files_in(&backup::folder(config), |file| {
         file.ends_with(".db")
     }));
-    if let Some(Source::File(file)) = config.sources.get("auth.jwt_secret") {
-        private.push(file.into());
-    }
-    let open: Vec<String> = private
-        .iter()
-        .filter(|path| mode(path) & 0o077 != 0)
-        .map(|path| path.display().to_string())
-        .collect();
+    private.extend(files_with_secrets(config));
     let folder = folder_of(database);
     if mode(folder) & 0o022 != 0 {
-        let folder = folder.display();
+        let folder = shown(folder);
         return Err(format!(
             "others can change what is in {folder}: chmod 700 {folder}"
         ));
     }
-    if open.is_empty() {
+    let advice: Vec<String> = private.iter().filter_map(|path| advice(path)).collect();
+    if advice.is_empty() {
         return Ok("nobody else can read the database, its copies and the keys".into());
     }
-    let open = open.join(" ");
     Err(format!(
-        "others on this machine can read {open}: chmod 600 {open}"
+        "others on this machine can read private files: {}",
+        advice.join(", ")
     ))
+}
+
+/// The configuration files that hold a secret which is set: those show as `***`.
+fn files_with_secrets(config: &Config) -> impl Iterator<Item = PathBuf> {
+    let settings = config.settings().into_iter();
+    let secrets = settings.filter(|setting| setting.value.contains("***"));
+    secrets.filter_map(|secret| match secret.source {
+        Source::File(file) => Some(file.into()),
+        Source::Default | Source::Environment(_) => None,
+    })
+}
+
+/// What to do about a file that users can read who should not. One of another owner, such as root, is given to the service by its
+/// group.
+#[cfg(target_os = "linux")]
+fn advice(path: &Path) -> Option<String> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let metadata = path.metadata().ok()?;
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    let (others, mode) = if is_own {
+        (0o077, "600")
+    } else {
+        (0o007, "o-rwx")
+    };
+    let is_open = metadata.permissions().mode() & others != 0;
+    is_open.then(|| format!("chmod {mode} {}", path.display()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advice(_: &Path) -> Option<String> {
+    None
 }
 
 fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {

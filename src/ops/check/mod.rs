@@ -7,10 +7,11 @@ pub mod token;
 pub use live::ask;
 
 use crate::auth::certificate;
+use crate::auth::jwks::Jwks;
 use crate::auth::keyfile;
 use crate::auth::tokens::Tokens;
 use crate::auth::vapid::VapidKeys;
-use crate::config::{Config, LinkBy};
+use crate::config::{Config, HttpUrl, LinkBy};
 use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::push::contact;
 use crate::store::{backup, check as store, migrate, open};
@@ -56,6 +57,9 @@ pub async fn run(config: &Config) -> Vec<Finding> {
             ..finding("push contact", subject(config))
         },
     ];
+    if let Some(url) = &config.auth.jwks_url {
+        findings.push(finding("jwks", jwks(url).await));
+    }
     if config.server.tls() {
         findings.push(finding("certificate", tls(config, now)));
     }
@@ -98,6 +102,15 @@ fn keys(config: &Config) -> Outcome {
         Tokens::open(&config.auth, database)?;
     }
     Ok("those that are there fit; others are made at the next start".to_owned())
+}
+
+/// Whether the keys of the school's app can be fetched.
+async fn jwks(url: &HttpUrl) -> Outcome {
+    let count = Jwks::new(url.url().clone())?.probe().await;
+    match count.map_err(|why| format!("{url} cannot be fetched: {why}"))? {
+        0 => Err(format!("{url} has no key of RSA, P-256 or Ed25519")),
+        count => Ok(format!("{url} has {count} usable keys")),
+    }
 }
 
 /// What lets more people in than an operator may think of.

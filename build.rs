@@ -1,0 +1,28 @@
+//! The version that `schoolbell --version` prints: with the commit and its date, where these are known.
+
+use std::process::Command;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=BUILD_COMMIT");
+    println!("cargo::rerun-if-changed=build.rs");
+    let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    let version = match std::env::var("BUILD_COMMIT").ok().or_else(commit) {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version,
+    };
+    println!("cargo::rustc-env=SCHOOLBELL_VERSION={version}");
+}
+
+/// The abbreviated commit and its date. Only of a release build: others would be compiled again after each commit.
+fn commit() -> Option<String> {
+    if std::env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+        return None;
+    }
+    println!("cargo::rerun-if-changed=.git/HEAD");
+    println!("cargo::rerun-if-changed=.git/refs/heads");
+    let arguments = ["log", "-1", "--abbrev=12", "--format=%h %cs"];
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let text = text.trim();
+    (output.status.success() && !text.is_empty()).then(|| text.to_owned())
+}
