@@ -39,6 +39,20 @@ pub fn read_or_make(
     }
 }
 
+/// Puts a new content in the place of a file's, readable by its owner alone: there is always the old one or the new one.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn replace(path: &Path, text: &str) -> Result<(), String> {
+    let draft = path.with_extension(format!("{}.draft", std::process::id()));
+    let written =
+        write_private(&draft, text.trim_end()).and_then(|()| std::fs::rename(&draft, path));
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&draft);
+        format!("{}: {e}", path.display())
+    })
+}
+
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -1,5 +1,6 @@
 //! Who is who: tokens, the keys that verify them, passwords. Nothing here reads the database.
 
+pub mod acme;
 pub mod certificate;
 pub mod claims;
 pub mod devices;

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, runtime};
 use crate::api;
 use crate::app::App;
-use crate::auth::certificate;
+use crate::auth::certificate::Pair;
 use crate::config::{Config, ConfigError};
 use crate::log;
 use crate::push::contact;
@@ -54,8 +54,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let mut lock = open::lock(&config.database.path)?;
     lock.file.set_len(0)?;
     lock.file.write_all(address.to_string().as_bytes())?;
-    if config.server.tls() {
-        certificate::load(&config.server).map_err(ConfigError::new)?;
+    if let Some(pair) = Pair::of(&config)
+        && (!config.server.has_acme() || pair.exists())
+    {
+        pair.load().map_err(ConfigError::new)?;
     }
     if let Some(problem) = contact::problem(&config) {
         tracing::warn!("{problem}");

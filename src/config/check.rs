@@ -77,6 +77,12 @@ impl Config {
                 "goes with server.tls_key: set both or neither".into(),
             );
         }
+        if self.server.has_acme() && !self.server.tls_cert.as_os_str().is_empty() {
+            return fail(
+                "server.acme.domains",
+                "goes without server.tls_cert: use one of them".into(),
+            );
+        }
         Ok(self)
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::places::{Places, in_words};
+use super::reference::{SECTIONS, section_of};
 use super::settings::Source;
 use super::{Config, ConfigError, Push};
 
@@ -79,40 +80,44 @@ fn overlay(
     let mut legacy = Vec::new();
     for (name, text) in environment {
         if let Some(rest) = name.strip_prefix("SCHOOLBELL_") {
-            let Some((section, key)) = rest.split_once("__") else {
+            let Some((section, key)) = rest.rsplit_once("__") else {
                 return Err(ConfigError(format!(
                     "{name}: expected SCHOOLBELL_SECTION__KEY"
                 )));
             };
-            given.push((
-                name.clone(),
-                section.to_lowercase(),
-                key.to_lowercase(),
-                text,
-            ));
+            // A section inside another, as SCHOOLBELL_SERVER__ACME__EMAIL names it.
+            let section = section.to_lowercase().replace("__", ".");
+            given.push((name.clone(), section, key.to_lowercase(), text));
         } else if let Some((section, key, text)) = legacy_name(&name, text) {
             legacy.push((name, section.to_owned(), key.to_owned(), text));
         }
     }
     // The names of existing deployments come first, so that schoolbell's own win.
     for (name, section, key, text) in legacy.into_iter().chain(given) {
-        let default = defaults
-            .get(&section)
-            .and_then(|s| s.get(&key))
+        let default = section_of(&defaults, &section)
+            .and_then(|values| values.get(&key))
+            .filter(|_| is_section(&section))
             .ok_or_else(|| ConfigError(format!("{name}: there is no key {section}.{key}")))?;
         let value = parse_as(default, &text)
             .ok_or_else(|| ConfigError(format!("{name}: must be {}", kind(default))))?;
         let full_key = format!("{section}.{key}");
-        table
-            .entry(section)
-            .or_insert_with(|| Value::Table(Table::new()))
-            .as_table_mut()
-            .ok_or_else(|| ConfigError(format!("{name}: its section is not a table")))?
-            .insert(key, value);
+        let mut inner = &mut *table;
+        for part in section.split('.') {
+            inner = inner
+                .entry(part)
+                .or_insert_with(|| Value::Table(Table::new()))
+                .as_table_mut()
+                .ok_or_else(|| ConfigError(format!("{name}: its section is not a table")))?;
+        }
+        inner.insert(key, value);
         parse(table).map_err(|e| ConfigError(format!("{name}: {full_key}: {e}")))?;
         sources.insert(full_key, Source::Environment(name));
     }
     Ok(())
+}
+
+fn is_section(name: &str) -> bool {
+    SECTIONS.iter().any(|(section, _)| *section == name)
 }
 
 fn legacy_name(name: &str, text: String) -> Option<(&'static str, &'static str, String)> {

@@ -28,10 +28,10 @@ pub use auth::{Auth, LinkBy};
 pub use limits::Limits;
 pub use push::{Push, PushContent};
 use section::section;
-pub use server::Server;
+pub use server::{Acme, Server};
 use settings::Source;
 pub use types::{Algorithm, Network, at_least_one, count};
-pub use urls::{HttpUrl, Origin, ProxyUrl, PublicUrl};
+pub use urls::{Domain, HttpUrl, Origin, ProxyUrl, PublicUrl};
 
 /// The whole configuration. `Default` is what runs without a file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
+
+use super::reference::SECTIONS;
 
 /// A configuration file.
 pub struct Places {
@@ -65,12 +67,20 @@ impl Places {
 fn keys(document: Spanned<DeTable<'_>>) -> Vec<(String, Range<usize>)> {
     let mut keys = Vec::new();
     for (section, values) in document.get_ref() {
-        for (key, value) in values.get_ref().as_table().into_iter().flatten() {
-            let name = format!("{}.{}", section.get_ref(), key.get_ref());
+        add_keys(&mut keys, section.get_ref(), values);
+    }
+    keys
+}
+
+fn add_keys(keys: &mut Vec<(String, Range<usize>)>, section: &str, values: &Spanned<DeValue<'_>>) {
+    for (key, value) in values.get_ref().as_table().into_iter().flatten() {
+        let name = format!("{section}.{}", key.get_ref());
+        if SECTIONS.iter().any(|(section, _)| *section == name) {
+            add_keys(keys, &name, value);
+        } else {
             keys.push((name, key.span().start..value.span().end));
         }
     }
-    keys
 }
 
 /// What serde says of types, as a person would.

@@ -7,8 +7,8 @@ use toml::Table;
 
 use super::section::Section;
 use super::{
-    Auth, Backup, Config, Database, Limits, Log, Messages, Metrics, Notifications, Push, Retention,
-    Server, SocketIo,
+    Acme, Auth, Backup, Config, Database, Limits, Log, Messages, Metrics, Notifications, Push,
+    Retention, Server, SocketIo,
 };
 
 /// The longest line of a comment in the sample file, in characters.
@@ -23,6 +23,7 @@ type Keys = (
 /// All sections, in the order of the sample file.
 pub const SECTIONS: &[Keys] = &[
     ("server", Server::KEYS),
+    ("server.acme", Acme::KEYS),
     ("database", Database::KEYS),
     ("auth", Auth::KEYS),
     ("socketio", SocketIo::KEYS),
@@ -80,8 +81,15 @@ pub fn table(sections: &[&str]) -> String {
 }
 
 fn value(values: &Table, section: &str, key: &str) -> String {
-    let value = values.get(section).and_then(|values| values.get(key));
+    let value = section_of(values, section).and_then(|values| values.get(key));
     value.map(ToString::to_string).unwrap_or_default()
+}
+
+/// A section's table; `server.acme` is one inside another.
+pub fn section_of<'a>(values: &'a Table, section: &str) -> Option<&'a Table> {
+    let mut names = section.split('.');
+    let first = names.next().and_then(|name| values.get(name)?.as_table());
+    names.try_fold(first?, |table, name| table.get(name)?.as_table())
 }
 
 /// A doc comment as one line.

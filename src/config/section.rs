@@ -7,7 +7,7 @@ pub trait Section {
 }
 
 /// Declares the struct of a section. A key is `/// What it does.`, then `pub name: Type = default,`; the doc comment is what
-/// the sample file and the documentation show.
+/// the sample file and the documentation show. `nested { … }` at the end names sections below this one.
 macro_rules! section {
     (
         $(#[$about:meta])*
@@ -17,6 +17,7 @@ macro_rules! section {
                 $(#[serde($($serde:tt)*)])?
                 pub $key:ident: $type:ty = $default:expr,
             )+
+            $(nested { $(pub $nested:ident: $nested_type:ty,)+ })?
         }
     ) => {
         $(#[$about])*
@@ -28,11 +29,15 @@ macro_rules! section {
                 $(#[serde($($serde)*)])?
                 pub $key: $type,
             )+
+            $($(pub $nested: $nested_type,)+)?
         }
 
         impl Default for $section {
             fn default() -> Self {
-                $section { $($key: $default,)+ }
+                $section {
+                    $($key: $default,)+
+                    $($($nested: Default::default(),)+)?
+                }
             }
         }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::section::section;
 use super::types::optional;
-use super::{Network, Origin, PublicUrl};
+use super::{Domain, HttpUrl, Network, Origin, PublicUrl};
 
 section! {
     /// Where the server listens, and where people reach it.
@@ -28,6 +28,26 @@ section! {
         pub tls_cert: PathBuf = PathBuf::new(),
         /// The key of the certificate, in PEM.
         pub tls_key: PathBuf = PathBuf::new(),
+        nested {
+            pub acme: Acme,
+        }
+    }
+}
+
+section! {
+    /// A certificate that the server gets by itself (ACME, RFC 8555), by TLS-ALPN-01 (RFC 8737).
+    pub struct Acme {
+        /// Names of this server: `["bell.school.example"]`. With any, it gets a certificate for them and speaks https. They must
+        /// lead to it at port 443. Empty: none.
+        pub domains: Vec<Domain> = Vec::new(),
+        /// An address that the certificate authority may write to about the certificate. Empty: none.
+        pub email: String = String::new(),
+        /// The directory of the certificate authority, to whose terms of service `domains` agrees. Empty: Let's Encrypt.
+        #[serde(with = "optional")]
+        pub directory: Option<HttpUrl> = None,
+        /// A certificate in PEM that the directory's own certificate is issued by, for an authority in the school's network.
+        /// Empty: one that browsers trust.
+        pub directory_ca: PathBuf = PathBuf::new(),
     }
 }
 
@@ -43,7 +63,12 @@ impl Server {
 
     /// Whether the server speaks TLS itself.
     pub fn tls(&self) -> bool {
-        !self.tls_cert.as_os_str().is_empty()
+        !self.tls_cert.as_os_str().is_empty() || self.has_acme()
+    }
+
+    /// Whether the server gets its certificate by itself.
+    pub fn has_acme(&self) -> bool {
+        !self.acme.domains.is_empty()
     }
 
     /// The path that everything is below, without a slash at its end: `/bell`, or nothing.

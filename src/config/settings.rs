@@ -5,6 +5,7 @@ use toml::Table;
 use utoipa::ToSchema;
 
 use super::Config;
+use super::reference::{SECTIONS, section_of};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -33,12 +34,14 @@ impl Config {
         // Secrets serialise as `***`.
         let table = Table::try_from(self).unwrap_or_default();
         let mut settings = Vec::new();
-        for (section, values) in &table {
-            for (name, value) in values.as_table().into_iter().flatten() {
+        for (section, keys) in SECTIONS {
+            let values = section_of(&table, section);
+            for (name, _) in *keys {
                 let key = format!("{section}.{name}");
                 let source = self.sources.get(&key).cloned();
+                let value = values.and_then(|values| values.get(*name));
                 settings.push(Setting {
-                    value: value.to_string(),
+                    value: value.map(ToString::to_string).unwrap_or_default(),
                     source: source.unwrap_or(Source::Default),
                     key,
                 });

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use url::Url;
 
 use super::section::as_text;
+use crate::model::text::is_host_name;
 
 /// An `http:` or `https:` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,4 +180,31 @@ impl fmt::Display for Origin {
     }
 }
 
-as_text!(HttpUrl, PublicUrl, ProxyUrl, Origin);
+/// The name of a host that certificates are for (RFC 1123 section 2.1), in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain(String);
+
+impl Domain {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Domain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_name = is_host_name(text) && text.parse::<std::net::Ipv4Addr>().is_err();
+        is_name
+            .then(|| Domain(text.to_owned()))
+            .ok_or_else(|| format!("{text:?} is not a name such as \"bell.school.example\""))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+as_text!(HttpUrl, PublicUrl, ProxyUrl, Origin, Domain);

@@ -2,6 +2,7 @@
 
 mod announcements;
 mod backup;
+mod certificate;
 mod external_writes;
 mod limits;
 mod presence;
@@ -23,6 +24,7 @@ pub fn start(app: &App) {
         .spawn(notifications::finish_deliveries(app.clone()));
     announcements::start(app);
     backup::start(app);
+    certificate::start(app);
     external_writes::start(app);
     limits::start(app);
     presence::start(app);

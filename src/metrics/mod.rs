@@ -81,6 +81,8 @@ pub struct Metrics {
     /// When the last backup was made, in Unix seconds, and how often one failed.
     pub last_backup: Count,
     pub backup_failures: Counter<u64, AtomicU64>,
+    /// When the server's certificate ends, in Unix seconds; 0 without one.
+    pub certificate_expiry: Count,
     pub pushes: Family<PushLabels, Counter>,
     pub push_waiting: Count,
     log_lines_dropped: Counter<u64, AtomicU64>,
@@ -136,6 +138,7 @@ impl Metrics {
             unknown_parameters: Counter::default(),
             unknown_events: Counter::default(),
             last_backup: Count::default(),
+            certificate_expiry: Count::default(),
             backup_failures: Counter::default(),
             pushes: Family::default(),
             push_waiting: Count::default(),
@@ -241,6 +244,12 @@ impl Metrics {
             "When the last backup was made, 0 if never",
             Unit::Seconds,
             self.last_backup.clone(),
+        );
+        r.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When the server's certificate ends, 0 without one",
+            Unit::Seconds,
+            self.certificate_expiry.clone(),
         );
         r.register(
             "backup_failures",

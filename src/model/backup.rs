@@ -45,6 +45,10 @@ pub struct Checks {
     pub backup_problem: Option<Problem>,
     /// Why the last one failed, where it did.
     pub backup_error: Option<String>,
+    /// When the certificate of the server's own TLS ends; null where it has none.
+    pub certificate_expires_at: Option<Time>,
+    /// Why the server could not get or renew it by itself.
+    pub certificate_problem: Option<String>,
     pub database_bytes: u64,
     /// Free on the disk of the database; `null` where the system does not tell.
     pub disk_free_bytes: Option<u64>,

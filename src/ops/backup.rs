@@ -11,6 +11,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::backup::{Backup, Checks, Problem};
 use crate::model::time::{Clock as _, SystemClock, Time};
+use crate::ops::certificate;
 use crate::push::contact;
 use crate::store::{audit, backup, restore};
 
@@ -296,6 +297,8 @@ pub async fn checks(app: &App) -> Result<Checks> {
         last_backup_at: last,
         backup_problem,
         backup_error,
+        certificate_expires_at: certificate::expires_at(&app.config),
+        certificate_problem: certificate::problem(&app.config),
         database_bytes: app.store.size(),
         disk_free_bytes: disk_free(app.store.path()),
     })

@@ -1,6 +1,7 @@
 //! What operators do and need: checks, copies, personal data, retention, statistics, health, the import from another back end.
 
 pub mod backup;
+pub mod certificate;
 pub mod check;
 pub mod demo;
 pub mod health;

@@ -64,7 +64,15 @@ pub struct EmptySchool {
 impl EmptySchool {
     /// Opens it, inside a tokio runtime. The limits on one caller are high: tests ask faster than people do.
     pub fn open(change: impl FnOnce(&mut Config)) -> Self {
+        Self::open_at(|_, config| change(config))
+    }
+
+    /// As [`EmptySchool::open`], for a configuration that depends on the port.
+    pub fn open_at(change: impl FnOnce(u16, &mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
         let mut config = Config::default();
         config.database.path = folder.path().join("school.db");
         config.auth.jwt_secret = Secret::new(SECRET);
@@ -73,12 +81,9 @@ impl EmptySchool {
         config.limits.test_pushes_per_minute = at_least_one(1_000_000);
         config.limits.new_partners_per_day = at_least_one(1_000_000);
         config.limits.text_bytes_per_day = at_least_one(1 << 30);
-        change(&mut config);
+        change(address.port(), &mut config);
         let clock = Arc::new(ManualClock::at(START));
         let app = App::open_with_clock(config, clock.clone()).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         let listener = TcpListener::from_std(listener).unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { stopped.await.unwrap_or_default() };
@@ -87,7 +92,7 @@ impl EmptySchool {
             routes: api::routes(&app),
             app,
             clock,
-            address,
+            address: address.to_string(),
             stop: Some(stop),
             _folder: folder,
         }

@@ -33,6 +33,10 @@ export default async function checks({ state }) {
       { free: bytes(free ?? 0), used: bytes(known.databaseBytes) },
     ],
   ];
+  if (known.certificateExpiresAt || known.certificateProblem) {
+    const values = { date: date(known.certificateExpiresAt ?? Date.now()), why: known.certificateProblem };
+    list.splice(1, 0, ["certificate", known.certificateProblem ? "wrong" : "good", values]);
+  }
   const open = list.filter(([, verdict]) => verdict !== "good").length;
   return h(
     "div",

@@ -229,6 +229,9 @@ export default {
   "checks.https.good": "تُفتح هذه الصفحة عبر https.",
   "checks.https.todo":
     "فُتحت هذه الصفحة عبر http. لا تسمح المتصفحات بالإشعارات إلا عبر https: ضع أمامها وكيلًا بشهادة واضبط server.public_url.",
+  "checks.certificate": "الشهادة",
+  "checks.certificate.good": "شهادة الخادم صالحة حتى {date}.",
+  "checks.certificate.todo": "تعذّر الحصول على الشهادة أو تجديدها: {why}",
   "checks.socket": "الاتصال المباشر",
   "checks.socket.good": "يمر WebSocket.",
   "checks.socket.todo": "لا يمر WebSocket. على الوكيل أن يمرر الترويستين Upgrade و Connection لـ ‎/ws و ‎/socket.io/‎.",

@@ -217,6 +217,9 @@ export default {
   "checks.https.good": "Diese Seite wird über https erreicht.",
   "checks.https.todo":
     "Diese Seite wurde über http erreicht. Browser erlauben Mitteilungen nur über https: Stelle einen Proxy mit Zertifikat davor und setze server.public_url.",
+  "checks.certificate": "Zertifikat",
+  "checks.certificate.good": "Das Zertifikat des Servers gilt bis {date}.",
+  "checks.certificate.todo": "Das Zertifikat lässt sich nicht holen oder erneuern: {why}",
   "checks.socket": "Live-Verbindung",
   "checks.socket.good": "Der WebSocket kommt durch.",
   "checks.socket.todo":

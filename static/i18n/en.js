@@ -215,6 +215,9 @@ export default {
   "checks.https.good": "People reach this page by https.",
   "checks.https.todo":
     "This page was reached by http. Browsers allow notifications over https only: put a proxy with a certificate in front, and set server.public_url.",
+  "checks.certificate": "Certificate",
+  "checks.certificate.good": "The server's certificate is valid until {date}.",
+  "checks.certificate.todo": "The certificate cannot be had or renewed: {why}",
   "checks.socket": "Live connection",
   "checks.socket.good": "The WebSocket gets through.",
   "checks.socket.todo":

@@ -216,6 +216,9 @@ export default {
   "checks.https.good": "A esta página se llega por https.",
   "checks.https.todo":
     "A esta página se ha llegado por http. Los navegadores solo permiten avisos por https: pon delante un proxy con certificado y ajusta server.public_url.",
+  "checks.certificate": "Certificado",
+  "checks.certificate.good": "El certificado del servidor vale hasta el {date}.",
+  "checks.certificate.todo": "El certificado no se puede obtener ni renovar: {why}",
   "checks.socket": "Conexión en directo",
   "checks.socket.good": "El WebSocket pasa.",
   "checks.socket.todo": "El WebSocket no pasa. El proxy debe dejar pasar las cabeceras Upgrade y Connection en /ws y /socket.io/.",

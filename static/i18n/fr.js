@@ -217,6 +217,9 @@ export default {
   "checks.https.good": "On atteint cette page en https.",
   "checks.https.todo":
     "Cette page a été atteinte en http. Les navigateurs ne permettent les notifications qu'en https : mettez devant un proxy avec un certificat, et réglez server.public_url.",
+  "checks.certificate": "Certificat",
+  "checks.certificate.good": "Le certificat du serveur est valable jusqu’au {date}.",
+  "checks.certificate.todo": "Le certificat ne peut pas être obtenu ni renouvelé : {why}",
   "checks.socket": "Connexion en direct",
   "checks.socket.good": "Le WebSocket passe.",
   "checks.socket.todo": "Le WebSocket ne passe pas. Le proxy doit transmettre les en-têtes Upgrade et Connection pour /ws et /socket.io/.",

@@ -11,7 +11,9 @@
 mod helpers;
 
 mod access;
+
 mod accounts;
+mod acme;
 mod announcements;
 mod assets;
 mod auth;

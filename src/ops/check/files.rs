@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
-use crate::auth::keyfile;
+use crate::auth::{acme, keyfile};
 use crate::config::Config;
 use crate::config::settings::Source;
 use crate::model::time::Time;
@@ -88,6 +88,8 @@ pub fn permissions(config: &Config) -> Outcome {
         ["session.key", "jwt.secret", "vapid.key"].map(|name| keyfile::beside(database, name));
     let mut private: Vec<PathBuf> = keys.into_iter().collect();
     private.push(config.server.tls_key.clone());
+    let acme = acme::Files::beside(database);
+    private.extend([acme.account, acme.key]);
     // The database, its logs, and copies of it: all begin with its name.
     let name = database.file_name().unwrap_or_default().to_string_lossy();
     let ours = |file: &str| file.starts_with(&*name) && !file.ends_with(".lock");

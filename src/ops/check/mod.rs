@@ -6,13 +6,14 @@ pub mod token;
 
 pub use live::ask;
 
-use crate::auth::certificate;
+use crate::auth::certificate::Pair;
 use crate::auth::jwks::Jwks;
 use crate::auth::keyfile;
 use crate::auth::tokens::Tokens;
 use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, HttpUrl, LinkBy};
 use crate::model::time::{Clock as _, SystemClock, Time};
+use crate::ops::certificate;
 use crate::push::contact;
 use crate::store::{backup, check as store, migrate, open};
 
@@ -60,8 +61,8 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     if let Some(url) = &config.auth.jwks_url {
         findings.push(finding("jwks", jwks(url).await));
     }
-    if config.server.tls() {
-        findings.push(finding("certificate", tls(config, now)));
+    if let Some(pair) = Pair::of(config) {
+        findings.push(finding("certificate", tls(config, &pair, now)));
     }
     findings.push(finding("proxy in front", proxy(config)));
     if !path.exists() {
@@ -180,13 +181,23 @@ fn subject(config: &Config) -> Outcome {
     }
 }
 
-fn tls(config: &Config, now: Time) -> Outcome {
-    certificate::load(&config.server)?;
-    let left = (certificate::expires_at(&config.server)?.0 - now.0).div_euclid(DAY_MS);
+fn tls(config: &Config, pair: &Pair, now: Time) -> Outcome {
+    let has_acme = config.server.has_acme();
+    if let Some(why) = certificate::problem(config) {
+        return Err(format!("cannot be renewed: {why}"));
+    }
+    if has_acme && !pair.exists() {
+        return Ok("none yet: the server gets it when it runs, for which its names must lead to it at port 443".into());
+    }
+    pair.load()?;
+    let left = (pair.validity()?.ends_at.0 - now.0).div_euclid(DAY_MS);
     if left < 0 {
         return Err("has expired: get a new one".into());
     }
     let text = format!("ends in {left} days");
+    if has_acme {
+        return Ok(format!("{text}; the server renews it by itself"));
+    }
     if left < CERTIFICATE_DAYS {
         return Err(format!(
             "{text}: renew it; the server reads the files again by itself"

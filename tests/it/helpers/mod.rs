@@ -58,6 +58,11 @@ impl TestApp {
         TestApp(testing::EmptySchool::open(change))
     }
 
+    /// As [`TestApp::with`], for a configuration that depends on the port.
+    pub fn listening(change: impl FnOnce(u16, &mut Config)) -> Self {
+        TestApp(testing::EmptySchool::open_at(change))
+    }
+
     /// With a push service of its own.
     pub async fn with_push() -> (Self, PushService) {
         Self::with_push_and(|_| {}).await
