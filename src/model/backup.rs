@@ -33,6 +33,8 @@ pub enum Problem {
 #[serde(rename_all = "camelCase")]
 pub struct Checks {
     pub version: String,
+    /// What changed in this version, in Markdown.
+    pub changes: String,
     pub server_time: Time,
     /// Where the configuration says that people reach the server; empty where it does not.
     pub public_url: String,

@@ -11,7 +11,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::backup::{Backup, Checks, Problem};
 use crate::model::time::{Clock as _, SystemClock, Time};
-use crate::ops::certificate;
+use crate::ops::{certificate, changes};
 use crate::push::contact;
 use crate::store::{audit, backup, restore};
 
@@ -284,7 +284,8 @@ pub async fn checks(app: &App) -> Result<Checks> {
         backup_problem = backup_problem.or(Some(Problem::Future));
     }
     Ok(Checks {
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: env!("SCHOOLBELL_VERSION").into(),
+        changes: changes::of_this_version().into(),
         server_time: app.now(),
         public_url: app
             .config

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod certificate;
+mod changes;
 pub mod check;
 pub mod demo;
 pub mod health;

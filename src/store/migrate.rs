@@ -76,7 +76,7 @@ pub fn up(connection: &mut Connection, path: &Path, version: i32) -> Result<(), 
 }
 
 /// What migrations call that SQL cannot do: columns hold what these functions of the program give.
-fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+pub fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     use rusqlite::functions::FunctionFlags;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     for (name, of) in [

@@ -2,6 +2,7 @@
 import { bytes, date, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
 import { h } from "../ui/dom.js";
+import { changes } from "./changes.js";
 
 const DAY = 86_400_000;
 /** Milliseconds that a clock may be off, the way of the answer included. */
@@ -45,6 +46,7 @@ export default async function checks({ state }) {
     h("p", {}, open ? t("checks.open", { n: open }) : t("checks.done")),
     h("ul", { class: "rows checks-list card" }, ...list.map(item)),
     h("p", { class: "quiet" }, t("checks.version", { version: known.version })),
+    known.changes && h("details", { class: "card" }, h("summary", {}, t("checks.changes")), ...changes(known.changes)),
   );
 }
 

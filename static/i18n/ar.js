@@ -221,6 +221,7 @@ export default {
   },
   "checks.done": "كل شيء كما ينبغي.",
   "checks.version": "schoolbell {version}",
+  "checks.changes": "ما الجديد في هذه النسخة",
   "checks.never": "أبدًا",
   "checks.good": "سليم",
   "checks.warn": "انظر في هذا",

@@ -209,6 +209,7 @@ export default {
   "checks.open": { one: "{n} Punkt ist anzusehen.", other: "{n} Punkte sind anzusehen." },
   "checks.done": "Alles ist, wie es sein soll.",
   "checks.version": "schoolbell {version}",
+  "checks.changes": "Was in dieser Version neu ist",
   "checks.never": "nie",
   "checks.good": "In Ordnung",
   "checks.warn": "Ansehen",

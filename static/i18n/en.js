@@ -207,6 +207,7 @@ export default {
   "checks.open": { one: "{n} thing needs attention.", other: "{n} things need attention." },
   "checks.done": "Everything is as it should be.",
   "checks.version": "schoolbell {version}",
+  "checks.changes": "What changed in this version",
   "checks.never": "never",
   "checks.good": "OK",
   "checks.warn": "Needs attention",

@@ -208,6 +208,7 @@ export default {
   "checks.open": { one: "{n} cosa que mirar.", other: "{n} cosas que mirar." },
   "checks.done": "Todo está como debe.",
   "checks.version": "schoolbell {version}",
+  "checks.changes": "Qué ha cambiado en esta versión",
   "checks.never": "nunca",
   "checks.good": "Bien",
   "checks.warn": "Míralo",

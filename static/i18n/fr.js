@@ -209,6 +209,7 @@ export default {
   "checks.open": { one: "{n} chose à regarder.", other: "{n} choses à regarder." },
   "checks.done": "Tout est comme il faut.",
   "checks.version": "schoolbell {version}",
+  "checks.changes": "Ce qui a changé dans cette version",
   "checks.never": "jamais",
   "checks.good": "Bien",
   "checks.warn": "À regarder",

@@ -7,26 +7,82 @@ use schoolbell::model::ids::UserId;
 use schoolbell::service::users;
 use serde_json::json;
 
-use crate::helpers::{Person, PushService, TestApp};
+use crate::helpers::{Person, PushService, START, TestApp};
+
+/// Every migration, in the order of their versions.
+fn migrations() -> Vec<refinery::Migration> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut found: Vec<refinery::Migration> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            refinery::Migration::unapplied(name, &std::fs::read_to_string(&path).unwrap()).unwrap()
+        })
+        .collect();
+    found.sort_by_key(refinery::Migration::version);
+    found
+}
 
 /// The schema as a binary of that version left it, with this in it.
 fn database_of_version(version: usize, path: &Path, filling: &str) {
-    let migrations = [
-        (
-            "V1__initial",
-            include_str!("../../migrations/V1__initial.sql"),
-        ),
-        ("V2__push", include_str!("../../migrations/V2__push.sql")),
-        ("V3__admin", include_str!("../../migrations/V3__admin.sql")),
-        ("V4__care", include_str!("../../migrations/V4__care.sql")),
-    ];
-    let migrations =
-        migrations.map(|(name, sql)| refinery::Migration::unapplied(name, sql).unwrap());
     let mut connection = Connection::open(path).unwrap();
-    refinery::Runner::new(&migrations[..version])
+    schoolbell::store::migrate::add_functions(&connection).unwrap();
+    refinery::Runner::new(&migrations()[..version])
         .run(&mut connection)
         .unwrap();
     connection.execute_batch(filling).unwrap();
+}
+
+/// The version of the schema in a file, and the texts of its messages.
+fn contents(path: &Path) -> (i64, Vec<String>) {
+    let connection = Connection::open(path).unwrap();
+    let version = "SELECT max(version) FROM refinery_schema_history";
+    let version = connection.query_row(version, [], |row| row.get(0)).unwrap();
+    let mut messages = connection.prepare("SELECT content FROM messages").unwrap();
+    let messages = messages.query_map([], |row| row.get(0)).unwrap();
+    (version, messages.map(Result::unwrap).collect())
+}
+
+/// As the page on upgrading has it: the copy that an upgrade makes is what an older version goes on with.
+#[tokio::test]
+async fn every_earlier_schema_goes_to_the_newest_and_back_by_the_copy() {
+    let newest = migrations().len();
+    let number = |version: usize| version as i64;
+    for version in 1..newest {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("school.db");
+        database_of_version(version, &path, FILLING_1);
+        let messages = contents(&path).1;
+        let mut t = TestApp::with(|config| config.database.path = path.clone());
+        t.stop();
+        drop(t);
+        for _ in 0..100 {
+            // The server's lock goes with its last task.
+            if schoolbell::store::open::lock(&path).is_ok() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(
+            contents(&path),
+            (number(newest), messages.clone()),
+            "{version}"
+        );
+        let copy = folder
+            .path()
+            .join(format!("school.db.schema-{version}.backup"));
+        assert_eq!(
+            contents(&copy),
+            (number(version), messages.clone()),
+            "{version}"
+        );
+        // The older binary: `schoolbell restore`, which knows no newer schema.
+        let lock = schoolbell::store::open::lock(&path).unwrap();
+        schoolbell::ops::backup::restore(&copy, &path, START).unwrap();
+        drop(lock);
+        assert_eq!(contents(&path), (number(version), messages), "{version}");
+    }
 }
 
 /// Somebody who is there already.
