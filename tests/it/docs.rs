@@ -155,3 +155,16 @@ fn every_key_of_the_configuration_is_in_a_table_of_the_pages() {
     all.sort_unstable();
     assert_eq!(shown, all);
 }
+
+/// One unit for many schools is the unit for one, but for its names.
+#[test]
+fn the_template_is_the_unit_by_name() {
+    let unit = |name: &str| fs::read_to_string(root().join("packaging").join(name)).unwrap();
+    let body = |text: &str| text.split_once("After=").unwrap().1.to_owned();
+    let one = body(&unit("schoolbell.service"));
+    let many = body(&unit("schoolbell@.service"));
+    let named = many
+        .replace("/etc/schoolbell/%i.toml", "/etc/schoolbell/config.toml")
+        .replace("schoolbell/%i", "schoolbell");
+    assert_eq!(named, one);
+}
