@@ -10,7 +10,8 @@ fn main() {
         Some(commit) => format!("{version} ({commit})"),
         None => version,
     };
-    println!("cargo::rustc-env=SCHOOLBELL_VERSION={version}");
+    // Not SCHOOLBELL_…: cargo hands it to what it runs, and there it would be taken for a key of the configuration.
+    println!("cargo::rustc-env=BUILD_VERSION={version}");
 }
 
 /// The abbreviated commit and its date. Only of a release build: others would be compiled again after each commit.

@@ -45,7 +45,7 @@ VAPID_PRIVATE_KEY. `schoolbell config print` shows every key.";
 
 /// Real-time notifications and messaging for schools.
 #[derive(Debug, Parser)]
-#[command(version = env!("SCHOOLBELL_VERSION"), about, after_help = AFTER_HELP)]
+#[command(version = env!("BUILD_VERSION"), about, after_help = AFTER_HELP)]
 pub struct Arguments {
     /// The configuration; without it `config.toml` of this folder, where there is one.
     #[arg(long, global = true, value_name = "FILE")]

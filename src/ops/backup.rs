@@ -284,7 +284,7 @@ pub async fn checks(app: &App) -> Result<Checks> {
         backup_problem = backup_problem.or(Some(Problem::Future));
     }
     Ok(Checks {
-        version: env!("SCHOOLBELL_VERSION").into(),
+        version: env!("BUILD_VERSION").into(),
         changes: changes::of_this_version().into(),
         server_time: app.now(),
         public_url: app

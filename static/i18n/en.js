@@ -215,7 +215,7 @@ export default {
   "checks.https": "HTTPS",
   "checks.https.good": "People reach this page by https.",
   "checks.https.todo":
-    "This page was reached by http. Browsers allow notifications over https only: put a proxy with a certificate in front, and set server.public_url.",
+    "This page was reached by http. Browsers allow notifications over https only: let the server get a certificate by server.acme, or put a proxy in front, and set server.public_url.",
   "checks.certificate": "Certificate",
   "checks.certificate.good": "The server's certificate is valid until {date}.",
   "checks.certificate.todo": "The certificate cannot be had or renewed: {why}",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::helpers::{Server, TestApp, http};
 
 /// Whether file systems can be mounted in a namespace of one's own. CI says that they must be.
-fn mounts() -> bool {
+pub fn mounts() -> bool {
     let probe = Command::new("unshare")
         .args(["-rm", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"])
         .output();

@@ -85,6 +85,43 @@ async fn every_earlier_schema_goes_to_the_newest_and_back_by_the_copy() {
     }
 }
 
+/// The copy before the migration finds no room: nothing has changed, and with room the next start goes on.
+#[test]
+fn a_full_disk_in_the_middle_of_an_upgrade_changes_nothing() {
+    if !crate::faults::mounts() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let filling = format!("{FILLING_1} UPDATE messages SET content = hex(zeroblob(2500000));");
+    database_of_version(4, &at("old.db"), &filling);
+    std::fs::create_dir(at("data")).unwrap();
+    let script = "mount -t tmpfs -o size=8m none data && cp old.db data/schoolbell.db
+        $BINARY >first 2>&1; echo $? >code
+        cp data/schoolbell.db refused.db
+        mount -o remount,size=64m data
+        timeout -s TERM 4 $BINARY >second 2>&1
+        cp data/schoolbell.db upgraded.db";
+    let ran = std::process::Command::new("unshare")
+        .args(["-rm", "sh", "-c", script])
+        .current_dir(folder.path())
+        .env("BINARY", env!("CARGO_BIN_EXE_schoolbell"))
+        .env("SCHOOLBELL_SERVER__LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+    let first = read("first");
+    assert_eq!(read("code").trim(), "1", "{first}");
+    assert!(first.contains("cannot copy before migrating"), "{first}");
+    assert_eq!(contents(&at("refused.db")).0, 4);
+    let second = read("second");
+    assert!(second.contains("listening on"), "{second}");
+    let (version, messages) = contents(&at("upgraded.db"));
+    assert_eq!(version as usize, migrations().len());
+    assert_eq!(messages[0].len(), 5_000_000);
+}
+
 /// Somebody who is there already.
 async fn person(t: &TestApp, id: &str) -> Person {
     let id = UserId::parse(id).unwrap();
