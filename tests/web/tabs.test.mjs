@@ -90,7 +90,7 @@ test("what was written and not sent is not left for the next person", async () =
   await tabs[0].evaluate(() => (location.hash = "#settings"));
   await tabs[0].getByRole("button", { name: "Log out", exact: true }).click();
   const dialog = tabs[0].getByRole("dialog");
-  await dialog.getByText(/Not everything that you wrote has been sent/).waitFor();
+  await dialog.getByText(/Some of what you wrote has not been sent/).waitFor();
   await dialog.getByRole("button", { name: "Log out", exact: true }).click();
   await isLoginForm(tabs[0]);
   assert.equal(await kept(), 0);
