@@ -105,6 +105,8 @@ fn a_full_disk_in_the_middle_of_an_upgrade_changes_nothing() {
     let ran = std::process::Command::new("unshare")
         .args(["-rm", "sh", "-c", script])
         .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
         .env("BINARY", env!("CARGO_BIN_EXE_schoolbell"))
         .env("SCHOOLBELL_SERVER__LISTEN", "127.0.0.1:0")
         .output()
