@@ -19,8 +19,12 @@ fn commit() -> Option<String> {
     if std::env::var("PROFILE").is_ok_and(|profile| profile != "release") {
         return None;
     }
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/refs/heads");
+    // One that is not there would have the crate compiled each time.
+    for path in [".git/HEAD", ".git/refs/heads"] {
+        if std::path::Path::new(path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
     let arguments = ["log", "-1", "--abbrev=12", "--format=%h %cs"];
     let output = Command::new("git").args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
