@@ -224,20 +224,15 @@ struct Http(reqwest::Client);
 
 impl Http {
     fn new(ca: &Path) -> Result<Self, String> {
-        // Another part of the process may have chosen already; then that choice stands.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut authorities: Vec<reqwest::Certificate> = roots::public().collect();
+        let mut builder = roots::https_client().timeout(REQUEST_TIME);
         if !ca.as_os_str().is_empty() {
             let fail = |why: String| format!("server.acme.directory_ca: {}: {why}", ca.display());
             let pem = std::fs::read(ca).map_err(|e| fail(e.to_string()))?;
-            authorities
-                .push(reqwest::Certificate::from_pem(&pem).map_err(|e| fail(e.to_string()))?);
+            let authority =
+                reqwest::Certificate::from_pem(&pem).map_err(|e| fail(e.to_string()))?;
+            builder = builder.tls_certs_merge([authority]);
         }
-        let client = reqwest::Client::builder()
-            .timeout(REQUEST_TIME)
-            .user_agent(concat!("schoolbell/", env!("CARGO_PKG_VERSION")))
-            .tls_certs_merge(authorities)
-            .build();
+        let client = builder.build();
         client.map(Http).map_err(|e| e.to_string())
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WantsServerCert;
+use rustls::{ConfigBuilder, ServerConfig};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
@@ -22,8 +23,8 @@ use crate::model::time::Time;
 pub struct Pair {
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// The key of the configuration that names them.
-    named: &'static str,
+    /// The keys of the configuration that name them.
+    named: [&'static str; 2],
 }
 
 /// What a certificate says.
@@ -35,6 +36,18 @@ pub struct Validity {
     pub names: Vec<String>,
 }
 
+/// TLS without client certificates, up to the certificate of the server.
+///
+/// # Errors
+/// A sentence, where the versions of TLS cannot be had.
+pub fn server_config() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| format!("TLS: {e}"))?;
+    Ok(builder.with_no_client_auth())
+}
+
 impl Pair {
     /// `None`: the server speaks plain HTTP.
     pub fn of(config: &Config) -> Option<Self> {
@@ -44,13 +57,13 @@ impl Pair {
             return Some(Pair {
                 certificate: files.certificate,
                 key: files.key,
-                named: "server.acme",
+                named: ["server.acme"; 2],
             });
         }
         server.tls().then(|| Pair {
             certificate: server.tls_cert.clone(),
             key: server.tls_key.clone(),
-            named: "server.tls_cert",
+            named: ["server.tls_cert", "server.tls_key"],
         })
     }
 
@@ -60,17 +73,14 @@ impl Pair {
     /// A sentence that names the key of the configuration.
     pub fn load(&self) -> Result<Arc<ServerConfig>, String> {
         let chain = self.chain()?;
+        let [certificate, key_named] = self.named;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|e| {
             let path = self.key.display();
-            format!("server.tls_key: {path}: {e}; it must be a PEM key without a passphrase")
+            format!("{key_named}: {path}: {e}; it must be a PEM key without a passphrase")
         })?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| format!("TLS: {e}"))?
-            .with_no_client_auth()
+        let mut config = server_config()?
             .with_single_cert(chain, key)
-            .map_err(|e| format!("server.tls_key: cannot be used with {}: {e}", self.named))?;
+            .map_err(|e| format!("{key_named}: cannot be used with {certificate}: {e}"))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // A session kept for each of ten thousand sockets would cost more than a handshake of those that come back.
         config.send_tls13_tickets = 1;
@@ -78,7 +88,8 @@ impl Pair {
     }
 
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>, String> {
-        let fail = |why: String| format!("{}: {}: {why}", self.named, self.certificate.display());
+        let fail =
+            |why: String| format!("{}: {}: {why}", self.named[0], self.certificate.display());
         let read = CertificateDer::pem_file_iter(&self.certificate);
         let read = read.map_err(|e| fail(e.to_string()))?;
         let chain: Vec<_> = read
@@ -98,7 +109,7 @@ impl Pair {
         let chain = self.chain()?;
         let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
         let certificate =
-            Certificate::from_der(first).map_err(|e| format!("{}: {e}", self.named))?;
+            Certificate::from_der(first).map_err(|e| format!("{}: {e}", self.named[0]))?;
         let certificate = certificate.tbs_certificate;
         let time = |at: x509_cert::time::Time| Time(at.to_unix_duration().as_millis() as i64);
         let alternatives = certificate.filter::<SubjectAltName>();

@@ -36,12 +36,9 @@ impl Jwks {
     /// # Errors
     /// A sentence, if there is no HTTP client to be had.
     pub fn new(url: url::Url) -> Result<Self, String> {
-        // Another part of the process may have chosen already; then that choice stands.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let client = super::roots::https_client()
             .timeout(Duration::from_secs(2))
             .redirect(reqwest::redirect::Policy::limited(2))
-            .tls_certs_merge(super::roots::public())
             .build()
             .map_err(|e| e.to_string())?;
         Ok(Jwks(Arc::new(Shared {
@@ -78,9 +75,9 @@ impl Jwks {
     /// # Errors
     /// A sentence: why it cannot be fetched.
     pub async fn probe(&self) -> Result<usize, String> {
-        let keys = fetch(&self.0).await?;
+        let keys = Arc::new(fetch(&self.0).await?);
         let count = keys.len();
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(count)
     }
 
@@ -98,18 +95,15 @@ impl Jwks {
 
     /// Fetches the set, unless that was done less than `min_age` ago. Runs to its end even when no caller is left.
     async fn refresh(&self, min_age: Duration) {
-        let shared = self.0.clone();
+        let jwks = self.clone();
         let task = tokio::spawn(async move {
-            let mut asked = shared.asked.lock().await;
+            let mut asked = jwks.0.asked.lock().await;
             if asked.is_some_and(|at| at.elapsed() < min_age) {
                 return;
             }
             *asked = Some(Instant::now());
-            match fetch(&shared).await {
-                Ok(keys) => {
-                    *shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-                }
-                Err(error) => tracing::warn!(url = %shared.url, error, "cannot fetch the JWKS"),
+            if let Err(error) = jwks.probe().await {
+                tracing::warn!(url = %jwks.0.url, error, "cannot fetch the JWKS");
             }
         });
         let _ = task.await;

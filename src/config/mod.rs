@@ -5,6 +5,7 @@
 
 mod auth;
 mod check;
+mod environment;
 mod limits;
 mod load;
 mod places;

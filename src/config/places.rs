@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::reference::SECTIONS;
+use super::reference::is_section;
 
 /// A configuration file.
 pub struct Places {
@@ -75,7 +75,7 @@ fn keys(document: Spanned<DeTable<'_>>) -> Vec<(String, Range<usize>)> {
 fn add_keys(keys: &mut Vec<(String, Range<usize>)>, section: &str, values: &Spanned<DeValue<'_>>) {
     for (key, value) in values.get_ref().as_table().into_iter().flatten() {
         let name = format!("{section}.{}", key.get_ref());
-        if SECTIONS.iter().any(|(section, _)| *section == name) {
+        if is_section(&name) {
             add_keys(keys, &name, value);
         } else {
             keys.push((name, key.span().start..value.span().end));

@@ -85,6 +85,10 @@ fn value(values: &Table, section: &str, key: &str) -> String {
     value.map(ToString::to_string).unwrap_or_default()
 }
 
+pub fn is_section(name: &str) -> bool {
+    SECTIONS.iter().any(|(section, _)| *section == name)
+}
+
 /// A section's table; `server.acme` is one inside another.
 pub fn section_of<'a>(values: &'a Table, section: &str) -> Option<&'a Table> {
     let mut names = section.split('.');

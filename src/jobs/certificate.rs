@@ -22,21 +22,26 @@ struct Attempts {
 }
 
 pub fn start(app: &App) {
-    certificate::note_expiry(app);
+    if !app.config.server.tls() {
+        return;
+    }
     let attempts = Arc::new(Mutex::new(Attempts {
         not_before: Instant::now(),
         pause: FIRST_PAUSE,
     }));
     super::every(app, "certificate", PERIOD, move |app| {
         let attempts = attempts.clone();
-        async move { renew_if_due(&app, &mut *attempts.lock().await).await }
+        async move {
+            let renewed = renew_if_due(&app, &mut *attempts.lock().await).await;
+            certificate::note_expiry(&app);
+            renewed
+        }
     });
 }
 
 async fn renew_if_due(app: &App, attempts: &mut Attempts) -> Result<()> {
     let is_late = Instant::now() >= attempts.not_before;
     if !app.config.server.has_acme() || !is_late || !certificate::is_due(&app.config, app.now()) {
-        certificate::note_expiry(app);
         return Ok(());
     }
     let renewed = certificate::renew(app).await;

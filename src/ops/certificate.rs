@@ -24,7 +24,6 @@ pub async fn renew(app: &App) -> Result<()> {
         Ok(()) => {
             let _ = std::fs::remove_file(file);
             tracing::info!("got a certificate");
-            note_expiry(app);
             Ok(())
         }
         Err(why) => {

@@ -23,15 +23,11 @@ const KEPT_BYTES: usize = 200;
 /// # Errors
 /// A sentence.
 pub fn build(config: &config::Push) -> Result<Client, String> {
-    // Another part of the process may have chosen already; then that choice stands.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
+    let builder = roots::https_client()
         .connect_timeout(CONNECT_TIME)
         .timeout(EXCHANGE_TIME)
         .redirect(Policy::none())
-        .user_agent(concat!("schoolbell/", env!("CARGO_PKG_VERSION")))
-        .tls_certs_merge(roots::public());
-    let builder = builder.no_proxy();
+        .no_proxy();
     let (builder, proxy) = match config.proxy.as_ref().map(ProxyUrl::url) {
         Some(url) => {
             let proxy = reqwest::Proxy::all(url.clone()).map_err(|e| e.to_string())?;

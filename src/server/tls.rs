@@ -14,7 +14,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::app::App;
 use crate::auth::acme::{ALPN, Challenges};
-use crate::auth::certificate::Pair;
+use crate::auth::certificate::{Pair, server_config};
 
 /// How often the files are checked for changes.
 const CHECK_PERIOD: Duration = Duration::from_secs(2);
@@ -79,12 +79,7 @@ impl Tls {
 
 /// Answers with the proof for the name that a certificate authority asks for (RFC 8737 section 3).
 fn answering(app: &App) -> Result<Arc<ServerConfig>, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| format!("TLS: {e}"))?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Proofs(app.state())));
+    let mut config = server_config()?.with_cert_resolver(Arc::new(Proofs(app.state())));
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(config))
 }

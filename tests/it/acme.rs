@@ -3,17 +3,16 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use schoolbell::ops::certificate;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, tls_connect};
 
 /// A certificate authority that asks at this port.
 struct Pebble {
@@ -108,24 +107,6 @@ fn with_acme(pebble: &dyn Fn(u16) -> Pebble, name: &str) -> (TestApp, Pebble) {
     (t, made.unwrap())
 }
 
-async fn connect(
-    address: &str,
-    root: &CertificateDer<'static>,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(root.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(address).await?;
-    let name = ServerName::try_from("localhost").unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    connector.connect(name, stream).await
-}
-
 async fn health(mut stream: TlsStream<TcpStream>) -> std::io::Result<String> {
     stream
         .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
@@ -136,7 +117,7 @@ async fn health(mut stream: TlsStream<TcpStream>) -> std::io::Result<String> {
 }
 
 async fn get(address: &str, root: &CertificateDer<'static>) -> std::io::Result<(String, Vec<u8>)> {
-    let stream = connect(address, root).await?;
+    let stream = tls_connect(address, root).await?;
     let certificate = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
     Ok((health(stream).await?, certificate))
 }
@@ -185,7 +166,7 @@ async fn a_certificate_is_got_and_renewed_without_dropping_a_socket() {
     );
 
     // Two thirds of its time are over.
-    let open = connect(&t.address, &root).await.unwrap();
+    let open = tls_connect(&t.address, &root).await.unwrap();
     t.clock.advance(Duration::from_secs(61 * 86_400));
     let ends = certificate::expires_at(&t.app.config).unwrap();
     assert!(certificate::is_due(

@@ -184,12 +184,14 @@ fn name_spellings(parameters: &mut [Value]) {
     }
 }
 
-/// The schema of a body that is not JSON.
+/// The schema of a body that no type describes.
 fn raw(media_type: &str) -> Value {
-    if media_type.starts_with("multipart/") {
+    if media_type == "application/json" {
+        json!({ "type": "object" })
+    } else if media_type.starts_with("multipart/") {
         let files = json!({ "type": "array", "items": { "type": "string", "format": "binary" } });
         json!({ "type": "object", "properties": { "file": files } })
-    } else if media_type.starts_with("text/") || media_type.contains("text") {
+    } else if media_type.contains("text") {
         json!({ "type": "string" })
     } else {
         json!({ "type": "string", "format": "binary" })
@@ -229,9 +231,6 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
             json!({ "application/json": { "schema": schema } })
         }
         BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
-        BodySpec::Raw("application/json") => {
-            json!({ "application/json": { "schema": { "type": "object" } } })
-        }
         BodySpec::Raw(media_type) => {
             let name = media_type.split(';').next().unwrap_or(media_type);
             json!({ name: { "schema": raw(name) } })

@@ -70,9 +70,7 @@ async fn running_at(config: &Config) -> Option<String> {
 
 /// `local`: the certificate is for another name than the loopback address.
 fn client(local: bool) -> Result<reqwest::Client, String> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .tls_certs_merge(roots::public())
+    roots::https_client()
         .timeout(ANSWER_TIME)
         .no_proxy()
         .http1_only()

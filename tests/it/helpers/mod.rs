@@ -8,6 +8,7 @@ mod push_service;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use rustls::pki_types::{CertificateDer, ServerName};
 use schoolbell::api::Route;
 use schoolbell::model::audit::AuditActor;
 use schoolbell::model::groups::{GroupKind, NewGroup};
@@ -16,6 +17,8 @@ use schoolbell::model::keys::Scope;
 use schoolbell::model::users::{Role, User};
 use schoolbell::{Config, service, testing};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use warp::http::HeaderMap;
 
 pub use binary::{Server, Signal, add_user, binary};
@@ -31,6 +34,25 @@ pub fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().tls_certs_only([]);
     client.build().unwrap()
+}
+
+/// A TLS connection to `localhost` at this address, by a client that trusts this certificate alone.
+pub async fn tls_connect(
+    address: &str,
+    root: &CertificateDer<'static>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    connector.connect(name, stream).await
 }
 
 /// A schoolbell on a database file of its own, with a clock that the test moves.
