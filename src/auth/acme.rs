@@ -98,7 +98,13 @@ async fn order(
     files: &Files,
     challenges: &Challenges,
 ) -> Result<(String, String), String> {
-    let account = account(config, files).await?;
+    let directory = config
+        .directory
+        .as_ref()
+        .map_or(LETS_ENCRYPT, |url| url.as_str());
+    let account = account(config, directory, files)
+        .await
+        .map_err(|why| format!("{directory}: {why}"))?;
     let names = config.domains.iter();
     let names: Vec<Identifier> = names
         .map(|name| Identifier::Dns(name.as_str().to_owned()))
@@ -163,11 +169,7 @@ async fn reason(order: &mut Order) -> String {
 }
 
 /// The account that is kept, or a new one.
-async fn account(config: &Acme, files: &Files) -> Result<Account, String> {
-    let directory = config
-        .directory
-        .as_ref()
-        .map_or(LETS_ENCRYPT, |url| url.as_str());
+async fn account(config: &Acme, directory: &str, files: &Files) -> Result<Account, String> {
     let http = Http::new(&config.directory_ca)?;
     if let Some(kept) = kept(&files.account, directory)? {
         let builder = Account::builder_with_http(Box::new(http));
@@ -214,6 +216,9 @@ fn said(error: instant_acme::Error) -> String {
                 cause = next;
             }
             cause.to_string()
+        }
+        instant_acme::Error::Json(inner) => {
+            format!("this is not the answer of an ACME server: {inner}")
         }
         error => error.to_string(),
     }

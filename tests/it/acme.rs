@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
+use schoolbell::auth::acme;
 use schoolbell::ops::certificate;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -151,7 +152,7 @@ async fn a_certificate_is_got_and_renewed_without_dropping_a_socket() {
     // The job's first attempt may have come before the authority was up.
     certificate::renew(&t.app).await.unwrap();
     let first = served(&t.address, &root, &[]).await;
-    let files = schoolbell::auth::acme::Files::beside(&t.app.config.database.path);
+    let files = acme::Files::beside(&t.app.config.database.path);
     assert_eq!((mode(&files.account), mode(&files.key)), (0o600, 0o600));
     assert!(!certificate::is_due(&t.app.config, t.app.now()));
     let admin = t.admin().await;
@@ -199,4 +200,80 @@ async fn what_is_wrong_is_said_and_kept() {
     pebble.process.kill().unwrap();
     let refused = certificate::renew(&t.app).await.unwrap_err().to_string();
     assert!(refused.contains("refused"), "{refused}");
+}
+
+#[tokio::test]
+#[ignore = "needs pebble: .ci/acme"]
+async fn a_clock_that_is_wrong_is_a_failure_and_not_a_certificate_each_minute() {
+    let (t, pebble) = with_acme(&Pebble::start, "localhost");
+    pebble.root().await;
+    t.clock.advance(Duration::from_secs(70 * 86_400));
+    let refused = certificate::renew(&t.app).await.unwrap_err().to_string();
+    assert!(refused.contains("is the clock right?"), "{refused}");
+    let known = certificate::problem(&t.app.config).unwrap();
+    assert!(known.contains("is the clock right?"), "{known}");
+}
+
+/// An authority that has had enough of us, which `pebble` cannot be brought to; at other paths, a page.
+async fn authority_at_its_limit() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let at = |path: &str| format!("{base}{path}");
+    let directory = json!({
+        "newNonce": at("/nonce"), "newAccount": at("/account"), "newOrder": at("/order"),
+    });
+    let problem = json!({
+        "type": "urn:ietf:params:acme:error:rateLimited", "status": 429,
+        "detail": "too many registrations from this address, retry after an hour",
+    });
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 8192];
+            let length = stream.read(&mut request).await.unwrap_or_default();
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let (status, kind, body) = match request.split(' ').nth(1).unwrap_or_default() {
+                "/dir" => ("200 OK", "application/json", directory.to_string()),
+                "/nonce" => ("200 OK", "text/plain", String::new()),
+                "/account" => (
+                    "429 Too Many Requests",
+                    "application/problem+json",
+                    problem.to_string(),
+                ),
+                _ => ("404 Not Found", "text/html", "<p>Not here</p>".to_owned()),
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nreplay-nonce: bm9uY2U\r\n\
+                 retry-after: 3600\r\nconnection: close\r\n\r\n{body}"
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    base
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_be_used_is_named_with_what_it_said() {
+    let base = authority_at_its_limit().await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = acme::Files::beside(&folder.path().join("schoolbell.db"));
+    let gone = free_port();
+    for (directory, expected) in [
+        (format!("{base}/dir"), "too many registrations"),
+        (format!("{base}/page"), "not the answer of an ACME server"),
+        (format!("http://127.0.0.1:{gone}/dir"), "refused"),
+        ("https://authority.invalid/dir".into(), "lookup"),
+    ] {
+        let config = schoolbell::config::Acme {
+            domains: vec!["bell.school.example".parse().unwrap()],
+            directory: Some(directory.parse().unwrap()),
+            ..Default::default()
+        };
+        let refused = acme::obtain(&config, &files, &acme::Challenges::default()).await;
+        let refused = refused.unwrap_err();
+        assert!(refused.starts_with(&directory), "{refused}");
+        assert!(refused.contains(expected), "{refused}");
+        assert!(!files.account.exists());
+    }
 }

@@ -222,12 +222,17 @@ async fn what_is_wrong_is_named() {
     let (text, _) = check(folder.path(), &[]);
     assert!(line(&text, "backup").contains("72 hours old"), "{text}");
 
-    // A certificate that ends this week, and one that has ended.
+    // One that ends this week, one that has ended, and one that begins the day after tomorrow.
     let now = std::time::SystemTime::now();
     let days = |n: u64| std::time::Duration::from_secs(n * 86_400);
-    for (end, why) in [(now + days(5), "renew it"), (now - days(5), "has expired")] {
+    for (begin, end, why) in [
+        (now - days(10), now + days(5), "renew it"),
+        (now - days(10), now - days(5), "has expired"),
+        (now + days(2), now + days(90), "is the clock right?"),
+    ] {
         let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
+        params.not_before = begin.into();
         params.not_after = end.into();
         let cert = params.self_signed(&key).unwrap();
         std::fs::write(path("cert.pem"), cert.pem()).unwrap();

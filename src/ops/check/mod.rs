@@ -190,7 +190,11 @@ fn tls(config: &Config, pair: &Pair, now: Time) -> Outcome {
         return Ok("none yet: the server gets it when it runs, for which its names must lead to it at port 443".into());
     }
     pair.load()?;
-    let left = (pair.validity()?.ends_at.0 - now.0).div_euclid(DAY_MS);
+    let validity = pair.validity()?;
+    if now < validity.begins_at {
+        return Err("is not valid yet by this machine's clock: is the clock right?".into());
+    }
+    let left = (validity.ends_at.0 - now.0).div_euclid(DAY_MS);
     if left < 0 {
         return Err("has expired: get a new one".into());
     }
