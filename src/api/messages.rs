@@ -1,13 +1,12 @@
 //! Messages and conversations.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::http::call::Call;
 use super::http::input::{Nothing, OptionalJson, Query, one_of};
 use super::http::reply::{Data, Repeatable};
+use super::http::schema::Shared;
 use crate::api::http::input::Json;
 use crate::config::count;
 use crate::error::{Error, Noun, Result};
@@ -42,7 +41,10 @@ pub struct SendMessage {
     client_id: Option<String>,
 }
 
-pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatable<Arc<Message>>> {
+pub async fn send(
+    call: Call,
+    Json(body): Json<SendMessage>,
+) -> Result<Repeatable<Shared<Message>>> {
     let to = one_of("receiverId", [body.receiver_id, body.recipient_id, body.to])?;
     let content = one_of("content", [body.content, body.message, body.text])?;
     let new = NewMessage {
@@ -51,9 +53,8 @@ pub async fn send(call: Call, Json(body): Json<SendMessage>) -> Result<Repeatabl
         client_id: body.client_id.as_deref().map(ClientId::parse).transpose()?,
         from: call.connection(),
     };
-    messages::send(&call.app, call.me()?, new)
-        .await
-        .map(Repeatable)
+    let sent = messages::send(&call.app, call.me()?, new).await?;
+    Ok(Repeatable(sent.map(Shared)))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -54,7 +54,7 @@ pub fn table() -> Vec<Endpoint> {
     vec![
         post("/api/auth/setup", Anyone, auth::set_up, "Make the first administrator").fails(Unauthorized::BadSetupCode).fails(Forbidden::SetupDone).fails(Conflict::Username),
         post("/api/auth/login", Anyone, auth::login, "Log in").fails(Unauthorized::BadCredentials),
-        post("/api/auth/refresh", Person, auth::refresh, "Get a new token for one that still holds"),
+        post("/api/auth/refresh", Person, auth::refresh, "Get a new token for one that is still valid"),
         post("/api/auth/logout", Person, auth::logout, "End the session of the caller's token"),
         post("/api/auth/logout-all", Person, auth::logout_all, "End every token of the caller"),
         post("/api/auth/password", Person, auth::password, "Change the caller's password"),
@@ -85,7 +85,7 @@ pub fn table() -> Vec<Endpoint> {
         put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read").compat(READ, &[]).fails(Noun::Notification),
         delete("/api/notifications/{id}", Person, notifications::remove, "Take a notification from the list").fails(Noun::Notification),
         post("/api/auth/session", Anyone, session::start, "Log in with a cookie, for the server's own pages").fails(Unauthorized::BadCredentials).fails(Forbidden::Origin),
-        put("/api/auth/session", Person, session::renew, "Get a new cookie for one that still holds"),
+        put("/api/auth/session", Person, session::renew, "Get a new cookie for one that is still valid"),
         delete("/api/auth/session", Anyone, session::end, "Take the cookie away").fails(Forbidden::Origin),
         post("/api/auth/password-link", Anyone, accounts::use_password_link, "Set a password by a one-time link").fails(Unauthorized::BadPasswordLink),
         get("/api/admin/overview", Reader, stats::overview, "How things stand, and by hour"),

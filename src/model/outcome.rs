@@ -19,4 +19,11 @@ impl<T> Outcome<T> {
             fresh: false,
         }
     }
+
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
+        Outcome {
+            value: change(self.value),
+            fresh: self.fresh,
+        }
+    }
 }

@@ -1,4 +1,6 @@
-//! The pages of the documentation lead somewhere.
+//! The pages of the documentation lead somewhere, and say what the code says.
+
+mod api;
 
 use std::collections::HashMap;
 use std::fs;
