@@ -39,6 +39,13 @@ fn line<'t>(text: &'t str, what: &str) -> &'t str {
 #[tokio::test]
 async fn a_server_that_runs_is_asked() {
     let folder = tempfile::tempdir().unwrap();
+    // As a clone has it, readable by everyone.
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    std::fs::write(
+        folder.path().join("config.toml"),
+        std::fs::read(shipped).unwrap(),
+    )
+    .unwrap();
     let server = Server::start(folder.path());
     server.person("ann").await;
     let (text, code) = check(folder.path(), &[]);
