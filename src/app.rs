@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +18,7 @@ use crate::limits::Limits;
 use crate::limits::load_shedding::LoadShedding;
 use crate::limits::queues::Queues;
 use crate::metrics::Metrics;
+use crate::model::days::Calendar;
 use crate::model::time::{Clock, SystemClock, Time};
 use crate::states::States;
 use crate::store::Store;
@@ -45,6 +47,8 @@ pub struct Inner {
     pub queues: Arc<Queues>,
     pub load: Arc<LoadShedding>,
     pub clock: Arc<dyn Clock>,
+    /// Which day it is at the school.
+    pub calendar: Arc<Calendar>,
     /// Told when another process has written to the database.
     pub external_write: Arc<Notify>,
     /// Told when something has been put into the push outbox.
@@ -132,9 +136,12 @@ impl App {
         let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
         let vapid =
             VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
+        let zone = config.school.time_zone.clone();
+        let zone = zone.map_or(TimeZone::UTC, |zone| zone.0);
+        let calendar = Arc::new(Calendar::new(clock.clone(), zone));
         let store = Store::open(
             &config.database,
-            clock.clone(),
+            (clock.clone(), calendar.clone()),
             (metrics.clone(), queues.clone()),
             Box::new(move |committed| effects.apply(committed)),
             pulses.writer.clone(),
@@ -152,6 +159,7 @@ impl App {
             hub,
             metrics,
             clock,
+            calendar,
             external_write,
             push_due,
             announcement_due: Notify::new(),

@@ -30,7 +30,9 @@ use warp::http::Method;
 
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Unauthorized};
-use admin::{accounts, announcements, audit, backup, groups, keys, roster, settings, stats};
+use admin::{
+    accounts, announcements, audit, backup, groups, guardians, keys, roster, settings, stats,
+};
 use http::access::Access::*;
 use http::context::Context;
 use http::endpoint::{Endpoint, delete, get, post, put};
@@ -99,6 +101,10 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/admin/people/{id}/password-link", Admin, accounts::password_link, "Make a one-time link for a user to set a password").fails(Noun::User),
         get("/api/admin/people/{id}/identities", Admin, accounts::identities, "The external identities linked to a user").fails(Noun::User),
         put("/api/admin/people/{id}/identities", Admin, accounts::set_identities, "Link a user to external identities").fails(Noun::User).fails(Conflict::Identity),
+        get("/api/admin/people/{id}/guardians", Roster, guardians::guardians, "The guardians of a pupil").fails(Noun::User),
+        put("/api/admin/people/{id}/guardians", Roster, guardians::set_guardians, "Set all guardians of a pupil").fails(Noun::User),
+        get("/api/admin/people/{id}/children", Roster, guardians::children, "The pupils whose guardian a user is").fails(Noun::User),
+        put("/api/admin/people/{id}/children", Roster, guardians::set_children, "Set all pupils whose guardian a user is").fails(Noun::User),
         get("/api/admin/roster", Roster, roster::export, "Everybody who logs in here, as a CSV file"),
         post("/api/admin/roster/preview", Roster, roster::preview, "What a CSV file of people would change"),
         post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, in one transaction").fails(Conflict::Stale).fails(Forbidden::NeedsAdministrator),
@@ -107,7 +113,8 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/admin/groups", Roster, groups::add, "Make a group").fails(Conflict::GroupId),
         put("/api/admin/groups/{id}", Roster, groups::change, "Rename a group").fails(Noun::Group),
         delete("/api/admin/groups/{id}", Roster, groups::remove, "Remove a group").fails(Noun::Group),
-        put("/api/admin/groups/{id}/members", Roster, groups::members, "Add people to a group and remove them").fails(Noun::Group).fails(Noun::User),
+        get("/api/admin/groups/{id}/members", Roster, groups::members, "The people of a group, those who lead it first").fails(Noun::Group),
+        put("/api/admin/groups/{id}/members", Roster, groups::change_members, "Add people to a group and remove them").fails(Noun::Group).fails(Noun::User),
         get("/api/admin/announcements", Reader, announcements::list, "Announcements, newest first"),
         post("/api/admin/announcements", Admin, announcements::make, "Announce something, now or at a time"),
         post("/api/admin/announcements/audience", Admin, announcements::audience, "The people whom an audience reaches"),

@@ -31,13 +31,14 @@ pub use push::{Push, PushContent};
 use section::section;
 pub use server::{Acme, Server};
 use settings::Source;
-pub use types::{Algorithm, Network, at_least_one, count};
+pub use types::{Algorithm, Network, Zone, at_least_one, count};
 pub use urls::{Domain, HttpUrl, Origin, ProxyUrl, PublicUrl};
 
 /// The whole configuration. `Default` is what runs without a file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    pub school: School,
     pub server: Server,
     pub database: Database,
     pub auth: Auth,
@@ -53,6 +54,15 @@ pub struct Config {
     /// Where each `section.key` came from that has not its default.
     #[serde(skip)]
     pub sources: BTreeMap<String, Source>,
+}
+
+section! {
+    /// The school.
+    pub struct School {
+        /// Its time zone, by which days begin: `Europe/Berlin`. Empty: UTC.
+        #[serde(with = "types::optional")]
+        pub time_zone: Option<Zone> = None,
+    }
 }
 
 section! {

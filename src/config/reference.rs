@@ -8,7 +8,7 @@ use toml::Table;
 use super::section::Section;
 use super::{
     Acme, Auth, Backup, Config, Database, Limits, Log, Messages, Metrics, Notifications, Push,
-    Retention, Server, SocketIo,
+    Retention, School, Server, SocketIo,
 };
 
 /// The longest line of a comment in the sample file, in characters.
@@ -22,6 +22,7 @@ type Keys = (
 
 /// All sections, in the order of the sample file.
 pub const SECTIONS: &[Keys] = &[
+    ("school", School::KEYS),
     ("server", Server::KEYS),
     ("server.acme", Acme::KEYS),
     ("database", Database::KEYS),

@@ -6,9 +6,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serializer, de};
 
 use super::section::as_text;
+use crate::model::days::zone;
 
 /// An address, or a network in CIDR notation (RFC 4632 section 3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +97,27 @@ impl fmt::Display for Algorithm {
     }
 }
 
-as_text!(Network, Algorithm);
+as_text!(Network, Algorithm, Zone);
+
+/// A time zone, by its name in the IANA database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone(pub TimeZone);
+
+impl FromStr for Zone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        zone(text).map(Zone).ok_or_else(|| {
+            format!("{text:?} is not a name of the IANA time zone database, for example \"Europe/Berlin\"")
+        })
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
 
 /// A number of which zero makes no sense.
 pub const fn at_least_one(number: u32) -> NonZeroU32 {

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::days::Date;
+use super::grades::Grade;
 use super::ids::{UserId, UserKey};
 use super::text;
 use super::time::Time;
@@ -29,6 +31,12 @@ pub struct Account {
     pub email: Option<String>,
     pub role: Role,
     pub groups: Vec<GroupName>,
+    /// A pupil's.
+    pub grade: Option<Grade>,
+    /// From this day on a pupil's guardian links count only if the pupil has agreed.
+    pub adult_from: Option<Date>,
+    /// Telephone numbers.
+    pub phones: Vec<String>,
     pub disabled: bool,
     /// Whether they log in here, with a password.
     pub has_password: bool,
@@ -64,6 +72,68 @@ pub struct AccountChange {
     /// All of their groups.
     pub groups: Option<Vec<UserId>>,
     pub disabled: Option<bool>,
+    pub facts: FactsChange,
+}
+
+/// What is to be changed of the facts about a user; `None` leaves one as it is, and `Some(None)` takes it away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FactsChange {
+    pub grade: Option<Option<Grade>>,
+    pub adult_from: Option<Option<Date>>,
+    pub phones: Option<Vec<String>>,
+}
+
+impl FactsChange {
+    /// Reads texts; an empty one takes the fact away.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] on `grade`, `adultFrom` or `phones`.
+    pub fn parse(
+        grade: Option<&str>,
+        adult_from: Option<&str>,
+        phones: Option<&[String]>,
+    ) -> Result<Self> {
+        let day = |text: &str| match text.trim() {
+            "" => Ok(None),
+            text => Date::parse_field("adultFrom", text).map(Some),
+        };
+        Ok(FactsChange {
+            grade: grade
+                .map(|text| Grade::parse_field("grade", text))
+                .transpose()?,
+            adult_from: adult_from.map(day).transpose()?,
+            phones: phones.map(parse_phones).transpose()?,
+        })
+    }
+}
+
+/// The most telephone numbers of one user.
+const MAX_PHONES: usize = 5;
+/// The most characters of one.
+const MAX_PHONE: usize = 40;
+
+/// Telephone numbers as people write them, of the digits that E.164 allows.
+///
+/// # Errors
+/// [`Error::Invalid`] on `phones`.
+pub fn parse_phones(given: &[String]) -> Result<Vec<String>> {
+    let given = given.iter().filter(|text| !text.trim().is_empty());
+    let mut phones: Vec<String> = Vec::new();
+    for text in given {
+        let phone = text::line("phones", text, MAX_PHONE)?;
+        let digits = phone.chars().filter(char::is_ascii_digit).count();
+        let is_known = |c: char| c.is_ascii_digit() || " +-./()".contains(c);
+        if !(3..=15).contains(&digits) || !phone.chars().all(is_known) {
+            return Err(Error::invalid("phones", rule::not_a_telephone_number()));
+        }
+        if !phones.contains(&phone) {
+            phones.push(phone);
+        }
+        if phones.len() > MAX_PHONES {
+            return Err(Error::invalid("phones", rule::too_many(MAX_PHONES)));
+        }
+    }
+    Ok(phones)
 }
 
 /// An e-mail address as far as it can be told without writing to it; empty stands for none.

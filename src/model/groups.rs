@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::days::Days;
+use super::grades::Grade;
 use super::ids::UserId;
 use super::text;
+use super::users::Role;
 use crate::error::{Error, Result};
 use crate::rule;
 
@@ -47,6 +50,29 @@ pub struct Group {
     pub kind: GroupKind,
     /// People in it, the disabled among them.
     pub members: i64,
+}
+
+/// What the membership of a user in a group says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Membership {
+    /// `None`: teachers and staff lead a class.
+    pub lead: Option<bool>,
+    pub days: Days,
+}
+
+/// A user in a group.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Member {
+    pub id: UserId,
+    pub name: String,
+    pub role: Role,
+    /// Whether they lead the group.
+    pub lead: bool,
+    #[serde(flatten)]
+    pub days: Days,
+    /// A pupil's.
+    pub grade: Option<Grade>,
+    pub disabled: bool,
 }
 
 /// A group to be added. Its id has the alphabet of a user's: it may come from the school's own app.

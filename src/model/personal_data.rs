@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::accounts::Account;
 use super::audit::Entry;
+use super::guardians::LinkView;
 use super::notifications::Notification;
 use super::preferences::Preferences;
 use super::subscriptions::Device;
@@ -13,6 +14,8 @@ use super::time::Time;
 #[derive(Debug, Serialize)]
 pub struct PersonalData {
     pub account: Option<Account>,
+    /// Whose guardian they are, and who their guardians are.
+    pub family: Family,
     pub push: Push,
     /// Also those that they removed from their list.
     pub notifications: Vec<Notification>,
@@ -20,6 +23,13 @@ pub struct PersonalData {
     pub sent: Vec<Outgoing>,
     /// Lines of the audit log that name them.
     pub audit: Vec<Entry>,
+}
+
+/// Links between guardians and children.
+#[derive(Debug, Serialize)]
+pub struct Family {
+    pub guardians: Vec<LinkView>,
+    pub children: Vec<LinkView>,
 }
 
 /// What is pushed to them, and whereto.

@@ -1,13 +1,12 @@
 //! The hours in which a user is not to be disturbed, on the clock of their place.
 
-use std::sync::LazyLock;
-
 use jiff::civil::{Date, Weekday};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::days::zone;
 use super::time::Time;
 use crate::error::{Error, Result};
 use crate::rule;
@@ -61,13 +60,6 @@ impl Day {
             Weekday::Sunday => Day::Sun,
         }
     }
-}
-
-/// A zone by its name. Browsers give old names, too, which the system's database may lack: the one that comes with the program has
-/// them.
-fn zone(name: &str) -> Option<TimeZone> {
-    static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
-    TimeZone::get(name).or_else(|_| BUNDLED.get(name)).ok()
 }
 
 impl QuietHours {

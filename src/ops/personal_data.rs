@@ -94,6 +94,7 @@ fn write_files(folder: &Path, data: &PersonalData) -> std::io::Result<()> {
         file.flush()
     };
     write("account.json", serde_json::to_string_pretty(&data.account))?;
+    write("family.json", serde_json::to_string_pretty(&data.family))?;
     write("push.json", serde_json::to_string_pretty(&data.push))?;
     write(
         "notifications.json",

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
-use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink};
+use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, PasswordLink};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
@@ -51,17 +51,24 @@ fn present(app: &App, account: Account) -> Account {
     Account { online, ..account }
 }
 
-/// Adds a user, into these groups.
+/// Adds a user, with these facts, into these groups.
 ///
 /// # Errors
 /// [`Error::Conflict`] when the id, the username or the e-mail is taken; [`Error::Invalid`] on `groups`.
-pub async fn add(app: &App, by: AuditActor, new: NewUser, groups: Vec<UserId>) -> Result<Account> {
+pub async fn add(
+    app: &App,
+    by: AuditActor,
+    new: NewUser,
+    facts: FactsChange,
+    groups: Vec<UserId>,
+) -> Result<Account> {
     app.store
         .write(move |tx| {
             check_key(tx, &by, 0, [new.role])?;
             let user = users::insert(tx, &new, tx.now)?;
             check_groups(tx, &groups)?;
             accounts::set_groups(tx, user.key, &groups)?;
+            accounts::set_facts(tx, user.key, &facts)?;
             let detail = format!("as {}", new.role);
             audit::note(tx, &by, Action::PersonAdded, user.id().as_str(), &detail)?;
             tx.emit(Effect::UserChanged(user.id().clone()));
@@ -207,6 +214,16 @@ pub(super) fn changed_fields(before: &User, change: &AccountChange) -> String {
     }
     if let Some(role) = change.role {
         said.push(format!("role from {} to {role}", before.role));
+    }
+    let facts = &change.facts;
+    for (name, changes) in [
+        ("grade", facts.grade.is_some()),
+        ("adultFrom", facts.adult_from.is_some()),
+        ("phones", facts.phones.is_some()),
+    ] {
+        if changes {
+            said.push(name.to_owned());
+        }
     }
     if let Some(groups) = &change.groups {
         let ids: Vec<&str> = groups.iter().map(UserId::as_str).collect();

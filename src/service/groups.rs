@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
-use crate::model::groups::{GroupKind, NewGroup};
+use crate::model::groups::{GroupKind, Member, Membership, NewGroup};
 use crate::model::ids::UserId;
 use crate::store::{WriteTx, audit, groups, users};
 
@@ -63,14 +63,29 @@ pub async fn remove(app: &App, by: AuditActor, id: UserId) -> Result<()> {
         .await
 }
 
-/// How many people came into a group, and how many left it.
+/// How many memberships of a group were added, changed and removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct MembersChanged {
     pub added: usize,
+    /// Memberships that say something else now.
+    pub changed: usize,
     pub removed: usize,
 }
 
-/// Adds and removes people, all or none of them.
+/// The people of a group, those who lead it first.
+///
+/// # Errors
+/// [`Noun::Group`] not found.
+pub async fn members(app: &App, id: UserId) -> Result<Vec<Member>> {
+    app.store
+        .read(move |c| {
+            let group = groups::by_id(c, &id)?.ok_or(Error::NotFound(Noun::Group))?;
+            groups::members(c, group)
+        })
+        .await
+}
+
+/// Adds and removes people, all or none of them; with a membership, sets what it says.
 ///
 /// # Errors
 /// [`Noun::Group`] or [`Noun::User`] not found.
@@ -78,7 +93,7 @@ pub async fn change_members(
     app: &App,
     by: AuditActor,
     id: UserId,
-    add: Vec<UserId>,
+    add: Vec<(UserId, Option<Membership>)>,
     remove: Vec<UserId>,
 ) -> Result<MembersChanged> {
     app.store
@@ -87,18 +102,25 @@ pub async fn change_members(
             let person = |id| users::by_id(tx, id)?.ok_or(Error::NotFound(Noun::User));
             let mut changed = MembersChanged {
                 added: 0,
+                changed: 0,
                 removed: 0,
             };
-            for id in &add {
-                changed.added += usize::from(groups::add_member(tx, group, person(id)?.key)?);
+            for (id, membership) in &add {
+                let member = person(id)?.key;
+                let is_new = groups::add_member(tx, group, member)?;
+                let differs = match membership {
+                    Some(membership) => groups::set_membership(tx, group, member, membership)?,
+                    None => false,
+                };
+                changed.added += usize::from(is_new);
+                changed.changed += usize::from(!is_new && differs);
             }
             for id in &remove {
                 changed.removed += usize::from(groups::remove_member(tx, group, person(id)?.key)?);
             }
-            let list = |sign: &str, ids: &[UserId]| -> String {
-                ids.iter().map(|id| format!("{sign}{id} ")).collect()
-            };
-            let detail = list("+", &add) + &list("-", &remove);
+            let added = add.iter().map(|(id, _)| format!("+{id} "));
+            let removed = remove.iter().map(|id| format!("-{id} "));
+            let detail: String = added.chain(removed).collect();
             audit::note(
                 tx,
                 &by,

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod announcements;
 pub mod auth;
 pub mod groups;
+pub mod guardians;
 pub mod identity;
 pub mod keys;
 pub mod messages;

@@ -2,10 +2,12 @@
 
 use rusqlite::{Connection, Row, named_params, params};
 
+use super::guardians::date;
 use super::users::HOLDS_WORDS;
 use super::{WriteTx, all, first, run, users};
 use crate::error::{Conflict, Error, Result};
-use crate::model::accounts::{Account, AccountChange, AccountFilter, GroupName};
+use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, GroupName};
+use crate::model::grades::Grade;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::text::fold;
 use crate::model::time::Time;
@@ -16,7 +18,8 @@ const SELECT: &str = "SELECT u.key, u.id, u.username, u.name, u.email, u.role, u
                              (SELECT count(*) FROM push_subscriptions s WHERE s.user_key = u.key),
                              u.last_seen_at, u.created_at,
                              (SELECT json_group_array(json_array(g.id, g.name) ORDER BY g.name, g.key)
-                              FROM group_members m JOIN groups g ON g.key = m.group_key WHERE m.user_key = u.key)
+                              FROM group_members m JOIN groups g ON g.key = m.group_key WHERE m.user_key = u.key),
+                             u.grade, u.adult_from, u.phones
                       FROM users u";
 
 /// The hub fills in `online`.
@@ -44,7 +47,41 @@ fn account(row: &Row) -> rusqlite::Result<Account> {
         last_seen_at: row.get::<_, Option<i64>>(9)?.map(Time),
         created_at: Time(row.get(10)?),
         groups: groups.collect(),
+        grade: row.get_ref(12)?.as_str_or_null()?.and_then(Grade::parse),
+        adult_from: date(row, 13)?,
+        phones: phones(row, 14)?,
     })
+}
+
+/// Reads the telephone numbers.
+pub(super) fn phones(row: &Row, at: usize) -> rusqlite::Result<Vec<String>> {
+    let text = row.get_ref(at)?.as_str_or_null()?;
+    Ok(text
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default())
+}
+
+/// Writes the facts that change.
+pub fn set_facts(tx: &WriteTx, user: UserKey, facts: &FactsChange) -> Result<()> {
+    let FactsChange {
+        grade,
+        adult_from,
+        phones,
+    } = facts;
+    if let Some(grade) = grade {
+        let sql = "UPDATE users SET grade = ?2 WHERE key = ?1";
+        run(tx, sql, params![user.0, grade.map(Grade::as_str)])?;
+    }
+    if let Some(day) = adult_from {
+        let sql = "UPDATE users SET adult_from = ?2 WHERE key = ?1";
+        run(tx, sql, params![user.0, day.map(|day| day.to_string())])?;
+    }
+    if let Some(phones) = phones {
+        let text = (!phones.is_empty()).then(|| serde_json::to_string(phones).unwrap_or_default());
+        let sql = "UPDATE users SET phones = ?2 WHERE key = ?1";
+        run(tx, sql, params![user.0, text])?;
+    }
+    Ok(())
 }
 
 /// People by name.
@@ -90,11 +127,12 @@ pub fn active_logins(connection: &Connection) -> Result<i64> {
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
-/// Writes the name, username, e-mail and role of `change`; its other fields are written elsewhere.
+/// Writes the facts, the name, the username, the e-mail and the role of `change`; its other fields are written elsewhere.
 ///
 /// # Errors
 /// [`Error::Conflict`] when the username or the e-mail is taken.
 pub fn update(tx: &WriteTx, user: &User, change: &AccountChange) -> Result<()> {
+    set_facts(tx, user.key, &change.facts)?;
     let username = change
         .username
         .as_ref()

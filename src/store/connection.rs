@@ -1,8 +1,12 @@
 //! How a connection to the database is opened and tuned.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
+
+use crate::model::days::Calendar;
 
 /// Read-only; never makes a file.
 pub fn read_only() -> OpenFlags {
@@ -27,6 +31,12 @@ pub fn wait_for_writers(connection: &Connection) -> rusqlite::Result<()> {
 
 const SHORT_WAITS: i32 = 40;
 const LONG_WAIT_TIME: Duration = Duration::from_millis(10);
+
+/// `today()` in SQL: which day it is at the school.
+pub fn add_today(connection: &Connection, calendar: Arc<Calendar>) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8;
+    connection.create_scalar_function("today", 0, flags, move |_| Ok(calendar.today().to_string()))
+}
 
 /// What every connection sets; `busy_timeout` first, since the others may wait.
 pub fn tune(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -2,11 +2,18 @@
 
 use rusqlite::{Connection, params};
 
+use super::guardians::days;
 use super::{all, first, run, users};
 use crate::error::{Conflict, Error, Result};
-use crate::model::groups::{Group, GroupKind, NewGroup};
+use crate::model::grades::Grade;
+use crate::model::groups::{Group, GroupKind, Member, Membership, NewGroup};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::time::Time;
+use crate::model::users::Role;
+
+/// Whether the user `u` of the membership `m` leads the group `g`: as the roster has it, and else teachers and staff a class.
+pub(super) const LEADS: &str =
+    "coalesce(m.lead, g.kind = 'class' AND u.role IN ('teacher', 'staff'))";
 
 /// A group's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +66,17 @@ pub fn list(connection: &Connection) -> Result<Vec<Group>> {
     })
 }
 
-/// Whether two people are in one group.
+/// Whether the membership `m` holds today.
+pub(super) const IS_LIVE: &str =
+    "coalesce(m.from_day <= today(), TRUE) AND coalesce(m.until_day >= today(), TRUE)";
+
+/// Whether two people are in one group, today.
 pub fn share(connection: &Connection, a: UserKey, b: UserKey) -> Result<bool> {
-    let sql = "SELECT 1 FROM group_members x JOIN group_members y ON y.group_key = x.group_key
-               WHERE x.user_key = ?1 AND y.user_key = ?2 LIMIT 1";
-    Ok(first(connection, sql, [a.0, b.0], |_| Ok(()))?.is_some())
+    let sql = format!(
+        "SELECT 1 FROM group_members m WHERE m.user_key = ?1 AND {IS_LIVE} AND m.group_key IN (
+             SELECT m.group_key FROM group_members m WHERE m.user_key = ?2 AND {IS_LIVE}) LIMIT 1"
+    );
+    Ok(first(connection, &sql, [a.0, b.0], |_| Ok(()))?.is_some())
 }
 
 pub fn change(
@@ -80,6 +93,45 @@ pub fn change(
 
 pub fn delete(connection: &Connection, group: GroupKey) -> Result<()> {
     run(connection, "DELETE FROM groups WHERE key = ?1", [group.0]).map(drop)
+}
+
+/// The people of a group by name, those who lead it first.
+pub fn members(connection: &Connection, group: GroupKey) -> Result<Vec<Member>> {
+    let sql = format!(
+        "SELECT u.id, u.name, u.role, {LEADS}, m.from_day, m.until_day, u.grade, u.disabled_at IS NOT NULL
+         FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
+         WHERE m.group_key = ?1 ORDER BY 4 DESC, u.folded, u.key"
+    );
+    all(connection, &sql, [group.0], |row| {
+        Ok(Member {
+            id: users::user_id(row, 0)?,
+            name: row.get(1)?,
+            role: Role::parse(row.get_ref(2)?.as_str()?).unwrap_or(Role::Student),
+            lead: row.get(3)?,
+            days: days(row, 4)?,
+            grade: row.get_ref(6)?.as_str_or_null()?.and_then(Grade::parse),
+            disabled: row.get(7)?,
+        })
+    })
+}
+
+/// Sets what a membership says. Whether something changed.
+pub fn set_membership(
+    connection: &Connection,
+    group: GroupKey,
+    member: UserKey,
+    membership: &Membership,
+) -> Result<bool> {
+    let Membership { lead, days } = membership;
+    let [from, until] = [days.from, days.until].map(|day| day.map(|day| day.to_string()));
+    let sql = "UPDATE group_members SET lead = ?3, from_day = ?4, until_day = ?5
+               WHERE group_key = ?1 AND user_key = ?2 AND (lead, from_day, until_day) IS NOT (?3, ?4, ?5)";
+    let changed = run(
+        connection,
+        sql,
+        params![group.0, member.0, lead, from, until],
+    )?;
+    Ok(changed > 0)
 }
 
 /// Whether the membership is new.

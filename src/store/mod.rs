@@ -17,6 +17,7 @@ pub mod conversations;
 pub mod delivery_status;
 pub mod files;
 pub mod groups;
+pub mod guardians;
 pub mod identities;
 pub mod import;
 mod indexer;
@@ -56,6 +57,7 @@ use crate::error::{Error, Result};
 use crate::limits::load_shedding::MAX_READS;
 use crate::limits::queues::{Length, Queues};
 use crate::metrics::Metrics;
+use crate::model::days::Calendar;
 use crate::model::events::Effect;
 use crate::model::time::Clock;
 use crate::threads::Pulse;
@@ -97,18 +99,21 @@ impl Store {
     /// A sentence for the person who starts the server: see [`files::OpenError`].
     pub fn open(
         config: &config::Database,
-        clock: Arc<dyn Clock>,
+        (clock, calendar): (Arc<dyn Clock>, Arc<Calendar>),
         (metrics, queues): (Arc<Metrics>, Arc<Queues>),
         sink: Sink,
         pulse: Pulse,
     ) -> Result<Self, files::OpenError> {
         let connection = open::prepare(config)?;
+        connection::add_today(&connection, calendar.clone())
+            .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
         let indexer = indexer::Indexer::start(&config.path)?;
         let path = config.path.clone();
         let manager = SqliteConnectionManager::file(&config.path)
             .with_flags(connection::read_only())
             .with_init(move |connection| {
                 connection::tune(connection)?;
+                connection::add_today(connection, calendar.clone())?;
                 search::attach(connection, &path)
             });
         let readers = r2d2::Pool::builder()

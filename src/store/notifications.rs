@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, Row, named_params, params};
 
+use super::groups::IS_LIVE;
 use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::audience::Audience;
@@ -65,9 +66,11 @@ pub fn resolve(
             unknown.push(group.to_string());
             continue;
         };
-        let sql = "SELECT u.key FROM group_members m JOIN users u ON u.key = m.user_key
-                   WHERE m.group_key = ?1 AND u.disabled_at IS NULL";
-        people.extend(all(connection, sql, [group_key.0], key)?);
+        let sql = format!(
+            "SELECT u.key FROM group_members m JOIN users u ON u.key = m.user_key
+             WHERE m.group_key = ?1 AND u.disabled_at IS NULL AND {IS_LIVE}"
+        );
+        people.extend(all(connection, &sql, [group_key.0], key)?);
     }
     let sql = "SELECT key FROM users WHERE id = ?1 AND disabled_at IS NULL";
     for id in &audience.users {

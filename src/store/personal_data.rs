@@ -2,13 +2,14 @@
 
 use rusqlite::{Connection, params};
 
+use super::guardians::{self, End};
 use super::messages::{PEOPLE, select_with_people, with_people};
 use super::{WriteTx, audit, first, notifications, preferences, run, subscriptions};
 use crate::error::Result;
 use crate::model::audit::Entry;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::messages::Message;
-use crate::model::personal_data::{PersonalData, Push};
+use crate::model::personal_data::{Family, PersonalData, Push};
 use crate::model::time::Time;
 use crate::model::users::User;
 
@@ -16,6 +17,10 @@ use crate::model::users::User;
 pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
     Ok(PersonalData {
         account: super::accounts::by_key(connection, user.key)?,
+        family: Family {
+            guardians: guardians::of(connection, user.key, End::Child)?,
+            children: guardians::of(connection, user.key, End::Guardian)?,
+        },
         push: Push {
             preferences: preferences::of(connection, user.key)?,
             devices: subscriptions::list(connection, user.key, i64::MAX)?,
@@ -71,6 +76,8 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
             [key],
         )?;
     }
+    let sql = "DELETE FROM guardian_links WHERE child_key = ?1 OR guardian_key = ?1";
+    run(tx, sql, [key])?;
     run(
         tx,
         "UPDATE unread SET notifications = 0 WHERE user_key = ?1",
@@ -79,7 +86,8 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     run(
         tx,
         "UPDATE users SET id = ?2, username = NULL, username_key = NULL, name = ?3, email = NULL, avatar = NULL, role = 'student',
-                          password_hash = NULL, folded = '', last_seen_at = NULL, token_version = token_version + 1,
+                          password_hash = NULL, folded = '', last_seen_at = NULL,
+                          grade = NULL, adult_from = NULL, phones = NULL, token_version = token_version + 1,
                           disabled_at = coalesce(disabled_at, ?4), erased_at = ?4
          WHERE key = ?1",
         params![key, alias.as_str(), name, tx.now.0],

@@ -18,6 +18,8 @@ const ACTIONS = [
   "password.link",
   "password.set",
   "person.identities",
+  "person.guardians",
+  "person.children",
   "roster.import",
   "roster.export",
   "group.add",

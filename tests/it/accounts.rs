@@ -273,10 +273,16 @@ async fn groups_and_their_members() {
     let members = format!("{path}/members");
     let both = json!({ "add": [ann.id(), bob.id()] });
     let changed = admin.put_json(&members, both.clone()).await.expect(200);
-    assert_eq!(changed["data"], json!({ "added": 2, "removed": 0 }));
+    assert_eq!(
+        changed["data"],
+        json!({ "added": 2, "changed": 0, "removed": 0 })
+    );
     let again = json!({ "add": [ann.id()], "remove": [bob.id()] });
     let changed = admin.put_json(&members, again).await.expect(200);
-    assert_eq!(changed["data"], json!({ "added": 0, "removed": 1 }));
+    assert_eq!(
+        changed["data"],
+        json!({ "added": 0, "changed": 0, "removed": 1 })
+    );
     let unknown = json!({ "add": [bob.id(), "nobody"] });
     admin
         .put_json(&members, unknown)

@@ -319,6 +319,12 @@ impl School {
                 admin.post("/api/admin/groups", group).await.expect(201);
                 of("5b").json(json!({ "add": [NONE] }))
             }
+            ("PUT", "/api/admin/people/{id}/guardians", _) => {
+                of(NONE).json(json!({ "guardians": [] }))
+            }
+            ("PUT", "/api/admin/people/{id}/children", _) => {
+                of(NONE).json(json!({ "children": [] }))
+            }
             ("PUT", "/api/admin/groups/{id}" | "/api/admin/groups/{id}/members", _) => {
                 of(NONE).json(json!({}))
             }

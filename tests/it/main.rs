@@ -8,6 +8,7 @@
     clippy::pedantic
 )]
 
+mod guardians;
 mod helpers;
 
 mod access;

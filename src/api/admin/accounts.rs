@@ -9,7 +9,9 @@ use crate::api::http::input::{Json, Nothing, Query};
 use crate::api::http::reply::{Created, Data, Empty};
 use crate::api::users::searched;
 use crate::error::{Error, Noun, Result};
-use crate::model::accounts::{Account, AccountChange, AccountFilter, PasswordLink, parse_email};
+use crate::model::accounts::{
+    Account, AccountChange, AccountFilter, FactsChange, PasswordLink, parse_email,
+};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
@@ -57,6 +59,7 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Acc
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct NewAccountBody {
     /// The school's own; one is made where it is left out.
     id: Option<String>,
@@ -70,6 +73,12 @@ pub struct NewAccountBody {
     /// Ids of groups.
     #[serde(default)]
     groups: Vec<String>,
+    /// A pupil's: `PK`, `KG`, `01` to `13`.
+    grade: Option<String>,
+    /// From this day on a pupil's guardian links count only if the pupil has agreed: `2026-11-30`.
+    adult_from: Option<String>,
+    /// At most five telephone numbers.
+    phones: Option<Vec<String>>,
 }
 
 pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created<Account>> {
@@ -91,8 +100,13 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
         },
     };
     check_role(&call, Some(body.role))?;
+    let facts = FactsChange::parse(
+        body.grade.as_deref(),
+        body.adult_from.as_deref(),
+        body.phones.as_deref(),
+    )?;
     let groups = group_ids(&body.groups)?;
-    let added = accounts::add(&call.app, call.by()?, new, groups).await?;
+    let added = accounts::add(&call.app, call.by()?, new, facts, groups).await?;
     Ok(Created(added))
 }
 
@@ -118,6 +132,7 @@ pub async fn one(call: Call, _: Nothing) -> Result<Data<Account>> {
 
 /// What is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct AccountChangeBody {
     #[schema(max_length = 64)]
     username: Option<String>,
@@ -130,6 +145,12 @@ pub struct AccountChangeBody {
     /// Ids of all their groups.
     groups: Option<Vec<String>>,
     disabled: Option<bool>,
+    /// A pupil's: `PK`, `KG`, `01` to `13`. Empty takes it away.
+    grade: Option<String>,
+    /// From this day on a pupil's guardian links count only if the pupil has agreed: `2026-11-30`. Empty takes it away.
+    adult_from: Option<String>,
+    /// All their telephone numbers, at most five.
+    phones: Option<Vec<String>>,
 }
 
 pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<Data<Account>> {
@@ -144,6 +165,11 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
         groups: body.groups.as_deref().map(group_ids).transpose()?,
         disabled: body.disabled,
         id: None,
+        facts: FactsChange::parse(
+            body.grade.as_deref(),
+            body.adult_from.as_deref(),
+            body.phones.as_deref(),
+        )?,
     };
     check_role(&call, body.role)?;
     let own = call.me().is_ok_and(|me| *me.id() == id);

@@ -1,13 +1,14 @@
 //! Groups and who is in them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::http::call::Call;
 use crate::api::http::input::{Json, Nothing, Query};
 use crate::api::http::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
-use crate::model::groups::{Group, GroupKind, NewGroup};
+use crate::model::days::Days;
+use crate::model::groups::{Group, GroupKind, Member, Membership, NewGroup};
 use crate::model::ids::UserId;
 use crate::model::page::{Limit, Page};
 use crate::service::groups::{self, MembersChanged};
@@ -77,22 +78,70 @@ pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {
     Ok(Data(Empty {}))
 }
 
-/// Ids of people.
+pub async fn members(call: Call, _: Nothing) -> Result<Data<MemberList>> {
+    let id = call.param(0, Noun::Group)?;
+    let members = groups::members(&call.app, id).await?;
+    Ok(Data(MemberList(members)))
+}
+
+/// The people of a group, those who lead it first.
+#[derive(Serialize, ToSchema)]
+pub struct MemberList(Vec<Member>);
+
+/// Who comes and who goes.
 #[derive(Deserialize, ToSchema)]
-pub struct Members {
+pub struct MembersChange {
     #[serde(default)]
-    add: Vec<String>,
+    add: Vec<NewMember>,
+    /// Ids of people.
     #[serde(default)]
     remove: Vec<String>,
 }
 
-pub async fn members(call: Call, Json(body): Json<Members>) -> Result<Data<MembersChanged>> {
+/// A user's id, which leaves what the membership of a member says as it is, or what it is to say.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum NewMember {
+    Id(String),
+    Membership {
+        id: String,
+        /// Whether they lead the group. Where it is left out, teachers and staff lead a class.
+        lead: Option<bool>,
+        /// The first day, `2026-11-30`.
+        from: Option<String>,
+        /// The last day.
+        until: Option<String>,
+    },
+}
+
+impl NewMember {
+    fn parse(&self) -> Result<(UserId, Option<Membership>)> {
+        let (id, membership) = match self {
+            NewMember::Id(id) => (id, None),
+            NewMember::Membership {
+                id,
+                lead,
+                from,
+                until,
+            } => {
+                let days = Days::parse(from.as_deref(), until.as_deref());
+                let days = days.map_err(|error| error.within("add"))?;
+                (id, Some(Membership { lead: *lead, days }))
+            }
+        };
+        Ok((UserId::parse_field("add", id)?, membership))
+    }
+}
+
+pub async fn change_members(
+    call: Call,
+    Json(body): Json<MembersChange>,
+) -> Result<Data<MembersChanged>> {
     let id = call.param(0, Noun::Group)?;
-    let ids = |field: &'static str, given: Vec<String>| -> Result<Vec<UserId>> {
-        let parse = |id: &String| UserId::parse_field(field, id);
-        given.iter().map(parse).collect()
-    };
-    let (add, remove) = (ids("add", body.add)?, ids("remove", body.remove)?);
+    let add: Result<Vec<_>> = body.add.iter().map(NewMember::parse).collect();
+    let remove = body.remove.iter();
+    let remove: Result<Vec<_>> = remove.map(|id| UserId::parse_field("remove", id)).collect();
+    let (add, remove) = (add?, remove?);
     let changed = groups::change_members(&call.app, call.by()?, id, add, remove).await?;
     Ok(Data(changed))
 }

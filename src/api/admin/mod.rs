@@ -5,6 +5,7 @@ pub mod announcements;
 pub mod audit;
 pub mod backup;
 pub mod groups;
+pub mod guardians;
 pub mod keys;
 pub mod roster;
 pub mod settings;

@@ -235,7 +235,11 @@ fn of_schema(schema: &Value) -> String {
     for part in parts {
         if let Some(choices) = part["oneOf"].as_array() {
             for choice in choices {
-                let _ = writeln!(text, "One of:\n\n{}", fields(choice));
+                let about = match choice["properties"].is_object() {
+                    true => fields(choice),
+                    false => kind(choice) + ".\n",
+                };
+                let _ = writeln!(text, "One of:\n\n{about}");
             }
         } else if part["properties"].is_object() {
             let _ = writeln!(text, "{}", fields(part));

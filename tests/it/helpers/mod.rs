@@ -187,7 +187,10 @@ impl TestApp {
         service::groups::add(&self.app, AuditActor::command_line(), group)
             .await
             .unwrap();
-        let members = members.iter().map(|p| p.user.id().clone()).collect();
+        let members = members
+            .iter()
+            .map(|p| (p.user.id().clone(), None))
+            .collect();
         service::groups::change_members(
             &self.app,
             AuditActor::command_line(),
