@@ -42,10 +42,7 @@ impl<T: DeserializeOwned + IntoParams + Send> Input for RosterFiles<T> {
                     .and_then(|v| v.to_str().ok());
                 parts(whole.unwrap_or_default(), bytes).await?
             }
-            _ => Files {
-                users: bytes.to_vec(),
-                roles: None,
-            },
+            _ => Files::of_people(bytes.to_vec()),
         };
         Ok(RosterFiles { query, files })
     }
@@ -62,8 +59,13 @@ fn by_name(named: Vec<(String, Vec<u8>)>) -> Result<Files> {
     for (name, bytes) in named {
         let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
         match base.to_ascii_lowercase().as_str() {
-            "users.csv" => files.users = bytes,
+            "users.csv" | "people.csv" => files.users = bytes,
             "roles.csv" => files.roles = Some(bytes),
+            "groups.csv" => files.groups = Some(bytes),
+            "members.csv" => files.members = Some(bytes),
+            "guardians.csv" => files.guardians = Some(bytes),
+            "classes.csv" => files.classes = Some(bytes),
+            "enrollments.csv" => files.enrollments = Some(bytes),
             _ => others.push(bytes),
         }
     }
@@ -136,7 +138,7 @@ mod tests {
         let both = named(&["export/Roles.csv", "export/USERS.CSV", "export/orgs.csv"]).unwrap();
         assert_eq!(both.users, b"export/USERS.CSV");
         assert_eq!(both.roles.unwrap(), b"export/Roles.csv");
-        assert_eq!(named(&["people.csv"]).unwrap().users, b"people.csv");
+        assert_eq!(named(&["school.csv"]).unwrap().users, b"school.csv");
         assert!(named(&["a.csv", "b.csv"]).is_err());
         assert!(named(&["roles.csv"]).is_err());
         assert!(unzip(b"no zip").is_err());

@@ -1,14 +1,18 @@
 //! All people at once, for an import or an export.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::{WriteTx, all, groups, run, users};
+use super::accounts::phones;
+use super::groups::GroupKey;
+use super::guardians::{date, days};
+use super::{WriteTx, all, run, users};
 use crate::error::Result;
-use crate::model::groups::{GroupKind, NewGroup};
+use crate::model::days::Date;
+use crate::model::grades::Grade;
+use crate::model::groups::{GroupKind, Membership};
 use crate::model::ids::{UserId, UserKey};
-use crate::model::roster::Line;
 use crate::model::users::{Role, User};
 
 /// A user as an import compares them.
@@ -16,10 +20,11 @@ use crate::model::users::{Role, User};
 pub struct Known {
     pub user: User,
     pub has_password: bool,
-    /// Names of groups.
-    pub groups: Vec<String>,
-    /// Those among them that were made by hand, and that no file has named since.
-    pub by_hand: Vec<String>,
+    pub grade: Option<Grade>,
+    pub adult_from: Option<Date>,
+    pub phones: Vec<String>,
+    /// In the order of the groups' keys.
+    pub groups: Vec<(GroupKey, Membership)>,
 }
 
 impl Known {
@@ -28,98 +33,95 @@ impl Known {
     }
 }
 
+/// A group as an import compares it.
+#[derive(Debug, Clone)]
+pub struct KnownGroup {
+    pub key: GroupKey,
+    pub id: UserId,
+    pub name: String,
+    pub kind: GroupKind,
+    /// Whether it was made by hand, and no file has named it since.
+    pub by_hand: bool,
+}
+
 /// Everybody, by key.
 pub fn everybody(connection: &Connection) -> Result<Vec<Known>> {
+    const AFTER: usize = users::COLUMN_COUNT;
     let sql = format!(
-        "SELECT {}, u.password_hash IS NOT NULL FROM users u ORDER BY u.key",
+        "SELECT {}, u.password_hash IS NOT NULL, u.grade, u.adult_from, u.phones FROM users u ORDER BY u.key",
         users::columns("u")
     );
-    let people = all(connection, &sql, [], |row| {
-        Ok((users::user(row, 0)?, row.get(users::COLUMN_COUNT)?))
+    let mut people = all(connection, &sql, [], |row| {
+        Ok(Known {
+            user: users::user(row, 0)?,
+            has_password: row.get(AFTER)?,
+            grade: row
+                .get_ref(AFTER + 1)?
+                .as_str_or_null()?
+                .and_then(Grade::parse),
+            adult_from: date(row, AFTER + 2)?,
+            phones: phones(row, AFTER + 3)?,
+            groups: Vec::new(),
+        })
     })?;
-    // Two groups may have one name: a file cannot tell them apart.
-    let sql = "SELECT m.user_key, g.name, max(g.by_hand) FROM group_members m JOIN groups g ON g.key = m.group_key
-               GROUP BY m.user_key, g.name ORDER BY m.user_key, g.name";
-    let mut groups: HashMap<UserKey, (Vec<String>, Vec<String>)> = HashMap::new();
-    for (user, name, by_hand) in all(connection, sql, [], |row| {
-        Ok((UserKey(row.get(0)?), row.get::<_, String>(1)?, row.get(2)?))
-    })? {
-        let of_user = groups.entry(user).or_default();
-        if by_hand {
-            of_user.1.push(name.clone());
-        }
-        of_user.0.push(name);
-    }
-    let known = people.into_iter().map(|(user, has_password)| {
-        let (groups, by_hand) = groups.remove(&user.key).unwrap_or_default();
-        Known {
-            user,
-            has_password,
-            groups,
-            by_hand,
-        }
-    });
-    Ok(known.collect())
-}
-
-/// Everybody who has a username, by it.
-pub fn lines(connection: &Connection) -> Result<Vec<Line>> {
-    let mut known = everybody(connection)?;
-    known.retain(|one| one.user.username.is_some());
-    known.sort_by_cached_key(|one| one.user.username.clone());
-    let line = |one: Known| Line {
-        id: one.user.id().to_string(),
-        username: one.user.username.clone().unwrap_or_default(),
-        name: one.user.person.name.to_string(),
-        role: one.user.role,
-        groups: one.groups,
-        email: one.user.email.clone().unwrap_or_default(),
-        disabled: one.user.disabled,
+    let places: HashMap<UserKey, usize> = people
+        .iter()
+        .enumerate()
+        .map(|(at, known)| (known.user.key, at))
+        .collect();
+    let sql = "SELECT user_key, group_key, lead, from_day, until_day FROM group_members ORDER BY user_key, group_key";
+    let membership = |row: &Row| {
+        let membership = Membership {
+            lead: row.get(2)?,
+            days: days(row, 3)?,
+        };
+        Ok((UserKey(row.get(0)?), GroupKey(row.get(1)?), membership))
     };
-    Ok(known.into_iter().map(line).collect())
-}
-
-/// From now on these groups are as files have them, no matter who made them.
-pub fn keep_groups_by_file(tx: &WriteTx, names: &BTreeSet<String>) -> Result<()> {
-    let names = serde_json::to_string(names).unwrap_or_default();
-    let sql =
-        "UPDATE groups SET by_hand = 0 WHERE by_hand AND name IN (SELECT value FROM json_each(?1))";
-    run(tx, sql, [names]).map(drop)
-}
-
-/// Makes these all of a user's groups, by name; one that does not exist is made.
-pub fn set_groups_by_name(tx: &WriteTx, user: UserKey, names: &[String]) -> Result<()> {
-    for name in names {
-        if by_name(tx, name)?.is_none() {
-            let new = NewGroup {
-                id: UserId::generate(),
-                name: name.clone(),
-                kind: GroupKind::Other,
-                by_hand: false,
-            };
-            groups::insert(tx, &new, tx.now)?;
+    for (user, group, membership) in all(connection, sql, [], membership)? {
+        if let Some(at) = places.get(&user) {
+            people[*at].groups.push((group, membership));
         }
     }
-    let wanted = serde_json::to_string(names).unwrap_or_default();
-    let sql = "DELETE FROM group_members WHERE user_key = ?1 AND group_key NOT IN (
-                   SELECT key FROM groups WHERE name IN (SELECT value FROM json_each(?2)))";
-    run(tx, sql, params![user.0, wanted])?;
-    for name in names {
-        if let Some(group) = by_name(tx, name)? {
-            groups::add_member(tx, group, user)?;
-        }
-    }
-    Ok(())
+    Ok(people)
 }
 
-fn by_name(connection: &Connection, name: &str) -> Result<Option<groups::GroupKey>> {
-    let sql = "SELECT key FROM groups WHERE name = ?1 ORDER BY key LIMIT 1";
-    super::first(connection, sql, [name], |row| {
-        row.get(0).map(groups::GroupKey)
+/// All groups, by key.
+pub fn groups(connection: &Connection) -> Result<Vec<KnownGroup>> {
+    let sql = "SELECT key, id, name, kind, by_hand FROM groups ORDER BY key";
+    all(connection, sql, [], |row| {
+        Ok(KnownGroup {
+            key: GroupKey(row.get(0)?),
+            id: users::user_id(row, 1)?,
+            name: row.get(2)?,
+            kind: GroupKind::parse(row.get_ref(3)?.as_str()?).unwrap_or(GroupKind::Other),
+            by_hand: row.get(4)?,
+        })
     })
 }
 
-/// The names of all groups.
-pub fn group_names(connection: &Connection) -> Result<Vec<String>> {
-    all(connection, "SELECT name FROM groups", [], |row| row.get(0))
+/// From now on this group is as files have it, no matter who made it.
+pub fn keep_group_by_file(
+    tx: &WriteTx,
+    group: GroupKey,
+    (id, name, kind): (&UserId, &str, GroupKind),
+) -> Result<()> {
+    let sql = "UPDATE groups SET by_hand = 0, id = ?2, name = ?3, kind = ?4 WHERE key = ?1";
+    run(tx, sql, params![group.0, id.as_str(), name, kind.as_str()]).map(drop)
+}
+
+/// Makes these all of a user's memberships.
+pub fn set_memberships(
+    tx: &WriteTx,
+    user: UserKey,
+    wanted: &[(GroupKey, Membership)],
+) -> Result<()> {
+    let keys: Vec<i64> = wanted.iter().map(|(group, _)| group.0).collect();
+    let keys = serde_json::to_string(&keys).unwrap_or_default();
+    let sql = "DELETE FROM group_members WHERE user_key = ?1 AND group_key NOT IN (SELECT value FROM json_each(?2))";
+    run(tx, sql, params![user.0, keys])?;
+    for (group, membership) in wanted {
+        super::groups::add_member(tx, *group, user)?;
+        super::groups::set_membership(tx, *group, user, membership)?;
+    }
+    Ok(())
 }

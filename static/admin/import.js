@@ -75,6 +75,7 @@ export default async function importPeople() {
     {},
     h("div", { class: "head" }, h("h1", {}, t("people.import")), h("a", { class: "button quiet", href: "#/people" }, t("import.back"))),
     h("form", { class: "card", novalidate: true, onsubmit: preview }, file.element, missing.element, adopt.element, button),
+    h("p", {}, h("a", { href: "template.csv", download: "people.csv" }, t("import.template"))),
     place,
   );
 }
@@ -91,6 +92,28 @@ function shown(preview, confirm) {
   const { adding, changing, disabling, unchanged, bad } = preview;
   const tile = (key, value) => h("div", { class: "tile" }, h("dt", {}, t(`import.${key}`)), h("dd", {}, number(value)));
   const total = adding + changing + disabling;
+  const { links } = preview;
+  const changedLinks = links.adding + links.changing + links.ending;
+  const names = (key, list) => list.length > 0 && h("p", {}, t(`import.${key}`, { names: list.join(", ") }));
+  const linkTable = (label, rows) =>
+    table({
+      label,
+      rows,
+      columns: [
+        { label: t("import.child"), cell: ({ child }) => child },
+        { label: t("import.guardian"), cell: ({ guardian }) => guardian },
+        { label: t("import.fate"), cell: ({ fate }) => t(`fate.${fate}`) },
+      ],
+    });
+  const linkPart = (summary, count, rows) =>
+    count > 0 &&
+    h(
+      "details",
+      {},
+      h("summary", {}, summary),
+      linkTable(summary, rows),
+      count > rows.length && h("p", { class: "quiet" }, t("import.more", { n: count - rows.length })),
+    );
   const people = (rows) =>
     table({
       label: t("admin.people"),
@@ -123,6 +146,7 @@ function shown(preview, confirm) {
         label: t("import.problems", { n: bad }),
         rows: preview.badRows,
         columns: [
+          { label: t("import.csvfile"), cell: ({ file }) => file },
           { label: t("import.line"), cell: ({ line }) => number(line) },
           { label: t("import.column"), cell: ({ field }) => field },
           { label: t("import.why"), cell: (row) => fieldText(row) },
@@ -144,15 +168,24 @@ function shown(preview, confirm) {
       tile("bad.count", bad),
     ),
     problems,
-    preview.unusedColumns.length > 0 && h("p", {}, t("import.unused", { names: preview.unusedColumns.join(", ") })),
+    names("unused", preview.unusedColumns),
     preview.repeatedColumns.length > 0 && h("p", { class: "wrong" }, t("import.repeated", { names: preview.repeatedColumns.join(", ") })),
     preview.stillDisabled > 0 && h("p", {}, t("import.still", { n: preview.stillDisabled })),
-    preview.newGroups.length > 0 && h("p", {}, t("import.groups", { names: preview.newGroups.join(", ") })),
+    names("groups", preview.newGroups),
+    names("groups.changed", preview.changedGroups),
+    names("groups.kept", preview.keptGroups),
+    changedLinks > 0 && h("p", {}, t("import.links", links)),
     part("adding", adding, preview.added),
     part("changing", changing, preview.changed),
     part("disabling", disabling, preview.disabled),
-    total > 0
-      ? h("p", { class: "buttons" }, h("button", { onclick: confirm }, t("import.confirm", { n: total })))
+    linkPart(`${t("import.links.changed")} (${number(changedLinks)})`, changedLinks, preview.changedLinks),
+    linkPart(t("import.links.kept", { n: links.kept }), links.kept, preview.keptLinks),
+    total + changedLinks + preview.changedGroups.length > 0
+      ? h(
+          "p",
+          { class: "buttons" },
+          h("button", { onclick: confirm }, total > 0 ? t("import.confirm", { n: total }) : t("import.confirm.facts")),
+        )
       : h("p", {}, t("import.nothing")),
   );
 }

@@ -68,6 +68,7 @@ const RULES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/admin/groups/{id}", Roster),
     ("GET", "/api/admin/groups/{id}/members", Roster),
     ("PUT", "/api/admin/groups/{id}/members", Roster),
+    ("GET", "/api/admin/roster.zip", Roster),
     ("GET", "/api/admin/people/{id}/guardians", Roster),
     ("PUT", "/api/admin/people/{id}/guardians", Roster),
     ("GET", "/api/admin/people/{id}/children", Roster),

@@ -48,6 +48,7 @@ mod replay;
 mod restore;
 mod retention;
 mod roster;
+mod roster_facts;
 mod search;
 mod server;
 mod session;

@@ -46,7 +46,7 @@ proptest! {
         file.extend(bytes);
         // Line numbers that are named are in the file.
         let lines = file.iter().filter(|b| **b == b'\n').count() as u64 + 1;
-        let files = roster::Files { users: file, roles: None };
+        let files = roster::Files::of_people(file);
         if let Ok(read) = roster::parse(&files) {
             for problem in &read.bad {
                 prop_assert!(problem.line <= lines + 1, "{problem:?} of {lines}");

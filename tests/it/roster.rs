@@ -33,7 +33,7 @@ async fn a_preview_writes_nothing_and_the_import_does_what_it_showed() {
     assert_eq!(preview["newGroups"], json!(["7a", "Chess"]));
     assert_eq!(
         preview["changed"][0]["changes"],
-        json!(["name: ann of the school → Ann Lee", "groups:  → 7a, Chess"])
+        json!(["name: ann of the school → Ann Lee", "groups: – → 7a, Chess"])
     );
     let bad = &preview["badRows"];
     assert_eq!(

@@ -5,7 +5,7 @@ use utoipa::IntoParams;
 
 use crate::api::files::RosterFiles;
 use crate::api::http::call::Call;
-use crate::api::http::download::Csv;
+use crate::api::http::download::{Csv, Zip};
 use crate::api::http::input::Nothing;
 use crate::api::http::reply::Data;
 use crate::error::{Noun, Result};
@@ -65,6 +65,14 @@ pub async fn import(
 pub async fn progress(call: Call, _: Nothing) -> Result<Data<ProgressView>> {
     let digest: String = call.param(0, Noun::Route)?;
     roster::progress(&call.app, &digest).map(Data)
+}
+
+pub async fn export_all(call: Call, _: Nothing) -> Result<Zip> {
+    let bytes = roster::export_all(&call.app, call.by()?).await?;
+    Ok(Zip {
+        name: "school.zip",
+        bytes,
+    })
 }
 
 pub async fn export(call: Call, _: Nothing) -> Result<Csv> {

@@ -10,28 +10,32 @@ use super::reply::{BodySpec, Output, OutputSpec};
 use super::request::Response;
 use crate::error::{Error, Noun};
 
-/// 200 with a CSV file.
-pub struct Csv {
-    pub name: &'static str,
-    pub bytes: Vec<u8>,
+/// Files that are made for one answer.
+macro_rules! files {
+    ($($(#[$about:meta])* $file:ident = $media_type:literal;)+) => {$(
+        $(#[$about])*
+        pub struct $file {
+            pub name: &'static str,
+            pub bytes: Vec<u8>,
+        }
+
+        impl Output for $file {
+            fn spec() -> OutputSpec {
+                OutputSpec::ok(BodySpec::Raw($media_type))
+            }
+
+            fn into_response(self) -> Response {
+                attachment(Response::new(self.bytes.into()), self.name, $media_type)
+            }
+        }
+    )+};
 }
 
-impl Csv {
-    const MEDIA_TYPE: &'static str = "text/csv; charset=utf-8";
-}
-
-impl Output for Csv {
-    fn spec() -> OutputSpec {
-        OutputSpec::ok(BodySpec::Raw(Self::MEDIA_TYPE))
-    }
-
-    fn into_response(self) -> Response {
-        attachment(
-            Response::new(self.bytes.into()),
-            self.name,
-            Self::MEDIA_TYPE,
-        )
-    }
+files! {
+    /// 200 with a CSV file.
+    Csv = "text/csv; charset=utf-8";
+    /// 200 with a zip file.
+    Zip = "application/zip";
 }
 
 /// 200 with a file of the disk, which is not read into memory as a whole.

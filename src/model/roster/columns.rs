@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use csv::StringRecord;
 
-use super::Row;
 use super::write::unguard;
+use super::{Row, RowGroup};
 use crate::error::{Error, Result};
-use crate::model::accounts::parse_email;
+use crate::model::accounts::{FactsChange, parse_email};
 use crate::model::groups::NewGroup;
+use crate::model::guardians::{MAX_CHILDREN, parse_kind};
 use crate::model::ids::UserId;
 use crate::model::users::{DisplayName, Role, Username};
 use crate::rule::{self, Rule};
@@ -16,10 +17,21 @@ use crate::rule::{self, Rule};
 /// The most groups of one person.
 const MAX_GROUPS: usize = 50;
 
-const OWN: [&str; 7] = [
-    "username", "name", "role", "groups", "email", "status", "id",
+const OWN: [&str; 12] = [
+    "username",
+    "name",
+    "role",
+    "groups",
+    "email",
+    "status",
+    "id",
+    "grade",
+    "phones",
+    "adultfrom",
+    "children",
+    "kind",
 ];
-const OF_ONE_ROSTER: [&str; 9] = [
+const OF_ONE_ROSTER: [&str; 13] = [
     "sourcedid",
     "username",
     "givenname",
@@ -29,6 +41,10 @@ const OF_ONE_ROSTER: [&str; 9] = [
     "email",
     "status",
     "enableduser",
+    "grades",
+    "agentsourcedids",
+    "sms",
+    "phone",
 ];
 
 /// Where each column is.
@@ -45,7 +61,7 @@ fn plain(name: &str) -> String {
 }
 
 impl<'a> Columns<'a> {
-    fn find(header: &'a StringRecord) -> Self {
+    pub fn find(header: &'a StringRecord) -> Self {
         let mut at = HashMap::new();
         for (column, name) in header.iter().enumerate() {
             at.entry(plain(name)).or_insert(column);
@@ -58,7 +74,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn need(&self, needed: &[&str]) -> Result<()> {
+    pub fn need(&self, needed: &[&str]) -> Result<()> {
         let missing: Vec<&str> = needed
             .iter()
             .filter(|name| !self.at.contains_key(**name))
@@ -126,7 +142,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The cell, where the file has the column and the line is so long.
-    fn cell(&self, record: &StringRecord, name: &str) -> Option<String> {
+    pub fn cell(&self, record: &StringRecord, name: &str) -> Option<String> {
         record.get(*self.at.get(name)?).map(unguard)
     }
 
@@ -165,6 +181,13 @@ impl<'a> Columns<'a> {
                 .as_deref()
                 .map(groups)
                 .transpose()?,
+            children: self.names(record, "children")?,
+            agents: self.names(record, "agentsourcedids")?,
+            kind: match one_roster {
+                true => None,
+                false => parse_kind(given("kind").as_deref())?,
+            },
+            facts: self.facts(record, role)?,
             email: self
                 .cell(record, "email")
                 .as_deref()
@@ -172,6 +195,38 @@ impl<'a> Columns<'a> {
                 .transpose()?,
             disabled: self.disabled(record)?,
         })
+    }
+
+    /// Grade, telephone numbers and the day of coming of age, where the file has such columns.
+    fn facts(&self, record: &StringRecord, role: Option<Role>) -> Result<FactsChange> {
+        let cell = |name| self.cell(record, name);
+        if !self.is_one_roster() {
+            let phones = cell("phones").map(|text| split(&text));
+            let (grade, day) = (cell("grade"), cell("adultfrom"));
+            return FactsChange::parse(grade.as_deref(), day.as_deref(), phones.as_deref());
+        }
+        let grade = cell("grades").map(|text| match role {
+            Some(Role::Student) => one_roster_grade(&text),
+            // Teachers have those that they teach.
+            _ => String::new(),
+        });
+        let phones = match (cell("sms"), cell("phone")) {
+            (None, None) => None,
+            (sms, phone) => Some([sms, phone].into_iter().flatten().collect::<Vec<_>>()),
+        };
+        FactsChange::parse(grade.as_deref(), None, phones.as_deref())
+    }
+
+    /// Ids or usernames of other people.
+    fn names(&self, record: &StringRecord, column: &str) -> Result<Option<Vec<String>>> {
+        let Some(text) = self.cell(record, column) else {
+            return Ok(None);
+        };
+        let names = split(&text);
+        if names.len() > MAX_CHILDREN {
+            return Err(Error::invalid(column, rule::too_many(MAX_CHILDREN)));
+        }
+        Ok(Some(names))
     }
 
     fn disabled(&self, record: &StringRecord) -> Result<Option<bool>> {
@@ -221,7 +276,24 @@ fn parse_role(text: &str) -> Result<Role> {
         .ok_or_else(|| Error::invalid("role", rule::not_a_role()))
 }
 
-fn groups(text: &str) -> Result<Vec<String>> {
+/// The parts of a cell that holds several.
+fn split(text: &str) -> Vec<String> {
+    let parts = text.split([';', '|', ',']).map(str::trim);
+    let parts = parts.filter(|part| !part.is_empty());
+    parts.map(str::to_owned).collect()
+}
+
+/// The first of OneRoster's grades that is one here: programs also write those of nurseries and of those who have left (CEDS).
+fn one_roster_grade(text: &str) -> String {
+    let mut codes = text.split(',').map(str::trim);
+    let other = |code: &&str| {
+        let others = ["IT", "PR", "TK", "PS", "UG", "OTHER"];
+        !others.iter().any(|other| other.eq_ignore_ascii_case(code))
+    };
+    codes.find(other).unwrap_or_default().to_owned()
+}
+
+fn groups(text: &str) -> Result<Vec<RowGroup>> {
     let names = text.split([';', '|']).map(str::trim);
     let mut groups: Vec<String> = Vec::new();
     for name in names.filter(|name| !name.is_empty()) {
@@ -237,7 +309,12 @@ fn groups(text: &str) -> Result<Vec<String>> {
     if groups.len() > MAX_GROUPS {
         return Err(Error::invalid("groups", rule::too_many_groups(MAX_GROUPS)));
     }
-    Ok(groups)
+    let named = |group| RowGroup {
+        group,
+        membership: None,
+        place: None,
+    };
+    Ok(groups.into_iter().map(named).collect())
 }
 
 pub(super) fn file(rule: Rule) -> Error {

@@ -1,6 +1,8 @@
 //! A school's people as a CSV file (RFC 4180): schoolbell's own columns, or OneRoster's `users.csv`.
 
 mod columns;
+mod groups;
+mod links;
 mod quotes;
 mod read;
 mod table;
@@ -11,13 +13,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::accounts::FactsChange;
+use super::groups::{GroupKind, Membership};
+use super::guardians::GuardianLink;
 use super::ids::UserId;
 use super::users::{DisplayName, Role, Username};
 use crate::error::FieldError;
 
-pub use read::{Files, bad, parse};
+pub use read::{Files, bad, bad_in, parse};
 pub use table::MAX_ROWS;
-pub use write::{write, write_table};
+pub use write::{archive, write, write_table};
 
 /// A person of a file, by a valid line of it.
 #[derive(Debug, Clone)]
@@ -30,16 +35,103 @@ pub struct Row {
     pub name: DisplayName,
     /// `None` leaves the role as it is; a new user needs one.
     pub role: Option<Role>,
-    /// Names or ids; `None` where the file has no such column.
-    pub groups: Option<Vec<String>>,
+    /// `None` where no file says who is in which.
+    pub groups: Option<Vec<RowGroup>>,
+    /// Whose guardian they are, by ids or usernames; `None` where the file has no such column.
+    pub children: Option<Vec<String>>,
+    /// OneRoster's agents, by their ids; `None` where the file has no such column.
+    pub agents: Option<Vec<String>>,
+    /// What they are to these children.
+    pub kind: Option<String>,
+    pub facts: FactsChange,
     /// `Some(None)` takes the address away.
     pub email: Option<Option<String>>,
     pub disabled: Option<bool>,
 }
 
-/// A line that is left out, and why.
+/// The files of an import, by the names that they go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+pub enum FileName {
+    /// Our own `people.csv`, OneRoster's `users.csv`, or a single file of any name.
+    #[serde(rename = "people.csv")]
+    People,
+    #[serde(rename = "groups.csv")]
+    Groups,
+    #[serde(rename = "members.csv")]
+    Members,
+    #[serde(rename = "guardians.csv")]
+    Guardians,
+    #[serde(rename = "classes.csv")]
+    Classes,
+    #[serde(rename = "enrollments.csv")]
+    Enrollments,
+}
+
+/// A group that a user is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowGroup {
+    /// A name or an id.
+    pub group: String,
+    /// `None`: the file says no more than that they are in it.
+    pub membership: Option<Membership>,
+    /// Where a file of memberships has it: such a group must exist, or be in a file of its own.
+    pub place: Option<(FileName, u64)>,
+}
+
+/// A group of a file of groups.
+#[derive(Debug, Clone)]
+pub struct FileGroup {
+    pub line: u64,
+    pub id: UserId,
+    pub name: String,
+    pub kind: Option<GroupKind>,
+}
+
+/// A line of a file of memberships.
+#[derive(Debug, Clone)]
+pub struct FileMember {
+    pub line: u64,
+    pub file: FileName,
+    /// A name or an id.
+    pub group: String,
+    /// An id or a username.
+    pub person: String,
+    pub membership: Membership,
+}
+
+/// A link between a guardian and a child, each by id or username.
+#[derive(Debug, Clone)]
+pub struct FileLink {
+    pub line: u64,
+    pub file: FileName,
+    pub child: String,
+    pub guardian: String,
+    pub facts: LinkFacts,
+}
+
+/// What a file says of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkFacts {
+    /// At most what the guardian is to the child; the rest stays as it is.
+    Kind(Option<String>),
+    All(GuardianLink),
+}
+
+/// The links of files.
+#[derive(Debug, Clone, Default)]
+pub struct Links {
+    pub named: Vec<FileLink>,
+    /// Whether the children in the file have no other guardians.
+    pub are_all_of_children: bool,
+    /// Guardians who have no other children, by id or username.
+    pub of_guardians: Vec<String>,
+    pub bad: Vec<BadRow>,
+}
+
+/// A line, or one thing in it, that is left out, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BadRow {
+    pub file: FileName,
     /// The line of the file, the header being 1.
     pub line: u64,
     #[serde(flatten)]
@@ -50,6 +142,8 @@ pub struct BadRow {
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     pub rows: Vec<Row>,
+    pub groups: Vec<FileGroup>,
+    pub links: Links,
     pub bad: Vec<BadRow>,
     /// Names of columns that mean nothing here, and of those that stand twice.
     pub unused_columns: Vec<String>,
@@ -66,6 +160,40 @@ pub struct PlannedRow {
     pub role: Role,
     /// What changes, as `field: before → after`.
     pub changes: Vec<String>,
+}
+
+/// How many links between guardians and children an import changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LinkCounts {
+    pub adding: usize,
+    pub changing: usize,
+    pub ending: usize,
+    /// Links that the file has otherwise and that stay.
+    pub kept: usize,
+}
+
+/// What becomes of a link between a guardian and a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LinkFate {
+    Added,
+    Changed,
+    Ended,
+    /// It stays as it is, since it is locked.
+    Locked,
+    /// It stays ended, since a person ended it.
+    EndedByHand,
+    /// It stays, since a person made it.
+    MadeByHand,
+}
+
+/// A link and what an import does with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PlannedLink {
+    /// Names.
+    pub child: String,
+    pub guardian: String,
+    pub fate: LinkFate,
 }
 
 /// What an import would do, or did.
@@ -87,6 +215,15 @@ pub struct ImportPreview {
     pub repeated_columns: Vec<String>,
     /// Groups that would be made.
     pub new_groups: Vec<String>,
+    /// Groups that would get another id, name or kind.
+    pub changed_groups: Vec<String>,
+    /// Groups that were made by hand, are not in the file, and keep members whom the file would take out.
+    pub kept_groups: Vec<String>,
+    pub links: LinkCounts,
+    /// At most 100 links that would change.
+    pub changed_links: Vec<PlannedLink>,
+    /// At most 100 links that the file has otherwise and that stay: they are locked, or were made or ended by hand.
+    pub kept_links: Vec<PlannedLink>,
     /// At most 100 of each.
     pub added: Vec<PlannedRow>,
     pub changed: Vec<PlannedRow>,
@@ -136,4 +273,9 @@ pub struct Line {
     pub groups: Vec<String>,
     pub email: String,
     pub disabled: bool,
+    pub grade: String,
+    pub phones: Vec<String>,
+    pub adult_from: String,
+    /// Ids of the children whose guardian they are.
+    pub children: Vec<String>,
 }

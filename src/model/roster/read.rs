@@ -4,9 +4,12 @@
 use std::collections::HashMap;
 
 use super::columns::{Columns, file};
-use super::table::Table;
-use super::{BadRow, Roster, Row};
+use super::groups::Groups;
+use super::links;
+use super::table::{MAX_ROWS, Table};
+use super::{BadRow, FileName, Roster, Row, RowGroup};
 use crate::error::{Error, Result};
+use crate::model::text;
 use crate::model::users::Role;
 use crate::rule;
 
@@ -16,14 +19,44 @@ pub struct Files {
     pub users: Vec<u8>,
     /// OneRoster 1.2 keeps the roles of people in a file of their own.
     pub roles: Option<Vec<u8>>,
+    pub groups: Option<Vec<u8>>,
+    pub members: Option<Vec<u8>>,
+    pub guardians: Option<Vec<u8>>,
+    pub classes: Option<Vec<u8>>,
+    pub enrollments: Option<Vec<u8>>,
+}
+
+impl Files {
+    /// A single file of people.
+    pub fn of_people(users: Vec<u8>) -> Self {
+        Files {
+            users,
+            ..Files::default()
+        }
+    }
+
+    /// Each file's bytes, in a fixed order.
+    pub fn all(&self) -> [&[u8]; 7] {
+        let of = Option::unwrap_or_default;
+        [
+            &self.users,
+            of(self.roles.as_deref()),
+            of(self.groups.as_deref()),
+            of(self.members.as_deref()),
+            of(self.guardians.as_deref()),
+            of(self.classes.as_deref()),
+            of(self.enrollments.as_deref()),
+        ]
+    }
 }
 
 /// Reads files. The first line of each names the columns: `username`, `name` and `role` are needed, `groups` (with `;` or `|`
-/// between them), `email`, `status` and `id` may be there. A file with `sourcedId` is read as OneRoster 1.1 or 1.2 has it.
+/// between them), `email`, `status`, `id`, `grade`, `phones`, `adultFrom`, `children` and `kind` may be there. A file with
+/// `sourcedId` is read as OneRoster 1.1 or 1.2 has it.
 ///
 /// # Errors
 /// [`Error::Invalid`] on `file` for what cannot be read as a whole: another encoding than UTF-8, no header, missing columns, a
-/// quote that is not closed, more than [`MAX_ROWS`](super::MAX_ROWS) people.
+/// quote that is not closed, more than [`MAX_ROWS`] people.
 pub fn parse(files: &Files) -> Result<Roster> {
     let roles = files.roles.as_deref().map(roles).transpose()?;
     let table = Table::read(&files.users)?;
@@ -34,7 +67,7 @@ pub fn parse(files: &Files) -> Result<Roster> {
         ..Roster::default()
     };
     let mut seen: HashMap<String, u64> = HashMap::new();
-    for (line, record) in table.records()? {
+    for (line, record) in table.records(MAX_ROWS)? {
         let row = record.and_then(|record| columns.row(&record, line));
         match row.and_then(|row| once(row, &mut seen)) {
             Ok(row) => roster.rows.push(row),
@@ -44,7 +77,67 @@ pub fn parse(files: &Files) -> Result<Roster> {
     if roster.rows.is_empty() && roster.bad.is_empty() {
         return Err(file(rule::no_people()));
     }
+    add_groups(&mut roster, files)?;
+    roster.links = match &files.guardians {
+        Some(bytes) => links::of_guardians_file(bytes)?,
+        None => links::of_rows(&roster.rows),
+    };
+    roster.bad.append(&mut roster.links.bad);
     Ok(roster)
+}
+
+/// Reads who is in which group, where files say so, into the rows of the people.
+fn add_groups(roster: &mut Roster, files: &Files) -> Result<()> {
+    let mut groups = Groups::default();
+    if let Some(bytes) = &files.groups {
+        groups.read_groups(bytes)?;
+    }
+    if let Some(bytes) = &files.classes {
+        groups.read_classes(bytes)?;
+    }
+    if let Some(bytes) = &files.members {
+        groups.read_members(bytes)?;
+    } else if let Some(bytes) = &files.enrollments {
+        let pupils = roster.rows.iter();
+        let pupils = pupils.filter(|row| row.role == Some(Role::Student));
+        let ids = pupils.filter_map(|row| row.id.as_ref().map(ToString::to_string));
+        groups.read_enrollments(bytes, &ids.collect())?;
+    }
+    roster.groups = groups.groups;
+    roster.bad.append(&mut groups.bad);
+    let Some(members) = groups.members else {
+        return Ok(());
+    };
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (at, row) in roster.rows.iter_mut().enumerate() {
+        row.groups = Some(Vec::new());
+        places.insert(row.username.key(), at);
+    }
+    // An id wins over a username that is spelled like it.
+    for (at, row) in roster.rows.iter().enumerate() {
+        if let Some(id) = &row.id {
+            places.insert(id.to_string(), at);
+        }
+    }
+    for member in members {
+        let key = text::case_key(&member.person);
+        let at = places.get(&member.person).or_else(|| places.get(&key));
+        let Some(at) = at else {
+            let unknown = rule::unknown_person(&member.person);
+            let error = Error::invalid("person", unknown);
+            roster.bad.extend(bad_in(member.file, member.line, &error));
+            continue;
+        };
+        let groups = roster.rows[*at].groups.get_or_insert_default();
+        // A class may be taught by terms: the last line of a person in it counts.
+        groups.retain(|known| known.group != member.group);
+        groups.push(RowGroup {
+            group: member.group,
+            membership: Some(member.membership),
+            place: Some((member.file, member.line)),
+        });
+    }
+    Ok(())
 }
 
 /// OneRoster's `roles.csv` (1.2, section 4.2.13): who is what. The first active role that is a user's primary one counts, else
@@ -53,7 +146,7 @@ fn roles(bytes: &[u8]) -> Result<HashMap<String, Role>> {
     let table = Table::read(bytes)?;
     let columns = Columns::of_roles(&table.header)?;
     let mut roles: HashMap<String, (bool, Role)> = HashMap::new();
-    for (line, record) in table.records()? {
+    for (line, record) in table.records(MAX_ROWS)? {
         let place = |error: Error| match error.details().first() {
             Some(detail) => file(rule::bad_roles_file(
                 line,
@@ -89,10 +182,15 @@ fn once(row: Row, seen: &mut HashMap<String, u64>) -> Result<Row> {
     Ok(row)
 }
 
-/// What is wrong with a line.
+/// What is wrong with a line of the people.
 pub fn bad(line: u64, error: &Error) -> Option<BadRow> {
+    bad_in(FileName::People, line, error)
+}
+
+/// What is wrong with a line of a file.
+pub fn bad_in(file: FileName, line: u64, error: &Error) -> Option<BadRow> {
     let error = error.details().first()?.clone();
-    Some(BadRow { line, error })
+    Some(BadRow { file, line, error })
 }
 
 #[cfg(test)]
@@ -101,10 +199,7 @@ mod tests {
     use crate::error::FieldError;
 
     fn file_of(users: &[u8]) -> Files {
-        Files {
-            users: users.to_vec(),
-            roles: None,
-        }
+        Files::of_people(users.to_vec())
     }
 
     fn read(text: &str) -> Roster {
@@ -127,7 +222,9 @@ mod tests {
             let row = &roster.rows[0];
             assert_eq!((row.line, row.role), (2, Some(Role::Teacher)));
             assert_eq!(row.name.as_str(), "Ada Lovelace");
-            assert_eq!(row.groups.as_deref().unwrap(), ["7a", "chess"]);
+            let groups = row.groups.iter().flatten();
+            let groups: Vec<&str> = groups.map(|of| of.group.as_str()).collect();
+            assert_eq!(groups, ["7a", "chess"]);
             assert_eq!(row.email, None);
         }
     }
@@ -252,6 +349,7 @@ mod tests {
         let files = Files {
             users: users.into(),
             roles: Some(roles.into()),
+            ..Files::default()
         };
         let roles: Vec<Option<Role>> = parse(&files)
             .unwrap()

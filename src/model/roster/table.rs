@@ -9,6 +9,9 @@ use crate::rule;
 
 /// The most people that one file may hold.
 pub const MAX_ROWS: usize = 20_000;
+/// The most memberships, and the most links between guardians and children.
+pub const MAX_MEMBERS: usize = 400_000;
+pub const MAX_LINKS: usize = 100_000;
 
 /// A file, its ends of lines made one kind.
 pub struct Table {
@@ -43,8 +46,8 @@ impl Table {
         })
     }
 
-    /// Each line that holds something, by its number.
-    pub fn records(&self) -> Result<Vec<(u64, Result<StringRecord>)>> {
+    /// Each line that holds something, by its number; at most `max` of them.
+    pub fn records(&self, max: usize) -> Result<Vec<(u64, Result<StringRecord>)>> {
         let mut lines = Lines {
             text: self.text.as_bytes(),
             at: 0,
@@ -85,8 +88,8 @@ impl Table {
             } else {
                 Ok(record)
             };
-            if records.len() >= MAX_ROWS {
-                return Err(file(rule::too_many_people(MAX_ROWS)));
+            if records.len() >= max {
+                return Err(file(rule::too_many_people(max)));
             }
             records.push((line + self.before, whole));
         }

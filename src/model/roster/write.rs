@@ -1,5 +1,9 @@
 //! Writing CSV files (RFC 4180) that no spreadsheet takes for a calculation.
 
+use std::io::{Cursor, Write as _};
+
+use zip::write::SimpleFileOptions;
+
 use super::Line;
 
 /// Where a spreadsheet begins to calculate (OWASP, "CSV Injection").
@@ -8,8 +12,18 @@ const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 /// written with has cells that begin in the middle of ours.
 const SEPARATORS: [char; 6] = [',', ';', '|', '\t', '\n', '\r'];
 
-const HEADER: [&str; 7] = [
-    "username", "name", "role", "groups", "email", "status", "id",
+const HEADER: [&str; 11] = [
+    "username",
+    "name",
+    "role",
+    "groups",
+    "email",
+    "status",
+    "id",
+    "grade",
+    "phones",
+    "adultFrom",
+    "children",
 ];
 
 /// A file that [`super::parse`] reads back.
@@ -24,9 +38,24 @@ pub fn write(people: &[Line]) -> Vec<u8> {
             line.email.clone(),
             status.to_owned(),
             line.id.clone(),
+            line.grade.clone(),
+            line.phones.join("; "),
+            line.adult_from.clone(),
+            line.children.join("; "),
         ]
     });
     write_table(&HEADER.map(str::to_owned), rows)
+}
+
+/// Files in a zip, each by its name.
+pub fn archive(files: &[(&str, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default();
+    for (name, bytes) in files {
+        archive.start_file(*name, options)?;
+        archive.write_all(bytes)?;
+    }
+    Ok(archive.finish()?.into_inner())
 }
 
 /// A CSV file with a mark by which spreadsheets know its encoding. No cell of it is a formula, at whatever separator it is read.

@@ -1,14 +1,22 @@
 //! A file of people: what it would change, and changing it in one transaction.
 
+mod difference;
+mod export;
+mod groups;
+mod links;
+mod names;
 mod plan;
 
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+pub use self::export::{export, export_all};
+use self::groups::Target;
 pub use self::plan::Wishes;
-use self::plan::{People, Plan};
+use self::plan::{Adding, Changing, Here, Memberships, Plan};
 use super::accounts::{apply, changed_fields};
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
@@ -21,10 +29,8 @@ use crate::model::roster::{
 };
 use crate::model::text;
 use crate::model::users::User;
-use crate::store::roster::{
-    everybody, group_names, keep_groups_by_file, lines, set_groups_by_name,
-};
-use crate::store::{WriteTx, accounts, audit, users};
+use crate::store::roster::{self as roster_store, set_memberships};
+use crate::store::{WriteTx, accounts, audit, guardians, users};
 
 /// Lines of each kind that a preview shows.
 const SHOWN_LINES: usize = 100;
@@ -36,6 +42,17 @@ const SHOWN_LINES: usize = 100;
 pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPreview> {
     let (plan, digest) = plan(app, files, wishes).await?;
     let some = |rows: Vec<&PlannedRow>| rows.into_iter().take(SHOWN_LINES).cloned().collect();
+    let groups = |is_shown: fn(&Target) -> bool| {
+        let mut names: Vec<String> = plan
+            .targets
+            .list
+            .iter()
+            .filter(|group| is_shown(group))
+            .map(|group| group.name.clone())
+            .collect();
+        names.sort();
+        names
+    };
     Ok(ImportPreview {
         digest,
         adding: plan.adding.len(),
@@ -44,11 +61,16 @@ pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPr
         unchanged: plan.unchanged,
         bad: plan.bad.len(),
         still_disabled: plan.still_disabled,
+        new_groups: groups(|group| group.key.is_none()),
+        changed_groups: groups(|group| group.is_changed),
         unused_columns: plan.unused_columns,
         repeated_columns: plan.repeated_columns,
-        new_groups: plan.new_groups.into_iter().collect(),
-        added: some(plan.adding.iter().map(|(.., row)| row).collect()),
-        changed: some(plan.changing.iter().map(|(.., row)| row).collect()),
+        kept_groups: plan.kept_groups,
+        links: plan.links.counts,
+        changed_links: plan.links.changed.into_iter().take(SHOWN_LINES).collect(),
+        kept_links: plan.links.kept.into_iter().take(SHOWN_LINES).collect(),
+        added: some(plan.adding.iter().map(|one| &one.row).collect()),
+        changed: some(plan.changing.iter().map(|one| &one.row).collect()),
         disabled: some(plan.disabling.iter().map(|(_, row)| row).collect()),
         bad_rows: plan.bad.into_iter().take(SHOWN_LINES).collect(),
     })
@@ -84,10 +106,13 @@ pub async fn import(
                 changed: plan.changing.len(),
                 disabled: plan.disabling.len(),
             };
-            let detail = format!(
+            let mut detail = format!(
                 "{} added, {} changed, {} disabled",
                 imported.added, imported.changed, imported.disabled
             );
+            if plan.links.len() > 0 {
+                let _ = write!(detail, ", {} guardian links", plan.links.len());
+            }
             audit::note(tx, &by, Action::RosterImported, "", &detail)?;
             Ok(imported)
         })
@@ -114,13 +139,10 @@ impl Running {
 /// What a key may not do by itself: see [`super::accounts::check_key`].
 fn check_key(tx: &WriteTx, by: &AuditActor, plan: &Plan) -> Result<()> {
     let changed = plan.changing.iter();
-    let shut_out = changed.filter(|(_, change, ..)| change.disabled == Some(true));
+    let shut_out = changed.filter(|one| one.change.disabled == Some(true));
     let shut_out = plan.disabling.len() + shut_out.count();
-    let roles = plan
-        .changing
-        .iter()
-        .filter_map(|(_, change, ..)| change.role);
-    let roles = roles.chain(plan.adding.iter().map(|(new, ..)| new.role));
+    let roles = plan.changing.iter().filter_map(|one| one.change.role);
+    let roles = roles.chain(plan.adding.iter().map(|one| one.new.role));
     super::accounts::check_key(tx, by, shut_out, roles)
 }
 
@@ -136,46 +158,48 @@ pub fn progress(app: &App, digest: &str) -> Result<ProgressView> {
         .ok_or(Error::NotFound(Noun::Route))
 }
 
-/// All people who log in here, as a file.
-pub async fn export(app: &App, by: AuditActor) -> Result<Vec<u8>> {
-    let people = app.store.read(lines).await?;
-    let detail = format!("{} people", people.len());
-    app.store
-        .write(move |tx| {
-            audit::note(tx, &by, Action::RosterExported, "", &detail)?;
-            Ok(())
-        })
-        .await?;
-    Ok(roster::write(&people))
-}
-
 fn write(tx: &WriteTx, by: &AuditActor, plan: &Plan, progress: &Progress) -> Result<()> {
     let step = || progress.done.fetch_add(1, Ordering::Relaxed);
-    keep_groups_by_file(tx, &plan.groups)?;
-    for (new, groups, _) in &plan.adding {
+    let groups = plan.targets.write(tx)?;
+    let set = |user, memberships: &Memberships| {
+        let wanted: Vec<_> = memberships
+            .iter()
+            .map(|(at, membership)| (groups[*at], *membership))
+            .collect();
+        set_memberships(tx, user, &wanted)
+    };
+    let mut added = Vec::with_capacity(plan.adding.len());
+    for Adding {
+        new, facts, groups, ..
+    } in &plan.adding
+    {
         let user = users::insert(tx, new, tx.now)?;
-        set_groups_by_name(tx, user.key, groups.as_deref().unwrap_or_default())?;
+        accounts::set_facts(tx, user.key, facts)?;
+        set(user.key, groups)?;
         audit::note(tx, by, Action::PersonAdded, user.id().as_str(), "imported")?;
         tx.emit(Effect::UserChanged(user.id().clone()));
+        added.push(user.key);
         step();
     }
     let renamed = |change: &AccountChange| change.username.is_some();
-    for (user, ..) in plan
-        .changing
-        .iter()
-        .filter(|(_, change, ..)| renamed(change))
-    {
+    for Changing { user, .. } in plan.changing.iter().filter(|one| renamed(&one.change)) {
         check_unchanged(tx, user)?;
         // Two people may swap names.
         accounts::release_username(tx, user.key)?;
     }
-    for (user, change, groups, _) in &plan.changing {
+    for Changing {
+        user,
+        change,
+        groups,
+        ..
+    } in &plan.changing
+    {
         if !renamed(change) {
             check_unchanged(tx, user)?;
         }
         apply(tx, user, change)?;
         if let Some(groups) = groups {
-            set_groups_by_name(tx, user.key, groups)?;
+            set(user.key, groups)?;
         }
         let mut said = changed_fields(user, change);
         if groups.is_some() {
@@ -196,6 +220,7 @@ fn write(tx: &WriteTx, by: &AuditActor, plan: &Plan, progress: &Progress) -> Res
         }
         step();
     }
+    plan.links.write(tx, &added)?;
     let disabled = AccountChange {
         disabled: Some(true),
         ..AccountChange::default()
@@ -229,27 +254,33 @@ async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)>
     let turn = app.limits.parsing.turn(()).await?;
     let parsed = on_yielding_thread("roster", move || {
         let mut hash = Sha256::new();
-        hash.update(&files.users);
-        hash.update(files.roles.as_deref().unwrap_or_default());
+        for file in files.all() {
+            hash.update(file.len().to_le_bytes());
+            hash.update(file);
+        }
         roster::parse(&files).map(|roster| (roster, hash))
     });
     let (roster, mut hash) = parsed.await??;
     drop(turn);
     app.store
         .read_long(move |c| {
-            let people = People::new(everybody(c)?, wishes);
-            let groups = group_names(c)?.into_iter().collect();
-            let plan = people.plan(roster, &groups);
+            let here = Here {
+                people: roster_store::everybody(c)?,
+                groups: roster_store::groups(c)?,
+                links: guardians::everything(c)?,
+            };
+            let plan = plan::plan(roster, here, wishes);
             // New people get new ids each time.
-            for (.., row) in &plan.adding {
-                hash.update(format!("{row:?}"));
+            for one in &plan.adding {
+                hash.update(format!("{:?}", one.row));
             }
-            for (user, .., row) in &plan.changing {
-                hash.update(format!("{} {row:?}", user.id()));
+            for one in &plan.changing {
+                hash.update(format!("{} {:?}", one.user.id(), one.row));
             }
             for (user, _) in &plan.disabling {
                 hash.update(user.id().as_str());
             }
+            hash.update(format!("{:?} {:?}", plan.links.changed, plan.links.kept));
             Ok((plan, text::hex(&hash.finalize())))
         })
         .await

@@ -1,54 +1,60 @@
 //! What a file would change: compares each line with the people who are here.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use super::difference::Difference;
+use super::groups::Targets;
+use super::links::{self, LinksPlan, Who};
+use super::names::Names;
 use crate::error::{Error, Result};
-use crate::model::accounts::AccountChange;
+use crate::model::accounts::{AccountChange, FactsChange};
+use crate::model::groups::{GroupKind, Membership};
 use crate::model::ids::UserId;
-use crate::model::roster::{BadRow, PlannedRow, Roster, Row, bad};
+use crate::model::roster::{BadRow, PlannedRow, Roster, Row, bad, bad_in};
 use crate::model::text;
-use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
+use crate::model::users::{NewUser, Origin, Role, User};
 use crate::rule;
-use crate::store::roster::Known;
+use crate::store::guardians::StoredLink;
+use crate::store::roster::{Known, KnownGroup};
+
+/// Memberships, each in the group at this place of [`Targets::list`], in rising order.
+pub type Memberships = Vec<(usize, Membership)>;
+
+/// A user who is to be added.
+#[derive(Debug, Clone)]
+pub struct Adding {
+    pub new: NewUser,
+    pub facts: FactsChange,
+    pub groups: Memberships,
+    pub row: PlannedRow,
+}
+
+/// A user who is to be changed.
+#[derive(Debug, Clone)]
+pub struct Changing {
+    pub user: User,
+    pub change: AccountChange,
+    /// All their memberships, where they change.
+    pub groups: Option<Memberships>,
+    pub row: PlannedRow,
+}
 
 /// What is to be done.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    pub adding: Vec<(NewUser, Option<Vec<String>>, PlannedRow)>,
-    pub changing: Vec<(User, AccountChange, Option<Vec<String>>, PlannedRow)>,
+    pub adding: Vec<Adding>,
+    pub changing: Vec<Changing>,
     pub disabling: Vec<(User, PlannedRow)>,
     pub unchanged: usize,
-    pub new_groups: BTreeSet<String>,
-    /// All groups that the file names. Imports manage them from now on, no matter who created them.
-    pub groups: BTreeSet<String>,
+    pub targets: Targets,
+    /// Names of groups that were made by hand and are not in the file, of which the file would take people out.
+    pub kept_groups: Vec<String>,
+    pub links: LinksPlan,
     pub bad: Vec<BadRow>,
     /// People in the file who are disabled and stay so.
     pub still_disabled: usize,
     pub unused_columns: Vec<String>,
     pub repeated_columns: Vec<String>,
-}
-
-/// Groups by name in any case: `7A` is not another one than `7a`.
-struct GroupNames(HashMap<String, String>);
-
-impl GroupNames {
-    fn new(existing: &HashSet<String>) -> Self {
-        let keyed = existing
-            .iter()
-            .map(|name| (text::case_key(name), name.clone()));
-        GroupNames(keyed.collect())
-    }
-
-    /// Spells names as the first did.
-    fn spell(&mut self, names: &mut [String]) {
-        for name in names {
-            let first = self
-                .0
-                .entry(text::case_key(name))
-                .or_insert_with(|| name.clone());
-            name.clone_from(first);
-        }
-    }
 }
 
 /// What an administrator wants of an import beside what its lines say.
@@ -60,20 +66,79 @@ pub struct Wishes {
     pub adopt_ids: bool,
 }
 
+/// What is here.
+pub struct Here {
+    pub people: Vec<Known>,
+    pub groups: Vec<KnownGroup>,
+    pub links: Vec<StoredLink>,
+}
+
 /// All people, by what a file may call them.
 pub struct People {
     all: Vec<Known>,
     by_id: HashMap<UserId, usize>,
     by_username: HashMap<String, usize>,
-    wishes: Wishes,
+    pub wishes: Wishes,
     /// The usernames of people whom a line, by its id, gives another one: theirs is free for another user in the file.
     moving: HashSet<usize>,
-    /// Groups that the file names.
-    of_file: BTreeSet<String>,
+    pub targets: Targets,
+}
+
+/// A line, with the groups that it means.
+pub struct Resolved {
+    pub row: Row,
+    pub groups: Option<Vec<(usize, Option<Membership>)>>,
+}
+
+/// Compares files with what is here.
+pub fn plan(roster: Roster, here: Here, wishes: Wishes) -> Plan {
+    let mut plan = Plan {
+        bad: roster.bad,
+        unused_columns: roster.unused_columns,
+        repeated_columns: roster.repeated_columns,
+        ..Plan::default()
+    };
+    let targets = Targets::new(here.groups, roster.groups);
+    let mut people = People::new(here.people, targets, wishes);
+    // A user whose line is bad is in the file as well. Since it is not known who they are, nobody counts as missing.
+    let complete = plan.bad.is_empty();
+    people.find_moving(&roster.rows);
+    let rows = people.resolve(roster.rows, &mut plan.bad);
+    let mut names = Names::new(&people.all);
+    let mut named = HashSet::new();
+    for resolved in rows {
+        let line = resolved.row.line;
+        match people.find(&resolved) {
+            Ok(found) => {
+                named.extend(found);
+                let new = plan.adding.len();
+                let who = found.map_or(Who::New(new), |at| Who::Here(people.all[at].user.key));
+                let is_there = found.is_some() || resolved.row.disabled != Some(true);
+                names.take(&resolved.row, is_there.then_some(who));
+                people.take(resolved, found, &mut plan);
+            }
+            Err(error) => plan.bad.extend(bad(line, &error)),
+        }
+    }
+    let mut of_file = roster.links;
+    of_file.named.retain(|link| {
+        let is_absent = |name: &String| names.absent.contains(name);
+        !is_absent(&link.child) && !is_absent(&link.guardian)
+    });
+    plan.links = links::plan(of_file, here.links, &names);
+    plan.bad.append(&mut plan.links.bad);
+    if wishes.disable_missing && complete && plan.bad.is_empty() {
+        people.disable_missing(&named, &mut plan);
+    }
+    plan.bad.sort_by_key(|bad| bad.line);
+    plan.kept_groups.sort();
+    plan.kept_groups.dedup();
+    plan.targets = people.targets;
+    plan
 }
 
 impl People {
-    pub fn new(all: Vec<Known>, wishes: Wishes) -> Self {
+    fn new(all: Vec<Known>, targets: Targets, wishes: Wishes) -> Self {
         let (mut by_id, mut by_username) = (HashMap::new(), HashMap::new());
         for (at, known) in all.iter().enumerate() {
             by_id.insert(known.user.id().clone(), at);
@@ -87,46 +152,37 @@ impl People {
             by_username,
             wishes,
             moving: HashSet::new(),
-            of_file: BTreeSet::new(),
+            targets,
         }
     }
 
-    pub fn plan(mut self, roster: Roster, groups: &HashSet<String>) -> Plan {
-        let mut plan = Plan {
-            bad: roster.bad,
-            unused_columns: roster.unused_columns,
-            repeated_columns: roster.repeated_columns,
-            ..Plan::default()
-        };
-        let mut names = GroupNames::new(groups);
-        let mut named = HashSet::new();
-        // A user whose line is bad is in the file as well. Since it is not known who they are, nobody counts as missing.
-        let complete = plan.bad.is_empty();
-        let mut rows = roster.rows;
-        self.find_moving(&rows);
-        for groups in rows.iter_mut().filter_map(|row| row.groups.as_mut()) {
-            names.spell(groups);
-            self.of_file.extend(groups.iter().cloned());
-        }
-        for row in rows {
-            let line = row.line;
-            match self.find(&row) {
-                Ok(found) => {
-                    named.extend(found);
-                    let wanted = row.groups.iter().flatten();
-                    plan.new_groups
-                        .extend(wanted.filter(|name| !groups.contains(*name)).cloned());
-                    self.take(row, found, &mut plan);
+    /// Finds the groups of all lines, before people are compared: which groups the file names decides what it takes away.
+    fn resolve(&mut self, rows: Vec<Row>, bad: &mut Vec<BadRow>) -> Vec<Resolved> {
+        let mut with_guardians = HashSet::new();
+        let mut resolved = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            let groups = row.groups.take().map(|groups| {
+                let mut found: Vec<(usize, Option<Membership>)> = Vec::new();
+                for of in groups {
+                    match (self.targets.find(&of), of.place) {
+                        (Ok(at), _) if found.iter().any(|(known, _)| *known == at) => {}
+                        (Ok(at), _) => found.push((at, of.membership)),
+                        (Err(error), Some((file, line))) => bad.extend(bad_in(file, line, &error)),
+                        (Err(error), None) => bad.extend(super::plan::bad(row.line, &error)),
+                    }
                 }
-                Err(error) => plan.bad.extend(bad(line, &error)),
+                found.sort_by_key(|(at, _)| *at);
+                found
+            });
+            if row.role == Some(Role::Guardian) {
+                with_guardians.extend(groups.iter().flatten().map(|(at, _)| *at));
             }
+            resolved.push(Resolved { row, groups });
         }
-        if self.wishes.disable_missing && complete && plan.bad.is_empty() {
-            self.disable_missing(&named, &mut plan);
+        for at in with_guardians {
+            self.targets.list[at].kind.get_or_insert(GroupKind::Other);
         }
-        plan.bad.sort_by_key(|bad| bad.line);
-        plan.groups = self.of_file;
-        plan
+        resolved
     }
 
     fn find_moving(&mut self, rows: &[Row]) {
@@ -141,7 +197,8 @@ impl People {
     }
 
     /// The user whom a line is about, if they are here already.
-    fn find(&self, row: &Row) -> Result<Option<usize>> {
+    fn find(&self, resolved: &Resolved) -> Result<Option<usize>> {
+        let row = &resolved.row;
         let refuse = |field: &str, rule| Err(Error::invalid(field, rule));
         let by_username = self.by_username.get(&row.username.key()).copied();
         let by_username = by_username.filter(|at| !self.moving.contains(at));
@@ -170,39 +227,49 @@ impl People {
         if admin.is_none() && row.role == Some(Role::Admin) {
             return refuse("role", rule::imports_no_admin());
         }
-        if admin.is_some_and(|known| !self.difference(known, row).0.is_empty()) {
+        if admin.is_some_and(|known| !self.difference(known, resolved).said.is_empty()) {
             return refuse("role", rule::admin_by_hand());
         }
         Ok(found)
     }
 
-    fn take(&self, row: Row, found: Option<usize>, plan: &mut Plan) {
+    fn take(&self, resolved: Resolved, found: Option<usize>, plan: &mut Plan) {
         let Some(known) = found.map(|at| &self.all[at]) else {
-            if row.disabled != Some(true) {
-                plan.adding.push(adding(row));
+            if resolved.row.disabled != Some(true) {
+                plan.adding.push(adding(resolved));
             }
             return;
         };
-        let (changes, change, groups) = self.difference(known, &row);
+        let Difference {
+            said,
+            change,
+            groups,
+            kept,
+        } = self.difference(known, &resolved);
+        plan.kept_groups.extend(kept);
         plan.still_disabled += usize::from(known.user.disabled && change.disabled.is_none());
-        if changes.is_empty() {
+        if said.is_empty() {
             plan.unchanged += 1;
             return;
         }
+        let row = resolved.row;
         let planned = PlannedRow {
             line: Some(row.line),
             username: row.username.as_str().to_owned(),
             name: row.name.as_str().to_owned(),
             role: row.role.unwrap_or(known.user.role),
-            changes,
+            changes: said,
         };
         let shut_out = change.disabled == Some(true);
-        let only = planned.changes.len() == 1;
-        if shut_out && only {
+        if shut_out && planned.changes.len() == 1 {
             plan.disabling.push((known.user.clone(), planned));
         } else {
-            plan.changing
-                .push((known.user.clone(), change, groups, planned));
+            plan.changing.push(Changing {
+                user: known.user.clone(),
+                change,
+                groups,
+                row: planned,
+            });
         }
     }
 
@@ -224,68 +291,9 @@ impl People {
             }
         }
     }
-
-    /// What a line changes of a user: for people to read, and to be done.
-    fn difference(
-        &self,
-        known: &Known,
-        row: &Row,
-    ) -> (Vec<String>, AccountChange, Option<Vec<String>>) {
-        let user = &known.user;
-        let mut said = Vec::new();
-        let mut say = |field: &str, before: &str, after: &str| {
-            said.push(format!("{field}: {before} → {after}"));
-        };
-        let mut change = AccountChange::default();
-        if let Some(id) = row.id.as_ref().filter(|id| *id != user.id()) {
-            say("id", user.id().as_str(), id.as_str());
-            change.id = Some(id.clone());
-        }
-        let username = user.username.as_deref().unwrap_or_default();
-        if username != row.username.as_str() {
-            say("username", username, row.username.as_str());
-            change.username = Username::parse(row.username.as_str()).ok();
-        }
-        if *user.person.name != *row.name.as_str() {
-            say("name", &user.person.name, row.name.as_str());
-            change.name = DisplayName::parse(row.name.as_str()).ok();
-        }
-        if let Some(role) = row.role.filter(|role| *role != user.role) {
-            say("role", user.role.as_str(), role.as_str());
-            change.role = Some(role);
-        }
-        if let Some(email) = row.email.as_ref().filter(|email| **email != user.email) {
-            let show = |email: &Option<String>| email.clone().unwrap_or_else(|| "–".into());
-            say("email", &show(&user.email), &show(email));
-            change.email = Some(email.clone());
-        }
-        let mut wanted = row.groups.clone();
-        if let Some(groups) = &mut wanted {
-            // No member is taken out of a group that was made by hand and is not in the file.
-            let by_hand = known.by_hand.iter();
-            groups.extend(
-                by_hand
-                    .filter(|name| !self.of_file.contains(*name))
-                    .cloned(),
-            );
-            groups.sort();
-        }
-        let groups = wanted.filter(|wanted| *wanted != known.groups);
-        if let Some(groups) = &groups {
-            say("groups", &known.groups.join(", "), &groups.join(", "));
-        }
-        // Where missing people are disabled, people in the file are not.
-        let active = self.wishes.disable_missing.then_some(false);
-        if let Some(disabled) = row.disabled.or(active).filter(|now| *now != user.disabled) {
-            let status = |disabled| if disabled { "disabled" } else { "active" };
-            say("status", status(user.disabled), status(disabled));
-            change.disabled = Some(disabled);
-        }
-        (said, change, groups)
-    }
 }
 
-fn adding(row: Row) -> (NewUser, Option<Vec<String>>, PlannedRow) {
+fn adding(Resolved { row, groups }: Resolved) -> Adding {
     let role = row.role.unwrap_or(Role::Student);
     let planned = PlannedRow {
         line: Some(row.line),
@@ -294,15 +302,22 @@ fn adding(row: Row) -> (NewUser, Option<Vec<String>>, PlannedRow) {
         role,
         changes: Vec::new(),
     };
-    let new = NewUser {
-        id: row.id.unwrap_or_else(UserId::generate),
-        username: Some(row.username),
-        name: row.name,
-        email: row.email.flatten(),
-        avatar: None,
-        role,
-        password_hash: None,
-        origin: Origin::Import,
-    };
-    (new, row.groups, planned)
+    let groups = groups.into_iter().flatten();
+    Adding {
+        new: NewUser {
+            id: row.id.unwrap_or_else(UserId::generate),
+            username: Some(row.username),
+            name: row.name,
+            email: row.email.flatten(),
+            avatar: None,
+            role,
+            password_hash: None,
+            origin: Origin::Import,
+        },
+        facts: row.facts,
+        groups: groups
+            .map(|(at, membership)| (at, membership.unwrap_or_default()))
+            .collect(),
+        row: planned,
+    }
 }

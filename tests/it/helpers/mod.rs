@@ -297,11 +297,15 @@ impl Person {
 
     /// Sends a CSV file.
     pub async fn post_csv(&self, path: &str, file: &[u8]) -> Answer {
+        self.post_file(path, "text/csv", file).await
+    }
+
+    pub async fn post_file(&self, path: &str, media_type: &str, file: &[u8]) -> Answer {
         let request = warp::test::request()
             .method("POST")
             .path(path)
             .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "text/csv")
+            .header("content-type", media_type)
             .body(file);
         let answer = Answer::new(request.reply(&self.routes).await);
         declared::check("POST", path, &answer);
@@ -338,7 +342,12 @@ pub struct Answer {
 
 impl Answer {
     fn new(response: warp::http::Response<bytes::Bytes>) -> Self {
-        let text = String::from_utf8(response.body().to_vec()).unwrap();
+        let is_zip =
+            response.headers().get("content-type") == Some(&"application/zip".parse().unwrap());
+        let text = match is_zip {
+            true => String::from_utf8_lossy(response.body()).into_owned(),
+            false => String::from_utf8(response.body().to_vec()).unwrap(),
+        };
         Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
