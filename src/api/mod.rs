@@ -31,7 +31,8 @@ use warp::http::Method;
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Unauthorized};
 use admin::{
-    accounts, announcements, audit, backup, groups, guardians, keys, roster, settings, stats,
+    accounts, announcements, audit, backup, groups, guardians, keys, password_links, roster,
+    settings, stats,
 };
 use http::access::Access::*;
 use http::context::Context;
@@ -89,16 +90,18 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/auth/session", Anyone, session::start, "Log in with a cookie, for the server's own pages").fails(Unauthorized::BadCredentials).fails(Forbidden::Origin),
         put("/api/auth/session", Person, session::renew, "Get a new cookie for one that is still valid"),
         delete("/api/auth/session", Anyone, session::end, "Take the cookie away").fails(Forbidden::Origin),
-        post("/api/auth/password-link", Anyone, accounts::use_password_link, "Set a password by a one-time link").fails(Unauthorized::BadPasswordLink),
+        post("/api/auth/password-link", Anyone, password_links::redeem, "Set a password by a one-time link").fails(Unauthorized::BadPasswordLink),
+        post("/api/auth/password-link/user", Anyone, password_links::owner, "Whose one-time link it is").fails(Unauthorized::BadPasswordLink),
         get("/api/admin/overview", Reader, stats::overview, "How things stand, and by hour"),
         get("/api/admin/checks", Admin, backup::checks, "What an administrator should look at"),
         get("/api/admin/settings", Admin, settings::list, "Every value of the configuration and where it came from"),
         get("/api/admin/people", Roster, accounts::list, "People, by name"),
         post("/api/admin/people", Roster, accounts::add, "Add a user").fails(Conflict::Username).fails(Conflict::UserId),
+        post("/api/admin/people/links", Admin, password_links::make_many, "Make one-time links for many, as a CSV file or as slips to print"),
         get("/api/admin/people/{id}", Roster, accounts::one, "A user").fails(Noun::User),
         put("/api/admin/people/{id}", Roster, accounts::change, "Change a user").fails(Noun::User).fails(Conflict::Username).fails(Forbidden::ApiKey).fails(Forbidden::NeedsAdministrator),
         post("/api/admin/people/{id}/logout", Roster, accounts::log_out, "Log a user out everywhere").fails(Noun::User).fails(Forbidden::ApiKey),
-        post("/api/admin/people/{id}/password-link", Admin, accounts::password_link, "Make a one-time link for a user to set a password").fails(Noun::User),
+        post("/api/admin/people/{id}/password-link", Admin, password_links::make, "Make a one-time link for a user to set a password").fails(Noun::User),
         get("/api/admin/people/{id}/identities", Admin, accounts::identities, "The external identities linked to a user").fails(Noun::User),
         put("/api/admin/people/{id}/identities", Admin, accounts::set_identities, "Link a user to external identities").fails(Noun::User).fails(Conflict::Identity),
         get("/api/admin/people/{id}/guardians", Roster, guardians::guardians, "The guardians of a pupil").fails(Noun::User),

@@ -13,8 +13,8 @@ use crate::model::random;
 use crate::model::text::words;
 use crate::model::users::{DisplayName, Role, Username};
 use crate::ops::personal_data;
-use crate::service::accounts;
 use crate::service::auth::{self, NewAccount};
+use crate::service::{accounts, password_links};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -184,7 +184,7 @@ fn password(config: Config, name: &str) -> Result<(), Failure> {
         .map(|url| url.url().clone());
     let link = with_database(config, async |app| {
         let id = personal_data::find(&app, name).await?.id().clone();
-        Ok(accounts::password_link(&app, AuditActor::command_line(), id).await?)
+        Ok(password_links::make(&app, AuditActor::command_line(), id).await?)
     })?;
     let full = site.and_then(|site| site.join(&link.path).ok());
     let link_text = full.map_or_else(|| link.path.clone(), Into::into);

@@ -59,6 +59,10 @@ pub struct Config {
 section! {
     /// The school.
     pub struct School {
+        /// Its name, for slips and mails.
+        pub name: String = String::new(),
+        /// Where people log in, as it is printed: `bell.school.example`. Empty: `server.public_url`.
+        pub short_address: String = String::new(),
         /// Its time zone, by which days begin: `Europe/Berlin`. Empty: UTC.
         #[serde(with = "types::optional")]
         pub time_zone: Option<Zone> = None,

@@ -152,12 +152,3 @@ pub fn parse_email(given: &str) -> Result<Option<String>> {
     }
     Ok(Some(email))
 }
-
-/// By which a user sets a password, once.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PasswordLink {
-    /// A path of this server. The code stands behind the `#`, so that no log and no proxy sees it.
-    pub path: String,
-    pub expires_at: Time,
-}

@@ -50,6 +50,16 @@ impl Language {
         Language(at.unwrap_or_default())
     }
 
+    /// Its tag.
+    pub fn tag(self) -> &'static str {
+        CATALOGUES.get(self.0).map_or("en", |(tag, _)| tag)
+    }
+
+    /// Which way it is written, as HTML's `dir` has it.
+    pub fn direction(self) -> &'static str {
+        if self.tag() == "ar" { "rtl" } else { "ltr" }
+    }
+
     /// The words for `server.` and this key.
     pub fn text(self, key: &str) -> &'static str {
         let words = WORDS.get(self.0).and_then(|(_, words)| words.get(key));

@@ -22,6 +22,7 @@ pub mod notifications;
 pub mod object;
 pub mod outcome;
 pub mod page;
+pub mod password_links;
 pub mod personal_data;
 pub mod preferences;
 pub mod pushes;

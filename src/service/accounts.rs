@@ -1,24 +1,15 @@
 //! What administrators do with people: adding, changing, disabling, and links by which people set a password.
 
-use std::net::IpAddr;
-
-use sha2::{Digest, Sha256};
-
 use crate::app::App;
-use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
-use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, PasswordLink};
+use crate::error::{Conflict, Error, Forbidden, Noun, Result};
+use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::keys::Scope;
-use crate::model::random;
 use crate::model::users::{ExternalIdentity, NewUser, Role, User};
 use crate::rule;
-use crate::service::auth::{self, Issued};
 use crate::store::{WriteTx, accounts, audit, groups, identities, users};
-
-/// How long a password link is valid, in seconds.
-const LINK_LIFETIME_SECONDS: i64 = 3 * 24 * 3_600;
 
 /// People by name, as administrators see them.
 pub async fn list(app: &App, filter: AccountFilter, limit: i64) -> Result<Vec<Account>> {
@@ -114,7 +105,7 @@ pub async fn change(
 }
 
 /// A key of the school's back end has no power over administrators.
-fn check_target(by: &AuditActor, target: &User) -> Result<()> {
+pub(super) fn check_target(by: &AuditActor, target: &User) -> Result<()> {
     if by.key.is_some() && target.role == Role::Admin {
         return Err(Error::Forbidden(Forbidden::ApiKey));
     }
@@ -293,82 +284,4 @@ pub async fn log_out(app: &App, by: AuditActor, id: UserId) -> Result<()> {
             super::users::revoke(tx, &user, None)
         })
         .await
-}
-
-/// A link by which a user sets their password, once, within three days. An earlier one is no longer valid.
-///
-/// # Errors
-/// [`Noun::User`] not found, also when disabled; [`Error::Invalid`] for who has no username to log in with.
-pub async fn password_link(app: &App, by: AuditActor, id: UserId) -> Result<PasswordLink> {
-    let code = random::base64url::<24>()?;
-    let hash = Sha256::digest(&code).into();
-    let expires_at = app
-        .store
-        .write(move |tx| {
-            let user = users::by_id(tx, &id)?
-                .filter(|user| !user.disabled)
-                .ok_or(Error::NotFound(Noun::User))?;
-            check_target(&by, &user)?;
-            if user.username.is_none() {
-                let why = rule::no_username();
-                return Err(Error::invalid("username", why));
-            }
-            let expires_at = tx.now.plus_seconds(LINK_LIFETIME_SECONDS);
-            accounts::put_password_link(tx, user.key, &hash, expires_at)?;
-            audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
-            // From now on they log in here: no token of the app acts for them.
-            tx.emit(Effect::UserChanged(id.clone()));
-            Ok(expires_at)
-        })
-        .await?;
-    Ok(PasswordLink {
-        path: format!("{}/password/#code={code}", app.config.server.base()),
-        expires_at,
-    })
-}
-
-/// Sets the password of the person whose link this is. Every earlier token ends.
-///
-/// # Errors
-/// [`Unauthorized::BadPasswordLink`]; [`Error::Invalid`] on `password`.
-pub async fn use_password_link(
-    app: &App,
-    code: &str,
-    password: String,
-    address: Option<IpAddr>,
-) -> Result<Issued> {
-    let hash: [u8; 32] = Sha256::digest(code).into();
-    let now = app.now();
-    let bad = Error::Unauthorized(Unauthorized::BadPasswordLink);
-    // The code cannot be guessed: 192 random bits.
-    let found = app
-        .store
-        .read(move |c| accounts::by_password_link(c, &hash, now));
-    let user = found.await?.ok_or(bad)?;
-    let new_hash = auth::hash_new(
-        app,
-        "password",
-        password,
-        user.username.as_deref(),
-        &user.person.name,
-    )
-    .await?;
-    let id = user.id().clone();
-    app.store
-        .write(move |tx| {
-            // Only once: another request may have been quicker.
-            let user = accounts::by_password_link(tx, &hash, tx.now)?
-                .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
-            let by = AuditActor::person(user.id(), address);
-            audit::note(
-                tx,
-                &by,
-                Action::PasswordSet,
-                user.id().as_str(),
-                "by a link",
-            )?;
-            Ok(((), super::users::revoke(tx, &user, Some(&new_hash))?))
-        })
-        .await?;
-    auth::session(app, super::users::known(app, &id).await?)
 }

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod keys;
 pub mod messages;
 pub mod notifications;
+pub mod password_links;
 pub mod policy;
 pub mod preferences;
 pub mod presence;

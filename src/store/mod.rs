@@ -28,6 +28,7 @@ pub mod meta;
 pub mod migrate;
 pub mod notifications;
 pub mod open;
+pub mod password_links;
 pub mod personal_data;
 pub mod policy;
 pub mod preferences;

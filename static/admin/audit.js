@@ -16,6 +16,7 @@ const ACTIONS = [
   "person.enable",
   "person.logout",
   "password.link",
+  "password.links",
   "password.set",
   "person.identities",
   "person.guardians",

@@ -68,6 +68,8 @@ const RULES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/admin/groups/{id}", Roster),
     ("GET", "/api/admin/groups/{id}/members", Roster),
     ("PUT", "/api/admin/groups/{id}/members", Roster),
+    ("POST", "/api/auth/password-link/user", Anyone),
+    ("POST", "/api/admin/people/links", Admin),
     ("GET", "/api/admin/roster.zip", Roster),
     ("GET", "/api/admin/people/{id}/guardians", Roster),
     ("PUT", "/api/admin/people/{id}/guardians", Roster),

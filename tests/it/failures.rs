@@ -231,6 +231,7 @@ impl School {
             ("POST", "/api/auth/login" | "/api/auth/session", "credentials_invalid") => {
                 of(NONE).json(json!({ "username": "ann", "password": "x" }))
             }
+            ("POST", "/api/auth/password-link/user", _) => of(NONE).json(json!({ "code": NONE })),
             ("POST", "/api/auth/password-link", _) => {
                 of(NONE).json(json!({ "code": "x", "password": PASSWORD }))
             }
@@ -467,6 +468,7 @@ async fn internal(endpoint: &Endpoint) -> Answer {
         ("DELETE", "/api/auth/session") => {
             request.with(("cookie", &format!("schoolbell_session={}", ann.token)))
         }
+        ("POST", "/api/auth/password-link/user") => request.json(json!({ "code": "x" })),
         ("POST", "/api/auth/password-link") => {
             request.json(json!({ "code": "x", "password": PASSWORD }))
         }
@@ -483,7 +485,9 @@ async fn internal(endpoint: &Endpoint) -> Answer {
             "CREATE TRIGGER fault BEFORE INSERT ON ended_sessions BEGIN SELECT RAISE(ABORT, 'x'); END"
         }
         ("PUT", "/api/notifications/subscribe") => "DROP TABLE push_subscriptions",
-        ("POST", "/api/auth/password-link") => "DROP TABLE password_links",
+        ("POST", "/api/auth/password-link" | "/api/auth/password-link/user") => {
+            "DROP TABLE password_links"
+        }
         _ => "DROP TABLE users",
     };
     database.execute_batch(fault).unwrap();

@@ -40,6 +40,7 @@ mod notifications;
 mod openapi;
 mod paging;
 mod parsers;
+mod password_links;
 mod preferences;
 mod push_answers;
 mod push_crash;

@@ -3,15 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::auth::SessionView;
 use crate::api::http::call::Call;
 use crate::api::http::input::{Json, Nothing, Query};
 use crate::api::http::reply::{Created, Data, Empty};
 use crate::api::users::searched;
 use crate::error::{Error, Noun, Result};
-use crate::model::accounts::{
-    Account, AccountChange, AccountFilter, FactsChange, PasswordLink, parse_email,
-};
+use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, parse_email};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
@@ -191,12 +188,6 @@ pub async fn log_out(call: Call, _: Nothing) -> Result<Data<Empty>> {
     Ok(Data(Empty {}))
 }
 
-pub async fn password_link(call: Call, _: Nothing) -> Result<Created<PasswordLink>> {
-    let id = call.param(0, Noun::User)?;
-    let link = accounts::password_link(&call.app, call.by()?, id).await?;
-    Ok(Created(link))
-}
-
 /// The external identities that are linked to a user: tokens with these issuers and subjects act for them.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct Identities {
@@ -221,21 +212,4 @@ pub async fn set_identities(call: Call, Json(body): Json<Identities>) -> Result<
     }
     let identities = accounts::set_identities(&call.app, call.by()?, id, given).await?;
     Ok(Data(Identities { identities }))
-}
-
-#[derive(Deserialize, ToSchema)]
-pub struct UsePasswordLink {
-    /// What stands behind `#code=` in the link.
-    code: String,
-    #[schema(min_length = 10, max_length = 256)]
-    password: String,
-}
-
-pub async fn use_password_link(
-    call: Call,
-    Json(body): Json<UsePasswordLink>,
-) -> Result<Data<SessionView>> {
-    let (code, password) = (&body.code, body.password);
-    let session = accounts::use_password_link(&call.app, code, password, call.address()).await?;
-    Ok(Data(SessionView::new(&call.app, session)))
 }

@@ -198,6 +198,16 @@ fn raw(media_type: &str) -> Value {
     }
 }
 
+fn raw_content(media_types: &[&str]) -> Value {
+    let names = media_types
+        .iter()
+        .map(|media_type| media_type.split(';').next().unwrap_or(media_type));
+    names
+        .map(|name| (name.to_owned(), json!({ "schema": raw(name) })))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
 fn operation_id(endpoint: &Endpoint) -> String {
     let path = endpoint.pattern.trim_start_matches("/api");
     let words = path
@@ -231,10 +241,8 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
             json!({ "application/json": { "schema": schema } })
         }
         BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
-        BodySpec::Raw(media_type) => {
-            let name = media_type.split(';').next().unwrap_or(media_type);
-            json!({ name: { "schema": raw(name) } })
-        }
+        BodySpec::Raw(media_type) => raw_content(&[media_type]),
+        BodySpec::OneOf(media_types) => raw_content(media_types),
     };
     let success = json!({ "description": "Success", "content": content });
     if output.repeatable {

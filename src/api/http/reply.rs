@@ -43,6 +43,8 @@ pub enum BodySpec {
     Bare(fn(&mut Components) -> Value),
     /// Something else, of this media type.
     Raw(&'static str),
+    /// Something else, of one of these media types.
+    OneOf(&'static [&'static str]),
 }
 
 /// Something that a handler returns.
@@ -141,6 +143,23 @@ impl<T: Serialize + ToSchema> Output for Bare<T> {
 
     fn into_response(self) -> Response {
         warp::reply::json(&self.0).into_response()
+    }
+}
+
+/// 200 with a page.
+pub struct Html(pub String);
+
+impl Html {
+    const MEDIA_TYPE: &'static str = "text/html; charset=utf-8";
+}
+
+impl Output for Html {
+    fn spec() -> OutputSpec {
+        OutputSpec::ok(BodySpec::Raw(Self::MEDIA_TYPE))
+    }
+
+    fn into_response(self) -> Response {
+        warp::reply::with_header(self.0, header::CONTENT_TYPE, Self::MEDIA_TYPE).into_response()
     }
 }
 
