@@ -23,8 +23,9 @@ const VIEWS = {
   announce: () => import("./announce.js"),
   announcement: () => import("./report.js"),
   import: () => import("./import.js"),
+  links: () => import("./links.js"),
 };
-const WITHIN = { announce: "announcements", announcement: "announcements", import: "people" };
+const WITHIN = { announce: "announcements", announcement: "announcements", import: "people", links: "people" };
 
 // What is said in passing, and dialogs, stand beside it.
 const root = document.body.appendChild(h("div"));

@@ -60,7 +60,12 @@ export default async function importPeople() {
           { class: "card" },
           h("h2", {}, t("import.done")),
           h("p", {}, t("import.result", done)),
-          h("a", { class: "button", href: "#/people" }, t("admin.people")),
+          h(
+            "p",
+            { class: "buttons" },
+            h("a", { class: "button", href: "#/links" }, t("links.title")),
+            h("a", { class: "button quiet", href: "#/people" }, t("admin.people")),
+          ),
         ),
       );
     } catch (error) {

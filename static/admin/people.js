@@ -51,6 +51,8 @@ export default async function people({ parameters: [group = ""] }) {
       { class: "head" },
       h("h1", {}, t("admin.people")),
       h("a", { class: "button quiet", href: at("/api/admin/roster"), download: "people.csv" }, t("people.export")),
+      h("a", { class: "button quiet", href: at("/api/admin/roster.zip"), download: "school.zip" }, t("people.export.all")),
+      h("a", { class: "button quiet", href: "#/links" }, t("links.title")),
       h("a", { class: "button quiet", href: "#/import" }, t("people.import")),
       h("button", { onclick: () => add(groups, list.load) }, t("people.add")),
     ),

@@ -65,7 +65,7 @@ export default {
   "server.works": "Mitteilungen funktionieren auf diesem Gerät.",
   "server.more": "Weitere Mitteilungen",
   "server.unread": "Hier nicht gezeigt: {n}. Öffne die App, um sie zu lesen.",
-  "server.slips.title": "Zugänge",
+  "server.slips.title": "Links zum Anmelden",
   "server.slips.staff": "Lehrkräfte und Personal",
   "server.slips.pupils": "Schülerinnen und Schüler",
   "server.slips.guardians": "Erziehungsberechtigte",
@@ -332,6 +332,26 @@ export default {
   "people.disable": "Sperren",
   "people.disable.text": "{name} wird sofort abgemeldet und kann sich nicht anmelden. Nachrichten bleiben.",
   "people.enable": "Entsperren",
+
+  "links.title": "Links zum Anmelden",
+  "links.text":
+    "Für jede von vielen Personen ein Link, über den sie ihr erstes Passwort wählt. Frühere Links dieser Personen gelten dann nicht mehr.",
+  "links.group": "Klasse oder Gruppe",
+  "links.group.help": "Mit den Erziehungsberechtigten der Schüler.",
+  "links.fresh": "Nur Personen ohne Passwort",
+  "links.never": "Nur Personen, die noch nie hier waren",
+  "links.days": "Gültig für wie viele Tage (1 bis 90)",
+  "links.slips": "Zettel zum Drucken erstellen",
+  "links.csv": "CSV-Datei erstellen",
+  "links.making": "Links werden erstellt …",
+  "links.nobody": "Das trifft auf niemanden zu. Es gibt keine neuen Links.",
+  "links.done": "Die Links sind erstellt",
+  "links.done.text":
+    "Sie lassen sich nicht noch einmal anzeigen, sobald Sie diese Seite verlassen. Wer einen Link hat, kann ihn benutzen: Geben Sie sie aus wie Schlüssel.",
+  "links.open": "Zettel öffnen",
+  "links.download": "Datei herunterladen",
+  "link.for": "Für {name}",
+  "people.export.all": "Alles exportieren",
 
   "import.file": "CSV-Dateien oder eine Zip-Datei",
   "import.help":

@@ -65,7 +65,7 @@ export default {
   "server.works": "Les notifications fonctionnent sur cet appareil.",
   "server.more": "D'autres notifications",
   "server.unread": "Non affichées ici : {n}. Ouvrez l'application pour les lire.",
-  "server.slips.title": "Accès",
+  "server.slips.title": "Liens de connexion",
   "server.slips.staff": "Enseignants et personnel",
   "server.slips.pupils": "Élèves",
   "server.slips.guardians": "Responsables",
@@ -331,6 +331,26 @@ export default {
   "people.disable": "Désactiver",
   "people.disable.text": "{name} est déconnecté aussitôt et ne peut plus se connecter. Les messages restent.",
   "people.enable": "Activer",
+
+  "links.title": "Liens de connexion",
+  "links.text":
+    "Un lien pour chaque personne, par lequel elle choisit son premier mot de passe. Ses liens précédents ne fonctionnent plus.",
+  "links.group": "Classe ou groupe",
+  "links.group.help": "Avec les responsables de ses élèves.",
+  "links.fresh": "Seulement les personnes sans mot de passe",
+  "links.never": "Seulement les personnes jamais venues",
+  "links.days": "Valable combien de jours (1 à 90)",
+  "links.slips": "Créer des fiches à imprimer",
+  "links.csv": "Créer un fichier CSV",
+  "links.making": "Création des liens…",
+  "links.nobody": "Personne ne correspond. Il n’y a pas de nouveaux liens.",
+  "links.done": "Les liens sont créés",
+  "links.done.text":
+    "Ils ne peuvent plus être affichés une fois cette page quittée. Qui a un lien peut s’en servir : remettez-les comme des clés.",
+  "links.open": "Ouvrir les fiches",
+  "links.download": "Télécharger le fichier",
+  "link.for": "Pour {name}",
+  "people.export.all": "Tout exporter",
 
   "import.file": "Fichiers CSV ou un zip",
   "import.help":

@@ -1,5 +1,5 @@
 // Setting a password by a one-time link: /password/#code=…
-import { loadPage, t } from "../i18n/i18n.js";
+import { errorText, loadPage, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
 import { at } from "../ui/base.js";
 import { h } from "../ui/dom.js";
@@ -8,18 +8,25 @@ import { languageChoice } from "../ui/login.js";
 
 await loadPage();
 const code = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
-const card = h("section", { class: "card narrow" }, h("h1", {}, t("link.title")), h("p", {}, t("link.text")));
-const { element } = form({
-  fields: [newPassword()],
-  submit: t("link.submit"),
-  send: async ({ password }) => {
-    const { user } = await api("POST", "/api/auth/password-link", { code, password });
-    // The link is used up: it has no business in the history.
-    history.replaceState(null, "", location.pathname);
-    await api("POST", "/api/auth/session", { username: user.username, password });
-    location.assign(at("/"));
-  },
-});
-card.append(element, languageChoice());
+const card = h("section", { class: "card narrow" }, h("h1", {}, t("link.title")));
 document.body.append(h("main", {}, card));
-document.querySelector("input").focus();
+
+async function send({ password }) {
+  const { user } = await api("POST", "/api/auth/password-link", { code, password });
+  // The link is used up: it has no business in the history.
+  history.replaceState(null, "", location.pathname);
+  await api("POST", "/api/auth/session", { username: user.username, password });
+  location.assign(at("/"));
+}
+
+try {
+  const { name, username } = await api("POST", "/api/auth/password-link/user", { code });
+  // The username is a field, so that password managers keep it with the password.
+  const known = { name: "username", label: t("people.username"), value: username, readonly: true, autocomplete: "username" };
+  const { element } = form({ fields: [known, newPassword()], submit: t("link.submit"), send });
+  card.append(h("p", {}, t("link.for", { name })), h("p", {}, t("link.text")), element);
+} catch (error) {
+  card.append(h("p", { class: "error", role: "alert" }, errorText(error)));
+}
+card.append(languageChoice());
+document.querySelector("input[type=password]")?.focus();

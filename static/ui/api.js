@@ -24,7 +24,16 @@ function end() {
 }
 
 /** An answer's data, with `paging` where it is a list. Throws a SchoolbellError, or a TypeError without a connection. */
-export async function api(method, path, body) {
+export function api(method, path, body) {
+  return ask(method, path, body, dataOf);
+}
+
+/** An answer that is a file, as a Blob. Throws as `api` does. */
+export function apiFile(method, path, body) {
+  return ask(method, path, body, (response) => (response.ok ? response.blob() : dataOf(response)));
+}
+
+async function ask(method, path, body, read) {
   const file = body instanceof Blob || body instanceof FormData;
   const response = await fetch(at(path), {
     method,
@@ -32,7 +41,7 @@ export async function api(method, path, body) {
     body: file ? body : body && JSON.stringify(body),
   });
   try {
-    return await dataOf(response);
+    return await read(response);
   } catch (error) {
     const logIn = ["credentials_invalid", "setup_code_invalid", "password_link_invalid"].includes(error.code);
     if ((error.status === 401 && !logIn) || error.code === "other_person") end();

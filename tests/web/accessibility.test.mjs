@@ -13,6 +13,7 @@ const VIEWS = [
   "announce",
   "people",
   "import",
+  "links",
   "groups",
   "keys",
   "push",
@@ -23,7 +24,7 @@ const VIEWS = [
 ];
 const LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh the Younger of Llanfairpwllgwyngyll";
 
-let server, service, pages, office, pupil, announcement;
+let server, service, pages, office, pupil, announcement, passwordLink;
 
 before(async () => {
   [server, service] = await Promise.all([startServer(), startPushService()]);
@@ -32,7 +33,9 @@ before(async () => {
   pupil = await server.person("pupil");
   const call = (method, path, body) => server.call(method, path, office.token, body);
   await call("POST", "/api/admin/groups", { name: LONG, kind: "class" });
-  await call("POST", "/api/admin/people", { username: "long", name: LONG, role: "guardian", email: `${"x".repeat(60)}@school.example` });
+  const long = { username: "long", name: LONG, role: "guardian", email: `${"x".repeat(60)}@school.example` };
+  const { id: longId } = await call("POST", "/api/admin/people", long);
+  ({ path: passwordLink } = await call("POST", `/api/admin/people/${longId}/password-link`));
   await call("POST", "/api/admin/keys", { name: LONG.slice(0, 64), scopes: ["notify", "roster", "read"] });
   await call("POST", "/api/admin/backups");
   await server.call("POST", "/api/notifications/subscribe", pupil.token, service.device("phone"));
@@ -92,7 +95,7 @@ for (const width of WIDTHS) {
       for (const [path, name] of [
         ["/", "Log in"],
         ["/admin/", "Log in"],
-        ["/password/#code=x", "Set the password and log in"],
+        [passwordLink, "Set the password and log in"],
         ["/admin/#setup=x", "Create the administrator"],
       ]) {
         const page = await pages.open(path, options);
@@ -103,6 +106,10 @@ for (const width of WIDTHS) {
         await look(page, `${path} with an error`);
         await page.context().close();
       }
+      const page = await pages.open("/password/#code=x", options);
+      await page.getByText("This link was used already, or is too old.").waitFor();
+      await look(page, "a link that is used");
+      await page.context().close();
     });
 
     test(`the dashboard: ${how}`, async () => {

@@ -168,7 +168,7 @@ test("a file of people: bad lines are told, and what was shown is done", async (
   await button(dialog, "Save").click();
   await page.locator("tr", { hasText: "Pupil 299" }).getByText("Year 0, Year 2").waitFor();
   const download = page.waitForEvent("download");
-  await page.getByRole("link", { name: "Export" }).click();
+  await page.getByRole("link", { name: "Export", exact: true }).click();
   assert.equal((await download).suggestedFilename(), "people.csv");
 });
 

@@ -1,0 +1,105 @@
+// From a file of people to everybody logged in: an import, slips to print, and links that let people in.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { after, afterEach, before, test } from "node:test";
+import { startPages } from "./pages.mjs";
+import { PASSWORD, startServer } from "./server.mjs";
+import { until } from "./until.mjs";
+
+const SCHOOL = new URL("../cases/roster/school-1500-made-up.csv", import.meta.url);
+const PEOPLE = 1_500;
+// Checking a password takes a core for a while: no more at a time than the server takes turns at.
+const AT_A_TIME = 8;
+
+let server, pages;
+
+before(async () => {
+  server = await startServer({ SCHOOLBELL_SCHOOL__NAME: "Hill School", SCHOOLBELL_SCHOOL__SHORT_ADDRESS: "bell.hill.example" });
+  pages = await startPages(server);
+  await server.person("office", "admin");
+});
+after(async () => {
+  await pages?.stop();
+  await server?.stop();
+});
+afterEach(() => pages.quiet());
+
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+async function importPeople(page, name, text) {
+  await page.getByLabel("CSV file").setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(text) });
+  await button(page, "Show what would change").click();
+}
+
+test("from a file of 1,500 to slips and to everybody logged in", async () => {
+  const page = await pages.visit("office", "/admin/#/import");
+  await importPeople(page, "people.csv", readFileSync(SCHOOL));
+  await page.getByRole("button", { name: /^Change 1,500 people/ }).click();
+  await page.getByText("1,500 added, 0 changed, 0 disabled.").waitFor({ timeout: 60_000 });
+  await page.getByRole("main").getByRole("link", { name: "Login links", exact: true }).click();
+
+  // Slips, as the browser prints them.
+  await button(page, "Make slips to print").click();
+  const link = page.getByRole("link", { name: "Open the slips" });
+  await link.waitFor({ timeout: 60_000 });
+  const opened = page.context().waitForEvent("page");
+  await link.click();
+  const slips = await opened;
+  await slips.waitForLoadState("load");
+  assert.equal(await slips.locator("article").count(), PEOPLE);
+  assert.equal(await slips.locator("article svg").count(), PEOPLE);
+  assert.equal(await slips.getByText("bell.hill.example").count(), PEOPLE);
+  const border = await slips
+    .locator("article")
+    .first()
+    .evaluate((slip) => getComputedStyle(slip).borderStyle);
+  assert.match(border, /dashed/, "the stylesheet holds for a page that is opened from memory");
+  const pdf = await slips.pdf({ preferCSSPageSize: true });
+  if (process.env.SLIPS) writeFileSync(process.env.SLIPS, pdf);
+  assert.ok(pdf.subarray(0, 5).equals(Buffer.from("%PDF-")));
+  const sheets = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g).length;
+  assert.ok(sheets >= PEOPLE / 12 && sheets <= PEOPLE / 6, `${sheets} sheets`);
+  await slips.close();
+
+  // A file of links takes the place of the slips' links; a script uses it.
+  await button(page, "Make a CSV file").click();
+  const download = page.waitForEvent("download", { timeout: 60_000 });
+  await page.getByRole("link", { name: "Download the file" }).click({ timeout: 60_000 });
+  const file = readFileSync(await (await download).path(), "utf8").trim();
+  const lines = file.split("\n").slice(1);
+  assert.equal(lines.length, PEOPLE);
+  const codes = lines.map((line) => line.match(/#code=([\w-]+)/)[1]);
+  const began = Date.now();
+  const failed = [];
+  const worker = async () => {
+    for (let code = codes.pop(); code; code = codes.pop()) {
+      const body = JSON.stringify({ code, password: PASSWORD });
+      const headers = { "content-type": "application/json" };
+      const response = await fetch(`${server.url}/api/auth/password-link`, { method: "POST", headers, body });
+      const { success, data } = await response.json();
+      if (!success) failed.push(code);
+      else if (!data.token) failed.push(data);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  console.log(`${PEOPLE} people in after ${Math.round((Date.now() - began) / 1_000)} s`);
+  assert.deepEqual(failed, []);
+  await button(page, "Make slips to print").click();
+  await page.getByText("Nobody fits. There are no new links.").waitFor();
+});
+
+test("a link shows whose it is, and the username is there for password managers", async () => {
+  const head = await server.person("head", "admin");
+  const kim = await server.call("POST", "/api/admin/people", head.token, { username: "kim.lee", name: "Kim Lee", role: "student" });
+  const { path } = await server.call("POST", `/api/admin/people/${kim.id}/password-link`, head.token);
+  const page = await pages.open(path);
+  await page.getByText("For Kim Lee").waitFor();
+  const username = page.getByLabel("Username");
+  assert.equal(await username.inputValue(), "kim.lee");
+  assert.equal(await username.getAttribute("autocomplete"), "username");
+  await page.getByLabel("New password").fill(PASSWORD);
+  await button(page, "Set the password and log in").click();
+  await until("logged in", async () => (await page.locator("schoolbell-chat").count()) > 0);
+  const again = await pages.open(path);
+  await again.getByText("This link was used already, or is too old.").waitFor();
+});
