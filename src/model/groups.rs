@@ -62,6 +62,7 @@ pub struct Membership {
 
 /// A user in a group.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Member {
     pub id: UserId,
     pub name: String,
@@ -73,6 +74,17 @@ pub struct Member {
     /// A pupil's.
     pub grade: Option<Grade>,
     pub disabled: bool,
+    /// Whether they log in here, with a password.
+    pub has_password: bool,
+    /// Their guardians today.
+    pub guardians: Vec<Guardian>,
+}
+
+/// A guardian, as they stand beside a pupil.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Guardian {
+    pub id: UserId,
+    pub name: String,
 }
 
 /// A group to be added. Its id has the alphabet of a user's: it may come from the school's own app.

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, params};
 
-use super::guardians::days;
+use super::guardians::{LINK_IS_LIVE, days};
 use super::{all, first, run, users};
 use crate::error::{Conflict, Error, Result};
 use crate::model::grades::Grade;
-use crate::model::groups::{Group, GroupKind, Member, Membership, NewGroup};
+use crate::model::groups::{Group, GroupKind, Guardian, Member, Membership, NewGroup};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::time::Time;
 use crate::model::users::Role;
@@ -98,11 +98,17 @@ pub fn delete(connection: &Connection, group: GroupKey) -> Result<()> {
 /// The people of a group by name, those who lead it first.
 pub fn members(connection: &Connection, group: GroupKey) -> Result<Vec<Member>> {
     let sql = format!(
-        "SELECT u.id, u.name, u.role, {LEADS}, m.from_day, m.until_day, u.grade, u.disabled_at IS NOT NULL
+        "SELECT u.id, u.name, u.role, {LEADS}, m.from_day, m.until_day, u.grade, u.disabled_at IS NOT NULL,
+                u.password_hash IS NOT NULL,
+                (SELECT json_group_array(json_array(a.id, a.name) ORDER BY l.priority IS NULL, l.priority, a.folded, a.key)
+                 FROM guardian_links l JOIN users a ON a.key = l.guardian_key WHERE l.child_key = u.key AND {LINK_IS_LIVE})
          FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
          WHERE m.group_key = ?1 ORDER BY 4 DESC, u.folded, u.key"
     );
     all(connection, &sql, [group.0], |row| {
+        // JSON that the statement made.
+        let guardians: Vec<(String, String)> =
+            serde_json::from_str(row.get_ref(9)?.as_str()?).unwrap_or_default();
         Ok(Member {
             id: users::user_id(row, 0)?,
             name: row.get(1)?,
@@ -111,6 +117,16 @@ pub fn members(connection: &Connection, group: GroupKey) -> Result<Vec<Member>> 
             days: days(row, 4)?,
             grade: row.get_ref(6)?.as_str_or_null()?.and_then(Grade::parse),
             disabled: row.get(7)?,
+            has_password: row.get(8)?,
+            guardians: guardians
+                .into_iter()
+                .filter_map(|(id, name)| {
+                    Some(Guardian {
+                        id: UserId::parse(&id)?,
+                        name,
+                    })
+                })
+                .collect(),
         })
     })
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::groups::IS_LIVE;
+use super::guardians::LINK_IS_LIVE;
 use super::{WriteTx, all, first, preferences, run, users};
 use crate::error::Result;
 use crate::model::ids::{UserId, UserKey};
@@ -45,11 +46,10 @@ pub fn addressees(connection: &Connection, filter: &LinksFilter) -> Result<Vec<A
         "SELECT json_group_array(g.name ORDER BY g.name, g.key) FROM group_members m JOIN groups g ON g.key = m.group_key
          WHERE g.kind = 'class' AND {IS_LIVE} AND m.user_key ="
     );
-    let children = "SELECT json_group_array(json_array(c.name, CLASSES) ORDER BY c.folded, c.key)
-                    FROM guardian_links l JOIN users c ON c.key = l.child_key
-                    WHERE l.guardian_key = u.key AND NOT l.ended_by_hand
-                      AND coalesce(l.from_day <= today(), TRUE) AND coalesce(l.until_day >= today(), TRUE)";
-    let children = children.replace("CLASSES", &format!("json(({classes} c.key))"));
+    let children = format!(
+        "SELECT json_group_array(json_array(c.name, json(({classes} c.key))) ORDER BY c.folded, c.key)
+         FROM guardian_links l JOIN users c ON c.key = l.child_key WHERE l.guardian_key = u.key AND {LINK_IS_LIVE}"
+    );
     let sql = format!(
         "SELECT u.key, u.id, u.name, u.username, u.role, p.value, ({classes} u.key), ({children})
          FROM users u LEFT JOIN push_preferences p ON p.user_key = u.key
@@ -60,8 +60,8 @@ pub fn addressees(connection: &Connection, filter: &LinksFilter) -> Result<Vec<A
            AND (:groups IS NULL OR EXISTS (
                 SELECT 1 FROM group_members m JOIN groups g ON g.key = m.group_key
                 WHERE g.id IN (SELECT value FROM json_each(:groups)) AND {IS_LIVE} AND (m.user_key = u.key OR EXISTS (
-                    SELECT 1 FROM guardian_links l WHERE l.guardian_key = u.key AND l.child_key = m.user_key
-                       AND NOT l.ended_by_hand))))
+                    SELECT 1 FROM guardian_links l
+                    WHERE l.guardian_key = u.key AND l.child_key = m.user_key AND {LINK_IS_LIVE}))))
          ORDER BY u.folded, u.key"
     );
     let json = |list: Vec<&str>| serde_json::to_string(&list).unwrap_or_default();

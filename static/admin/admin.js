@@ -24,8 +24,9 @@ const VIEWS = {
   announcement: () => import("./report.js"),
   import: () => import("./import.js"),
   links: () => import("./links.js"),
+  group: () => import("./group.js"),
 };
-const WITHIN = { announce: "announcements", announcement: "announcements", import: "people", links: "people" };
+const WITHIN = { announce: "announcements", announcement: "announcements", import: "people", links: "people", group: "groups" };
 
 // What is said in passing, and dialogs, stand beside it.
 const root = document.body.appendChild(h("div"));

@@ -1,10 +1,9 @@
-// Groups and who is in them.
+// All groups.
 import { number, t } from "../i18n/i18n.js";
-import { api, query } from "../ui/api.js";
-import { act, confirm, dialog, say } from "../ui/dialog.js";
+import { api } from "../ui/api.js";
+import { confirm, dialog, say } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { form } from "../ui/form.js";
-import { peoplePicker } from "../ui/people.js";
 import { pages, table } from "../ui/table.js";
 
 const KINDS = ["class", "cohort", "club", "other"];
@@ -18,7 +17,7 @@ export default async function groups() {
         empty: t("groups.none"),
         rows,
         columns: [
-          { label: t("people.name"), cell: ({ name }) => name },
+          { label: t("people.name"), cell: ({ id, name }) => h("a", { href: `#/group/${encodeURIComponent(id)}` }, name) },
           { label: t("groups.kind"), cell: ({ kind }) => t(`groups.${kind}`) },
           { label: t("groups.members"), cell: ({ members }) => number(members) },
           {
@@ -28,8 +27,6 @@ export default async function groups() {
               h(
                 "span",
                 {},
-                button(t("groups.members"), group, () => members(group, list.load)),
-                " ",
                 button(t("people.edit"), group, () => edit(group, list.load)),
               ),
           },
@@ -88,46 +85,6 @@ function edit(group, done) {
       {},
       element,
       group && h("p", { class: "buttons apart" }, h("button", { type: "button", class: "danger", onclick: remove }, t("groups.remove"))),
-    );
-  });
-}
-
-function members(group, done) {
-  const path = `/api/admin/groups/${encodeURIComponent(group.id)}/members`;
-  dialog(group.name, () => {
-    const list = pages(
-      (before) => api("GET", `/api/admin/people${query({ group: group.id, before, limit: 50 })}`),
-      (rows) => h("ul", { class: "rows" }, ...(rows.length ? rows.map(line) : [h("li", { class: "quiet" }, t("groups.empty"))])),
-    );
-    const change = async (what) => {
-      await api("PUT", path, what);
-      await list.load();
-      done();
-    };
-    const line = (one) => {
-      const remove = act(() => change({ remove: [one.id] }));
-      return h(
-        "li",
-        {},
-        one.name,
-        h("button", { class: "quiet", "aria-label": `${t("action.remove")}: ${one.name}`, onclick: remove }, t("action.remove")),
-      );
-    };
-    const picker = peoplePicker({ label: t("groups.addPeople") });
-    const add = act(async () => {
-      const ids = picker.get();
-      if (!ids.length) return;
-      await change({ add: ids });
-      picker.clear();
-    });
-    list.load();
-    return h(
-      "div",
-      {},
-      picker.element,
-      h("p", { class: "buttons" }, h("button", { onclick: add }, t("groups.addChosen"))),
-      h("h3", {}, t("groups.members")),
-      list.element,
     );
   });
 }

@@ -8,6 +8,7 @@ import { field, form } from "../ui/form.js";
 import { ROLES } from "../ui/people.js";
 import { secret } from "../ui/secret.js";
 import { pages, table } from "../ui/table.js";
+import { family, familyOf } from "./family.js";
 
 const roleOptions = () => ROLES.map((role) => [role, t(`role.${role}`)]);
 
@@ -106,6 +107,9 @@ function fields(groups, one) {
     },
     { name: "email", kind: "email", label: t("people.email"), value: one?.email, maxlength: 254 },
     { name: "role", kind: "select", label: t("people.role"), value: one?.role ?? "student", options: roleOptions() },
+    { name: "grade", label: t("people.grade"), help: t("people.grade.help"), value: one?.grade, maxlength: 2 },
+    { name: "phones", kind: "textarea", rows: 2, label: t("people.phones"), help: t("people.phones.help"), value: one?.phones.join("\n") },
+    { name: "adultFrom", kind: "date", label: t("people.adultFrom"), help: t("people.adultFrom.help"), value: one?.adultFrom },
     ...(groups.length
       ? [
           {
@@ -120,10 +124,13 @@ function fields(groups, one) {
   ];
 }
 
+/** The values of the form as the server takes them. */
+const facts = ({ phones, ...values }) => ({ ...values, phones: phones.split("\n").filter((line) => line.trim()) });
+
 function add(groups, done) {
   dialog(t("people.add"), (close) => {
     const send = async (values) => {
-      const one = await api("POST", "/api/admin/people", values);
+      const one = await api("POST", "/api/admin/people", facts(values));
       close();
       say(t("people.added", { name: one.name }));
       done();
@@ -139,7 +146,7 @@ function edit(one, groups, done) {
     const send = async (values) => {
       // A user who logs in elsewhere has no username, and needs none.
       if (!values.username && !one.username) delete values.username;
-      await api("PUT", path, values);
+      await api("PUT", path, facts(values));
       close();
       say(t("action.saved"));
       done();
@@ -170,6 +177,7 @@ function edit(one, groups, done) {
       h(
         "p",
         { class: "buttons" },
+        h("button", { type: "button", class: "quiet", onclick: act(() => family(one)) }, t(`family.${familyOf(one)}`)),
         !one.disabled && h("button", { type: "button", class: "quiet", onclick: act(() => passwordLink(one)) }, t("people.link")),
         h("button", { type: "button", class: "quiet", onclick: out }, t("people.logout")),
         one.disabled

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use schoolbell::model::users::Role;
 use serde_json::{Value, json};
 
 use crate::helpers::{Person, TestApp};

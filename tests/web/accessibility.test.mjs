@@ -24,7 +24,7 @@ const VIEWS = [
 ];
 const LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh the Younger of Llanfairpwllgwyngyll";
 
-let server, service, pages, office, pupil, announcement, passwordLink;
+let server, service, pages, office, pupil, announcement, passwordLink, group;
 
 before(async () => {
   [server, service] = await Promise.all([startServer(), startPushService()]);
@@ -32,7 +32,8 @@ before(async () => {
   office = await server.person("office", "admin");
   pupil = await server.person("pupil");
   const call = (method, path, body) => server.call(method, path, office.token, body);
-  await call("POST", "/api/admin/groups", { name: LONG, kind: "class" });
+  ({ id: group } = await call("POST", "/api/admin/groups", { name: LONG, kind: "class" }));
+  await call("PUT", `/api/admin/groups/${group}/members`, { add: [pupil.id, office.id] });
   const long = { username: "long", name: LONG, role: "guardian", email: `${"x".repeat(60)}@school.example` };
   const { id: longId } = await call("POST", "/api/admin/people", long);
   ({ path: passwordLink } = await call("POST", `/api/admin/people/${longId}/password-link`));
@@ -114,7 +115,7 @@ for (const width of WIDTHS) {
 
     test(`the dashboard: ${how}`, async () => {
       const page = await pages.visit("office", "/admin/", options);
-      for (const view of [...VIEWS, `announcement/${announcement}`]) {
+      for (const view of [...VIEWS, `announcement/${announcement}`, `group/${group}`]) {
         await page.goto(`${server.url}/admin/#/${view}`);
         await until(view, () =>
           page.evaluate((wanted) => document.title !== "" && location.hash === wanted && !!document.querySelector("main h1"), `#/${view}`),
@@ -126,6 +127,9 @@ for (const width of WIDTHS) {
       await page.getByRole("button", { name: `Edit: ${LONG}` }).click();
       await page.getByRole("dialog").waitFor();
       await look(page, "a dialog");
+      await page.getByRole("button", { name: "Children" }).click();
+      await page.getByText("No children yet.").waitFor();
+      await look(page, "the children of a guardian");
       await page.context().close();
     });
   }

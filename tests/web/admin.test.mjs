@@ -179,13 +179,12 @@ test("groups, keys, backups and what is written down of it", async () => {
   await dialog.getByLabel("Name", { exact: true }).fill("Chess");
   await dialog.getByLabel("Kind").selectOption("club");
   await button(dialog, "Save").click();
-  await button(page, "Members: Chess").click();
-  dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Add people").fill("office");
-  await button(dialog, "office").click();
-  await button(dialog, "Add the selected people").click();
-  await button(dialog, "Remove: office").waitFor();
-  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Chess" }).click();
+  await page.getByLabel("Add people").fill("office");
+  await button(page, "office").click();
+  await button(page, "Add the selected people").click();
+  await button(page, "Edit: office").waitFor();
+  await page.getByRole("link", { name: "Back to the groups" }).click();
   await page.locator("tr", { hasText: "Chess" }).getByRole("cell", { name: "1", exact: true }).waitFor();
 
   await page.getByRole("link", { name: "API keys" }).click();

@@ -103,3 +103,64 @@ test("a link shows whose it is, and the username is there for password managers"
   const again = await pages.open(path);
   await again.getByText("This link was used already, or is too old.").waitFor();
 });
+
+test("a class: who leads it, guardians, and what is missing", async () => {
+  const head = await server.person("clerk", "admin");
+  const call = (method, path, body) => server.call(method, path, head.token, body);
+  await call("POST", "/api/admin/groups", { id: "c9", name: "9z", kind: "class" });
+  for (const [username, name, role] of [
+    ["ida", "Ida Berg", "student"],
+    ["tom", "Tom Berg", "guardian"],
+    ["tess", "Tess One", "teacher"],
+  ]) {
+    await call("POST", "/api/admin/people", { id: username, username, name, role, groups: role === "guardian" ? [] : ["c9"] });
+  }
+  const page = await pages.visit("clerk", "/admin/#/groups");
+  await page.getByRole("link", { name: "9z" }).click();
+  const leads = page.getByRole("region", { name: "Leads" });
+  const members = page.getByRole("region", { name: "Members" });
+  await leads.getByText("Tess One").waitFor();
+  await members.getByText("no guardian, no password yet").waitFor();
+
+  // A guardian, with what the link says.
+  await button(page, "Guardians: Ida Berg").click();
+  await page.getByRole("dialog").getByLabel("Add people").fill("tom berg");
+  await button(page.getByRole("dialog"), "Tom Berg").click();
+  await button(page.getByRole("dialog"), "Add the selected people").click();
+  await button(page.getByRole("dialog"), "Edit: Tom Berg").click();
+  const link = page.getByRole("dialog").last();
+  await link.getByLabel("What they are to the child").fill("father");
+  await link.getByLabel("Last day").fill("2040-07-31");
+  await link.getByLabel("Locked").check();
+  await button(link, "Save").click();
+  await page.getByText("father · until 2040-07-31 · locked").waitFor();
+  const { guardians } = await call("GET", "/api/admin/people/ida/guardians");
+  assert.deepEqual([guardians[0].kind, guardians[0].locked, guardians[0].until], ["father", true, "2040-07-31"]);
+  await page.keyboard.press("Escape");
+
+  // A helper does not lead, and a membership ends.
+  await button(page, "Edit: Tess One").click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Leads the group").uncheck();
+  await dialog.getByLabel("First day").fill("2030-01-02");
+  await dialog.getByLabel("Last day").fill("2030-01-01");
+  await button(dialog, "Save").click();
+  await dialog.getByText("Must not be before the first day.").waitFor();
+  await dialog.getByLabel("Last day").fill("2031-01-01");
+  await button(dialog, "Save").click();
+  await members.getByText("from 2030-01-02 · until 2031-01-01").waitFor();
+
+  // Facts of a person.
+  await page.goto(`${server.url}/admin/#/people`);
+  await page.getByLabel("Search", { exact: true }).fill("ida");
+  await button(page, "Edit: Ida Berg").click();
+  const person = page.getByRole("dialog");
+  await person.getByLabel("Grade").fill("14");
+  await button(person, "Save").click();
+  await person.getByText("Must be PK, KG or 01 to 13.").waitFor();
+  await person.getByLabel("Grade").fill("9");
+  await person.getByLabel("Telephone numbers").fill("112\n+49 30 1");
+  await button(person, "Save").click();
+  await until("saved", async () => (await call("GET", "/api/admin/people/ida")).grade === "09");
+  assert.deepEqual((await call("GET", "/api/admin/people/ida")).phones, ["112", "+49 30 1"]);
+});
