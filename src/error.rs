@@ -166,6 +166,7 @@ reasons! {
         /// An announcement that was to be cancelled is sent.
         Sent = "already_sent": "This announcement is sent already.",
         /// People have changed since an import was previewed.
+        ImportRunning = "import_running": "Another import is still running. Wait until it is done.",
         Stale = "preview_stale": "People have changed since the preview: look at it again.",
     }
 }

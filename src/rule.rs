@@ -139,6 +139,7 @@ rules! {
     before_it_begins = "must not be before the first day",
     not_a_grade = "must be PK, KG or 01 to 13",
     not_a_telephone_number = "must be a telephone number of 3 to 15 digits",
+    changed_meanwhile = "has changed since the preview",
     nobody_fits = "fits nobody",
     day_range(max: u32) = "must be 1 to {max}",
     unknown_user(id: &str) = "{id} is no user",

@@ -111,7 +111,7 @@ pub fn table() -> Vec<Endpoint> {
         get("/api/admin/roster", Roster, roster::export, "Everybody who logs in here, as a CSV file"),
         get("/api/admin/roster.zip", Roster, roster::export_all, "Everybody who logs in here, with all that is known of groups and guardians, as a zip of CSV files"),
         post("/api/admin/roster/preview", Roster, roster::preview, "What a CSV file of people would change"),
-        post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, in one transaction").fails(Conflict::Stale).fails(Forbidden::NeedsAdministrator),
+        post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, step by step").fails(Conflict::Stale).fails(Conflict::ImportRunning).fails(Forbidden::NeedsAdministrator),
         get("/api/admin/roster/{digest}", Roster, roster::progress, "How far an import is").fails(Noun::Route),
         get("/api/admin/groups", Roster, groups::list, "All groups, by name"),
         post("/api/admin/groups", Roster, groups::add, "Make a group").fails(Conflict::GroupId),

@@ -16,12 +16,15 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::error::Result;
-use crate::service::notifications;
+use crate::service::{notifications, roster};
 
 /// Starts all of them, and the push thread. Call it once, inside a tokio runtime; they end when `app.stopping` is cancelled.
 pub fn start(app: &App) {
     app.tasks
         .spawn(notifications::finish_deliveries(app.clone()));
+    let importing = app.clone();
+    app.tasks
+        .spawn(async move { roster::resume(&importing).await });
     announcements::start(app);
     backup::start(app);
     certificate::start(app);

@@ -57,7 +57,7 @@ pub struct LinkView {
 }
 
 /// A link as a client gives it.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct GivenLink {
     /// The other user.
     pub id: String,
@@ -82,7 +82,14 @@ impl GivenLink {
     /// # Errors
     /// [`Error::Invalid`] on a field.
     pub fn parse(&self) -> Result<(UserId, GuardianLink)> {
-        let id = UserId::parse_field("id", &self.id)?;
+        Ok((UserId::parse_field("id", &self.id)?, self.link()?))
+    }
+
+    /// What it says beside who is at its other end.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] on a field.
+    pub fn link(&self) -> Result<GuardianLink> {
         let link = GuardianLink {
             kind: parse_kind(self.kind.as_deref())?,
             days: Days::parse(self.from.as_deref(), self.until.as_deref())?,
@@ -94,7 +101,7 @@ impl GivenLink {
         if link.priority == Some(0) {
             return Err(Error::invalid("priority", rule::too_small(1)));
         }
-        Ok((id, link))
+        Ok(link)
     }
 }
 

@@ -38,6 +38,7 @@ pub mod replay;
 pub mod restore;
 pub mod retention;
 pub mod roster;
+pub mod roster_import;
 pub mod search;
 pub mod sessions;
 pub mod stats;

@@ -62,6 +62,26 @@ impl WriteTx<'_> {
         self.effects.borrow_mut().push(effect.into());
     }
 
+    /// Does something that fails alone: what it wrote and recorded is undone with it.
+    ///
+    /// # Errors
+    /// What `work` returns.
+    pub fn nested<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let run = |sql| -> Result<()> {
+            self.connection.prepare_cached(sql)?.execute([])?;
+            Ok(())
+        };
+        let effects = self.effects.borrow().len();
+        run("SAVEPOINT step")?;
+        let done = work();
+        if done.is_err() {
+            run("ROLLBACK TO step")?;
+            self.effects.borrow_mut().truncate(effects);
+        }
+        run("RELEASE step")?;
+        done
+    }
+
     /// The same transaction as if it were another time.
     pub fn at(&self, now: Time) -> WriteTx<'_> {
         WriteTx { now, ..*self }

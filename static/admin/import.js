@@ -41,25 +41,31 @@ export default async function importPeople() {
   }
 
   async function run(chosen, wishes, { digest, adding, changing, disabling }) {
-    const total = adding + changing + disabling;
-    const bar = h("progress", { max: total, value: 0, "aria-label": t("import.running") });
+    const bar = h("progress", { "aria-label": t("import.running") });
     const text = h("p", {}, t("import.running"));
     place.replaceChildren(h("section", { class: "card" }, text, bar));
-    const timer = setInterval(async () => {
-      const progress = await api("GET", `/api/admin/roster/${digest}`).catch(() => undefined);
-      if (progress) {
-        bar.value = progress.done;
-        text.textContent = t("import.progress", { done: progress.done, total });
-      }
-    }, 250);
+    const look = () => api("GET", `/api/admin/roster/${digest}`);
+    const show = ({ done, total }) => {
+      bar.max = total;
+      bar.value = done;
+      text.textContent = t("import.progress", { done, total });
+    };
+    const timer = setInterval(() => look().then(show, () => {}), 250);
     try {
-      const done = await api("POST", `/api/admin/roster${query({ ...wishes, digest })}`, chosen);
+      // The answer to a long import comes before its end.
+      let state = await api("POST", `/api/admin/roster${query({ ...wishes, digest })}`, chosen);
+      while (["staging", "running"].includes(state.state)) {
+        await new Promise((next) => setTimeout(next, 500));
+        state = await look();
+      }
+      const done = { added: adding, changed: changing, disabled: disabling, ...state };
       place.replaceChildren(
         h(
           "section",
           { class: "card" },
           h("h2", {}, t("import.done")),
           h("p", {}, t("import.result", done)),
+          leftOut(state.problems),
           h(
             "p",
             { class: "buttons" },
@@ -69,11 +75,20 @@ export default async function importPeople() {
         ),
       );
     } catch (error) {
-      place.replaceChildren(h("p", { class: "error", role: "alert" }, `${errorText(error)} ${t("import.undone")}`));
+      place.replaceChildren(h("p", { class: "error", role: "alert" }, errorText(error)));
     } finally {
       clearInterval(timer);
     }
   }
+
+  const leftOut = (problems) =>
+    problems.length > 0 &&
+    h(
+      "div",
+      {},
+      h("p", { class: "wrong" }, t("import.leftOut", { n: problems.length })),
+      h("ul", {}, ...problems.map(({ name, message }) => h("li", {}, [name, message].filter(Boolean).join(": ")))),
+    );
 
   return h(
     "div",

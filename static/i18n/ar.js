@@ -151,6 +151,7 @@ export default {
   "error.identity_taken": "هذه الهوية مرتبطة بشخص آخر.",
   "error.needs_administrator": "سيُعطَّل أكثر من خُمس الأشخاص: على المسؤول أن يفعل ذلك هنا.",
   "error.already_sent": "فات الأوان: لقد أُرسل.",
+  "error.import_running": "استيراد آخر ما زال جاريًا. انتظر حتى ينتهي.",
   "error.preview_stale": "تغيّر شيء منذ المعاينة. انظر إليها من جديد.",
   "error.body_too_large": "الملف كبير جدًا.",
 
@@ -427,7 +428,14 @@ export default {
   "import.progress": "{done} من {total}",
   "import.done": "تم الاستيراد",
   "import.result": "أُضيف {added}، وغُيّر {changed}، وعُطّل {disabled}.",
-  "import.undone": "لم يتغير شيء.",
+  "import.leftOut": {
+    zero: "لم يُترك أي تغيير.",
+    one: "لم يعد تغيير واحد ممكنًا فتُرك.",
+    two: "لم يعد تغييران ممكنين فتُركا.",
+    few: "لم تعد {n} تغييرات ممكنة فتُركت.",
+    many: "لم يعد {n} تغييرًا ممكنًا فتُرك.",
+    other: "لم يعد {n} تغيير ممكنًا فتُرك.",
+  },
   "import.back": "العودة إلى الأشخاص",
   "import.what": "ما سيتغير",
   "import.adding": "يُضاف",

@@ -146,6 +146,7 @@ export default {
   "error.identity_taken": "Diese Identität gehört schon zu jemand anderem.",
   "error.needs_administrator": "Mehr als ein Fünftel der Personen würde gesperrt: Das muss jemand aus der Verwaltung hier tun.",
   "error.already_sent": "Es ist zu spät: Sie ist schon gesendet.",
+  "error.import_running": "Ein anderer Import läuft noch. Warten Sie, bis er fertig ist.",
   "error.preview_stale": "Seit der Vorschau hat sich etwas geändert. Sieh sie dir noch einmal an.",
   "error.body_too_large": "Die Datei ist zu groß.",
 
@@ -408,7 +409,10 @@ export default {
   "import.progress": "{done} von {total}",
   "import.done": "Importiert",
   "import.result": "{added} hinzugefügt, {changed} geändert, {disabled} gesperrt.",
-  "import.undone": "Nichts wurde geändert.",
+  "import.leftOut": {
+    one: "{n} Änderung war nicht mehr möglich und wurde ausgelassen.",
+    other: "{n} Änderungen waren nicht mehr möglich und wurden ausgelassen.",
+  },
   "import.back": "Zurück zu den Personen",
   "import.what": "Was sich ändern würde",
   "import.adding": "Hinzugefügt",

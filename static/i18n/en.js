@@ -144,6 +144,7 @@ export default {
   "error.identity_taken": "This identity is linked to another person.",
   "error.needs_administrator": "More than a fifth of the people would be disabled: an administrator must do that here.",
   "error.already_sent": "It is too late: it has been sent.",
+  "error.import_running": "Another import is still running. Wait until it is done.",
   "error.preview_stale": "People have changed since the preview. Preview it again.",
   "error.body_too_large": "The file is too large.",
 
@@ -400,7 +401,10 @@ export default {
   "import.progress": "{done} of {total}",
   "import.done": "Imported",
   "import.result": "{added} added, {changed} changed, {disabled} disabled.",
-  "import.undone": "Nothing was changed.",
+  "import.leftOut": {
+    one: "{n} change was no longer possible and was left out.",
+    other: "{n} changes were no longer possible and were left out.",
+  },
   "import.back": "Back to the people",
   "import.what": "What would change",
   "import.adding": "Added",

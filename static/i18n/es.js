@@ -145,6 +145,7 @@ export default {
   "error.identity_taken": "Esta identidad ya está enlazada con otra persona.",
   "error.needs_administrator": "Se desactivaría a más de una quinta parte de las personas: debe hacerlo la administración aquí.",
   "error.already_sent": "Es demasiado tarde: ya se ha enviado.",
+  "error.import_running": "Otra importación sigue en curso. Espere a que termine.",
   "error.preview_stale": "Algo ha cambiado desde la vista previa. Mírala de nuevo.",
   "error.body_too_large": "El archivo es demasiado grande.",
 
@@ -404,7 +405,7 @@ export default {
   "import.progress": "{done} de {total}",
   "import.done": "Importado",
   "import.result": "{added} añadidas, {changed} cambiadas, {disabled} desactivadas.",
-  "import.undone": "No se ha cambiado nada.",
+  "import.leftOut": { one: "{n} cambio ya no era posible y se omitió.", other: "{n} cambios ya no eran posibles y se omitieron." },
   "import.back": "Volver a las personas",
   "import.what": "Lo que cambiaría",
   "import.adding": "Añadidas",

@@ -146,6 +146,7 @@ export default {
   "error.identity_taken": "Cette identité est déjà reliée à quelqu’un d’autre.",
   "error.needs_administrator": "Plus d’un cinquième des personnes seraient désactivées : l’administration doit le faire ici.",
   "error.already_sent": "Trop tard : elle est déjà envoyée.",
+  "error.import_running": "Un autre import est en cours. Attendez qu’il soit terminé.",
   "error.preview_stale": "Quelque chose a changé depuis l'aperçu. Regardez-le encore.",
   "error.body_too_large": "Le fichier est trop gros.",
 
@@ -407,7 +408,10 @@ export default {
   "import.progress": "{done} sur {total}",
   "import.done": "Importé",
   "import.result": "{added} ajoutées, {changed} modifiées, {disabled} désactivées.",
-  "import.undone": "Rien n'a été changé.",
+  "import.leftOut": {
+    one: "{n} changement n’était plus possible et a été omis.",
+    other: "{n} changements n’étaient plus possibles et ont été omis.",
+  },
   "import.back": "Retour aux personnes",
   "import.what": "Ce qui changerait",
   "import.adding": "Ajoutées",

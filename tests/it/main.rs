@@ -50,6 +50,7 @@ mod restore;
 mod retention;
 mod roster;
 mod roster_facts;
+mod roster_steps;
 mod search;
 mod server;
 mod session;

@@ -2,15 +2,18 @@
 
 use serde::Deserialize;
 use utoipa::IntoParams;
+use warp::http::StatusCode;
 
 use crate::api::files::RosterFiles;
 use crate::api::http::call::Call;
 use crate::api::http::download::{Csv, Zip};
 use crate::api::http::input::Nothing;
-use crate::api::http::reply::Data;
+use crate::api::http::reply::{BodySpec, Data, Output, OutputSpec};
+use crate::api::http::request::Response;
+use crate::api::http::schema::schema_ref;
 use crate::error::{Noun, Result};
-use crate::model::roster::{ImportPreview, Imported, ProgressView};
-use crate::service::roster::{self, Wishes};
+use crate::model::roster::{ImportPreview, ImportProgress, Imported};
+use crate::service::roster::{self, Started, Wishes};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
@@ -53,18 +56,41 @@ pub struct ImportQuery {
 pub async fn import(
     call: Call,
     RosterFiles { query, files }: RosterFiles<ImportQuery>,
-) -> Result<Data<Imported>> {
+) -> Result<ImportAnswer> {
     let wishes = Wishes {
         disable_missing: query.disable_missing,
         adopt_ids: query.adopt_ids,
     };
-    let done = roster::import(&call.app, call.by()?, files, wishes, &query.digest).await?;
-    Ok(Data(done))
+    let started = roster::import(&call.app, call.by()?, files, wishes, &query.digest).await?;
+    Ok(ImportAnswer(started))
 }
 
-pub async fn progress(call: Call, _: Nothing) -> Result<Data<ProgressView>> {
+/// 200 with what an import did, or 202 with how far it is.
+pub struct ImportAnswer(Started);
+
+impl Output for ImportAnswer {
+    fn spec() -> OutputSpec {
+        OutputSpec {
+            accepted: Some(BodySpec::Data(schema_ref::<ImportProgress>)),
+            ..Data::<Imported>::spec()
+        }
+    }
+
+    fn into_response(self) -> Response {
+        match self.0 {
+            Started::Done(imported) => Data(imported).into_response(),
+            Started::Running(progress) => {
+                let mut response = Data(progress).into_response();
+                *response.status_mut() = StatusCode::ACCEPTED;
+                response
+            }
+        }
+    }
+}
+
+pub async fn progress(call: Call, _: Nothing) -> Result<Data<ImportProgress>> {
     let digest: String = call.param(0, Noun::Route)?;
-    roster::progress(&call.app, &digest).map(Data)
+    roster::progress(&call.app, &digest).await.map(Data)
 }
 
 pub async fn export_all(call: Call, _: Nothing) -> Result<Zip> {

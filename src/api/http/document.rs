@@ -221,15 +221,14 @@ fn operation_id(endpoint: &Endpoint) -> String {
     id
 }
 
-fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
-    let mut responses = Map::new();
-    let output = endpoint.output;
+/// The content of an answer, by media type.
+fn content(body: BodySpec, components: &mut Components) -> Value {
     let envelope = |data: Value| {
         json!({ "type": "object", "required": ["success", "data"], "properties": {
             "success": { "const": true }, "data": data,
         }})
     };
-    let content = match output.body {
+    match body {
         BodySpec::Data(schema) => {
             json!({ "application/json": { "schema": envelope(schema(components)) } })
         }
@@ -243,14 +242,23 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
         BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
         BodySpec::Raw(media_type) => raw_content(&[media_type]),
         BodySpec::OneOf(media_types) => raw_content(media_types),
-    };
-    let success = json!({ "description": "Success", "content": content });
+    }
+}
+
+fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
+    let mut responses = Map::new();
+    let output = endpoint.output;
+    let success = json!({ "description": "Success", "content": content(output.body, components) });
     if output.repeatable {
         let mut again = success.clone();
         again["description"] = "The same request had been served before; this is its answer".into();
         responses.insert("200".into(), again);
     }
     responses.insert(output.status.as_u16().to_string(), success);
+    if let Some(body) = output.accepted {
+        let accepted = json!({ "description": "It goes on behind the answer", "content": content(body, components) });
+        responses.insert("202".into(), accepted);
+    }
     for failures in endpoint.failures().chunk_by(|a, b| a.status == b.status) {
         let status = failures[0].status;
         let codes: Vec<String> = failures.iter().map(|f| format!("`{}`", f.code)).collect();

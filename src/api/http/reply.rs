@@ -19,6 +19,8 @@ pub struct OutputSpec {
     /// Whether the same request again is answered 200, with what the first one made.
     pub repeatable: bool,
     pub body: BodySpec,
+    /// The body of a 202, where the work may go on behind the answer.
+    pub accepted: Option<BodySpec>,
 }
 
 impl OutputSpec {
@@ -28,6 +30,7 @@ impl OutputSpec {
             status: StatusCode::OK,
             repeatable: false,
             body,
+            accepted: None,
         }
     }
 }
@@ -93,6 +96,7 @@ impl<T: Serialize + ToSchema> Output for Created<T> {
             status: StatusCode::CREATED,
             repeatable: false,
             body: BodySpec::Data(schema_ref::<T>),
+            accepted: None,
         }
     }
 

@@ -5,10 +5,9 @@ mod groups;
 mod links;
 mod quotes;
 mod read;
+mod step;
 mod table;
 mod write;
-
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,6 +20,7 @@ use super::users::{DisplayName, Role, Username};
 use crate::error::FieldError;
 
 pub use read::{Files, bad, bad_in, parse};
+pub use step::{Ref, Seen, Step, StepCounts, StepFacts, StepMembership, StepProblem};
 pub use table::MAX_ROWS;
 pub use write::{archive, write, write_table};
 
@@ -237,30 +237,28 @@ pub struct Imported {
     pub added: usize,
     pub changed: usize,
     pub disabled: usize,
+    /// What was no longer possible when its turn came.
+    pub problems: Vec<StepProblem>,
 }
 
-/// How far a running import is.
-#[derive(Debug, Default)]
-pub struct Progress {
-    pub digest: String,
-    pub total: usize,
-    pub done: AtomicUsize,
+/// Where an import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportState {
+    /// Its steps are being written down.
+    Staging,
+    Running,
+    Done,
 }
 
-/// As clients see it.
+/// How far an import is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ProgressView {
+pub struct ImportProgress {
+    pub state: ImportState,
     pub total: usize,
     pub done: usize,
-}
-
-impl Progress {
-    pub fn view(&self) -> ProgressView {
-        ProgressView {
-            total: self.total,
-            done: self.done.load(Ordering::Relaxed),
-        }
-    }
+    /// What was no longer possible when its turn came.
+    pub problems: Vec<StepProblem>,
 }
 
 /// A user of a file to be written.

@@ -1,6 +1,6 @@
 //! What a line changes of a user who is here.
 
-use super::plan::{Memberships, People, Resolved};
+use super::people::{Memberships, People, Resolved};
 use crate::model::accounts::{AccountChange, FactsChange};
 use crate::model::days::Date;
 use crate::model::grades::Grade;

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::model::groups::{GroupKind, Membership, NewGroup};
+use crate::model::groups::{GroupKind, Membership};
 use crate::model::ids::UserId;
-use crate::model::roster::{FileGroup, RowGroup};
+use crate::model::roster::{FileGroup, Ref, RowGroup, Step};
 use crate::model::text;
 use crate::rule;
-use crate::store::WriteTx;
-use crate::store::groups::{self, GroupKey};
-use crate::store::roster::{KnownGroup, keep_group_by_file};
+use crate::store::groups::GroupKey;
+use crate::store::roster::KnownGroup;
 
 /// A group that is here, or that the import makes.
 #[derive(Debug, Clone)]
@@ -156,26 +155,25 @@ impl Targets {
         said.join(", ")
     }
 
-    /// Makes the groups that are new, and gives the others what the file says of them. The key of each.
-    pub fn write(&self, tx: &WriteTx) -> Result<Vec<GroupKey>> {
-        let mut keys = Vec::with_capacity(self.list.len());
-        for target in &self.list {
-            let kind = target.kind.unwrap_or(GroupKind::Class);
-            let Some(key) = target.key else {
-                let new = NewGroup {
-                    id: target.id.clone(),
-                    name: target.name.clone(),
-                    kind,
-                    by_hand: false,
-                };
-                keys.push(groups::insert(tx, &new, tx.now)?);
-                continue;
-            };
-            if target.is_changed || target.is_in_file && target.by_hand {
-                keep_group_by_file(tx, key, (&target.id, &target.name, kind))?;
-            }
-            keys.push(key);
+    /// By what the steps of an import name a group.
+    pub fn reference(&self, at: usize) -> Ref {
+        let target = &self.list[at];
+        match target.key {
+            Some(key) => Ref::Key(key.0),
+            None => Ref::Id(target.id.to_string()),
         }
-        Ok(keys)
+    }
+
+    /// Makes the groups that are new, and gives the others what the file says of them.
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        let to_write = self.list.iter().filter(|target| {
+            target.key.is_none() || target.is_changed || target.is_in_file && target.by_hand
+        });
+        to_write.map(|target| Step::Group {
+            key: target.key.map(|key| key.0),
+            id: target.id.to_string(),
+            name: target.name.clone(),
+            kind: target.kind.unwrap_or(GroupKind::Class),
+        })
     }
 }

@@ -6,12 +6,11 @@ use crate::error::{Error, Result};
 use crate::model::guardians::{GuardianLink, MAX_CHILDREN, MAX_GUARDIANS};
 use crate::model::ids::UserKey;
 use crate::model::roster::{
-    BadRow, FileLink, LinkCounts, LinkFacts, LinkFate, Links, PlannedLink, bad_in,
+    BadRow, FileLink, LinkCounts, LinkFacts, LinkFate, Links, PlannedLink, Ref, Step, bad_in,
 };
 use crate::model::users::Role;
 use crate::rule;
-use crate::store::WriteTx;
-use crate::store::guardians::{self, StoredLink};
+use crate::store::guardians::StoredLink;
 
 /// A user who is here, or whom the import adds: by the place among those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -167,29 +166,20 @@ impl LinksPlan {
         self.putting.len() + self.ending.len()
     }
 
-    /// Writes the plan; `added` are the keys of the people whom the import has added.
-    pub fn write(&self, tx: &WriteTx, added: &[UserKey]) -> Result<()> {
-        let key = |who| match who {
-            Who::Here(key) => Some(key),
-            Who::New(at) => added.get(at).copied(),
+    /// Ends, makes and changes links; `added` are the ids of the people whom the import adds.
+    pub fn steps<'p>(&'p self, added: &'p [String]) -> impl Iterator<Item = Step> + 'p {
+        let reference = |who| match who {
+            Who::Here(key) => Ref::Key(key.0),
+            Who::New(at) => Ref::Id(added.get(at).cloned().unwrap_or_default()),
         };
-        for link in &self.ending {
-            guardians::end(tx, link, false)?;
-        }
-        for (child, guardian, link) in &self.putting {
-            let (Some(child), Some(guardian)) = (key(*child), key(*guardian)) else {
-                continue;
-            };
-            let stored = StoredLink {
-                child,
-                guardian,
-                link: link.clone(),
-                by_hand: false,
-                ended_by_hand: false,
-            };
-            guardians::put(tx, &stored)?;
-        }
-        Ok(())
+        let ending = self.ending.iter().map(|link| Step::EndLink {
+            child: link.child.0,
+            guardian: link.guardian.0,
+        });
+        let putting = self.putting.iter();
+        ending.chain(putting.map(move |(child, guardian, link)| {
+            Step::link(reference(*child), reference(*guardian), link)
+        }))
     }
 }
 

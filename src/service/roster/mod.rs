@@ -1,37 +1,42 @@
-//! A file of people: what it would change, and changing it in one transaction.
+//! Files of people: what they would change, and changing it.
 
+mod apply;
 mod difference;
 mod export;
 mod groups;
 mod links;
 mod names;
+mod people;
 mod plan;
+mod steps;
 
-use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use self::apply::Turns;
+pub use self::apply::resume;
 pub use self::export::{export, export_all};
 use self::groups::Target;
-pub use self::plan::Wishes;
-use self::plan::{Adding, Changing, Here, Memberships, Plan};
-use super::accounts::{apply, changed_fields};
+pub use self::people::Wishes;
+use self::plan::{Here, Plan};
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::limits::priority::on_yielding_thread;
-use crate::model::accounts::AccountChange;
-use crate::model::audit::{Action, AuditActor};
-use crate::model::events::Effect;
+use crate::model::audit::AuditActor;
 use crate::model::roster::{
-    self, Files, ImportPreview, Imported, PlannedRow, Progress, ProgressView,
+    self, Files, ImportPreview, ImportProgress, ImportState, Imported, PlannedRow, StepCounts,
 };
 use crate::model::text;
-use crate::model::users::User;
-use crate::store::roster::{self as roster_store, set_memberships};
-use crate::store::{WriteTx, accounts, audit, guardians, users};
+use crate::store::roster as roster_store;
+use crate::store::roster_import::{self, StoredImport};
+use crate::store::{WriteTx, guardians};
 
+/// How long the answer to a confirmed import waits for its end, and how often it looks.
+const ANSWER_TIME: Duration = Duration::from_secs(15);
+const LOOK_PERIOD: Duration = Duration::from_millis(50);
+/// How many steps one write puts down.
+const STAGED_AT_A_TIME: usize = 1_000;
 /// Lines of each kind that a preview shows.
 const SHOWN_LINES: usize = 100;
 
@@ -76,63 +81,101 @@ pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPr
     })
 }
 
-/// Does what a preview with this digest showed, all of it or nothing. Lines that are bad are left out.
+/// What came of a confirmed import.
+pub enum Started {
+    Done(Imported),
+    /// It goes on, also after a restart.
+    Running(ImportProgress),
+}
+
+/// Does what a preview with this digest showed. Lines that are bad are left out. It is checked as a whole and written down; its
+/// steps are done some at a time, and answered once they are done, or after a while how far they are.
 ///
 /// # Errors
-/// [`Conflict::Stale`] when it would do something else by now; as [`preview`].
+/// [`Conflict::Stale`] when it would do something else by now; [`Conflict::ImportRunning`]; as [`preview`].
 pub async fn import(
     app: &App,
     by: AuditActor,
     files: Files,
     wishes: Wishes,
     confirmed: &str,
-) -> Result<Imported> {
+) -> Result<Started> {
     let (plan, digest) = plan(app, files, wishes).await?;
     if digest != confirmed {
         return Err(Error::Conflict(Conflict::Stale));
     }
-    let progress = Arc::new(Progress {
-        digest,
-        total: plan.adding.len() + plan.changing.len() + plan.disabling.len(),
-        ..Progress::default()
-    });
-    app.state::<Running>().set(progress.clone());
-    app.store
-        .write(move |tx| {
-            check_key(tx, &by, &plan)?;
-            write(tx, &by, &plan, &progress)?;
-            let imported = Imported {
-                added: plan.adding.len(),
-                changed: plan.changing.len(),
-                disabled: plan.disabling.len(),
-            };
-            let mut detail = format!(
-                "{} added, {} changed, {} disabled",
-                imported.added, imported.changed, imported.disabled
-            );
-            if plan.links.len() > 0 {
-                let _ = write!(detail, ", {} guardian links", plan.links.len());
-            }
-            audit::note(tx, &by, Action::RosterImported, "", &detail)?;
-            Ok(imported)
-        })
-        .await
+    stage(app, by, plan, digest.clone()).await?;
+    let running = app.clone();
+    app.tasks.spawn(async move { apply::run(&running).await });
+    let patience = Instant::now() + ANSWER_TIME;
+    loop {
+        let current = current(app, &digest).await?;
+        if current.state == ImportState::Done {
+            let StepCounts {
+                added,
+                changed,
+                disabled,
+                ..
+            } = current.counts;
+            return Ok(Started::Done(Imported {
+                added,
+                changed,
+                disabled,
+                problems: current.problems,
+            }));
+        }
+        if Instant::now() >= patience {
+            return Ok(Started::Running(view(current)));
+        }
+        tokio::time::sleep(LOOK_PERIOD).await;
+    }
 }
 
-/// The import that runs, or ran last.
-#[derive(Default)]
-struct Running(Mutex<Option<Arc<Progress>>>);
-
-impl Running {
-    fn set(&self, progress: Arc<Progress>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+/// Writes the steps down, some at a time; none is done before all of them are there.
+async fn stage(app: &App, by: AuditActor, plan: Plan, digest: String) -> Result<()> {
+    let prepared = on_yielding_thread("roster", move || {
+        let (steps, counts) = steps::of(&plan);
+        let texts: serde_json::Result<Vec<String>> =
+            steps.iter().map(serde_json::to_string).collect();
+        (plan, texts, counts)
+    });
+    let (plan, texts, counts) = prepared.await?;
+    let mut texts = texts.map_err(|e| Error::Internal(format!("a step of an import: {e}")))?;
+    let total = texts.len();
+    let turns = app.state::<Turns>();
+    // One that is staged and not by the holder of this is of a process that has ended.
+    let _held = turns.staging.lock().await;
+    app.store
+        .write(move |tx| {
+            let running = roster_import::current(tx)?;
+            if running.is_some_and(|import| import.state == ImportState::Running) {
+                return Err(Error::Conflict(Conflict::ImportRunning));
+            }
+            check_key(tx, &by, &plan)?;
+            roster_import::stage(tx, &digest, &by, total, counts)
+        })
+        .await?;
+    while !texts.is_empty() {
+        let slice: Vec<String> = texts.drain(..texts.len().min(STAGED_AT_A_TIME)).collect();
+        app.store
+            .write(move |tx| roster_import::add_steps(tx, &slice))
+            .await?;
     }
+    app.store.write(roster_import::begin).await
+}
 
-    fn get(&self) -> Option<Arc<Progress>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+async fn current(app: &App, digest: &str) -> Result<StoredImport> {
+    let current = app.store.read(roster_import::current).await?;
+    let current = current.filter(|import| import.digest == digest);
+    current.ok_or(Error::NotFound(Noun::Route))
+}
+
+fn view(import: StoredImport) -> ImportProgress {
+    ImportProgress {
+        state: import.state,
+        total: import.total,
+        done: import.done,
+        problems: import.problems,
     }
 }
 
@@ -149,103 +192,9 @@ fn check_key(tx: &WriteTx, by: &AuditActor, plan: &Plan) -> Result<()> {
 /// How far the import of this digest is.
 ///
 /// # Errors
-/// [`Noun::Route`] not found when it did not begin.
-pub fn progress(app: &App, digest: &str) -> Result<ProgressView> {
-    let progress = app.state::<Running>().get();
-    let progress = progress.filter(|running| running.digest == digest);
-    progress
-        .map(|progress| progress.view())
-        .ok_or(Error::NotFound(Noun::Route))
-}
-
-fn write(tx: &WriteTx, by: &AuditActor, plan: &Plan, progress: &Progress) -> Result<()> {
-    let step = || progress.done.fetch_add(1, Ordering::Relaxed);
-    let groups = plan.targets.write(tx)?;
-    let set = |user, memberships: &Memberships| {
-        let wanted: Vec<_> = memberships
-            .iter()
-            .map(|(at, membership)| (groups[*at], *membership))
-            .collect();
-        set_memberships(tx, user, &wanted)
-    };
-    let mut added = Vec::with_capacity(plan.adding.len());
-    for Adding {
-        new, facts, groups, ..
-    } in &plan.adding
-    {
-        let user = users::insert(tx, new, tx.now)?;
-        accounts::set_facts(tx, user.key, facts)?;
-        set(user.key, groups)?;
-        audit::note(tx, by, Action::PersonAdded, user.id().as_str(), "imported")?;
-        tx.emit(Effect::UserChanged(user.id().clone()));
-        added.push(user.key);
-        step();
-    }
-    let renamed = |change: &AccountChange| change.username.is_some();
-    for Changing { user, .. } in plan.changing.iter().filter(|one| renamed(&one.change)) {
-        check_unchanged(tx, user)?;
-        // Two people may swap names.
-        accounts::release_username(tx, user.key)?;
-    }
-    for Changing {
-        user,
-        change,
-        groups,
-        ..
-    } in &plan.changing
-    {
-        if !renamed(change) {
-            check_unchanged(tx, user)?;
-        }
-        apply(tx, user, change)?;
-        if let Some(groups) = groups {
-            set(user.key, groups)?;
-        }
-        let mut said = changed_fields(user, change);
-        if groups.is_some() {
-            said += if said.is_empty() {
-                "groups"
-            } else {
-                ", groups"
-            };
-        }
-        let target = user.id().as_str();
-        if !said.is_empty() {
-            audit::note(tx, by, Action::PersonChanged, target, &said)?;
-        }
-        match change.disabled {
-            Some(true) => audit::note(tx, by, Action::PersonDisabled, target, "")?,
-            Some(false) => audit::note(tx, by, Action::PersonEnabled, target, "")?,
-            None => {}
-        }
-        step();
-    }
-    plan.links.write(tx, &added)?;
-    let disabled = AccountChange {
-        disabled: Some(true),
-        ..AccountChange::default()
-    };
-    for (user, _) in &plan.disabling {
-        check_unchanged(tx, user)?;
-        apply(tx, user, &disabled)?;
-        audit::note(tx, by, Action::PersonDisabled, user.id().as_str(), "")?;
-        step();
-    }
-    Ok(())
-}
-
-/// A user may have changed since the preview: what was confirmed was about them as they were.
-fn check_unchanged(tx: &WriteTx, planned: &User) -> Result<()> {
-    let seen = |user: User| User {
-        last_seen_at: planned.last_seen_at,
-        ..user
-    };
-    let now = users::by_key(tx, planned.key)?.map(seen);
-    if now.as_ref() == Some(planned) {
-        Ok(())
-    } else {
-        Err(Error::Conflict(Conflict::Stale))
-    }
+/// [`Noun::Route`] not found when it did not begin, or another has run since.
+pub async fn progress(app: &App, digest: &str) -> Result<ImportProgress> {
+    current(app, digest).await.map(view)
 }
 
 /// The plan and its digest: the same file with other effects has another digest.

@@ -1,11 +1,12 @@
 //! What a file would change: compares each line with the people who are here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::difference::Difference;
 use super::groups::Targets;
 use super::links::{self, LinksPlan, Who};
 use super::names::Names;
+use super::people::{Memberships, People, Resolved, Wishes};
 use crate::error::{Error, Result};
 use crate::model::accounts::{AccountChange, FactsChange};
 use crate::model::groups::{GroupKind, Membership};
@@ -16,9 +17,6 @@ use crate::model::users::{NewUser, Origin, Role, User};
 use crate::rule;
 use crate::store::guardians::StoredLink;
 use crate::store::roster::{Known, KnownGroup};
-
-/// Memberships, each in the group at this place of [`Targets::list`], in rising order.
-pub type Memberships = Vec<(usize, Membership)>;
 
 /// A user who is to be added.
 #[derive(Debug, Clone)]
@@ -57,37 +55,11 @@ pub struct Plan {
     pub repeated_columns: Vec<String>,
 }
 
-/// What an administrator wants of an import beside what its lines say.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wishes {
-    /// People who are not in the file are disabled, administrators aside; those who are in it are active.
-    pub disable_missing: bool,
-    /// People who were added here without an id of the school's own get the file's.
-    pub adopt_ids: bool,
-}
-
 /// What is here.
 pub struct Here {
     pub people: Vec<Known>,
     pub groups: Vec<KnownGroup>,
     pub links: Vec<StoredLink>,
-}
-
-/// All people, by what a file may call them.
-pub struct People {
-    all: Vec<Known>,
-    by_id: HashMap<UserId, usize>,
-    by_username: HashMap<String, usize>,
-    pub wishes: Wishes,
-    /// The usernames of people whom a line, by its id, gives another one: theirs is free for another user in the file.
-    moving: HashSet<usize>,
-    pub targets: Targets,
-}
-
-/// A line, with the groups that it means.
-pub struct Resolved {
-    pub row: Row,
-    pub groups: Option<Vec<(usize, Option<Membership>)>>,
 }
 
 /// Compares files with what is here.
@@ -138,24 +110,6 @@ pub fn plan(roster: Roster, here: Here, wishes: Wishes) -> Plan {
 }
 
 impl People {
-    fn new(all: Vec<Known>, targets: Targets, wishes: Wishes) -> Self {
-        let (mut by_id, mut by_username) = (HashMap::new(), HashMap::new());
-        for (at, known) in all.iter().enumerate() {
-            by_id.insert(known.user.id().clone(), at);
-            if let Some(username) = &known.user.username {
-                by_username.insert(text::case_key(username), at);
-            }
-        }
-        People {
-            all,
-            by_id,
-            by_username,
-            wishes,
-            moving: HashSet::new(),
-            targets,
-        }
-    }
-
     /// Finds the groups of all lines, before people are compared: which groups the file names decides what it takes away.
     fn resolve(&mut self, rows: Vec<Row>, bad: &mut Vec<BadRow>) -> Vec<Resolved> {
         let mut with_guardians = HashSet::new();
