@@ -110,6 +110,7 @@ pub fn table() -> Vec<Endpoint> {
         put("/api/admin/people/{id}/children", Roster, guardians::set_children, "Set all pupils whose guardian a user is").fails(Noun::User),
         get("/api/admin/roster", Roster, roster::export, "Everybody who logs in here, as a CSV file"),
         get("/api/admin/roster.zip", Roster, roster::export_all, "Everybody who logs in here, with all that is known of groups and guardians, as a zip of CSV files"),
+        post("/api/admin/roster/columns", Roster, roster::columns, "The columns of a CSV file of people, and what each is"),
         post("/api/admin/roster/preview", Roster, roster::preview, "What a CSV file of people would change"),
         post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, step by step").fails(Conflict::Stale).fails(Conflict::ImportRunning).fails(Forbidden::NeedsAdministrator),
         get("/api/admin/roster/{digest}", Roster, roster::progress, "How far an import is").fails(Noun::Route),

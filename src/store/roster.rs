@@ -7,12 +7,13 @@ use rusqlite::{Connection, Row, params};
 use super::accounts::phones;
 use super::groups::GroupKey;
 use super::guardians::{date, days};
-use super::{WriteTx, all, run, users};
+use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::days::Date;
 use crate::model::grades::Grade;
 use crate::model::groups::{GroupKind, Membership};
 use crate::model::ids::{UserId, UserKey};
+use crate::model::roster::Mapping;
 use crate::model::users::{Role, User};
 
 /// A user as an import compares them.
@@ -124,4 +125,24 @@ pub fn set_memberships(
         super::groups::set_membership(tx, *group, user, membership)?;
     }
     Ok(())
+}
+
+/// What the columns of a file with this header are, if that was said before.
+pub fn mapping(connection: &Connection, header: &[String]) -> Result<Option<Mapping>> {
+    let sql = "SELECT mapping FROM roster_mappings WHERE header = ?1";
+    let header = serde_json::to_string(header).unwrap_or_default();
+    let kept = first(connection, sql, [header], |row| row.get::<_, String>(0))?;
+    Ok(kept.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Keeps what the columns are for the next file with this header; an empty mapping is forgotten.
+pub fn keep_mapping(tx: &WriteTx, header: &[String], mapping: &Mapping) -> Result<()> {
+    let header = serde_json::to_string(header).unwrap_or_default();
+    if mapping.is_empty() {
+        let sql = "DELETE FROM roster_mappings WHERE header = ?1";
+        return run(tx, sql, [header]).map(drop);
+    }
+    let mapping = serde_json::to_string(mapping).unwrap_or_default();
+    let sql = "INSERT OR REPLACE INTO roster_mappings (header, mapping) VALUES (?1, ?2)";
+    run(tx, sql, [header, mapping]).map(drop)
 }

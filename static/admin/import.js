@@ -1,9 +1,11 @@
 // CSV files of people: first what it would change, then, once confirmed, changing it.
 import { errorText, fieldText, number, t } from "../i18n/i18n.js";
 import { api, query } from "../ui/api.js";
+import { act } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { field } from "../ui/form.js";
 import { table } from "../ui/table.js";
+import { mappingForm } from "./mapping.js";
 
 export default async function importPeople() {
   const file = field({
@@ -20,20 +22,28 @@ export default async function importPeople() {
   const place = h("div", { "aria-live": "polite" });
   const button = h("button", {}, t("import.preview"));
 
-  async function preview(event) {
-    event.preventDefault();
+  const map = h("div", {});
+
+  async function preview(event, mapping) {
+    event?.preventDefault();
     const chosen = together([...file.control.files]);
     file.show(chosen ? "" : t("import.choose"));
     if (!chosen) return file.control.focus();
     button.disabled = true;
-    const wishes = { disableMissing: missing.get(), adoptIds: adopt.get() };
+    const wishes = { disableMissing: missing.get(), adoptIds: adopt.get(), mapping };
+    const askForColumns = async () => map.replaceChildren(await mappingForm(chosen, (said) => preview(undefined, said)));
     try {
       const found = await api("POST", `/api/admin/roster/preview${query(wishes)}`, chosen);
-      place.replaceChildren(shown(found, () => run(chosen, wishes, found)));
+      if (!mapping) map.replaceChildren();
+      const columns =
+        found.unusedColumns.length > 0 && !mapping && h("button", { class: "quiet", onclick: act(askForColumns) }, t("mapping.open"));
+      place.replaceChildren(shown(found, () => run(chosen, wishes, found), columns));
     } catch (error) {
       const [detail] = error.details ?? [];
-      file.show(detail ? t("import.bad", { why: fieldText(detail) }) : errorText(error));
       place.replaceChildren();
+      file.show(detail ? t("import.bad", { why: fieldText(detail) }) : errorText(error));
+      // Another program's file has other names for its columns.
+      if (detail?.rule === "no_column" && !mapping) await askForColumns().catch(() => {});
       file.control.focus();
     } finally {
       button.disabled = false;
@@ -96,6 +106,7 @@ export default async function importPeople() {
     h("div", { class: "head" }, h("h1", {}, t("people.import")), h("a", { class: "button quiet", href: "#/people" }, t("import.back"))),
     h("form", { class: "card", novalidate: true, onsubmit: preview }, file.element, missing.element, adopt.element, button),
     h("p", {}, h("a", { href: "template.csv", download: "people.csv" }, t("import.template"))),
+    map,
     place,
   );
 }
@@ -108,7 +119,7 @@ function together(files) {
   return form;
 }
 
-function shown(preview, confirm) {
+function shown(preview, confirm, columns) {
   const { adding, changing, disabling, unchanged, bad } = preview;
   const tile = (key, value) => h("div", { class: "tile" }, h("dt", {}, t(`import.${key}`)), h("dd", {}, number(value)));
   const total = adding + changing + disabling;
@@ -189,6 +200,7 @@ function shown(preview, confirm) {
     ),
     problems,
     names("unused", preview.unusedColumns),
+    columns && h("p", {}, columns),
     preview.repeatedColumns.length > 0 && h("p", { class: "wrong" }, t("import.repeated", { names: preview.repeatedColumns.join(", ") })),
     preview.stillDisabled > 0 && h("p", {}, t("import.still", { n: preview.stillDisabled })),
     names("groups", preview.newGroups),

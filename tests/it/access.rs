@@ -70,6 +70,7 @@ const RULES: &[(&str, &str, Access)] = &[
     ("PUT", "/api/admin/groups/{id}/members", Roster),
     ("POST", "/api/auth/password-link/user", Anyone),
     ("POST", "/api/admin/people/links", Admin),
+    ("POST", "/api/admin/roster/columns", Roster),
     ("GET", "/api/admin/roster.zip", Roster),
     ("GET", "/api/admin/people/{id}/guardians", Roster),
     ("PUT", "/api/admin/people/{id}/guardians", Roster),

@@ -456,3 +456,103 @@ async fn groups_are_one_in_any_case() {
     let groups = admin.get("/api/admin/groups").await.expect(200);
     assert_eq!(groups["data"][0]["members"], 2);
 }
+
+/// What other programs export, as an administrator maps it; the next file of the kind needs no more words.
+#[tokio::test]
+async fn other_programs_files_are_mapped_once() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let columns = "/api/admin/roster/columns";
+    for (file, wanted, name) in [
+        (
+            "roster/clever-students.csv",
+            json!({ "Student_id": "id", "Last_name": "familyName", "First_name": "givenName", "Grade": "grade",
+                    "Student_email": "email", "Username": "username" }),
+            json!(["ann.lee", "Ann Lee", "2001", "07", "ann@school.example"]),
+        ),
+        (
+            "roster/moodle-upload.csv",
+            json!({ "username": "username", "firstname": "givenName", "lastname": "familyName", "email": "email",
+                    "cohort1": "groups" }),
+            json!(["ann", "Ann Lee", null, null, "ann@school.example"]),
+        ),
+    ] {
+        let text = case(file);
+        preview(&admin, &text, "").await.invalid("file");
+        let found = admin.post_csv(columns, text.as_bytes()).await.expect(200)["data"].clone();
+        let guessed: serde_json::Map<String, Value> = found["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|column| !column["meaning"].is_null())
+            .map(|column| {
+                (
+                    column["name"].as_str().unwrap().to_owned(),
+                    column["meaning"].clone(),
+                )
+            })
+            .collect();
+        assert_eq!(Value::Object(guessed), wanted, "{file}");
+        assert_eq!(found["role"], Value::Null);
+        let mapping = json!({ "columns": wanted, "role": "student" }).to_string();
+        let query = format!("?{}", serde_urlencoded(&[("mapping", &mapping)]));
+        let shown = import(&admin, &text, &query).await;
+        assert_eq!(counts(&shown), [1, 0, 0, 0, 0], "{file}");
+        let username = name[0].as_str().unwrap();
+        let list = admin
+            .get(&format!("/api/admin/people?search={username}"))
+            .await
+            .expect(200);
+        let one = list["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["username"] == name[0])
+            .unwrap();
+        let id = if name[2].is_null() {
+            Value::Null
+        } else {
+            one["id"].clone()
+        };
+        assert_eq!(
+            json!([one["username"], one["name"], id, one["grade"], one["email"]]),
+            name
+        );
+        // The next file of the kind, without a word.
+        let again = preview(&admin, &text, "").await.expect(200);
+        assert_eq!(counts(&again["data"]), [0, 0, 0, 1, 0], "{file}");
+        let found = admin.post_csv(columns, text.as_bytes()).await.expect(200)["data"].clone();
+        assert_eq!(found["role"], "student");
+        // Unless the names are to count.
+        preview(&admin, &text, "?mapping=%7B%7D")
+            .await
+            .invalid("file");
+    }
+    let text = case("roster/clever-students.csv");
+    for mapping in [
+        json!({ "columns": { "Username": "username", "Student_email": "username", "First_name": "name" }, "role": "student" }),
+        json!({ "columns": { "Username": "login" }, "role": "student" }),
+        json!({ "columns": { "Nowhere": "username" }, "role": "student" }),
+        json!({ "columns": {}, "role": "admin" }),
+        json!("x"),
+    ] {
+        let query = format!(
+            "?{}",
+            serde_urlencoded(&[("mapping", &mapping.to_string())])
+        );
+        preview(&admin, &text, &query).await.invalid("mapping");
+    }
+    let half = json!({ "columns": { "Username": "username", "First_name": "givenName" }, "role": "student" });
+    let query = format!("?{}", serde_urlencoded(&[("mapping", &half.to_string())]));
+    let answer = preview(&admin, &text, &query).await;
+    assert!(answer.text.contains("familyname"), "{}", answer.text);
+    answer.invalid("file");
+}
+
+fn serde_urlencoded(pairs: &[(&str, &String)]) -> String {
+    let mut text = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in pairs {
+        text.append_pair(name, value);
+    }
+    text.finish()
+}

@@ -368,9 +368,9 @@ impl School {
 
 /// An import names the preview that it follows.
 fn upload(request: Request) -> Request {
-    match request.path.ends_with("/preview") {
-        true => request,
-        false => request.query("digest=x"),
+    match request.path.ends_with("/roster") {
+        true => request.query("digest=x"),
+        false => request,
     }
 }
 

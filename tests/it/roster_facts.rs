@@ -418,3 +418,66 @@ async fn a_class_gets_its_id_and_a_new_name_by_a_file() {
         .collect();
     assert_eq!(names, [r#""C5" "5a""#, r#""CM" "Maths set 1""#]);
 }
+
+/// The change of a school year: leavers, newcomers, everybody a class up, and some who come back.
+#[tokio::test]
+async fn a_year_goes_by() {
+    const PUPILS: usize = 1_500;
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    // Of each year hundred pupils; who began in year 0 leaves after year 6.
+    let school = |year: usize, back: std::ops::Range<usize>| {
+        let line = |n: usize| {
+            let grade = year + 1 + n % 15;
+            let class = format!("{grade}{}", ["a", "b"][n / 15 % 2]);
+            format!(
+                "p{n},p{n},Pupil {n},student,{class}; House {},{}\n",
+                n % 4,
+                grade.min(13)
+            )
+        };
+        let here = (0..PUPILS + year * 100).filter(|n| n % 15 + year < 15 || back.contains(n));
+        let lines: String = here.map(line).collect();
+        zip(&[(
+            "people.csv",
+            &format!("id,username,name,role,groups,grade\n{lines}"),
+        )])
+    };
+    let people = |shown: &Value| {
+        let of = |key: &str| shown[key].as_u64().unwrap();
+        [
+            of("adding"),
+            of("changing"),
+            of("disabling"),
+            of("unchanged"),
+            of("bad"),
+        ]
+    };
+    let first = import(&admin, &school(0, 0..0), "disableMissing=true").await;
+    assert_eq!(people(&first), [1_500, 0, 0, 0, 0]);
+    let again = import(&admin, &school(0, 0..0), "disableMissing=true").await;
+    assert_eq!(people(&again), [0, 0, 0, 1_500, 0]);
+    // A hundred of the last year leave, as many and a few of other years come, and everybody else moves up.
+    let next = import(&admin, &school(1, 0..0), "disableMissing=true").await;
+    assert_eq!(people(&next), [94, 1_400, 100, 0, 0]);
+    let again = import(&admin, &school(1, 0..0), "disableMissing=true").await;
+    assert_eq!(people(&again), [0, 0, 0, 1_494, 0]);
+    let gone = admin.get("/api/admin/people/p14").await.expect(200);
+    assert_eq!(gone["data"]["disabled"], true);
+    // Two of those who had left are back.
+    let back = import(&admin, &school(1, 14..30), "disableMissing=true").await;
+    assert_eq!(people(&back), [0, 2, 0, 1_494, 0], "{back}");
+    let returned = admin.get("/api/admin/people/p14").await.expect(200);
+    assert_eq!(returned["data"]["disabled"], false);
+    let one = admin.get("/api/admin/people/p0").await.expect(200);
+    let groups: Vec<&Value> = one["data"]["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| &g["name"])
+        .collect();
+    assert_eq!(
+        (groups, &one["data"]["grade"]),
+        (vec![&json!("2a"), &json!("House 0")], &json!("02"))
+    );
+}

@@ -164,3 +164,25 @@ test("a class: who leads it, guardians, and what is missing", async () => {
   await until("saved", async () => (await call("GET", "/api/admin/people/ida")).grade === "09");
   assert.deepEqual((await call("GET", "/api/admin/people/ida")).phones, ["112", "+49 30 1"]);
 });
+
+test("another program's file is mapped once", async () => {
+  await server.person("registrar", "admin");
+  const page = await pages.visit("registrar", "/admin/#/import");
+  const file = "Login ID,Forename,Surname,Homeroom,Locker\nzoe.k,Zoe,Kay,7q,12\n";
+  await importPeople(page, "export.csv", file);
+  await page.getByRole("heading", { name: "What are these columns?" }).waitFor();
+  assert.equal(await page.getByLabel("Forename").inputValue(), "givenName", "known by its name");
+  assert.equal(await page.getByLabel("Homeroom").inputValue(), "groups");
+  await page.getByText("For example: 12").waitFor();
+  await page.getByLabel("Everybody in this file is").selectOption("student");
+  await page.locator("form", { hasText: "What are these columns?" }).getByRole("button", { name: "Show what would change" }).click();
+  await page.getByText("New groups: 7q").waitFor();
+  await page.getByText("Columns that are not used: Locker").waitFor();
+  await button(page, "Change 1 person").click();
+  await page.getByText("1 added, 0 changed, 0 disabled.").waitFor();
+  // The next file of the kind needs no more words.
+  await page.goto(`${server.url}/admin/#/people`);
+  await page.goto(`${server.url}/admin/#/import`);
+  await importPeople(page, "export.csv", `${file}max.b,Max,Bo,7q,13\n`);
+  await button(page, "Change 1 person").waitFor();
+});

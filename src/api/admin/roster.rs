@@ -12,7 +12,7 @@ use crate::api::http::reply::{BodySpec, Data, Output, OutputSpec};
 use crate::api::http::request::Response;
 use crate::api::http::schema::schema_ref;
 use crate::error::{Noun, Result};
-use crate::model::roster::{ImportPreview, ImportProgress, Imported};
+use crate::model::roster::{FileColumns, ImportPreview, ImportProgress, Imported, Mapping};
 use crate::service::roster::{self, Started, Wishes};
 
 #[derive(Deserialize, IntoParams)]
@@ -25,12 +25,16 @@ pub struct PreviewQuery {
     /// Give people who were added here without an id of the school the id that the file has for them.
     #[serde(default)]
     adopt_ids: bool,
+    /// What the columns are, as JSON: `{"columns": {"First name": "givenName"}, "role": "student"}`. Where it is left out, it is as
+    /// the last time for a file with these columns; `{}` goes by the columns' names.
+    mapping: Option<String>,
 }
 
 pub async fn preview(
     call: Call,
-    RosterFiles { query, files }: RosterFiles<PreviewQuery>,
+    RosterFiles { query, mut files }: RosterFiles<PreviewQuery>,
 ) -> Result<Data<ImportPreview>> {
+    files.mapping = query.mapping.as_deref().map(Mapping::parse).transpose()?;
     let wishes = Wishes {
         disable_missing: query.disable_missing,
         adopt_ids: query.adopt_ids,
@@ -49,14 +53,31 @@ pub struct ImportQuery {
     /// As in the preview.
     #[serde(default)]
     adopt_ids: bool,
+    /// As in the preview.
+    mapping: Option<String>,
     /// The preview's.
     digest: String,
 }
 
+pub async fn columns(
+    call: Call,
+    RosterFiles {
+        query: NoQuery {},
+        files,
+    }: RosterFiles<NoQuery>,
+) -> Result<Data<FileColumns>> {
+    roster::columns(&call.app, files).await.map(Data)
+}
+
+/// Nothing is asked beside the file.
+#[derive(Deserialize, IntoParams)]
+pub struct NoQuery {}
+
 pub async fn import(
     call: Call,
-    RosterFiles { query, files }: RosterFiles<ImportQuery>,
+    RosterFiles { query, mut files }: RosterFiles<ImportQuery>,
 ) -> Result<ImportAnswer> {
+    files.mapping = query.mapping.as_deref().map(Mapping::parse).transpose()?;
     let wishes = Wishes {
         disable_missing: query.disable_missing,
         adopt_ids: query.adopt_ids,

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use csv::StringRecord;
 
+use super::mapping::{Mapping, plain};
+use super::table::file;
 use super::write::unguard;
 use super::{Row, RowGroup};
 use crate::error::{Error, Result};
@@ -12,7 +14,7 @@ use crate::model::groups::NewGroup;
 use crate::model::guardians::{MAX_CHILDREN, parse_kind};
 use crate::model::ids::UserId;
 use crate::model::users::{DisplayName, Role, Username};
-use crate::rule::{self, Rule};
+use crate::rule;
 
 /// The most groups of one person.
 const MAX_GROUPS: usize = 50;
@@ -54,10 +56,8 @@ pub struct Columns<'a> {
     known: &'static [&'static str],
     /// By the id of each person, where a file of their own has them.
     roles: Option<&'a HashMap<String, Role>>,
-}
-
-fn plain(name: &str) -> String {
-    name.to_lowercase().replace(['_', ' ', '-'], "")
+    /// As an administrator says.
+    mapping: Option<&'a Mapping>,
 }
 
 impl<'a> Columns<'a> {
@@ -71,7 +71,40 @@ impl<'a> Columns<'a> {
             at,
             known: &[],
             roles: None,
+            mapping: None,
         }
+    }
+
+    /// Finds columns by what an administrator says that they are.
+    fn mapped(header: &'a StringRecord, mapping: &'a Mapping) -> Result<Self> {
+        for column in mapping.columns.keys() {
+            if !header.iter().any(|name| name == column) {
+                let why = rule::no_such_column(column);
+                return Err(Error::invalid("mapping", why));
+            }
+        }
+        let mut at = HashMap::new();
+        for (column, name) in header.iter().enumerate() {
+            if let Some(meaning) = mapping.meaning(name) {
+                at.entry(meaning).or_insert(column);
+            }
+        }
+        let columns = Columns {
+            header,
+            at,
+            known: &[],
+            roles: None,
+            mapping: Some(mapping),
+        };
+        let mut needed = vec!["username"];
+        if !columns.at.contains_key("name") {
+            needed.extend(["givenname", "familyname"]);
+        }
+        if mapping.role.is_none() {
+            needed.push("role");
+        }
+        columns.need(&needed)?;
+        Ok(columns)
     }
 
     pub fn need(&self, needed: &[&str]) -> Result<()> {
@@ -89,7 +122,11 @@ impl<'a> Columns<'a> {
     pub fn of_people(
         header: &'a StringRecord,
         roles: Option<&'a HashMap<String, Role>>,
+        mapping: Option<&'a Mapping>,
     ) -> Result<Self> {
+        if let Some(mapping) = mapping {
+            return Self::mapped(header, mapping);
+        }
         let mut columns = Columns {
             roles,
             ..Self::find(header)
@@ -114,14 +151,23 @@ impl<'a> Columns<'a> {
     }
 
     fn is_one_roster(&self) -> bool {
-        self.at.contains_key("sourcedid")
+        self.mapping.is_none() && self.at.contains_key("sourcedid")
+    }
+
+    /// Whether the name is in two columns.
+    fn has_two_names(&self) -> bool {
+        self.is_one_roster() || self.mapping.is_some() && !self.at.contains_key("name")
     }
 
     /// Names that mean nothing here.
     pub fn unused(&self) -> Vec<String> {
         let names = self.header.iter().filter(|name| !name.is_empty());
+        let is_used = |name: &str| match self.mapping {
+            Some(mapping) => mapping.columns.contains_key(name),
+            None => self.known.contains(&&*plain(name)),
+        };
         names
-            .filter(|name| !self.known.contains(&&*plain(name)))
+            .filter(|name| !is_used(name))
             .map(str::to_owned)
             .collect()
     }
@@ -129,12 +175,15 @@ impl<'a> Columns<'a> {
     /// Names that stand twice, of which the first counts.
     pub fn repeated(&self) -> Vec<String> {
         let names = self.header.iter().enumerate();
+        let meaning = |name: &str| match self.mapping {
+            Some(mapping) => mapping.meaning(name),
+            None => Some(plain(name)),
+        };
         names
             .filter(|(column, name)| {
                 !name.is_empty()
-                    && self
-                        .at
-                        .get(&plain(name))
+                    && meaning(name)
+                        .and_then(|meaning| self.at.get(&meaning))
                         .is_some_and(|first| first != column)
             })
             .map(|(_, name)| name.to_owned())
@@ -150,7 +199,7 @@ impl<'a> Columns<'a> {
         let needed = |name| self.cell(record, name).unwrap_or_default();
         let given = |name| self.cell(record, name).filter(|cell| !cell.is_empty());
         let one_roster = self.is_one_roster();
-        let names: &[&str] = if one_roster {
+        let names: &[&str] = if self.has_two_names() {
             &["username", "givenname", "familyname"]
         } else {
             &["username", "name", "role"]
@@ -159,7 +208,7 @@ impl<'a> Columns<'a> {
         if let Some(name) = names.iter().find(short) {
             return Err(Error::invalid(*name, rule::missing_cell()));
         }
-        let name = if one_roster {
+        let name = if self.has_two_names() {
             format!("{} {}", needed("givenname"), needed("familyname"))
         } else {
             needed("name")
@@ -170,6 +219,7 @@ impl<'a> Columns<'a> {
             Some(role) => Some(*role),
             None => given("role").as_deref().map(parse_role).transpose()?,
         };
+        let role = role.or(self.mapping.and_then(|mapping| mapping.role));
         Ok(Row {
             line,
             id: id.map(|id| UserId::parse_field("id", &id)).transpose()?,
@@ -315,8 +365,4 @@ fn groups(text: &str) -> Result<Vec<RowGroup>> {
         place: None,
     };
     Ok(groups.into_iter().map(named).collect())
-}
-
-pub(super) fn file(rule: Rule) -> Error {
-    Error::invalid("file", rule)
 }

@@ -3,6 +3,7 @@
 mod columns;
 mod groups;
 mod links;
+mod mapping;
 mod quotes;
 mod read;
 mod step;
@@ -19,6 +20,7 @@ use super::ids::UserId;
 use super::users::{DisplayName, Role, Username};
 use crate::error::FieldError;
 
+pub use mapping::{FileColumns, Mapping, columns, header};
 pub use read::{Files, bad, bad_in, parse};
 pub use step::{Ref, Seen, Step, StepCounts, StepFacts, StepMembership, StepProblem};
 pub use table::MAX_ROWS;

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::columns::{Columns, file};
+use super::columns::Columns;
 use super::groups::Groups;
 use super::links;
-use super::table::{MAX_ROWS, Table};
+use super::mapping::Mapping;
+use super::table::{MAX_ROWS, Table, file};
 use super::{BadRow, FileName, Roster, Row, RowGroup};
 use crate::error::{Error, Result};
 use crate::model::text;
@@ -24,6 +25,8 @@ pub struct Files {
     pub guardians: Option<Vec<u8>>,
     pub classes: Option<Vec<u8>>,
     pub enrollments: Option<Vec<u8>>,
+    /// What the columns of the people are, where their names do not say it.
+    pub mapping: Option<Mapping>,
 }
 
 impl Files {
@@ -60,7 +63,7 @@ impl Files {
 pub fn parse(files: &Files) -> Result<Roster> {
     let roles = files.roles.as_deref().map(roles).transpose()?;
     let table = Table::read(&files.users)?;
-    let columns = Columns::of_people(&table.header, roles.as_ref())?;
+    let columns = Columns::of_people(&table.header, roles.as_ref(), files.mapping.as_ref())?;
     let mut roster = Roster {
         unused_columns: columns.unused(),
         repeated_columns: columns.repeated(),

@@ -2,10 +2,9 @@
 
 use csv::StringRecord;
 
-use super::columns::file;
 use super::quotes;
 use crate::error::{Error, Result};
-use crate::rule;
+use crate::rule::{self, Rule};
 
 /// The most people that one file may hold.
 pub const MAX_ROWS: usize = 20_000;
@@ -155,4 +154,8 @@ fn decode(bytes: &[u8]) -> Result<&str> {
 fn unreadable(error: csv::Error) -> Error {
     let line = error.position().map_or(1, csv::Position::line);
     file(rule::unreadable_line(line))
+}
+
+pub(super) fn file(rule: Rule) -> Error {
+    Error::invalid("file", rule)
 }

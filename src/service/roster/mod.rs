@@ -25,7 +25,8 @@ use crate::error::{Conflict, Error, Noun, Result};
 use crate::limits::priority::on_yielding_thread;
 use crate::model::audit::AuditActor;
 use crate::model::roster::{
-    self, Files, ImportPreview, ImportProgress, ImportState, Imported, PlannedRow, StepCounts,
+    self, FileColumns, Files, ImportPreview, ImportProgress, ImportState, Imported, Mapping,
+    PlannedRow, StepCounts,
 };
 use crate::model::text;
 use crate::store::roster as roster_store;
@@ -100,11 +101,18 @@ pub async fn import(
     wishes: Wishes,
     confirmed: &str,
 ) -> Result<Started> {
+    let said = files.mapping.clone();
+    let header = said.as_ref().map(|_| roster::header(&files.users));
     let (plan, digest) = plan(app, files, wishes).await?;
     if digest != confirmed {
         return Err(Error::Conflict(Conflict::Stale));
     }
     stage(app, by, plan, digest.clone()).await?;
+    if let (Some(mapping), Some(header)) = (said, header.transpose()?) {
+        app.store
+            .write(move |tx| roster_store::keep_mapping(tx, &header, &mapping))
+            .await?;
+    }
     let running = app.clone();
     app.tasks.spawn(async move { apply::run(&running).await });
     let patience = Instant::now() + ANSWER_TIME;
@@ -179,6 +187,26 @@ fn view(import: StoredImport) -> ImportProgress {
     }
 }
 
+/// The columns of a file of people, and what each is.
+///
+/// # Errors
+/// [`Error::Invalid`] on `file` for what is no such file.
+pub async fn columns(app: &App, files: Files) -> Result<FileColumns> {
+    let kept = kept_mapping(app, &files.users).await?;
+    roster::columns(&files.users, kept.as_ref())
+}
+
+/// What the columns of such a file were the last time.
+async fn kept_mapping(app: &App, users: &[u8]) -> Result<Option<Mapping>> {
+    // What cannot be read is told where it is read for good.
+    let Ok(header) = roster::header(users) else {
+        return Ok(None);
+    };
+    app.store
+        .read(move |c| roster_store::mapping(c, &header))
+        .await
+}
+
 /// What a key may not do by itself: see [`super::accounts::check_key`].
 fn check_key(tx: &WriteTx, by: &AuditActor, plan: &Plan) -> Result<()> {
     let changed = plan.changing.iter();
@@ -198,7 +226,12 @@ pub async fn progress(app: &App, digest: &str) -> Result<ImportProgress> {
 }
 
 /// The plan and its digest: the same file with other effects has another digest.
-async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)> {
+async fn plan(app: &App, mut files: Files, wishes: Wishes) -> Result<(Plan, String)> {
+    files.mapping = match files.mapping {
+        // Said to be empty: the names of the columns count.
+        Some(mapping) => Some(mapping).filter(|mapping| !mapping.is_empty()),
+        None => kept_mapping(app, &files.users).await?,
+    };
     // Files are parsed one at a time, on a low-priority thread and without a database connection, so a slow one does not hold up other requests.
     let turn = app.limits.parsing.turn(()).await?;
     let parsed = on_yielding_thread("roster", move || {
@@ -207,6 +240,7 @@ async fn plan(app: &App, files: Files, wishes: Wishes) -> Result<(Plan, String)>
             hash.update(file.len().to_le_bytes());
             hash.update(file);
         }
+        hash.update(format!("{:?}", files.mapping));
         roster::parse(&files).map(|roster| (roster, hash))
     });
     let (roster, mut hash) = parsed.await??;
