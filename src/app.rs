@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +19,7 @@ use crate::limits::queues::Queues;
 use crate::metrics::Metrics;
 use crate::model::days::Calendar;
 use crate::model::time::{Clock, SystemClock, Time};
+use crate::school::CurrentSchool;
 use crate::states::States;
 use crate::store::Store;
 use crate::threads::Pulse;
@@ -49,6 +49,8 @@ pub struct Inner {
     pub clock: Arc<dyn Clock>,
     /// Which day it is at the school.
     pub calendar: Arc<Calendar>,
+    /// What is known of the school itself.
+    pub school: Arc<CurrentSchool>,
     /// Told when another process has written to the database.
     pub external_write: Arc<Notify>,
     /// Told when something has been put into the push outbox.
@@ -126,7 +128,10 @@ impl App {
         let pulses = Pulses::default();
         let (dispatcher, deliveries) = Dispatcher::start(hub.clone(), pulses.dispatcher.clone())
             .map_err(|error| OpenError::Thread("dispatcher", error))?;
+        let calendar = Arc::new(Calendar::new(clock.clone()));
+        let school = Arc::new(CurrentSchool::new(&config, calendar.clone()));
         let effects = Effects {
+            school: school.clone(),
             user_cache: user_cache.clone(),
             deliveries,
             push_due: push_due.clone(),
@@ -136,9 +141,6 @@ impl App {
         let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
         let vapid =
             VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
-        let zone = config.school.time_zone.clone();
-        let zone = zone.map_or(TimeZone::UTC, |zone| zone.0);
-        let calendar = Arc::new(Calendar::new(clock.clone(), zone));
         let store = Store::open(
             &config.database,
             (clock.clone(), calendar.clone()),
@@ -146,6 +148,11 @@ impl App {
             Box::new(move |committed| effects.apply(committed)),
             pulses.writer.clone(),
         )?;
+        let settings = store.read_at_start(crate::store::settings::everything);
+        let unreadable = |e: crate::error::Error| {
+            crate::store::files::OpenError::new(&config.database.path, e.to_string())
+        };
+        school.apply(&settings.map_err(unreadable)?);
         let limits = Limits::new(&config.limits, metrics.clone());
         Ok(App(Arc::new(Inner {
             store,
@@ -160,6 +167,7 @@ impl App {
             metrics,
             clock,
             calendar,
+            school,
             external_write,
             push_due,
             announcement_due: Notify::new(),

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::hub::Delivery;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
+use crate::school::CurrentSchool;
 use crate::store::Committed;
 use crate::user_cache::UserCache;
 
@@ -20,6 +21,7 @@ pub struct Effects {
     /// Told when another process has written to the database.
     pub external_write: Arc<Notify>,
     pub metrics: Arc<Metrics>,
+    pub school: Arc<CurrentSchool>,
 }
 
 impl Effects {
@@ -46,6 +48,7 @@ impl Effects {
                 }
                 // Before the write is answered: its caller must not see what was cached before it.
                 Effect::UserChanged(id) => self.user_cache.forget(&id),
+                Effect::SettingsChanged(settings) => self.school.apply(&settings),
                 Effect::IdentitiesChanged => self.user_cache.forget_sessions_and_links(),
                 Effect::PushDue => push_due = true,
                 Effect::Count(what, count) => self.metrics.hourly_stats.add(what, count),

@@ -165,8 +165,10 @@ reasons! {
         OtherPerson = "other_person": "Another person has logged in with this browser.",
         /// An announcement that was to be cancelled is sent.
         Sent = "already_sent": "This announcement is sent already.",
-        /// People have changed since an import was previewed.
         ImportRunning = "import_running": "Another import is still running. Wait until it is done.",
+        /// A setting of the dashboard that the configuration has.
+        SetInConfig = "set_in_config": "This is set in the configuration of the server, which wins.",
+        /// People have changed since an import was previewed.
         Stale = "preview_stale": "People have changed since the preview: look at it again.",
     }
 }

@@ -15,6 +15,7 @@
 //! | [`hub`] | who is online, and bounded queues to them |
 //! | [`auth`] | tokens, passwords, keys |
 //! | [`user_cache`] | people by id, in memory |
+//! | [`school`] | what is known of the school itself |
 //! | [`states`] | what one module keeps for an app |
 //! | [`effects`] | where the effects of a committed write go |
 //! | [`app`] | cheap-clone handles to all of the above |
@@ -136,6 +137,8 @@ pub mod store;
 pub mod app;
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod effects;
+#[cfg_attr(not(internal_docs), doc(hidden))]
+pub mod school;
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod states;
 #[cfg_attr(not(internal_docs), doc(hidden))]

@@ -95,6 +95,7 @@ pub fn table() -> Vec<Endpoint> {
         get("/api/admin/overview", Reader, stats::overview, "How things stand, and by hour"),
         get("/api/admin/checks", Admin, backup::checks, "What an administrator should look at"),
         get("/api/admin/settings", Admin, settings::list, "Every value of the configuration and where it came from"),
+        put("/api/admin/settings", Admin, settings::change, "Set what the dashboard may set").fails(Conflict::SetInConfig),
         get("/api/admin/people", Roster, accounts::list, "People, by name"),
         post("/api/admin/people", Roster, accounts::add, "Add a user").fails(Conflict::Username).fails(Conflict::UserId),
         post("/api/admin/people/links", Admin, password_links::make_many, "Make one-time links for many, as a CSV file or as slips to print"),

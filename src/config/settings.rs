@@ -12,6 +12,8 @@ use super::reference::{SECTIONS, section_of};
 #[serde(tag = "kind", content = "name", rename_all = "lowercase")]
 pub enum Source {
     Default,
+    /// An administrator, on the dashboard.
+    Dashboard,
     /// The file of this name.
     File(String),
     /// The environment variable of this name.
@@ -26,6 +28,8 @@ pub struct Setting {
     /// As `config.toml` has it. A secret is `"***"`, or `""` where it is not set.
     pub value: String,
     pub source: Source,
+    /// Whether administrators may set it on the dashboard.
+    pub settable: bool,
 }
 
 impl Config {
@@ -43,6 +47,7 @@ impl Config {
                 settings.push(Setting {
                     value: value.map(ToString::to_string).unwrap_or_default(),
                     source: source.unwrap_or(Source::Default),
+                    settable: false,
                     key,
                 });
             }

@@ -1,7 +1,7 @@
 //! Another process has written to the database, a command for instance: whom it shut out must go.
 
 use crate::app::App;
-use crate::service::users;
+use crate::service::{settings, users};
 
 pub fn start(app: &App) {
     let app = app.clone();
@@ -12,6 +12,7 @@ pub fn start(app: &App) {
                 () = app.stopping.cancelled() => return,
             }
             super::run(&app, "external_writes", users::disconnect_disabled(&app)).await;
+            super::run(&app, "external_writes", settings::reload(&app)).await;
         }
     });
 }

@@ -106,6 +106,7 @@ pub enum Action {
     BackupRemoved,
     BackupRestored,
     DataImported,
+    SettingsChanged,
     PersonExported,
     PersonErased,
 }
@@ -144,6 +145,7 @@ impl Action {
             Action::BackupRemoved => "backup.remove",
             Action::BackupRestored => "backup.restore",
             Action::DataImported => "data.import",
+            Action::SettingsChanged => "settings.change",
             Action::PersonExported => "person.export",
             Action::PersonErased => "person.erase",
         }

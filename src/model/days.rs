@@ -101,10 +101,11 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    pub fn new(clock: Arc<dyn Clock>, zone: TimeZone) -> Self {
+    /// In UTC, until it is told where.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         Calendar {
             clock,
-            zone: RwLock::new(zone),
+            zone: RwLock::new(TimeZone::UTC),
         }
     }
 

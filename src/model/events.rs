@@ -1,5 +1,6 @@
 //! What is sent to sockets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub enum Effect {
     SessionEnded(UserKey, Arc<str>),
     /// Other tokens than before act for a user.
     IdentitiesChanged,
+    /// Administrators changed settings: all of them.
+    SettingsChanged(BTreeMap<String, String>),
     /// There is something to push.
     PushDue,
     /// So many of these happened, for the charts.

@@ -29,6 +29,7 @@ pub mod pushes;
 pub mod quiet_hours;
 pub mod random;
 pub mod roster;
+pub mod school;
 pub mod search;
 pub mod stats;
 pub mod subscriptions;

@@ -19,5 +19,6 @@ pub mod presence;
 pub mod pushes;
 pub mod roster;
 pub mod search;
+pub mod settings;
 pub mod subscriptions;
 pub mod users;

@@ -41,6 +41,7 @@ pub mod roster;
 pub mod roster_import;
 pub mod search;
 pub mod sessions;
+pub mod settings;
 pub mod stats;
 pub mod subscriptions;
 pub mod users;
@@ -175,6 +176,17 @@ impl Store {
         tokio::task::spawn_blocking(read)
             .await
             .unwrap_or_else(|e| Err(Error::Internal(format!("a read panicked: {e}"))))
+    }
+
+    /// Runs `work` on a read-only connection and blocks meanwhile: for the start, when nobody waits yet.
+    ///
+    /// # Errors
+    /// What `work` returns, or [`Error::Unavailable`] when no connection can be had.
+    pub fn read_at_start<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let connection = self.readers.get();
+        let connection =
+            connection.map_err(|_| Error::unavailable("The database cannot be read now."))?;
+        work(&connection)
     }
 
     /// As [`Store::read`], of what may take long: reports, files, searches. They take half of the readers at most.

@@ -37,6 +37,7 @@ const ACTIONS = [
   "backup.remove",
   "backup.restore",
   "data.import",
+  "settings.change",
   "person.export",
   "person.erase",
 ];

@@ -152,6 +152,7 @@ export default {
   "error.needs_administrator": "سيُعطَّل أكثر من خُمس الأشخاص: على المسؤول أن يفعل ذلك هنا.",
   "error.already_sent": "فات الأوان: لقد أُرسل.",
   "error.import_running": "استيراد آخر ما زال جاريًا. انتظر حتى ينتهي.",
+  "error.set_in_config": "هذا مضبوط في إعدادات الخادم، وهي الغالبة.",
   "error.preview_stale": "تغيّر شيء منذ المعاينة. انظر إليها من جديد.",
   "error.body_too_large": "الملف كبير جدًا.",
 
@@ -695,6 +696,7 @@ export default {
   "audit.backup.remove": "أُزيلت نسخة احتياطية",
   "audit.backup.restore": "استُعيدت نسخة احتياطية",
   "audit.data.import": "استُوردت بيانات نظام آخر",
+  "audit.settings.change": "غُيّرت الإعدادات",
   "audit.person.export": "سُلّمت البيانات",
   "audit.person.erase": "مُحي شخص",
 
@@ -708,6 +710,16 @@ export default {
   "backups.remove.text": "يُحذف {name} من هذا الخادم.",
 
   "config.text": "تُغيّر الإعدادات في config.toml أو في البيئة؛ ويقرؤها الخادم عند تشغيله.",
+  "config.dashboard": "مضبوط هنا",
+  "config.title": "كل القيم",
+  "config.school": "المدرسة",
+  "config.fixed": "مضبوط في إعدادات الخادم.",
+  "config.school.name": "الاسم",
+  "config.school.name.help": "للقصاصات والرسائل.",
+  "config.school.short_address": "العنوان المختصر",
+  "config.school.short_address.help": "حيث يُسجَّل الدخول، كما يُطبع.",
+  "config.school.time_zone": "المنطقة الزمنية",
+  "config.school.time_zone.help": "التي تبدأ بها الأيام: Asia/Riyadh. فارغ: UTC.",
   "config.key": "المفتاح",
   "config.value": "القيمة",
   "config.source": "المصدر",

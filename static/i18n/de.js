@@ -147,6 +147,7 @@ export default {
   "error.needs_administrator": "Mehr als ein Fünftel der Personen würde gesperrt: Das muss jemand aus der Verwaltung hier tun.",
   "error.already_sent": "Es ist zu spät: Sie ist schon gesendet.",
   "error.import_running": "Ein anderer Import läuft noch. Warten Sie, bis er fertig ist.",
+  "error.set_in_config": "Das ist in der Konfiguration des Servers eingestellt, und die gilt.",
   "error.preview_stale": "Seit der Vorschau hat sich etwas geändert. Sieh sie dir noch einmal an.",
   "error.body_too_large": "Die Datei ist zu groß.",
 
@@ -637,6 +638,7 @@ export default {
   "audit.backup.remove": "Sicherung entfernt",
   "audit.backup.restore": "Sicherung zurückgespielt",
   "audit.data.import": "Daten eines anderen Systems übernommen",
+  "audit.settings.change": "Einstellungen geändert",
   "audit.person.export": "Daten ausgegeben",
   "audit.person.erase": "Person gelöscht",
 
@@ -650,6 +652,16 @@ export default {
   "backups.remove.text": "{name} wird von diesem Server gelöscht.",
 
   "config.text": "Einstellungen ändert man in config.toml oder der Umgebung; der Server liest sie beim Start.",
+  "config.dashboard": "hier eingestellt",
+  "config.title": "Alle Werte",
+  "config.school": "Die Schule",
+  "config.fixed": "In der Konfiguration des Servers eingestellt.",
+  "config.school.name": "Name",
+  "config.school.name.help": "Für Zettel und E-Mails.",
+  "config.school.short_address": "Kurze Adresse",
+  "config.school.short_address.help": "Wo man sich anmeldet, so wie es gedruckt wird.",
+  "config.school.time_zone": "Zeitzone",
+  "config.school.time_zone.help": "Nach der Tage beginnen: Europe/Berlin. Leer: UTC.",
   "config.key": "Schlüssel",
   "config.value": "Wert",
   "config.source": "Woher",

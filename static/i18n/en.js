@@ -145,6 +145,7 @@ export default {
   "error.needs_administrator": "More than a fifth of the people would be disabled: an administrator must do that here.",
   "error.already_sent": "It is too late: it has been sent.",
   "error.import_running": "Another import is still running. Wait until it is done.",
+  "error.set_in_config": "This is set in the configuration of the server, which wins.",
   "error.preview_stale": "People have changed since the preview. Preview it again.",
   "error.body_too_large": "The file is too large.",
 
@@ -629,6 +630,7 @@ export default {
   "audit.backup.remove": "Backup removed",
   "audit.backup.restore": "Backup restored",
   "audit.data.import": "Data of another system imported",
+  "audit.settings.change": "Settings changed",
   "audit.person.export": "Data exported",
   "audit.person.erase": "Person erased",
 
@@ -642,6 +644,16 @@ export default {
   "backups.remove.text": "{name} is deleted from this server.",
 
   "config.text": "Settings are changed in config.toml or the environment; the server reads them when it starts.",
+  "config.dashboard": "set here",
+  "config.title": "All values",
+  "config.school": "The school",
+  "config.fixed": "Set in the configuration of the server.",
+  "config.school.name": "Name",
+  "config.school.name.help": "For slips and mails.",
+  "config.school.short_address": "Short address",
+  "config.school.short_address.help": "Where people log in, as it is printed.",
+  "config.school.time_zone": "Time zone",
+  "config.school.time_zone.help": "By which days begin: Europe/Berlin. Empty: UTC.",
   "config.key": "Key",
   "config.value": "Value",
   "config.source": "From",

@@ -146,6 +146,7 @@ export default {
   "error.needs_administrator": "Se desactivaría a más de una quinta parte de las personas: debe hacerlo la administración aquí.",
   "error.already_sent": "Es demasiado tarde: ya se ha enviado.",
   "error.import_running": "Otra importación sigue en curso. Espere a que termine.",
+  "error.set_in_config": "Esto está ajustado en la configuración del servidor, que prevalece.",
   "error.preview_stale": "Algo ha cambiado desde la vista previa. Mírala de nuevo.",
   "error.body_too_large": "El archivo es demasiado grande.",
 
@@ -630,6 +631,7 @@ export default {
   "audit.backup.remove": "Copia quitada",
   "audit.backup.restore": "Copia restaurada",
   "audit.data.import": "Datos importados de otro sistema",
+  "audit.settings.change": "Ajustes cambiados",
   "audit.person.export": "Datos entregados",
   "audit.person.erase": "Persona borrada",
 
@@ -643,6 +645,16 @@ export default {
   "backups.remove.text": "{name} se borra de este servidor.",
 
   "config.text": "Los ajustes se cambian en config.toml o en el entorno; el servidor los lee al arrancar.",
+  "config.dashboard": "ajustado aquí",
+  "config.title": "Todos los valores",
+  "config.school": "El colegio",
+  "config.fixed": "Ajustado en la configuración del servidor.",
+  "config.school.name": "Nombre",
+  "config.school.name.help": "Para hojas y correos.",
+  "config.school.short_address": "Dirección corta",
+  "config.school.short_address.help": "Donde se inicia sesión, tal como se imprime.",
+  "config.school.time_zone": "Zona horaria",
+  "config.school.time_zone.help": "Con la que empiezan los días: Europe/Madrid. Vacío: UTC.",
   "config.key": "Clave",
   "config.value": "Valor",
   "config.source": "De",

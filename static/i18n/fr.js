@@ -147,6 +147,7 @@ export default {
   "error.needs_administrator": "Plus d’un cinquième des personnes seraient désactivées : l’administration doit le faire ici.",
   "error.already_sent": "Trop tard : elle est déjà envoyée.",
   "error.import_running": "Un autre import est en cours. Attendez qu’il soit terminé.",
+  "error.set_in_config": "C’est réglé dans la configuration du serveur, qui l’emporte.",
   "error.preview_stale": "Quelque chose a changé depuis l'aperçu. Regardez-le encore.",
   "error.body_too_large": "Le fichier est trop gros.",
 
@@ -636,6 +637,7 @@ export default {
   "audit.backup.remove": "Sauvegarde supprimée",
   "audit.backup.restore": "Sauvegarde restaurée",
   "audit.data.import": "Données d’un autre système importées",
+  "audit.settings.change": "Réglages modifiés",
   "audit.person.export": "Données remises",
   "audit.person.erase": "Personne effacée",
 
@@ -649,6 +651,16 @@ export default {
   "backups.remove.text": "{name} est effacé de ce serveur.",
 
   "config.text": "Les réglages se changent dans config.toml ou l'environnement ; le serveur les lit au démarrage.",
+  "config.dashboard": "réglé ici",
+  "config.title": "Toutes les valeurs",
+  "config.school": "L’école",
+  "config.fixed": "Réglé dans la configuration du serveur.",
+  "config.school.name": "Nom",
+  "config.school.name.help": "Pour les fiches et les mails.",
+  "config.school.short_address": "Adresse courte",
+  "config.school.short_address.help": "Où l’on se connecte, telle qu’imprimée.",
+  "config.school.time_zone": "Fuseau horaire",
+  "config.school.time_zone.help": "Selon lequel les jours commencent : Europe/Paris. Vide : UTC.",
   "config.key": "Clé",
   "config.value": "Valeur",
   "config.source": "D'où",

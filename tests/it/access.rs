@@ -50,6 +50,7 @@ const RULES: &[(&str, &str, Access)] = &[
     ("GET", "/api/admin/overview", Reader),
     ("GET", "/api/admin/checks", Admin),
     ("GET", "/api/admin/settings", Admin),
+    ("PUT", "/api/admin/settings", Admin),
     ("GET", "/api/admin/people", Roster),
     ("POST", "/api/admin/people", Roster),
     ("GET", "/api/admin/people/{id}", Roster),

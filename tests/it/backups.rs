@@ -1,7 +1,7 @@
 //! Backups by an administrator, what to look at, and the settings.
 
 use schoolbell::config::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::helpers::{SECRET, TestApp};
 
@@ -82,4 +82,72 @@ async fn settings_are_shown_and_secrets_are_not() {
     assert_eq!(value("push.vapid_private_key"), "\"\"");
     assert_eq!(value("push.subject"), "\"mailto:office@school.edu\"");
     assert_eq!(value("messages.max_length"), "4000");
+}
+
+#[tokio::test]
+async fn what_the_dashboard_sets_holds_unless_the_configuration_has_it() {
+    let t = TestApp::with(|config| config.school.short_address = "bell.example".into());
+    let admin = t.admin().await;
+    let path = "/api/admin/settings";
+    let set = async |settings: Value| admin.put_json(path, json!({ "settings": settings })).await;
+    let found = |list: &Value, key: &str| {
+        let list = list["data"].as_array().unwrap();
+        let one = list.iter().find(|one| one["key"] == key).unwrap();
+        json!([one["value"], one["source"]["kind"], one["settable"]])
+    };
+    let before = admin.get(path).await.expect(200);
+    assert_eq!(
+        found(&before, "school.name"),
+        json!(["\"\"", "default", true])
+    );
+    assert_eq!(found(&before, "school.short_address")[2], false);
+    assert_eq!(found(&before, "server.listen")[2], false);
+
+    let changed =
+        set(json!({ "school.name": " Hill School ", "school.time_zone": "Pacific/Auckland" }))
+            .await;
+    let changed = changed.expect(200);
+    assert_eq!(
+        found(&changed, "school.name"),
+        json!(["\"Hill School\"", "dashboard", true])
+    );
+    assert_eq!(t.app.school.get().name, "Hill School");
+    // 2026-11-22T09:30Z, and three hours later.
+    t.clock.advance(std::time::Duration::from_secs(3 * 3_600));
+    assert_eq!(t.app.calendar.today().to_string(), "2026-11-23");
+    let log = admin.get("/api/admin/audit").await.expect(200);
+    let line = &log["data"][0];
+    assert_eq!(
+        (&line["action"], &line["detail"]),
+        (
+            &json!("settings.change"),
+            &json!("school.name, school.time_zone")
+        )
+    );
+
+    set(json!({ "school.short_address": "x" }))
+        .await
+        .refused(409, "set_in_config");
+    set(json!({ "school.time_zone": "Berlin" }))
+        .await
+        .invalid("school.time_zone");
+    set(json!({ "server.listen": "x" }))
+        .await
+        .invalid("server.listen");
+    set(json!({ "school.name": "a\nb" }))
+        .await
+        .invalid("school.name");
+    assert_eq!(t.app.school.get().name, "Hill School", "all or nothing");
+    // Another process, and a start.
+    let database = rusqlite::Connection::open(t.app.store.path()).unwrap();
+    database
+        .execute(
+            "UPDATE settings SET value = 'Dale School' WHERE name = 'school.name'",
+            [],
+        )
+        .unwrap();
+    schoolbell::service::settings::reload(&t.app).await.unwrap();
+    assert_eq!(t.app.school.get().name, "Dale School");
+    set(json!({ "school.name": "" })).await.expect(200);
+    assert_eq!(t.app.school.get().name, "");
 }

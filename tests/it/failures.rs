@@ -91,6 +91,7 @@ impl Request {
 impl School {
     async fn new() -> Self {
         let (t, service) = TestApp::with_push_and(|c| {
+            c.school.short_address = "bell.example".into();
             c.auth.auto_provision = false;
             c.auth.issuer = String::new();
         })
@@ -325,6 +326,9 @@ impl School {
                 let group = json!({ "id": "5b", "name": "5b", "kind": "class" });
                 admin.post("/api/admin/groups", group).await.expect(201);
                 of("5b").json(json!({ "add": [NONE] }))
+            }
+            ("PUT", "/api/admin/settings", _) => {
+                of(NONE).json(json!({ "settings": { "school.short_address": "x" } }))
             }
             ("PUT", "/api/admin/people/{id}/guardians", _) => {
                 of(NONE).json(json!({ "guardians": [] }))

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "metrics"],
     &["limits"],
     &["store", "hub", "auth"],
-    &["app", "user_cache", "effects", "states"],
+    &["app", "user_cache", "school", "effects", "states"],
     &["push"],
     &["service"],
     &["ops"],

@@ -186,3 +186,22 @@ test("another program's file is mapped once", async () => {
   await importPeople(page, "export.csv", `${file}max.b,Max,Bo,7q,13\n`);
   await button(page, "Change 1 person").waitFor();
 });
+
+test("the school's name is set on the dashboard, unless the configuration has it", async () => {
+  await server.person("principal", "admin");
+  const page = await pages.visit("principal", "/admin/#/settings");
+  const name = page.getByLabel("Name", { exact: true });
+  // This server's configuration has name and address.
+  assert.equal(await name.inputValue(), "Hill School");
+  assert.equal(await name.getAttribute("readonly"), "");
+  await page.getByLabel("Time zone").fill("Nowhere/Atall");
+  await button(page, "Save").click();
+  await page
+    .getByText("This is not a time zone")
+    .or(page.getByText(/time zone/i))
+    .first()
+    .waitFor();
+  await page.getByLabel("Time zone").fill("Pacific/Auckland");
+  await button(page, "Save").click();
+  await page.locator("tr", { hasText: "school.time_zone" }).getByText("set here").waitFor();
+});

@@ -108,7 +108,7 @@ pub async fn make_many(call: Call, Json(body): Json<LinksBody>) -> Result<Links>
         made,
         origin,
         base: call.app.config.server.base().to_owned(),
-        school: call.app.config.school.clone(),
+        school: call.app.school.get(),
         language: Language::of(own.as_deref()),
     };
     on_yielding_thread("links", move || match format {

@@ -121,7 +121,7 @@ fn files_with_secrets(config: &Config) -> impl Iterator<Item = PathBuf> {
     let secrets = settings.filter(|setting| setting.value.contains("***"));
     secrets.filter_map(|secret| match secret.source {
         Source::File(file) => Some(file.into()),
-        Source::Default | Source::Environment(_) => None,
+        Source::Default | Source::Dashboard | Source::Environment(_) => None,
     })
 }
 

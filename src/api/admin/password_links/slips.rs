@@ -1,15 +1,17 @@
 //! Links for many, as a CSV file and as slips to print.
 
+use std::sync::Arc;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
 use crate::api::http::download::Csv;
 use crate::api::http::reply::Html;
-use crate::config::School;
 use crate::model::language::Language;
 use crate::model::password_links::{LinksMade, Part, Slip};
 use crate::model::roster::write_table;
+use crate::model::school::School;
 
 /// All that is printed.
 pub struct Sheet {
@@ -18,7 +20,7 @@ pub struct Sheet {
     pub origin: String,
     /// The path below which it is served.
     pub base: String,
-    pub school: School,
+    pub school: Arc<School>,
     /// The administrator's.
     pub language: Language,
 }
