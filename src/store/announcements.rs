@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::announcements::{Announcement, NewAnnouncement, State};
-use crate::model::ids::{Id, UserKey};
+use crate::model::ids::{Id, UserId, UserKey};
 use crate::model::notifications::{NotificationKey, Urgency};
 use crate::model::time::Time;
 
@@ -136,4 +136,13 @@ pub fn names(connection: &Connection, people: &[UserKey], limit: i64) -> Result<
         params![users::as_json(people), limit],
         |row| row.get(0),
     )
+}
+
+/// Names a group by its new id where announcements that are not sent yet name it.
+pub fn rename_group(tx: &WriteTx, before: &UserId, now: &UserId) -> Result<()> {
+    // Ids have no quotes, and stand in them.
+    let sql = "UPDATE announcements SET audience = replace(audience, ?1, ?2)
+               WHERE notification_key IS NULL AND cancelled_at IS NULL AND instr(audience, ?1)";
+    let quoted = |id: &UserId| format!("\"{id}\"");
+    run(tx, sql, [quoted(before), quoted(now)]).map(drop)
 }

@@ -11,9 +11,11 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::time::Time;
 use crate::model::users::Role;
 
-/// Whether the user `u` of the membership `m` leads the group `g`: as the roster has it, and else teachers and staff a class.
+/// Whether the user `u` of the membership `m` leads the group `g`: as the roster has it, and else teachers and staff a class, which
+/// nobody else leads.
 pub(super) const LEADS: &str =
-    "coalesce(m.lead, g.kind = 'class' AND u.role IN ('teacher', 'staff'))";
+    "CASE WHEN g.kind = 'class' THEN u.role IN ('teacher', 'staff') AND coalesce(m.lead, TRUE)
+                                ELSE coalesce(m.lead, FALSE) END";
 
 /// A group's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +69,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Group>> {
 }
 
 /// Whether the membership `m` holds today.
-pub(super) const IS_LIVE: &str =
-    "coalesce(m.from_day <= today(), TRUE) AND coalesce(m.until_day >= today(), TRUE)";
+pub(super) const IS_LIVE: &str = "coalesce(m.from_day <= (SELECT today()), TRUE) AND coalesce(m.until_day >= (SELECT today()), TRUE)";
 
 /// Whether two people are in one group, today.
 pub fn share(connection: &Connection, a: UserKey, b: UserKey) -> Result<bool> {

@@ -46,7 +46,7 @@ impl StoredLink {
 }
 
 /// Whether the link `l` holds today.
-pub(super) const LINK_IS_LIVE: &str = "NOT l.ended_by_hand AND coalesce(l.from_day <= today(), TRUE) AND coalesce(l.until_day >= today(), TRUE)";
+pub(super) const LINK_IS_LIVE: &str = "NOT l.ended_by_hand AND coalesce(l.from_day <= (SELECT today()), TRUE) AND coalesce(l.until_day >= (SELECT today()), TRUE)";
 
 const COLUMNS: &str =
     "l.kind, l.from_day, l.until_day, l.contact, l.receives, l.priority, l.locked";

@@ -106,8 +106,21 @@ pub fn keep_group_by_file(
     group: GroupKey,
     (id, name, kind): (&UserId, &str, GroupKind),
 ) -> Result<()> {
+    let before = first(
+        tx,
+        "SELECT id FROM groups WHERE key = ?1",
+        [group.0],
+        |row| users::user_id(row, 0),
+    )?;
+    let Some(before) = before else {
+        return Ok(());
+    };
     let sql = "UPDATE groups SET by_hand = 0, id = ?2, name = ?3, kind = ?4 WHERE key = ?1";
-    run(tx, sql, params![group.0, id.as_str(), name, kind.as_str()]).map(drop)
+    run(tx, sql, params![group.0, id.as_str(), name, kind.as_str()])?;
+    if before != *id {
+        super::announcements::rename_group(tx, &before, id)?;
+    }
+    Ok(())
 }
 
 /// Makes these all of a user's memberships.

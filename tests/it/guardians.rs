@@ -206,8 +206,8 @@ async fn members_lead_and_come_and_go_by_day() {
         .collect();
     assert_eq!(
         seen,
-        ["gus true null", "tea true null", "kim false 2026-11-22"],
-        "a teacher leads a class by being one"
+        ["tea true null", "gus false null", "kim false 2026-11-22"],
+        "a teacher leads a class by being one, and a guardian never does"
     );
 
     let reached = || async {

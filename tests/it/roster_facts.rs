@@ -406,9 +406,27 @@ async fn a_class_gets_its_id_and_a_new_name_by_a_file() {
         "id,username,name,role,groups\nS1,sam,Sam One,student,5A\n",
     )]);
     import(&admin, &first, "").await;
+    let group = admin.get("/api/admin/groups").await.expect(200)["data"][0]["id"].clone();
+    let in_a_week = json!({ "title": "T", "message": "M", "audience": { "groups": [group] }, "sendAt": "2026-11-29T10:00:00Z" });
+    let planned = admin
+        .post("/api/admin/announcements", in_a_week)
+        .await
+        .expect(201);
     let second = one_roster_1_1();
-    let shown = import(&admin, &second, "").await;
+    // Its id is what other programs know it by: it stays unless that is asked for.
+    let shown = preview(&admin, &second, "").await.expect(200)["data"].clone();
     assert_eq!(shown["changedGroups"], json!(["5a"]), "{shown}");
+    let shown = import(&admin, &second, "adoptIds=true").await;
+    assert_eq!(shown["changedGroups"], json!(["5a"]), "{shown}");
+    let path = format!(
+        "/api/admin/announcements/{}",
+        planned["data"]["id"].as_str().unwrap()
+    );
+    let still = admin.get(&path).await.expect(200);
+    assert_eq!(
+        still["data"]["audience"]["groups"][0], "C5",
+        "what is to be sent still finds it: {still}"
+    );
     let groups = admin.get("/api/admin/groups").await.expect(200);
     let names: Vec<String> = groups["data"]
         .as_array()
@@ -480,4 +498,119 @@ async fn a_year_goes_by() {
         (groups, &one["data"]["grade"]),
         (vec![&json!("2a"), &json!("House 0")], &json!("02"))
     );
+}
+
+/// What cannot be read takes nothing away.
+#[tokio::test]
+async fn a_line_that_cannot_be_read_ends_nothing() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let people =
+        "id,username,name,role\nkim,kim,Kim,student\nlee,lee,Lee,student\npat,pat,Pat,guardian\n";
+    let good = zip(&[
+        ("people.csv", people),
+        ("groups.csv", "id,name\n5a,5a\n"),
+        ("members.csv", "group,person,until\n5a,kim,\n5a,lee,\n"),
+        ("guardians.csv", "child,guardian,until\nkim,pat,\n"),
+    ]);
+    import(&admin, &good, "").await;
+    let bad = zip(&[
+        ("people.csv", people),
+        ("members.csv", "group,person,until\n5a,kim,01.09.2027\n"),
+        (
+            "guardians.csv",
+            "child,guardian,until\nkim,pat,31.07.2027\n",
+        ),
+    ]);
+    let shown = import(&admin, &bad, "").await;
+    assert_eq!(
+        counts(&shown),
+        json!([[0, 0, 0, 3, 2], [0, 0, 0, 0]]),
+        "{shown}"
+    );
+    assert_eq!(members(&admin, "5a").await, ["kim", "lee"]);
+    assert_eq!(guardians(&admin, "kim").await, ["pat"]);
+    // A bad line of the people may be of a guardian.
+    let bad = people.replace("pat,pat,Pat,guardian", "pat,pat,,guardian");
+    let bad = zip(&[("people.csv", &bad), ("guardians.csv", "child,guardian\n")]);
+    let shown = import(&admin, &bad, "").await;
+    assert_eq!(counts(&shown)[1], json!([0, 0, 0, 0]), "{shown}");
+    // Columns that are not there leave what a person set, and so does a file that says otherwise.
+    let link = json!({ "guardians": [{ "id": "pat", "contact": false, "until": "2027-01-31" }] });
+    admin
+        .put_json("/api/admin/people/kim/guardians", link)
+        .await
+        .expect(200);
+    let sparse = zip(&[
+        ("people.csv", people),
+        ("guardians.csv", "child,guardian\nkim,pat\n"),
+    ]);
+    assert_eq!(
+        counts(&import(&admin, &sparse, "").await)[1],
+        json!([0, 0, 0, 0])
+    );
+    let longer = zip(&[
+        ("people.csv", people),
+        (
+            "guardians.csv",
+            "child,guardian,until\nkim,pat,2040-01-01\n",
+        ),
+    ]);
+    let shown = import(&admin, &longer, "").await;
+    assert_eq!(
+        shown["keptLinks"],
+        json!([{ "child": "Kim", "guardian": "Pat", "fate": "madeByHand" }])
+    );
+    // A guardian whom no file can name, since they have no username, is not ended for not being in one.
+    let sql = "UPDATE users SET username = NULL, username_key = NULL WHERE id = 'pat';
+               UPDATE guardian_links SET by_hand = 0";
+    rusqlite::Connection::open(t.app.store.path())
+        .unwrap()
+        .execute_batch(sql)
+        .unwrap();
+    let alone = zip(&[
+        ("people.csv", "id,username,name,role\nkim,kim,Kim,student\n"),
+        ("guardians.csv", "child,guardian\n"),
+    ]);
+    assert_eq!(
+        counts(&import(&admin, &alone, "").await)[1],
+        json!([0, 0, 0, 0])
+    );
+}
+
+/// An id is an id, also where somebody's username is spelled like it.
+#[tokio::test]
+async fn a_username_that_is_anothers_id_gets_no_one_a_child() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let people = "id,username,name,role\n1001,5005,Pia,student\n2002,1001,Quinn,student\npat,pat,Pat,guardian\n";
+    let archive = zip(&[
+        ("people.csv", people),
+        ("guardians.csv", "child,guardian\n1001,pat\n"),
+    ]);
+    import(&admin, &archive, "").await;
+    assert_eq!(guardians(&admin, "1001").await, ["pat"]);
+    assert_eq!(guardians(&admin, "2002").await, [""; 0]);
+}
+
+/// Whose role OneRoster's files do not say keeps grade and guardians.
+#[tokio::test]
+async fn a_pupil_without_a_role_in_the_files_stays_as_they_are() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    import(&admin, &one_roster_1_2(), "").await;
+    let users = "sourcedId,status,enabledUser,username,givenName,familyName,agentSourcedIds,grades\nS1,active,true,sam,Sam,One,,05\n";
+    let roles = "sourcedId,status,userSourcedId,roleType,role\nR9,tobedeleted,S1,primary,student\n";
+    let shown = import(
+        &admin,
+        &zip(&[("users.csv", users), ("roles.csv", roles)]),
+        "",
+    )
+    .await;
+    assert_eq!(
+        counts(&shown),
+        json!([[0, 0, 0, 1, 0], [0, 0, 0, 0]]),
+        "{shown}"
+    );
+    assert_eq!(guardians(&admin, "S1").await, ["P1", "T1"]);
 }

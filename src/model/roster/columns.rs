@@ -190,6 +190,10 @@ impl<'a> Columns<'a> {
             .collect()
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.at.contains_key(name)
+    }
+
     /// The cell, where the file has the column and the line is so long.
     pub fn cell(&self, record: &StringRecord, name: &str) -> Option<String> {
         record.get(*self.at.get(name)?).map(unguard)
@@ -255,11 +259,12 @@ impl<'a> Columns<'a> {
             let (grade, day) = (cell("grade"), cell("adultfrom"));
             return FactsChange::parse(grade.as_deref(), day.as_deref(), phones.as_deref());
         }
-        let grade = cell("grades").map(|text| match role {
-            Some(Role::Student) => one_roster_grade(&text),
+        let grade = match (cell("grades"), role) {
+            (Some(text), Some(Role::Student)) => Some(one_roster_grade(&text)),
             // Teachers have those that they teach.
-            _ => String::new(),
-        });
+            (Some(_), Some(_)) => Some(String::new()),
+            _ => None,
+        };
         let phones = match (cell("sms"), cell("phone")) {
             (None, None) => None,
             (sms, phone) => Some([sms, phone].into_iter().flatten().collect::<Vec<_>>()),

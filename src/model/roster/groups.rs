@@ -93,17 +93,22 @@ impl Groups {
             MAX_MEMBERS,
             |groups, columns, line, record| {
                 let cell = |name| columns.cell(record, name).unwrap_or_default();
+                // Without these columns a membership says no more than that there is one.
+                let says_more = ["lead", "from", "until"]
+                    .iter()
+                    .any(|name| columns.has(name));
                 let lead = cell("lead");
                 let lead = (!lead.is_empty()).then(|| yes("lead", &lead, false));
+                let membership = Membership {
+                    lead: lead.transpose()?,
+                    days: Days::parse(Some(&cell("from")), Some(&cell("until")))?,
+                };
                 groups.members.get_or_insert_default().push(FileMember {
                     line,
                     file: FileName::Members,
                     group: cell("group"),
                     person: cell("person"),
-                    membership: Membership {
-                        lead: lead.transpose()?,
-                        days: Days::parse(Some(&cell("from")), Some(&cell("until")))?,
-                    },
+                    membership: says_more.then_some(membership),
                 });
                 Ok(())
             },
@@ -135,7 +140,7 @@ impl Groups {
                     file: FileName::Enrollments,
                     group: cell("classsourcedid"),
                     person,
-                    membership: Membership { lead, days },
+                    membership: Some(Membership { lead, days }),
                 });
                 Ok(())
             },

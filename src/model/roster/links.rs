@@ -7,7 +7,7 @@ use super::table::Table;
 use super::{FileLink, FileName, LinkFacts, Links, Row};
 use crate::error::{Error, Result};
 use crate::model::days::Days;
-use crate::model::guardians::{GuardianLink, parse_kind};
+use crate::model::guardians::parse_kind;
 use crate::model::users::Role;
 use crate::rule;
 
@@ -20,32 +20,35 @@ pub fn of_guardians_file(bytes: &[u8]) -> Result<Links> {
     for (line, record) in table.records(super::table::MAX_LINKS)? {
         let name = FileName::Guardians;
         let read = record.and_then(|record| {
-            let cell = |name| columns.cell(&record, name).unwrap_or_default();
-            let priority = cell("priority");
-            let priority = match priority.is_empty() {
-                true => None,
-                false => Some(
-                    priority
-                        .parse()
-                        .ok()
-                        .filter(|n| *n > 0)
-                        .ok_or_else(|| Error::invalid("priority", rule::too_small(1)))?,
-                ),
+            let cell = |name| columns.cell(&record, name);
+            let days = Days::parse(cell("from").as_deref(), cell("until").as_deref())?;
+            let priority = |text: String| match text.as_str() {
+                "" => Ok(None),
+                text => match text.parse() {
+                    Ok(n) if n > 0 => Ok(Some(n)),
+                    _ => Err(Error::invalid("priority", rule::too_small(1))),
+                },
             };
-            let link = GuardianLink {
-                kind: parse_kind(Some(&cell("kind")))?,
-                days: Days::parse(Some(&cell("from")), Some(&cell("until")))?,
-                contact: yes("contact", &cell("contact"), true)?,
-                receives: yes("receives", &cell("receives"), true)?,
-                priority,
-                locked: yes("locked", &cell("locked"), false)?,
+            let flag = |name, otherwise| -> Result<Option<bool>> {
+                cell(name)
+                    .map(|text| yes(name, &text, otherwise))
+                    .transpose()
+            };
+            let facts = LinkFacts {
+                kind: parse_kind(cell("kind").as_deref())?,
+                from: cell("from").map(|_| days.from),
+                until: cell("until").map(|_| days.until),
+                contact: flag("contact", true)?,
+                receives: flag("receives", true)?,
+                priority: cell("priority").map(priority).transpose()?,
+                locked: flag("locked", false)?,
             };
             Ok(FileLink {
                 line,
                 file: name,
                 child: needed("child", cell("child"))?,
                 guardian: needed("guardian", cell("guardian"))?,
-                facts: LinkFacts::All(link),
+                facts,
             })
         });
         match read {
@@ -53,7 +56,7 @@ pub fn of_guardians_file(bytes: &[u8]) -> Result<Links> {
             Err(error) => links.bad.extend(super::bad_in(name, line, &error)),
         }
     }
-    links.are_all_of_children = true;
+    links.are_all = true;
     Ok(links)
 }
 
@@ -76,7 +79,10 @@ pub fn of_rows(rows: &[Row]) -> Links {
             file: FileName::People,
             child: child.to_owned(),
             guardian: guardian.to_owned(),
-            facts: LinkFacts::Kind(row.kind.clone()),
+            facts: LinkFacts {
+                kind: row.kind.clone(),
+                ..LinkFacts::default()
+            },
         };
         if let Some(children) = &row.children {
             links.of_guardians.push(own.to_owned());
@@ -85,10 +91,13 @@ pub fn of_rows(rows: &[Row]) -> Links {
                 .extend(children.iter().map(|child| link(child, own)));
         }
         if let Some(agents) = &row.agents {
-            links.are_all_of_children = true;
+            let is_pupil = row.role == Some(Role::Student);
+            // Of somebody whose role is not said nothing follows, nor of two who are no pupils.
+            if is_pupil {
+                links.of_children.push(own.to_owned());
+            }
             for agent in agents {
-                // Of two who are no pupils nothing follows.
-                if row.role == Some(Role::Student) {
+                if is_pupil {
                     links.named.push(link(own, agent));
                 } else if pupils.contains(agent.as_str()) {
                     links.named.push(link(agent, own));
@@ -99,11 +108,9 @@ pub fn of_rows(rows: &[Row]) -> Links {
     links
 }
 
-fn needed(field: &str, cell: String) -> Result<String> {
-    match cell.is_empty() {
-        true => Err(Error::invalid(field, rule::required())),
-        false => Ok(cell),
-    }
+fn needed(field: &str, cell: Option<String>) -> Result<String> {
+    let given = cell.filter(|cell| !cell.is_empty());
+    given.ok_or_else(|| Error::invalid(field, rule::required()))
 }
 
 /// Reads `yes` and `no`.

@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::accounts::FactsChange;
+use super::days::{Date, Days};
 use super::groups::{GroupKind, Membership};
 use super::guardians::GuardianLink;
 use super::ids::UserId;
@@ -98,7 +99,8 @@ pub struct FileMember {
     pub group: String,
     /// An id or a username.
     pub person: String,
-    pub membership: Membership,
+    /// `None`: the file says no more than that there is one.
+    pub membership: Option<Membership>,
 }
 
 /// A link between a guardian and a child, each by id or username.
@@ -111,21 +113,43 @@ pub struct FileLink {
     pub facts: LinkFacts,
 }
 
-/// What a file says of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkFacts {
-    /// At most what the guardian is to the child; the rest stays as it is.
-    Kind(Option<String>),
-    All(GuardianLink),
+/// What a file says of a link; `None` leaves a fact as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkFacts {
+    pub kind: Option<String>,
+    pub from: Option<Option<Date>>,
+    pub until: Option<Option<Date>>,
+    pub contact: Option<bool>,
+    pub receives: Option<bool>,
+    pub priority: Option<Option<u32>>,
+    pub locked: Option<bool>,
+}
+
+impl LinkFacts {
+    /// A link with these facts in the place of its own.
+    pub fn over(&self, before: GuardianLink) -> GuardianLink {
+        GuardianLink {
+            kind: self.kind.clone().or(before.kind),
+            days: Days {
+                from: self.from.unwrap_or(before.days.from),
+                until: self.until.unwrap_or(before.days.until),
+            },
+            contact: self.contact.unwrap_or(before.contact),
+            receives: self.receives.unwrap_or(before.receives),
+            priority: self.priority.unwrap_or(before.priority),
+            locked: self.locked.unwrap_or(before.locked),
+        }
+    }
 }
 
 /// The links of files.
 #[derive(Debug, Clone, Default)]
 pub struct Links {
     pub named: Vec<FileLink>,
-    /// Whether the children in the file have no other guardians.
-    pub are_all_of_children: bool,
-    /// Guardians who have no other children, by id or username.
+    /// Whether no child in the file of people has other guardians.
+    pub are_all: bool,
+    /// Children who have no other guardians, and guardians who have no other children, by id or username.
+    pub of_children: Vec<String>,
     pub of_guardians: Vec<String>,
     pub bad: Vec<BadRow>,
 }
@@ -146,6 +170,8 @@ pub struct Roster {
     pub rows: Vec<Row>,
     pub groups: Vec<FileGroup>,
     pub links: Links,
+    /// Whether every line of who is in which group could be read.
+    pub has_all_members: bool,
     pub bad: Vec<BadRow>,
     /// Names of columns that mean nothing here, and of those that stand twice.
     pub unused_columns: Vec<String>,

@@ -7,12 +7,15 @@ use super::columns::Columns;
 use super::groups::Groups;
 use super::links;
 use super::mapping::Mapping;
-use super::table::{MAX_ROWS, Table, file};
+use super::table::{MAX_MEMBERS, MAX_ROWS, Table, file};
 use super::{BadRow, FileName, Roster, Row, RowGroup};
 use crate::error::{Error, Result};
 use crate::model::text;
 use crate::model::users::Role;
 use crate::rule;
+
+/// The most groups of one user in a file of memberships.
+const MAX_MEMBERSHIPS: usize = 200;
 
 /// The files of an import.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +110,7 @@ fn add_groups(roster: &mut Roster, files: &Files) -> Result<()> {
         groups.read_enrollments(bytes, &ids.collect())?;
     }
     roster.groups = groups.groups;
+    roster.has_all_members = groups.bad.is_empty();
     roster.bad.append(&mut groups.bad);
     let Some(members) = groups.members else {
         return Ok(());
@@ -134,9 +138,15 @@ fn add_groups(roster: &mut Roster, files: &Files) -> Result<()> {
         let groups = roster.rows[*at].groups.get_or_insert_default();
         // A class may be taught by terms: the last line of a person in it counts.
         groups.retain(|known| known.group != member.group);
+        if groups.len() >= MAX_MEMBERSHIPS {
+            let error = Error::invalid("person", rule::too_many_groups(MAX_MEMBERSHIPS));
+            roster.bad.extend(bad_in(member.file, member.line, &error));
+            roster.has_all_members = false;
+            continue;
+        }
         groups.push(RowGroup {
             group: member.group,
-            membership: Some(member.membership),
+            membership: member.membership,
             place: Some((member.file, member.line)),
         });
     }
@@ -149,7 +159,7 @@ fn roles(bytes: &[u8]) -> Result<HashMap<String, Role>> {
     let table = Table::read(bytes)?;
     let columns = Columns::of_roles(&table.header)?;
     let mut roles: HashMap<String, (bool, Role)> = HashMap::new();
-    for (line, record) in table.records(MAX_ROWS)? {
+    for (line, record) in table.records(MAX_MEMBERS)? {
         let place = |error: Error| match error.details().first() {
             Some(detail) => file(rule::bad_roles_file(
                 line,

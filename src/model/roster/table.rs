@@ -88,7 +88,10 @@ impl Table {
                 Ok(record)
             };
             if records.len() >= max {
-                return Err(file(rule::too_many_people(max)));
+                return Err(file(match max {
+                    MAX_ROWS => rule::too_many_people(max),
+                    _ => rule::too_many_lines(max),
+                }));
             }
             records.push((line + self.before, whole));
         }

@@ -141,8 +141,11 @@ impl People {
         for (at, membership) in before {
             let target = &self.targets.list[*at];
             let is_named = groups.iter().any(|(named, _)| named == at);
-            if target.by_hand && !target.is_in_file && !is_named {
-                kept.push(target.name.clone());
+            let is_by_hand = target.by_hand && !target.is_in_file;
+            if !is_named && (is_by_hand || self.keeps_memberships) {
+                if is_by_hand {
+                    kept.push(target.name.clone());
+                }
                 all.push((*at, *membership));
             }
         }

@@ -1,6 +1,6 @@
 //! Which group a file means, and what it changes of groups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::model::groups::{GroupKind, Membership};
@@ -39,7 +39,8 @@ pub struct Targets {
 }
 
 impl Targets {
-    pub fn new(known: Vec<KnownGroup>, of_file: Vec<FileGroup>) -> Self {
+    /// With `adopt_ids`, a group that is here under an id that was made here gets the file's.
+    pub fn new(known: Vec<KnownGroup>, of_file: Vec<FileGroup>, adopt_ids: bool) -> Self {
         let mut targets = Targets::default();
         for group in known {
             targets.by_key.insert(group.key.0, targets.list.len());
@@ -53,9 +54,9 @@ impl Targets {
                 is_changed: false,
             });
         }
-        let ids: Vec<String> = of_file.iter().map(|group| group.id.to_string()).collect();
+        let ids: HashSet<String> = of_file.iter().map(|group| group.id.to_string()).collect();
         for group in of_file {
-            targets.take(group, &ids);
+            targets.take(group, &ids, adopt_ids);
         }
         targets
     }
@@ -71,12 +72,12 @@ impl Targets {
     }
 
     /// A group of the file: the one here with its id, one with its name whose id was made here, or a new one.
-    fn take(&mut self, group: FileGroup, ids: &[String]) {
+    fn take(&mut self, group: FileGroup, ids: &HashSet<String>, adopt_ids: bool) {
         let by_id = self.by_id.get(group.id.as_str()).copied();
         let namesake = self.by_name.get(&text::case_key(&group.name)).copied();
         let namesake = namesake.filter(|at| {
             let id = self.list[*at].id.as_str();
-            uuid::Uuid::parse_str(id).is_ok() && !ids.iter().any(|of_file| of_file == id)
+            uuid::Uuid::parse_str(id).is_ok() && !ids.contains(id)
         });
         let Some(at) = by_id.or(namesake) else {
             let at = self.add(Target {
@@ -93,15 +94,20 @@ impl Targets {
             self.by_name.insert(key, at);
             return;
         };
+        // A line of this file may name it by the file's id, whichever it keeps.
+        self.by_id.insert(group.id.to_string(), at);
         let target = &mut self.list[at];
+        let id = if adopt_ids {
+            group.id
+        } else {
+            target.id.clone()
+        };
         let kind = group.kind.or(target.kind);
-        target.is_changed =
-            (&target.id, &target.name, target.kind) != (&group.id, &group.name, kind);
-        target.id = group.id;
+        target.is_changed = (&target.id, &target.name, target.kind) != (&id, &group.name, kind);
+        target.id = id;
         target.name = group.name;
         target.kind = kind;
         target.is_in_file = true;
-        self.by_id.insert(target.id.to_string(), at);
         self.by_name.insert(text::case_key(&target.name), at);
     }
 

@@ -26,6 +26,8 @@ pub trait Directory {
     fn name(&self, who: Who) -> String;
     /// Whether the people's own file has them.
     fn is_in_file(&self, who: Who) -> bool;
+    /// Whether such a file could have them.
+    fn can_be_in_file(&self, who: Who) -> bool;
 }
 
 /// What is to be done.
@@ -41,8 +43,13 @@ pub struct LinksPlan {
 
 type Pair = (Who, Who);
 
-/// Compares the links of a file with those that are here.
-pub fn plan(links: Links, known: Vec<StoredLink>, people: &dyn Directory) -> LinksPlan {
+/// Compares the links of files with those that are here. Without `is_certain`, which is that every line could be read, none ends.
+pub fn plan(
+    links: Links,
+    known: Vec<StoredLink>,
+    people: &dyn Directory,
+    is_certain: bool,
+) -> LinksPlan {
     let mut plan = LinksPlan::default();
     let known: HashMap<Pair, StoredLink> = known
         .into_iter()
@@ -70,17 +77,24 @@ pub fn plan(links: Links, known: Vec<StoredLink>, people: &dyn Directory) -> Lin
         .iter()
         .filter_map(|name| people.find(name))
         .collect();
+    let of_children: HashSet<Who> = links
+        .of_children
+        .iter()
+        .filter_map(|name| people.find(name))
+        .collect();
     let mut gone: Vec<(&Pair, &StoredLink)> = known
         .iter()
         .filter(|(pair, link)| !named.contains(pair) && !link.ended_by_hand)
         .filter(|((child, guardian), _)| {
-            let all_of_child = links.are_all_of_children && people.is_in_file(*child);
-            all_of_child || of_guardians.contains(guardian)
+            let in_file = links.are_all && people.is_in_file(*child);
+            let all_of_child = in_file || of_children.contains(child);
+            // Of somebody whom no file can name a file says nothing.
+            all_of_child && people.can_be_in_file(*guardian)
+                || of_guardians.contains(guardian) && people.can_be_in_file(*child)
         })
         .collect();
     gone.sort_by_key(|(pair, _)| **pair);
-    // A line that cannot be read may be the one that names the link.
-    let is_certain = plan.bad.is_empty();
+    let is_certain = is_certain && plan.bad.is_empty();
     for (pair, link) in gone {
         if link.link.locked {
             plan.keep(*pair, LinkFate::Locked, people);
@@ -117,18 +131,12 @@ impl LinksPlan {
         people: &dyn Directory,
     ) {
         let before = known.map(|known| &known.link);
-        let link = match facts {
-            LinkFacts::All(link) => link.clone(),
-            LinkFacts::Kind(kind) => {
-                let before = before.cloned().unwrap_or_default();
-                let kind = kind.clone().or(before.kind);
-                GuardianLink { kind, ..before }
-            }
-        };
+        let link = facts.over(before.cloned().unwrap_or_default());
         match known {
             Some(known) if known.ended_by_hand => self.keep(pair, LinkFate::EndedByHand, people),
             Some(known) if known.link == link => {}
             Some(known) if known.link.locked => self.keep(pair, LinkFate::Locked, people),
+            Some(known) if known.by_hand => self.keep(pair, LinkFate::MadeByHand, people),
             _ => {
                 let fate = match known {
                     Some(_) => LinkFate::Changed,

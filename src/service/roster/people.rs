@@ -30,6 +30,8 @@ pub struct People {
     /// The usernames of people whom a line, by its id, gives another one: theirs is free for another user in the file.
     pub moving: HashSet<usize>,
     pub targets: Targets,
+    /// Whether a line of who is in which group cannot be read: then nobody is taken out of one.
+    pub keeps_memberships: bool,
 }
 
 /// A line, with the groups that it means.
@@ -54,6 +56,7 @@ impl People {
             wishes,
             moving: HashSet::new(),
             targets,
+            keeps_memberships: false,
         }
     }
 }

@@ -70,8 +70,9 @@ pub fn plan(roster: Roster, here: Here, wishes: Wishes) -> Plan {
         repeated_columns: roster.repeated_columns,
         ..Plan::default()
     };
-    let targets = Targets::new(here.groups, roster.groups);
+    let targets = Targets::new(here.groups, roster.groups, wishes.adopt_ids);
     let mut people = People::new(here.people, targets, wishes);
+    people.keeps_memberships = !roster.has_all_members;
     // A user whose line is bad is in the file as well. Since it is not known who they are, nobody counts as missing.
     let complete = plan.bad.is_empty();
     people.find_moving(&roster.rows);
@@ -93,11 +94,12 @@ pub fn plan(roster: Roster, here: Here, wishes: Wishes) -> Plan {
         }
     }
     let mut of_file = roster.links;
-    of_file.named.retain(|link| {
-        let is_absent = |name: &String| names.absent.contains(name);
-        !is_absent(&link.child) && !is_absent(&link.guardian)
-    });
-    plan.links = links::plan(of_file, here.links, &names);
+    of_file
+        .named
+        .retain(|link| !names.is_absent(&link.child) && !names.is_absent(&link.guardian));
+    // A line that cannot be read may be the one that names a link.
+    let is_certain = plan.bad.is_empty();
+    plan.links = links::plan(of_file, here.links, &names, is_certain);
     plan.bad.append(&mut plan.links.bad);
     if wishes.disable_missing && complete && plan.bad.is_empty() {
         people.disable_missing(&named, &mut plan);
