@@ -48,6 +48,11 @@ pub fn insert(connection: &Connection, new: &NewGroup, now: Time) -> Result<Grou
     Ok(GroupKey(connection.last_insert_rowid()))
 }
 
+pub fn exists(connection: &Connection, group: GroupKey) -> Result<bool> {
+    let sql = "SELECT 1 FROM groups WHERE key = ?1";
+    Ok(first(connection, sql, [group.0], |_| Ok(()))?.is_some())
+}
+
 /// Its name, which other groups may have too.
 pub fn name(connection: &Connection, group: GroupKey) -> Result<String> {
     let sql = "SELECT name FROM groups WHERE key = ?1";

@@ -3,13 +3,15 @@
 use rusqlite::{Connection, params};
 
 use super::{WriteTx, all, first, run};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::audit::AuditActor;
 use crate::model::roster::{ImportState, Step, StepCounts, StepProblem};
 
 /// What is known of an import.
 #[derive(Debug, Clone)]
 pub struct StoredImport {
+    /// Which import it is, counted from 1.
+    pub number: i64,
     pub digest: String,
     pub actor: String,
     pub address: Option<String>,
@@ -22,8 +24,7 @@ pub struct StoredImport {
 
 /// The import that runs, or ran last.
 pub fn current(connection: &Connection) -> Result<Option<StoredImport>> {
-    let sql =
-        "SELECT digest, actor, address, state, total, done, counts, problems FROM roster_import";
+    let sql = "SELECT digest, actor, address, state, total, done, counts, problems, number FROM roster_import";
     first(connection, sql, [], |row| {
         let state = match row.get_ref(3)?.as_str()? {
             "done" => ImportState::Done,
@@ -31,6 +32,7 @@ pub fn current(connection: &Connection) -> Result<Option<StoredImport>> {
             _ => ImportState::Staging,
         };
         Ok(StoredImport {
+            number: row.get(8)?,
             digest: row.get(0)?,
             actor: row.get(1)?,
             address: row.get(2)?,
@@ -53,8 +55,8 @@ pub fn stage(
 ) -> Result<()> {
     run(tx, "DELETE FROM roster_import_steps", [])?;
     let sql =
-        "INSERT OR REPLACE INTO roster_import (one, digest, actor, address, state, total, counts)
-               VALUES (1, ?1, ?2, ?3, 'staging', ?4, ?5)";
+        "INSERT OR REPLACE INTO roster_import (one, digest, actor, address, state, total, counts, number)
+               VALUES (1, ?1, ?2, ?3, 'staging', ?4, ?5, coalesce((SELECT number FROM roster_import), 0) + 1)";
     let address = by.address.map(|address| address.to_string());
     let counts = serde_json::to_string(&counts).unwrap_or_default();
     run(
@@ -90,26 +92,33 @@ pub fn forget_staged(tx: &WriteTx) -> Result<()> {
     Ok(())
 }
 
-/// The next steps, with their places.
-pub fn next(connection: &Connection, limit: usize) -> Result<Vec<(i64, Step)>> {
+/// The number of the newest import; 0: there was none.
+pub fn number(connection: &Connection) -> Result<i64> {
+    let sql = "SELECT number FROM roster_import";
+    Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// The next steps, with their places; `None` is one that cannot be read.
+pub fn next(connection: &Connection, limit: usize) -> Result<Vec<(i64, Option<Step>)>> {
     let sql = "SELECT n, step FROM roster_import_steps ORDER BY n LIMIT ?1";
-    let steps = all(connection, sql, [limit as i64], |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?))
-    })?;
-    let parse = |(n, text): (i64, String)| {
-        let step = serde_json::from_str(&text);
-        let unreadable = |e| Error::Internal(format!("step {n} of the import cannot be read: {e}"));
-        Ok((n, step.map_err(unreadable)?))
-    };
-    steps.into_iter().map(parse).collect()
+    all(connection, sql, [limit as i64], |row| {
+        let step = serde_json::from_str(row.get_ref(1)?.as_str()?);
+        Ok((row.get(0)?, step.ok()))
+    })
 }
 
 /// The steps up to this one are done, and these were left out.
-pub fn done(tx: &WriteTx, up_to: i64, count: usize, problems: &[StepProblem]) -> Result<()> {
+pub fn done(
+    tx: &WriteTx,
+    (up_to, count): (i64, usize),
+    counts: StepCounts,
+    problems: &[StepProblem],
+) -> Result<()> {
     run(tx, "DELETE FROM roster_import_steps WHERE n <= ?1", [up_to])?;
     let problems = serde_json::to_string(problems).unwrap_or_default();
-    let sql = "UPDATE roster_import SET done = done + ?1, problems = ?2";
-    run(tx, sql, params![count as i64, problems]).map(drop)
+    let counts = serde_json::to_string(&counts).unwrap_or_default();
+    let sql = "UPDATE roster_import SET done = done + ?1, counts = ?2, problems = ?3";
+    run(tx, sql, params![count as i64, counts, problems]).map(drop)
 }
 
 /// All steps are done.

@@ -144,43 +144,91 @@ async fn until_begun(server: &Server, token: &str, digest: &str) {
     panic!("the import does not begin");
 }
 
+/// Writes an import down as if it had just been confirmed, and does it.
+async fn do_steps(t: &TestApp, steps: &[Value], counts: Value) {
+    let database = rusqlite::Connection::open(t.app.store.path()).unwrap();
+    database
+        .execute("DELETE FROM roster_import_steps", [])
+        .unwrap();
+    for step in steps {
+        let sql = "INSERT INTO roster_import_steps (step) VALUES (?1)";
+        database.execute(sql, [step.to_string()]).unwrap();
+    }
+    let sql = "INSERT OR REPLACE INTO roster_import (one, digest, actor, state, total, counts)
+               VALUES (1, 'd', 'command line', 'running', ?1, ?2)";
+    database
+        .execute(
+            sql,
+            rusqlite::params![steps.len() as i64, counts.to_string()],
+        )
+        .unwrap();
+    roster::resume(&t.app).await;
+}
+
+fn seen(id: &str) -> Value {
+    json!({ "id": id, "username": id, "name": format!("{id} of the school"), "email": null, "role": "student", "disabled": false })
+}
+
+fn no_facts() -> Value {
+    json!({ "grade": null, "adult_from": null, "phones": null })
+}
+
+fn change(key: i64, seen: &Value, username: Option<&str>) -> Value {
+    json!({ "Change": { "key": key, "seen": seen, "id": null, "username": username, "name": "New", "email": null, "role": null,
+                        "disabled": null, "facts": no_facts(), "groups": null } })
+}
+
+fn add(id: &str, username: &str, groups: Value) -> Value {
+    json!({ "Add": { "id": id, "username": username, "name": id, "email": null, "role": "student", "facts": no_facts(),
+                     "groups": groups } })
+}
+
 #[tokio::test]
 async fn a_step_that_is_no_longer_possible_is_left_out_and_told() {
     let t = TestApp::new();
     let admin = t.admin().await;
-    t.student("ann").await;
-    let steps = [
-        json!({ "Change": { "key": 2, "seen": { "id": "ann", "name": "Another Name", "email": null, "role": "student", "disabled": false },
-                            "id": null, "username": null, "name": "New", "email": null, "role": null, "disabled": null,
-                            "facts": { "grade": null, "adult_from": null, "phones": null }, "groups": null } }),
-        json!({ "Add": { "id": "bob", "username": "ann", "name": "Bob", "email": null, "role": "student",
-                         "facts": { "grade": null, "adult_from": null, "phones": null }, "groups": [] } }),
-        json!({ "Add": { "id": "cid", "username": "cid", "name": "Cid", "email": null, "role": "student",
-                         "facts": { "grade": "05", "adult_from": null, "phones": null }, "groups": [] } }),
-    ];
-    let database = rusqlite::Connection::open(t.app.store.path()).unwrap();
-    for step in &steps {
-        let sql = "INSERT INTO roster_import_steps (step) VALUES (?1)";
-        database.execute(sql, [step.to_string()]).unwrap();
+    // Their keys are 2, 3 and 4.
+    for id in ["ann", "bea", "old"] {
+        t.student(id).await;
     }
-    let sql = "INSERT INTO roster_import (one, digest, actor, state, total, counts)
-               VALUES (1, 'd', 'command line', 'running', 3, '{\"added\":2,\"changed\":1,\"disabled\":0,\"links\":0}')";
-    database.execute(sql, []).unwrap();
-    roster::resume(&t.app).await;
+    let mut another = seen("ann");
+    another["name"] = json!("Another Name");
+    let gone = json!([{ "group": { "Key": 99 }, "lead": null, "from": null, "until": null }]);
+    let steps = [
+        change(2, &another, None),
+        add("bob", "ann", json!([])),
+        add("dan", "dan", gone),
+        json!({ "Link": { "child": { "Id": "nobody" }, "guardian": { "Key": 2 },
+                          "link": { "id": "", "kind": null, "from": null, "until": null, "contact": true, "receives": true,
+                                    "priority": null, "locked": false } } }),
+        json!({ "Of another version": 1 }),
+        add("cid", "cid", json!([])),
+        json!({ "Disable": { "key": 4, "seen": seen("old"), "missing": true } }),
+    ];
+    let counts = json!({ "added": 3, "changed": 1, "disabled": 1, "links": 1 });
+    do_steps(&t, &steps, counts).await;
     let progress = admin.get("/api/admin/roster/d").await.expect(200);
     assert_eq!(
         progress["data"],
-        json!({ "state": "done", "total": 3, "done": 3, "problems": [
+        json!({ "state": "done", "total": 7, "done": 7, "problems": [
             { "name": "Another Name", "message": "user has changed since the preview" },
-            { "name": "Bob", "message": "This username is taken." },
+            { "name": "bob", "message": "This username is taken." },
+            { "name": "dan", "message": "There is no such group." },
+            { "name": "", "message": "There is no such person." },
         ] })
     );
-    let cid = admin.get("/api/admin/people/cid").await.expect(200);
-    assert_eq!(cid["data"]["grade"], "05");
+    admin.get("/api/admin/people/cid").await.expect(200);
+    admin
+        .get("/api/admin/people/dan")
+        .await
+        .refused(404, "user_not_found");
+    // Who is missing may be the one whose step was left out.
+    let old = admin.get("/api/admin/people/old").await.expect(200);
+    assert_eq!(old["data"]["disabled"], false);
     let log = admin.get("/api/admin/audit").await.expect(200);
     assert_eq!(
         log["data"][0]["detail"],
-        "2 added, 1 changed, 0 disabled, 2 left out"
+        "1 added, 0 changed, 0 disabled, 6 left out"
     );
     assert_eq!(log["data"][1]["detail"], "imported");
     assert_ne!(
@@ -189,6 +237,7 @@ async fn a_step_that_is_no_longer_possible_is_left_out_and_told() {
     );
 
     // Steps that were not all written down are of an import that nobody was told of.
+    let database = rusqlite::Connection::open(t.app.store.path()).unwrap();
     let staged = "UPDATE roster_import SET state = 'staging'; INSERT INTO roster_import_steps (step) VALUES ('{}')";
     database.execute_batch(staged).unwrap();
     roster::resume(&t.app).await;
@@ -196,4 +245,71 @@ async fn a_step_that_is_no_longer_possible_is_left_out_and_told() {
         .get("/api/admin/roster/d")
         .await
         .refused(404, "route_not_found");
+}
+
+/// Two users swap usernames, and one of them has changed meanwhile: nobody loses theirs.
+#[tokio::test]
+async fn a_username_that_was_released_is_given_back() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    for id in ["ann", "bea"] {
+        t.student(id).await;
+    }
+    let (ann, bea) = (seen("ann"), seen("bea"));
+    let swap = |ann_seen: &Value| {
+        vec![
+            json!({ "Release": { "key": 2, "seen": ann } }),
+            json!({ "Release": { "key": 3, "seen": bea } }),
+            change(2, ann_seen, Some("bea")),
+            change(3, &bea, Some("carla")),
+        ]
+    };
+    let mut changed = ann.clone();
+    changed["email"] = json!("ann@home.example");
+    let usernames = async || {
+        let of = |id: &str| format!("/api/admin/people/{id}");
+        let ann = admin.get(&of("ann")).await.expect(200)["data"]["username"].clone();
+        let bea = admin.get(&of("bea")).await.expect(200)["data"]["username"].clone();
+        json!([ann, bea])
+    };
+    let counts = json!({ "added": 0, "changed": 2, "disabled": 0, "links": 0 });
+    do_steps(&t, &swap(&changed), counts.clone()).await;
+    assert_eq!(usernames().await, json!(["ann", "carla"]));
+    let mut bea = bea.clone();
+    bea["username"] = json!("carla");
+    bea["name"] = json!("New");
+    let steps = [
+        json!({ "Release": { "key": 2, "seen": ann } }),
+        json!({ "Release": { "key": 3, "seen": bea } }),
+        change(2, &ann, Some("carla")),
+        change(3, &bea, Some("ann")),
+    ];
+    do_steps(&t, &steps, counts).await;
+    assert_eq!(usernames().await, json!(["carla", "ann"]));
+}
+
+/// What was confirmed was confirmed before another import: it is looked at again.
+#[tokio::test]
+async fn of_two_imports_at_once_one_is_done() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let file = "username,name,role,groups\nx,X,student,New\n".as_bytes();
+    let preview = admin
+        .post_csv("/api/admin/roster/preview", file)
+        .await
+        .expect(200);
+    let path = format!(
+        "/api/admin/roster?digest={}",
+        preview["data"]["digest"].as_str().unwrap()
+    );
+    let answers = tokio::join!(
+        admin.post_csv(&path, file),
+        admin.post_csv(&path, file),
+        admin.post_csv(&path, file)
+    );
+    let mut statuses = [answers.0.status, answers.1.status, answers.2.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409]);
+    let groups = admin.get("/api/admin/groups").await.expect(200);
+    assert_eq!(groups["data"].as_array().unwrap().len(), 1);
 }

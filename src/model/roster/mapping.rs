@@ -104,25 +104,13 @@ impl Mapping {
     }
 }
 
-/// The most bytes of a file in which its header and its first line are looked for.
-const HEAD_BYTES: usize = 64 << 10;
-
-/// The beginning of a file: the whole of a large one is not read for its columns.
-fn head(users: &[u8]) -> &[u8] {
-    let start = &users[..users.len().min(HEAD_BYTES)];
-    let ends = start.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    // One line may name the separator, one is the header, one is of the first user.
-    let third = ends.map(|(at, _)| at).nth(2);
-    third.map_or(start, |at| &start[..=at])
-}
-
 /// The names of the columns of a file of people.
 ///
 /// # Errors
 /// [`Error::Invalid`] on `file` for what is no such file.
 pub fn header(users: &[u8]) -> Result<Vec<String>> {
-    let table = Table::read(head(users))?;
-    Ok(table.header.iter().map(str::to_owned).collect())
+    let (header, _) = Table::head(users)?;
+    Ok(header.iter().map(str::to_owned).collect())
 }
 
 /// The columns of a file of people, each as the mapping has it, or else as its name says.
@@ -130,14 +118,9 @@ pub fn header(users: &[u8]) -> Result<Vec<String>> {
 /// # Errors
 /// As [`header`].
 pub fn columns(users: &[u8], kept: Option<&Mapping>) -> Result<FileColumns> {
-    let table = Table::read(head(users))?;
-    let first = table.records(super::MAX_ROWS)?.into_iter().next();
-    let first = first
-        .and_then(|(_, record)| record.ok())
-        .unwrap_or_default();
+    let (header, first) = Table::head(users)?;
     let mut taken: Vec<String> = Vec::new();
-    let columns = table.header.iter().enumerate();
-    let columns = columns.map(|(at, name)| {
+    let columns = header.iter().enumerate().map(|(at, name)| {
         let kept_meaning = kept.and_then(|mapping| mapping.columns.get(name).cloned());
         let guessed = || guess(name).filter(|meaning| !taken.contains(meaning));
         let meaning = if kept.is_some() {

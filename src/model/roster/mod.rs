@@ -237,6 +237,8 @@ pub struct ImportPreview {
     pub bad: usize,
     /// People in the file who are disabled and stay so.
     pub still_disabled: usize,
+    /// What the columns were taken for, where their names do not say it.
+    pub mapping: Option<Mapping>,
     /// Columns of the file that are not used.
     pub unused_columns: Vec<String>,
     /// Columns that stand twice: the first counts.

@@ -46,6 +46,7 @@ pub struct StepFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     pub id: String,
+    pub username: Option<String>,
     pub name: String,
     pub email: Option<String>,
     pub role: Role,
@@ -56,6 +57,7 @@ impl Seen {
     pub fn of(user: &User) -> Self {
         Seen {
             id: user.id().to_string(),
+            username: user.username.clone(),
             name: user.person.name.to_string(),
             email: user.email.clone(),
             role: user.role,
@@ -86,6 +88,7 @@ pub enum Step {
     /// Takes a username from a user who gets another one, for the user who gets it.
     Release {
         key: i64,
+        seen: Seen,
     },
     Change {
         key: i64,
@@ -109,9 +112,11 @@ pub enum Step {
         child: i64,
         guardian: i64,
     },
+    /// `missing`: for not being in the file.
     Disable {
         key: i64,
         seen: Seen,
+        missing: bool,
     },
 }
 
@@ -138,8 +143,10 @@ impl Step {
     pub fn about(&self) -> String {
         match self {
             Step::Group { name, .. } | Step::Add { name, .. } => name.clone(),
-            Step::Change { seen, .. } | Step::Disable { seen, .. } => seen.name.clone(),
-            Step::Release { .. } | Step::Link { .. } | Step::EndLink { .. } => String::new(),
+            Step::Change { seen, .. } | Step::Disable { seen, .. } | Step::Release { seen, .. } => {
+                seen.name.clone()
+            }
+            Step::Link { .. } | Step::EndLink { .. } => String::new(),
         }
     }
 }
@@ -160,4 +167,22 @@ pub struct StepCounts {
     pub changed: usize,
     pub disabled: usize,
     pub links: usize,
+    /// Steps that were no longer possible.
+    #[serde(default)]
+    pub left_out: usize,
+}
+
+impl StepCounts {
+    /// Counts a step as left out.
+    pub fn leave_out(&mut self, step: &Step) {
+        self.left_out += 1;
+        let count = match step {
+            Step::Add { .. } => &mut self.added,
+            Step::Change { .. } => &mut self.changed,
+            Step::Disable { .. } => &mut self.disabled,
+            Step::Link { .. } | Step::EndLink { .. } => &mut self.links,
+            Step::Group { .. } | Step::Release { .. } => return,
+        };
+        *count = count.saturating_sub(1);
+    }
 }

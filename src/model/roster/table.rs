@@ -12,6 +12,9 @@ pub const MAX_ROWS: usize = 20_000;
 pub const MAX_MEMBERS: usize = 400_000;
 pub const MAX_LINKS: usize = 100_000;
 
+/// In how many bytes of a file its header and the first line are looked for.
+const HEAD_BYTES: usize = 64 << 10;
+
 /// A file, its ends of lines made one kind.
 pub struct Table {
     text: String,
@@ -22,15 +25,24 @@ pub struct Table {
 }
 
 impl Table {
+    /// The header of a file, and the first line below it, of its beginning alone.
+    pub fn head(bytes: &[u8]) -> Result<(StringRecord, StringRecord)> {
+        let start = &bytes[..bytes.len().min(HEAD_BYTES)];
+        // The cut may go through a character, or a line.
+        let end = start.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
+        let start = match end {
+            Some(end) if start.len() < bytes.len() => &start[..end],
+            _ => start,
+        };
+        let (_, delimiter, text) = prepared(start)?;
+        let mut reader = reader(&text, delimiter);
+        let header = reader.headers().map_err(unreadable)?.clone();
+        let first = reader.records().next().and_then(std::result::Result::ok);
+        Ok((header, first.unwrap_or_default()))
+    }
+
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        let text = decode(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
-        // What Excel takes for the name of the separator, and writes itself where it is told to.
-        let named = text.strip_prefix("sep=").and_then(|rest| {
-            let (name, rest) = rest.split_once('\n')?;
-            matches!(name, "," | ";" | "\t" | "|").then(|| (name.as_bytes()[0], rest.to_owned()))
-        });
-        let before = u64::from(named.is_some());
-        let (delimiter, text) = named.unwrap_or_else(|| (guess(&text), text));
+        let (before, delimiter, text) = prepared(bytes)?;
         let quotes = quotes::scan(&text, delimiter);
         if let Some(line) = quotes.open {
             return Err(file(rule::open_quote(line + before)));
@@ -97,6 +109,19 @@ impl Table {
         }
         Ok(records)
     }
+}
+
+/// The lines before the header, the separator, and the text with its ends of lines made one kind.
+fn prepared(bytes: &[u8]) -> Result<(u64, u8, String)> {
+    let text = decode(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
+    // What Excel takes for the name of the separator, and writes itself where it is told to.
+    let named = text.strip_prefix("sep=").and_then(|rest| {
+        let (name, rest) = rest.split_once('\n')?;
+        matches!(name, "," | ";" | "\t" | "|").then(|| (name.as_bytes()[0], rest.to_owned()))
+    });
+    let before = u64::from(named.is_some());
+    let (delimiter, text) = named.unwrap_or_else(|| (guess(&text), text));
+    Ok((before, delimiter, text))
 }
 
 fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {

@@ -7,17 +7,19 @@ use rusqlite::Connection;
 use tokio::sync::Mutex;
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Noun, Result};
 use crate::model::accounts::{AccountChange, FactsChange, parse_email};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::days::Days;
 use crate::model::events::Effect;
 use crate::model::groups::{Membership, NewGroup};
+use crate::model::guardians::GivenLink;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::roster::{ImportState, Ref, Seen, Step, StepFacts, StepMembership, StepProblem};
 use crate::model::users::{DisplayName, NewUser, Origin, User, Username};
 use crate::rule;
 use crate::service::accounts::{apply as apply_change, changed_fields};
+use crate::service::guardians::check_pair;
 use crate::store::groups::{self, GroupKey};
 use crate::store::guardians::{End, StoredLink};
 use crate::store::roster::{keep_group_by_file, set_memberships};
@@ -91,37 +93,71 @@ fn slice(tx: &WriteTx, until: Instant) -> Result<bool> {
     }
     let by = actor(&import);
     let steps = roster_import::next(tx, MAX_STEPS)?;
-    let mut problems = import.problems.clone();
+    let (mut counts, mut problems) = (import.counts, import.problems.clone());
     let mut last = None;
     let mut count = 0;
     for (n, step) in steps {
         if count > 0 && Instant::now() >= until {
             break;
         }
+        last = Some(n);
+        count += 1;
+        // Of another version, after a downgrade.
+        let Some(step) = step else {
+            counts.left_out += 1;
+            tracing::error!(step = n, "import step cannot be read, and is left out");
+            continue;
+        };
+        // Who is missing may be in the file as one whose step was left out.
+        if counts.left_out > 0 && matches!(step, Step::Disable { missing: true, .. }) {
+            counts.leave_out(&step);
+            continue;
+        }
         // What is wrong with one step must not undo the others of the slice.
         match tx.nested(|| apply(tx, &by, &step)) {
             Ok(()) => {}
-            Err(error @ (Error::Invalid(_) | Error::Conflict(_) | Error::NotFound(_))) => {
+            // The disk, or the database as a whole: all of the slice is tried again.
+            Err(error @ Error::Unavailable(..)) => return Err(error),
+            Err(error) => {
                 let problem = StepProblem {
                     name: step.about(),
                     message: sentence(&error),
                 };
                 tracing::warn!(step = n, problem = problem.message, "import step left out");
+                counts.leave_out(&step);
                 if problems.len() < MAX_PROBLEMS {
                     problems.push(problem);
                 }
+                give_back_username(tx, &step)?;
             }
-            Err(error) => return Err(error),
         }
-        last = Some(n);
-        count += 1;
     }
     let Some(last) = last else {
         finish(tx, &by, &import)?;
         return Ok(false);
     };
-    roster_import::done(tx, last, count, &problems)?;
+    roster_import::done(tx, (last, count), counts, &problems)?;
     Ok(true)
+}
+
+/// A user whose change was left out after their username had been taken from them keeps it, unless another user has it by now.
+fn give_back_username(tx: &WriteTx, step: &Step) -> Result<()> {
+    let Step::Change { key, seen, .. } = step else {
+        return Ok(());
+    };
+    let user = users::by_key(tx, UserKey(*key))?.filter(|user| user.username.is_none());
+    let username = seen.username.as_deref().map(Username::parse).transpose()?;
+    let (Some(user), Some(username)) = (user, username) else {
+        return Ok(());
+    };
+    if users::is_taken(tx, &username, Some(user.key))? {
+        return Ok(());
+    }
+    let change = AccountChange {
+        username: Some(username),
+        ..AccountChange::default()
+    };
+    apply_change(tx, &user, &change)
 }
 
 fn sentence(error: &Error) -> String {
@@ -140,8 +176,8 @@ fn finish(tx: &WriteTx, by: &AuditActor, import: &StoredImport) -> Result<()> {
     if counts.links > 0 {
         detail = format!("{detail}, {} guardian links", counts.links);
     }
-    if !import.problems.is_empty() {
-        detail = format!("{detail}, {} left out", import.problems.len());
+    if counts.left_out > 0 {
+        detail = format!("{detail}, {} left out", counts.left_out);
     }
     audit::note(tx, by, Action::RosterImported, "", &detail)?;
     roster_import::finish(tx)
@@ -175,33 +211,26 @@ fn apply(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
             };
             groups::insert(tx, &new, tx.now).map(drop)
         }
-        Step::Release { key } => accounts::release_username(tx, UserKey(*key)),
+        Step::Release { key, seen } => {
+            let user = unchanged(tx, *key, seen)?;
+            accounts::release_username(tx, user.key)
+        }
         Step::Add { .. } => add(tx, by, step),
         Step::Change { .. } => change(tx, by, step),
         Step::Link {
             child,
             guardian,
             link,
-        } => {
-            let stored = StoredLink {
-                child: user(tx, child)?,
-                guardian: user(tx, guardian)?,
-                link: link.link()?,
-                by_hand: false,
-                ended_by_hand: false,
-            };
-            match stored_link(tx, stored.child, stored.guardian)? {
-                Some(known) if known.is_held() => Ok(()),
-                _ => guardians::put(tx, &stored),
-            }
-        }
+        } => put_link(tx, child, guardian, link),
         Step::EndLink { child, guardian } => {
             match stored_link(tx, UserKey(*child), UserKey(*guardian))? {
-                Some(known) if !known.is_held() => guardians::end(tx, &known, false),
+                Some(known) if !known.is_held() && !known.by_hand => {
+                    guardians::end(tx, &known, false)
+                }
                 _ => Ok(()),
             }
         }
-        Step::Disable { key, seen } => {
+        Step::Disable { key, seen, .. } => {
             let user = unchanged(tx, *key, seen)?;
             let change = AccountChange {
                 disabled: Some(true),
@@ -308,7 +337,8 @@ fn memberships(tx: &WriteTx, groups: &[StepMembership]) -> Result<Vec<(GroupKey,
     let mut found = Vec::with_capacity(groups.len());
     for one in groups {
         let key = match &one.group {
-            Ref::Key(key) => GroupKey(*key),
+            Ref::Key(key) if groups::exists(tx, GroupKey(*key))? => GroupKey(*key),
+            Ref::Key(_) => return Err(Error::NotFound(Noun::Group)),
             Ref::Id(id) => {
                 let unknown = || Error::invalid("groups", rule::not_a_group(id));
                 let parsed = UserId::parse(id).ok_or_else(unknown)?;
@@ -327,15 +357,38 @@ fn memberships(tx: &WriteTx, groups: &[StepMembership]) -> Result<Vec<(GroupKey,
     Ok(found)
 }
 
-fn user(tx: &WriteTx, who: &Ref) -> Result<UserKey> {
-    match who {
-        Ref::Key(key) => Ok(UserKey(*key)),
-        Ref::Id(id) => {
-            let unknown = || Error::invalid("id", rule::unknown_user(id));
-            let parsed = UserId::parse(id).ok_or_else(unknown)?;
-            Ok(users::by_id(tx, &parsed)?.ok_or_else(unknown)?.key)
-        }
+/// A user who is not erased.
+fn user(tx: &WriteTx, who: &Ref) -> Result<User> {
+    let found = match who {
+        Ref::Key(key) => users::by_key(tx, UserKey(*key))?,
+        Ref::Id(id) => match UserId::parse(id) {
+            Some(id) => users::by_id(tx, &id)?,
+            None => None,
+        },
+    };
+    let there = match found {
+        Some(user) => accounts::by_key(tx, user.key)?.map(|_| user),
+        None => None,
+    };
+    there.ok_or(Error::NotFound(Noun::User))
+}
+
+/// Sets a link, unless a person has set it meanwhile, or the two can no longer be guardian and child.
+fn put_link(tx: &WriteTx, child: &Ref, guardian: &Ref, link: &GivenLink) -> Result<()> {
+    let (child, guardian) = (user(tx, child)?, user(tx, guardian)?);
+    let stored = StoredLink {
+        child: child.key,
+        guardian: guardian.key,
+        link: link.link()?,
+        by_hand: false,
+        ended_by_hand: false,
+    };
+    let known = stored_link(tx, stored.child, stored.guardian)?;
+    if known.is_some_and(|known| known.is_held() || known.by_hand) {
+        return Ok(());
     }
+    check_pair(tx, &child, &guardian)?;
+    guardians::put(tx, &stored)
 }
 
 fn stored_link(
@@ -347,9 +400,17 @@ fn stored_link(
     Ok(links.into_iter().find(|link| link.guardian == guardian))
 }
 
-/// A user as they were when the import was confirmed: what was confirmed was about them as they were.
+/// A user as they were when the import was confirmed: what was confirmed was about them as they were. Their username may have been
+/// released by a step before.
 fn unchanged(tx: &WriteTx, key: i64, seen: &Seen) -> Result<User> {
     let now = users::by_key(tx, UserKey(key))?;
-    let same = now.filter(|user| Seen::of(user) == *seen);
+    let same = now.filter(|user| {
+        let username = user.username.clone().or_else(|| seen.username.clone());
+        let now = Seen {
+            username,
+            ..Seen::of(user)
+        };
+        now == *seen
+    });
     same.ok_or_else(|| Error::invalid("user", rule::changed_meanwhile()))
 }

@@ -13,6 +13,7 @@ mod steps;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
 use self::apply::Turns;
 pub use self::apply::resume;
@@ -46,7 +47,12 @@ const SHOWN_LINES: usize = 100;
 /// # Errors
 /// As [`roster::parse`].
 pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPreview> {
-    let (plan, digest) = plan(app, files, wishes).await?;
+    let Planned {
+        plan,
+        digest,
+        mapping,
+        ..
+    } = plan(app, files, wishes).await?;
     let some = |rows: Vec<&PlannedRow>| rows.into_iter().take(SHOWN_LINES).cloned().collect();
     let groups = |is_shown: fn(&Target) -> bool| {
         let mut names: Vec<String> = plan
@@ -67,6 +73,7 @@ pub async fn preview(app: &App, files: Files, wishes: Wishes) -> Result<ImportPr
         unchanged: plan.unchanged,
         bad: plan.bad.len(),
         still_disabled: plan.still_disabled,
+        mapping,
         new_groups: groups(|group| group.key.is_none()),
         changed_groups: groups(|group| group.is_changed),
         unused_columns: plan.unused_columns,
@@ -101,20 +108,30 @@ pub async fn import(
     wishes: Wishes,
     confirmed: &str,
 ) -> Result<Started> {
-    let said = files.mapping.clone();
-    let header = said.as_ref().map(|_| roster::header(&files.users));
-    let (plan, digest) = plan(app, files, wishes).await?;
-    if digest != confirmed {
+    // A mapping that a program sends is for that file alone.
+    let said = files.mapping.clone().filter(|_| by.is_by_hand());
+    let kept = said
+        .map(|mapping| roster::header(&files.users).map(|header| (header, mapping)))
+        .transpose()?;
+    let planned = plan(app, files, wishes).await?;
+    if planned.digest != confirmed {
         return Err(Error::Conflict(Conflict::Stale));
     }
-    stage(app, by, plan, digest.clone()).await?;
-    if let (Some(mapping), Some(header)) = (said, header.transpose()?) {
-        app.store
-            .write(move |tx| roster_store::keep_mapping(tx, &header, &mapping))
-            .await?;
-    }
+    let digest = planned.digest.clone();
+    let (staged, is_staged) = oneshot::channel();
     let running = app.clone();
-    app.tasks.spawn(async move { apply::run(&running).await });
+    // A task of its own: whoever asked may hang up, and what is written down must be done.
+    app.tasks.spawn(async move {
+        let result = stage(&running, by, planned, kept).await;
+        let goes_on = result.is_ok();
+        let _ = staged.send(result);
+        if goes_on {
+            apply::run(&running).await;
+        }
+    });
+    is_staged
+        .await
+        .unwrap_or_else(|_| Err(Error::unavailable("The server is stopping.")))?;
     let patience = Instant::now() + ANSWER_TIME;
     loop {
         let current = current(app, &digest).await?;
@@ -140,7 +157,18 @@ pub async fn import(
 }
 
 /// Writes the steps down, some at a time; none is done before all of them are there.
-async fn stage(app: &App, by: AuditActor, plan: Plan, digest: String) -> Result<()> {
+async fn stage(
+    app: &App,
+    by: AuditActor,
+    planned: Planned,
+    kept: Option<(Vec<String>, Mapping)>,
+) -> Result<()> {
+    let Planned {
+        plan,
+        digest,
+        after,
+        ..
+    } = planned;
     let prepared = on_yielding_thread("roster", move || {
         let (steps, counts) = steps::of(&plan);
         let texts: serde_json::Result<Vec<String>> =
@@ -159,7 +187,13 @@ async fn stage(app: &App, by: AuditActor, plan: Plan, digest: String) -> Result<
             if running.is_some_and(|import| import.state == ImportState::Running) {
                 return Err(Error::Conflict(Conflict::ImportRunning));
             }
+            if roster_import::number(tx)? != after {
+                return Err(Error::Conflict(Conflict::Stale));
+            }
             check_key(tx, &by, &plan)?;
+            if let Some((header, mapping)) = &kept {
+                roster_store::keep_mapping(tx, header, mapping)?;
+            }
             roster_import::stage(tx, &digest, &by, total, counts)
         })
         .await?;
@@ -225,13 +259,24 @@ pub async fn progress(app: &App, digest: &str) -> Result<ImportProgress> {
     current(app, digest).await.map(view)
 }
 
+/// A plan, and what it was made of.
+struct Planned {
+    plan: Plan,
+    digest: String,
+    /// What the columns were taken for.
+    mapping: Option<Mapping>,
+    /// The number of the newest import then.
+    after: i64,
+}
+
 /// The plan and its digest: the same file with other effects has another digest.
-async fn plan(app: &App, mut files: Files, wishes: Wishes) -> Result<(Plan, String)> {
+async fn plan(app: &App, mut files: Files, wishes: Wishes) -> Result<Planned> {
     files.mapping = match files.mapping {
         // Said to be empty: the names of the columns count.
         Some(mapping) => Some(mapping).filter(|mapping| !mapping.is_empty()),
         None => kept_mapping(app, &files.users).await?,
     };
+    let mapping = files.mapping.clone();
     // Files are parsed one at a time, on a low-priority thread and without a database connection, so a slow one does not hold up other requests.
     let turn = app.limits.parsing.turn(()).await?;
     let parsed = on_yielding_thread("roster", move || {
@@ -264,7 +309,12 @@ async fn plan(app: &App, mut files: Files, wishes: Wishes) -> Result<(Plan, Stri
                 hash.update(user.id().as_str());
             }
             hash.update(format!("{:?} {:?}", plan.links.changed, plan.links.kept));
-            Ok((plan, text::hex(&hash.finalize())))
+            Ok(Planned {
+                plan,
+                digest: text::hex(&hash.finalize()),
+                mapping,
+                after: roster_import::number(c)?,
+            })
         })
         .await
 }

@@ -16,6 +16,7 @@ pub fn of(plan: &Plan) -> (Vec<Step>, StepCounts) {
         changed: plan.changing.len(),
         disabled: plan.disabling.len(),
         links: plan.links.len(),
+        left_out: 0,
     };
     let added: Vec<String> = plan
         .adding
@@ -53,8 +54,9 @@ pub fn of(plan: &Plan) -> (Vec<Step>, StepCounts) {
             .username
             .as_ref()
             .is_some_and(|new| new.key() != now.key());
-        (moves && wanted.contains(&now.key())).then_some(Step::Release {
+        (moves && wanted.contains(&now.key())).then(|| Step::Release {
             key: one.user.key.0,
+            seen: Seen::of(&one.user),
         })
     }));
     steps.extend(plan.adding.iter().map(
@@ -79,34 +81,40 @@ pub fn of(plan: &Plan) -> (Vec<Step>, StepCounts) {
             }
         },
     ));
-    steps.extend(plan.changing.iter().map(
-        |Changing {
-             user,
-             change,
-             groups: in_groups,
-             ..
-         }| {
-            Step::Change {
-                key: user.key.0,
-                seen: Seen::of(user),
-                id: change.id.as_ref().map(ToString::to_string),
-                username: change
-                    .username
-                    .as_ref()
-                    .map(|name| name.as_str().to_owned()),
-                name: change.name.as_ref().map(|name| name.as_str().to_owned()),
-                email: change.email.clone().map(Option::unwrap_or_default),
-                role: change.role,
-                disabled: change.disabled,
-                facts: facts(&change.facts),
-                groups: in_groups.as_ref().map(groups),
-            }
-        },
-    ));
+    let change = |one: &Changing| {
+        let Changing {
+            user,
+            change,
+            groups: in_groups,
+            ..
+        } = one;
+        Step::Change {
+            key: user.key.0,
+            seen: Seen::of(user),
+            id: change.id.as_ref().map(ToString::to_string),
+            username: change
+                .username
+                .as_ref()
+                .map(|name| name.as_str().to_owned()),
+            name: change.name.as_ref().map(|name| name.as_str().to_owned()),
+            email: change.email.clone().map(Option::unwrap_or_default),
+            role: change.role,
+            disabled: change.disabled,
+            facts: facts(&change.facts),
+            groups: in_groups.as_ref().map(groups),
+        }
+    };
+    let (shut_out, others): (Vec<&Changing>, Vec<&Changing>) = plan
+        .changing
+        .iter()
+        .partition(|one| one.change.disabled == Some(true));
+    steps.extend(others.into_iter().map(change));
     steps.extend(plan.links.steps(&added));
-    steps.extend(plan.disabling.iter().map(|(user, _)| Step::Disable {
+    steps.extend(shut_out.into_iter().map(change));
+    steps.extend(plan.disabling.iter().map(|(user, row)| Step::Disable {
         key: user.key.0,
         seen: Seen::of(user),
+        missing: row.line.is_none(),
     }));
     (steps, counts)
 }
