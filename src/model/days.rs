@@ -47,7 +47,7 @@ impl Serialize for Date {
     }
 }
 
-/// From one day to another, both included; without one, from ever or for ever.
+/// From one day to another, both included; without one, open-ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Days {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -61,7 +61,7 @@ pub struct LinksMade {
     pub expires_at: Time,
 }
 
-/// Whose part of the slips one belongs to. Guardians' are apart from pupils', so that no child carries a parent's way in.
+/// Which part of the slips it belongs to. Guardians' are apart from pupils', so that no child carries a parent's way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Staff,

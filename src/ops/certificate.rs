@@ -22,7 +22,7 @@ pub async fn renew(app: &App) -> Result<()> {
     // Without an error, the job would ask for another one each minute, until the authority no longer gives any.
     if obtained.is_ok() && is_due(config, app.now()) {
         obtained = Err(
-            "by this machine's clock the new certificate is as good as over: is the clock right?"
+            "by this machine's clock the new certificate has expired already, or is about to: is the clock right?"
                 .into(),
         );
     }

@@ -35,8 +35,12 @@ export default async function importPeople() {
     try {
       const found = await api("POST", `/api/admin/roster/preview${query(wishes)}`, chosen);
       if (!mapping) map.replaceChildren();
-      const columns =
-        found.unusedColumns.length > 0 && !mapping && h("button", { class: "quiet", onclick: act(askForColumns) }, t("mapping.open"));
+      const columns = mapping
+        ? []
+        : [
+            found.mapping && h("p", {}, t("mapping.kept")),
+            h("p", {}, h("button", { class: "quiet", onclick: act(askForColumns) }, t("mapping.open"))),
+          ];
       place.replaceChildren(shown(found, () => run(chosen, wishes, found), columns));
     } catch (error) {
       const [detail] = error.details ?? [];
@@ -200,7 +204,7 @@ function shown(preview, confirm, columns) {
     ),
     problems,
     names("unused", preview.unusedColumns),
-    columns && h("p", {}, columns),
+    ...columns,
     preview.repeatedColumns.length > 0 && h("p", { class: "wrong" }, t("import.repeated", { names: preview.repeatedColumns.join(", ") })),
     preview.stillDisabled > 0 && h("p", {}, t("import.still", { n: preview.stillDisabled })),
     names("groups", preview.newGroups),
@@ -212,7 +216,7 @@ function shown(preview, confirm, columns) {
     part("disabling", disabling, preview.disabled),
     linkPart(`${t("import.links.changed")} (${number(changedLinks)})`, changedLinks, preview.changedLinks),
     linkPart(t("import.links.kept", { n: links.kept }), links.kept, preview.keptLinks),
-    total + changedLinks + preview.changedGroups.length > 0
+    total + changedLinks + preview.changedGroups.length + preview.newGroups.length > 0
       ? h(
           "p",
           { class: "buttons" },

@@ -206,6 +206,7 @@ export default {
   "rule.no_column": "لا يوجد العمود {columns}.",
   "rule.no_users_file": "لا يحتوي على users.csv.",
   "rule.no_roles_file": "لا يوجد العمود role. يحفظ OneRoster 1.2 الأدوار في roles.csv: أرسل الملفين.",
+  "rule.too_many_lines": "يجب ألا يحتوي على أكثر من {max} سطر.",
   "rule.not_a_role": "يُسمح فقط بـ student و teacher و guardian و staff.",
   "rule.group_name_range": "اسم المجموعة لا يزيد على {max} حرفًا.",
   "rule.other_id": "هو لشخص بمعرّف آخر.",
@@ -417,6 +418,7 @@ export default {
   "mapping.everybody.help": "حيث لا يذكره أي عمود.",
   "mapping.byColumn": "كما يذكر عمود",
   "mapping.open": "تحديد معنى كل عمود",
+  "mapping.kept": "قُرئت الأعمدة كما حُددت في المرة الأخيرة.",
 
   "links.title": "روابط الدخول",
   "links.text": "رابط لكل شخص يختار به كلمة مروره الأولى. تتوقف روابطه السابقة عن العمل.",

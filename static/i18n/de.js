@@ -201,6 +201,7 @@ export default {
   "rule.no_column": "Die Spalte {columns} fehlt.",
   "rule.no_users_file": "Es ist keine users.csv darin.",
   "rule.no_roles_file": "Die Spalte role fehlt. OneRoster 1.2 hat Rollen in roles.csv: Senden Sie beide Dateien.",
+  "rule.too_many_lines": "Darf höchstens {max} Zeilen enthalten.",
   "rule.not_a_role": "Erlaubt sind nur student, teacher, guardian und staff.",
   "rule.group_name_range": "Der Name einer Gruppe hat höchstens {max} Zeichen.",
   "rule.other_id": "Jemand mit einer anderen Kennung hat ihn.",
@@ -400,6 +401,7 @@ export default {
   "mapping.everybody.help": "Wo es in keiner Spalte steht.",
   "mapping.byColumn": "Wie eine Spalte sagt",
   "mapping.open": "Festlegen, was jede Spalte ist",
+  "mapping.kept": "Die Spalten wurden so gelesen, wie sie zuletzt festgelegt wurden.",
 
   "links.title": "Links zum Anmelden",
   "links.text":

@@ -199,6 +199,7 @@ export default {
   "rule.no_column": "There is no column {columns}.",
   "rule.no_users_file": "There is no users.csv in it.",
   "rule.no_roles_file": "There is no column role. OneRoster 1.2 keeps roles in roles.csv: send both files.",
+  "rule.too_many_lines": "Must not contain more than {max} lines.",
   "rule.not_a_role": "Only student, teacher, guardian and staff are allowed.",
   "rule.group_name_range": "A group's name has at most 128 characters.",
   "rule.other_id": "A person with another id has it.",
@@ -376,7 +377,7 @@ export default {
   "group.back": "Back to the groups",
 
   "mapping.username": "Username",
-  "mapping.id": "Id of the school",
+  "mapping.id": "School’s own id",
   "mapping.name": "Full name",
   "mapping.givenName": "First name",
   "mapping.familyName": "Last name",
@@ -397,9 +398,10 @@ export default {
   "mapping.everybody.help": "Where no column says it.",
   "mapping.byColumn": "As a column says",
   "mapping.open": "Choose what each column is",
+  "mapping.kept": "The columns were read as they were chosen the last time.",
 
   "links.title": "Login links",
-  "links.text": "A link for each of many people, by which they choose their first password. Links that they had before stop working.",
+  "links.text": "Make a link for each person, so that they can choose their first password. Links that they had before stop working.",
   "links.group": "Class or group",
   "links.group.help": "With the guardians of its pupils.",
   "links.fresh": "Only people who have no password yet",

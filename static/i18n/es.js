@@ -200,6 +200,7 @@ export default {
   "rule.no_column": "Falta la columna {columns}.",
   "rule.no_users_file": "No contiene users.csv.",
   "rule.no_roles_file": "Falta la columna role. OneRoster 1.2 guarda los roles en roles.csv: envíe ambos archivos.",
+  "rule.too_many_lines": "No puede contener más de {max} líneas.",
   "rule.not_a_role": "Solo se permiten student, teacher, guardian y staff.",
   "rule.group_name_range": "El nombre de un grupo tiene como mucho {max} caracteres.",
   "rule.other_id": "Lo tiene alguien con otro identificador.",
@@ -398,6 +399,7 @@ export default {
   "mapping.everybody.help": "Donde ninguna columna lo dice.",
   "mapping.byColumn": "Lo que dice una columna",
   "mapping.open": "Elegir qué es cada columna",
+  "mapping.kept": "Las columnas se leyeron como se eligieron la última vez.",
 
   "links.title": "Enlaces de acceso",
   "links.text": "Un enlace para cada persona, con el que elige su primera contraseña. Los enlaces anteriores dejan de servir.",

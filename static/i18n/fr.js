@@ -201,6 +201,7 @@ export default {
   "rule.no_column": "Il manque la colonne {columns}.",
   "rule.no_users_file": "Il ne contient pas users.csv.",
   "rule.no_roles_file": "Il manque la colonne role. OneRoster 1.2 garde les rôles dans roles.csv : envoyez les deux fichiers.",
+  "rule.too_many_lines": "Ne doit pas contenir plus de {max} lignes.",
   "rule.not_a_role": "Seuls student, teacher, guardian et staff sont permis.",
   "rule.group_name_range": "Le nom d'un groupe a au plus {max} caractères.",
   "rule.other_id": "Quelqu'un avec un autre id l'a déjà.",
@@ -399,6 +400,7 @@ export default {
   "mapping.everybody.help": "Là où aucune colonne ne le dit.",
   "mapping.byColumn": "Selon une colonne",
   "mapping.open": "Choisir ce qu’est chaque colonne",
+  "mapping.kept": "Les colonnes ont été lues comme choisies la dernière fois.",
 
   "links.title": "Liens de connexion",
   "links.text":

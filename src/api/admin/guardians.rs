@@ -22,13 +22,13 @@ pub struct Children {
     children: Vec<LinkView>,
 }
 
-/// All guardians of a child: who is left out is one no longer.
+/// All guardians of a child: anyone left out is removed.
 #[derive(Deserialize, ToSchema)]
 pub struct GivenGuardians {
     guardians: Vec<GivenLink>,
 }
 
-/// All children of a guardian: who is left out is one no longer.
+/// All children of a guardian: anyone left out is removed.
 #[derive(Deserialize, ToSchema)]
 pub struct GivenChildren {
     children: Vec<GivenLink>,

@@ -256,7 +256,7 @@ fn responses(endpoint: &Endpoint, components: &mut Components) -> Value {
     }
     responses.insert(output.status.as_u16().to_string(), success);
     if let Some(body) = output.accepted {
-        let accepted = json!({ "description": "It goes on behind the answer", "content": content(body, components) });
+        let accepted = json!({ "description": "Accepted; the work continues after this response", "content": content(body, components) });
         responses.insert("202".into(), accepted);
     }
     for failures in endpoint.failures().chunk_by(|a, b| a.status == b.status) {
