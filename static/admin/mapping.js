@@ -57,6 +57,6 @@ export async function mappingForm(file, use) {
     h("p", {}, t("mapping.text")),
     h("div", { class: "filters" }, ...choices.map(({ element }) => element)),
     everybody.element,
-    h("button", {}, t("import.preview")),
+    h("button", {}, t("mapping.use")),
   );
 }

@@ -402,6 +402,7 @@ export default {
   "mapping.byColumn": "Wie eine Spalte sagt",
   "mapping.open": "Festlegen, was jede Spalte ist",
   "mapping.kept": "Die Spalten wurden so gelesen, wie sie zuletzt festgelegt wurden.",
+  "mapping.use": "Diese Spalten verwenden",
 
   "links.title": "Links zum Anmelden",
   "links.text":

@@ -399,6 +399,7 @@ export default {
   "mapping.byColumn": "As a column says",
   "mapping.open": "Choose what each column is",
   "mapping.kept": "The columns were read as they were chosen the last time.",
+  "mapping.use": "Use these columns",
 
   "links.title": "Login links",
   "links.text": "Make a link for each person, so that they can choose their first password. Links that they had before stop working.",

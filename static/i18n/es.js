@@ -400,6 +400,7 @@ export default {
   "mapping.byColumn": "Lo que dice una columna",
   "mapping.open": "Elegir qué es cada columna",
   "mapping.kept": "Las columnas se leyeron como se eligieron la última vez.",
+  "mapping.use": "Usar estas columnas",
 
   "links.title": "Enlaces de acceso",
   "links.text": "Un enlace para cada persona, con el que elige su primera contraseña. Los enlaces anteriores dejan de servir.",

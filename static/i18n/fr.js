@@ -401,6 +401,7 @@ export default {
   "mapping.byColumn": "Selon une colonne",
   "mapping.open": "Choisir ce qu’est chaque colonne",
   "mapping.kept": "Les colonnes ont été lues comme choisies la dernière fois.",
+  "mapping.use": "Utiliser ces colonnes",
 
   "links.title": "Liens de connexion",
   "links.text":
