@@ -420,3 +420,44 @@ async fn sound(t: &TestApp) {
         .unwrap();
     assert_eq!(wrong, (0, 0, false));
 }
+
+/// The audit log keeps ids, and nothing else is left of what administrators knew.
+#[tokio::test]
+async fn an_erased_users_facts_and_family_are_gone() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    t.student("zoe").await;
+    t.student("bob").await;
+    let facts = json!({ "grade": "05", "adultFrom": "2033-04-01", "phones": ["0301 556677"] });
+    admin
+        .put_json("/api/admin/people/zoe", facts)
+        .await
+        .expect(200);
+    let link = json!({ "guardians": [{ "id": "bob", "kind": "her favourite uncle" }] });
+    admin
+        .put_json("/api/admin/people/zoe/guardians", link)
+        .await
+        .expect(200);
+    let stored = ["0301 556677", "her favourite uncle", "2033-04-01"];
+    for text in stored {
+        assert!(everything(&t).contains(text), "{text}");
+    }
+    let user = personal_data::find(&t.app, "zoe").await.unwrap();
+    let folder = t.app.store.path().with_file_name("zoe-data");
+    personal_data::export(&t.app, AuditActor::command_line(), user.clone(), &folder)
+        .await
+        .unwrap();
+    let family = std::fs::read_to_string(folder.join("family.json")).unwrap();
+    assert!(family.contains("her favourite uncle"), "{family}");
+    personal_data::erase(&t.app, AuditActor::command_line(), user, Messages::Keep)
+        .await
+        .unwrap();
+    for text in stored {
+        assert!(!everything(&t).contains(text), "{text}");
+    }
+    let children = admin
+        .get("/api/admin/people/bob/children")
+        .await
+        .expect(200);
+    assert_eq!(children["data"]["children"], json!([]));
+}
