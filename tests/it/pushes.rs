@@ -444,15 +444,17 @@ async fn who_comes_back_and_missed_nothing_leaves_no_doubt() {
 async fn of_what_waits_for_a_user_the_newest_two_hundred_are_kept() {
     let (t, service, ann, bob, _) = setting().await;
     service.answer([Reply::With(429, "retry-after", "600".into())]);
-    for n in 0..260 {
-        ann.write(&bob, &format!("{n}")).await;
-    }
-    t.waiting_for("two hundred", |waiting| waiting == 200).await;
+    ann.write(&bob, "0").await;
     assert_eq!(
         service.next().await.payload["message"],
         "0",
         "it was sent at once"
     );
+    // On a busy machine others would push it out before it is sent.
+    for n in 1..260 {
+        ann.write(&bob, &format!("{n}")).await;
+    }
+    t.waiting_for("two hundred", |waiting| waiting == 200).await;
     t.pass(Duration::from_secs(600));
     assert_eq!(service.next().await.payload["message"], "60");
 }
