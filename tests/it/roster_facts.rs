@@ -614,3 +614,62 @@ async fn a_pupil_without_a_role_in_the_files_stays_as_they_are() {
     );
     assert_eq!(guardians(&admin, "S1").await, ["P1", "T1"]);
 }
+
+/// The set of a trust has many schools: each server takes its own, and nothing of the others is bad.
+#[tokio::test]
+async fn of_a_set_of_many_schools_one_is_taken() {
+    let classes = "sourcedId,status,title,classType,schoolSourcedId\nC1,active,5a,homeroom,HILL\nC2,active,5a,homeroom,DALE\n";
+    let enrollments = "sourcedId,status,classSourcedId,schoolSourcedId,userSourcedId,role\n\
+        E1,active,C1,HILL,S1,student\nE2,active,C2,DALE,S2,student\nE3,active,C1,HILL,T1,teacher\nE4,active,C2,DALE,T1,teacher\n";
+    let first = "sourcedId,status,enabledUser,orgSourcedIds,role,username,givenName,familyName,agentSourcedIds,grades\n\
+        S1,active,true,HILL,student,sam,Sam,One,\"P1,P2\",05\nS2,active,true,DALE,student,sue,Sue,Two,P2,06\n\
+        P1,active,true,HILL,parent,pat,Pat,One,,\nP2,active,true,DALE,parent,pia,Pia,Two,,\nT1,active,true,\"HILL,DALE\",teacher,tess,Tess,One,,\n";
+    let second = "sourcedId,status,enabledUser,username,givenName,familyName,agentSourcedIds,grades\n\
+        S1,active,true,sam,Sam,One,\"P1,P2\",05\nS2,active,true,sue,Sue,Two,P2,06\nP1,active,true,pat,Pat,One,,\n\
+        P2,active,true,pia,Pia,Two,,\nT1,active,true,tess,Tess,One,,\n";
+    let roles = "sourcedId,status,userSourcedId,roleType,role,orgSourcedId\nR1,active,S1,primary,student,HILL\n\
+        R2,active,S2,primary,student,DALE\nR3,active,P1,primary,parent,HILL\nR4,active,P2,primary,parent,DALE\n\
+        R5,active,T1,primary,administrator,DALE\nR6,active,T1,secondary,teacher,HILL\n";
+    let both = [
+        zip(&[
+            ("users.csv", first),
+            ("classes.csv", classes),
+            ("enrollments.csv", enrollments),
+        ]),
+        zip(&[
+            ("users.csv", second),
+            ("roles.csv", roles),
+            ("classes.csv", classes),
+            ("enrollments.csv", enrollments),
+        ]),
+    ];
+    for archive in both {
+        let t = TestApp::new();
+        let admin = t.admin().await;
+        let shown = import(&admin, &archive, "org=HILL&disableMissing=true").await;
+        assert_eq!(
+            counts(&shown),
+            json!([[3, 0, 0, 0, 0], [1, 0, 0, 0]]),
+            "{shown}"
+        );
+        assert_eq!(members(&admin, "C1").await, ["T1 leads", "S1"]);
+        assert_eq!(
+            guardians(&admin, "S1").await,
+            ["P1"],
+            "the other is of another school"
+        );
+        let again = import(&admin, &archive, "org=HILL&disableMissing=true").await;
+        assert_eq!(
+            counts(&again),
+            json!([[0, 0, 0, 3, 0], [0, 0, 0, 0]]),
+            "{again}"
+        );
+        preview(&admin, &archive, "org=NOWHERE")
+            .await
+            .invalid("file");
+    }
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let own = zip(&[("people.csv", "username,name,role\nx,X,student\n")]);
+    preview(&admin, &own, "org=HILL").await.invalid("file");
+}

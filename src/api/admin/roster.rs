@@ -28,6 +28,8 @@ pub struct PreviewQuery {
     /// What the columns are, as JSON: `{"columns": {"First name": "givenName"}, "role": "student"}`. Where it is left out, it is as
     /// the last time for a file with these columns; `{}` goes by the columns' names.
     mapping: Option<String>,
+    /// Of a OneRoster set of many schools, the `sourcedId` of the one whose people are taken.
+    org: Option<String>,
 }
 
 pub async fn preview(
@@ -35,6 +37,7 @@ pub async fn preview(
     RosterFiles { query, mut files }: RosterFiles<PreviewQuery>,
 ) -> Result<Data<ImportPreview>> {
     files.mapping = query.mapping.as_deref().map(Mapping::parse).transpose()?;
+    files.org.clone_from(&query.org);
     let wishes = Wishes {
         disable_missing: query.disable_missing,
         adopt_ids: query.adopt_ids,
@@ -55,6 +58,8 @@ pub struct ImportQuery {
     adopt_ids: bool,
     /// As in the preview.
     mapping: Option<String>,
+    /// As in the preview.
+    org: Option<String>,
     /// The preview's.
     digest: String,
 }
@@ -78,6 +83,7 @@ pub async fn import(
     RosterFiles { query, mut files }: RosterFiles<ImportQuery>,
 ) -> Result<ImportAnswer> {
     files.mapping = query.mapping.as_deref().map(Mapping::parse).transpose()?;
+    files.org.clone_from(&query.org);
     let wishes = Wishes {
         disable_missing: query.disable_missing,
         adopt_ids: query.adopt_ids,

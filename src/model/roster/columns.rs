@@ -297,6 +297,31 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// OneRoster says of which school somebody is: in `roles.csv` (1.2), or in a column (1.1).
+    pub fn need_org(&self) -> Result<()> {
+        match self.roles {
+            Some(_) => Ok(()),
+            None => self.need(&["orgsourcedids"]),
+        }
+    }
+
+    /// Whether a user is of this school.
+    pub fn is_of(&self, record: &StringRecord, org: &str) -> bool {
+        match self.roles {
+            Some(roles) => roles.contains_key(&self.source_id(record)),
+            None => {
+                let orgs = self.cell(record, "orgsourcedids");
+                split(&orgs.unwrap_or_default())
+                    .iter()
+                    .any(|one| one == org)
+            }
+        }
+    }
+
+    pub fn source_id(&self, record: &StringRecord) -> String {
+        self.cell(record, "sourcedid").unwrap_or_default()
+    }
+
     /// Whose role a line of `roles.csv` is, whether it is their primary one, and which; nothing where it is to be deleted.
     pub fn role_of(&self, record: &StringRecord) -> Result<Option<(String, bool, Role)>> {
         let cell = |name| self.cell(record, name).unwrap_or_default();

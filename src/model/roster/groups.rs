@@ -55,7 +55,7 @@ impl Groups {
     }
 
     /// OneRoster's classes; what is to be deleted is not there.
-    pub fn read_classes(&mut self, bytes: &[u8]) -> Result<()> {
+    pub fn read_classes(&mut self, bytes: &[u8], org: Option<&str>) -> Result<()> {
         let table = Table::read(bytes)?;
         Columns::find(&table.header).need(&["sourcedid", "title"])?;
         self.each(
@@ -64,7 +64,8 @@ impl Groups {
             MAX_ROWS,
             |groups, columns, line, record| {
                 let cell = |name| columns.cell(record, name).unwrap_or_default();
-                if is_to_be_deleted(&cell("status")) {
+                let is_elsewhere = org.is_some_and(|org| cell("schoolsourcedid") != org);
+                if is_elsewhere || is_to_be_deleted(&cell("status")) {
                     return Ok(());
                 }
                 // Names stand in lists, with these between them.
@@ -116,7 +117,12 @@ impl Groups {
     }
 
     /// OneRoster's enrollments. A teacher's leads the class; others of grown-ups, an aide's, do not.
-    pub fn read_enrollments(&mut self, bytes: &[u8], pupils: &HashSet<String>) -> Result<()> {
+    pub fn read_enrollments(
+        &mut self,
+        bytes: &[u8],
+        pupils: &HashSet<String>,
+        org: Option<&str>,
+    ) -> Result<()> {
         let table = Table::read(bytes)?;
         let columns = Columns::find(&table.header);
         columns.need(&["classsourcedid", "usersourcedid", "role"])?;
@@ -127,7 +133,8 @@ impl Groups {
             MAX_MEMBERS,
             |groups, columns, line, record| {
                 let cell = |name| columns.cell(record, name).unwrap_or_default();
-                if is_to_be_deleted(&cell("status")) {
+                let is_elsewhere = org.is_some_and(|org| cell("schoolsourcedid") != org);
+                if is_elsewhere || is_to_be_deleted(&cell("status")) {
                     return Ok(());
                 }
                 let person = cell("usersourcedid");

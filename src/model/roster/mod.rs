@@ -10,6 +10,8 @@ mod step;
 mod table;
 mod write;
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -170,6 +172,8 @@ pub struct Roster {
     pub rows: Vec<Row>,
     pub groups: Vec<FileGroup>,
     pub links: Links,
+    /// Ids of people of other schools in the file, where one school's are asked for.
+    pub elsewhere: HashSet<String>,
     /// Whether every line of who is in which group could be read.
     pub has_all_members: bool,
     pub bad: Vec<BadRow>,

@@ -30,6 +30,8 @@ pub struct Files {
     pub enrollments: Option<Vec<u8>>,
     /// What the columns of the people are, where their names do not say it.
     pub mapping: Option<Mapping>,
+    /// Of a OneRoster set of many schools, the `sourcedId` of the one whose people are taken.
+    pub org: Option<String>,
 }
 
 impl Files {
@@ -64,7 +66,9 @@ impl Files {
 /// [`Error::Invalid`] on `file` for what cannot be read as a whole: another encoding than UTF-8, no header, missing columns, a
 /// quote that is not closed, more than [`MAX_ROWS`] people.
 pub fn parse(files: &Files) -> Result<Roster> {
-    let roles = files.roles.as_deref().map(roles).transpose()?;
+    let org = files.org.as_deref();
+    let roles = files.roles.as_deref();
+    let roles = roles.map(|bytes| roles_of(bytes, org)).transpose()?;
     let table = Table::read(&files.users)?;
     let columns = Columns::of_people(&table.header, roles.as_ref(), files.mapping.as_ref())?;
     let mut roster = Roster {
@@ -72,8 +76,19 @@ pub fn parse(files: &Files) -> Result<Roster> {
         repeated_columns: columns.repeated(),
         ..Roster::default()
     };
+    if org.is_some() {
+        columns.need_org()?;
+    }
     let mut seen: HashMap<String, u64> = HashMap::new();
-    for (line, record) in table.records(MAX_ROWS)? {
+    // The set of a trust has many schools.
+    let max = if org.is_some() { MAX_MEMBERS } else { MAX_ROWS };
+    for (line, record) in table.records(max)? {
+        if let (Some(org), Ok(record)) = (org, &record)
+            && !columns.is_of(record, org)
+        {
+            roster.elsewhere.insert(columns.source_id(record));
+            continue;
+        }
         let row = record.and_then(|record| columns.row(&record, line));
         match row.and_then(|row| once(row, &mut seen)) {
             Ok(row) => roster.rows.push(row),
@@ -99,7 +114,7 @@ fn add_groups(roster: &mut Roster, files: &Files) -> Result<()> {
         groups.read_groups(bytes)?;
     }
     if let Some(bytes) = &files.classes {
-        groups.read_classes(bytes)?;
+        groups.read_classes(bytes, files.org.as_deref())?;
     }
     if let Some(bytes) = &files.members {
         groups.read_members(bytes)?;
@@ -107,7 +122,7 @@ fn add_groups(roster: &mut Roster, files: &Files) -> Result<()> {
         let pupils = roster.rows.iter();
         let pupils = pupils.filter(|row| row.role == Some(Role::Student));
         let ids = pupils.filter_map(|row| row.id.as_ref().map(ToString::to_string));
-        groups.read_enrollments(bytes, &ids.collect())?;
+        groups.read_enrollments(bytes, &ids.collect(), files.org.as_deref())?;
     }
     roster.groups = groups.groups;
     roster.has_all_members = groups.bad.is_empty();
@@ -129,6 +144,9 @@ fn add_groups(roster: &mut Roster, files: &Files) -> Result<()> {
     for member in members {
         let key = text::case_key(&member.person);
         let at = places.get(&member.person).or_else(|| places.get(&key));
+        if at.is_none() && roster.elsewhere.contains(&member.person) {
+            continue;
+        }
         let Some(at) = at else {
             let unknown = rule::unknown_person(&member.person);
             let error = Error::invalid("person", unknown);
@@ -155,7 +173,7 @@ fn add_groups(roster: &mut Roster, files: &Files) -> Result<()> {
 
 /// OneRoster's `roles.csv` (1.2, section 4.2.13): who is what. The first active role that is a user's primary one counts, else
 /// the first.
-fn roles(bytes: &[u8]) -> Result<HashMap<String, Role>> {
+fn roles_of(bytes: &[u8], org: Option<&str>) -> Result<HashMap<String, Role>> {
     let table = Table::read(bytes)?;
     let columns = Columns::of_roles(&table.header)?;
     let mut roles: HashMap<String, (bool, Role)> = HashMap::new();
@@ -167,9 +185,11 @@ fn roles(bytes: &[u8]) -> Result<HashMap<String, Role>> {
             )),
             None => error,
         };
-        let Some((user, primary, role)) =
-            columns.role_of(&record.map_err(place)?).map_err(place)?
-        else {
+        let record = record.map_err(place)?;
+        if org.is_some_and(|org| columns.cell(&record, "orgsourcedid").as_deref() != Some(org)) {
+            continue;
+        }
+        let Some((user, primary, role)) = columns.role_of(&record).map_err(place)? else {
             continue;
         };
         let known = roles.get(&user).map(|(primary, _)| *primary);

@@ -285,7 +285,7 @@ async fn plan(app: &App, mut files: Files, wishes: Wishes) -> Result<Planned> {
             hash.update(file.len().to_le_bytes());
             hash.update(file);
         }
-        hash.update(format!("{:?}", files.mapping));
+        hash.update(format!("{:?} {:?}", files.mapping, files.org));
         roster::parse(&files).map(|roster| (roster, hash))
     });
     let (roster, mut hash) = parsed.await??;

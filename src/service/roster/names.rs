@@ -95,7 +95,12 @@ impl Names {
         self.entries.insert(who, entry);
     }
 
-    /// Whether a name is of a user who has left.
+    /// Learns that somebody of the file is of another school.
+    pub fn leave_out(&mut self, id: String) {
+        self.absent.by_id.insert(id, ());
+    }
+
+    /// Whether a name is of a user who has left, or is of another school.
     pub fn is_absent(&self, name: &str) -> bool {
         self.called.find(name).is_none() && self.absent.find(name).is_some()
     }

@@ -78,6 +78,9 @@ pub fn plan(roster: Roster, here: Here, wishes: Wishes) -> Plan {
     people.find_moving(&roster.rows);
     let rows = people.resolve(roster.rows, &mut plan.bad);
     let mut names = Names::new(&people.all);
+    for id in roster.elsewhere {
+        names.leave_out(id);
+    }
     let mut named = HashSet::new();
     for resolved in rows {
         let line = resolved.row.line;
