@@ -19,6 +19,7 @@ export default async function importPeople() {
   file.control.multiple = true;
   const missing = field({ name: "missing", kind: "checkbox", label: t("import.missing"), help: t("import.missing.help") });
   const adopt = field({ name: "adopt", kind: "checkbox", label: t("import.adopt"), help: t("import.adopt.help") });
+  const org = field({ name: "org", label: t("import.org"), help: t("import.org.help"), maxlength: 255 });
   const place = h("div", { "aria-live": "polite" });
   const button = h("button", {}, t("import.preview"));
 
@@ -30,7 +31,7 @@ export default async function importPeople() {
     file.show(chosen ? "" : t("import.choose"));
     if (!chosen) return file.control.focus();
     button.disabled = true;
-    const wishes = { disableMissing: missing.get(), adoptIds: adopt.get(), mapping };
+    const wishes = { disableMissing: missing.get(), adoptIds: adopt.get(), org: org.get().trim(), mapping };
     const askForColumns = async () => map.replaceChildren(await mappingForm(chosen, (said) => preview(undefined, said)));
     try {
       const found = await api("POST", `/api/admin/roster/preview${query(wishes)}`, chosen);
@@ -108,7 +109,7 @@ export default async function importPeople() {
     "div",
     {},
     h("div", { class: "head" }, h("h1", {}, t("people.import")), h("a", { class: "button quiet", href: "#/people" }, t("import.back"))),
-    h("form", { class: "card", novalidate: true, onsubmit: preview }, file.element, missing.element, adopt.element, button),
+    h("form", { class: "card", novalidate: true, onsubmit: preview }, file.element, missing.element, adopt.element, org.element, button),
     h("p", {}, h("a", { href: "template.csv", download: "people.csv" }, t("import.template"))),
     map,
     place,

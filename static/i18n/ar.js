@@ -446,6 +446,8 @@ export default {
   "import.missing.help": "يبقى المديرون. ولا يحدث إلا إن صحّت كل الأسطر.",
   "import.adopt": "اعتماد معرّفات الملف",
   "import.adopt.help": "لمن أُضيفوا هنا دون معرّف من المدرسة.",
+  "import.org": "فقط المدرسة بهذا المعرّف",
+  "import.org.help": "إذا ضمّت مجموعة OneRoster عدة مدارس: قيمة sourcedId الخاصة بها.",
   "import.unused": "أعمدة غير مستخدمة: {names}",
   "import.repeated": "أعمدة مكررة، يُعتمد أولها: {names}",
   "import.still": {

@@ -431,6 +431,8 @@ export default {
   "import.missing.help": "Administratoren bleiben. Es geschieht nur, wenn jede Zeile gut ist.",
   "import.adopt": "Kennungen der Datei übernehmen",
   "import.adopt.help": "Für Personen, die hier ohne eine Kennung der Schule angelegt wurden.",
+  "import.org": "Nur die Schule mit dieser Kennung",
+  "import.org.help": "Wenn eine Sammlung von OneRoster mehrere Schulen hat: deren sourcedId.",
   "import.unused": "Nicht verwendete Spalten: {names}",
   "import.repeated": "Doppelte Spalten, von denen die erste zählt: {names}",
   "import.still": {

@@ -426,6 +426,8 @@ export default {
   "import.missing.help": "Administrators stay. This is done only if every line is good.",
   "import.adopt": "Use the ids from the file",
   "import.adopt.help": "For people who were added here without an id of the school.",
+  "import.org": "Only the school with this id",
+  "import.org.help": "Where a set of OneRoster has several schools: its sourcedId.",
   "import.unused": "Columns that are not used: {names}",
   "import.repeated": "Columns that appear twice, of which the first counts: {names}",
   "import.still": { one: "{n} person in the file is disabled and stays so.", other: "{n} people in the file are disabled and stay so." },

@@ -427,6 +427,8 @@ export default {
   "import.missing.help": "Los administradores quedan. Solo se hace si todas las líneas son buenas.",
   "import.adopt": "Adoptar los identificadores del archivo",
   "import.adopt.help": "Para personas añadidas aquí sin un identificador del centro.",
+  "import.org": "Solo el colegio con este identificador",
+  "import.org.help": "Si un conjunto de OneRoster tiene varios colegios: su sourcedId.",
   "import.unused": "Columnas que no se usan: {names}",
   "import.repeated": "Columnas repetidas, de las que cuenta la primera: {names}",
   "import.still": {

@@ -430,6 +430,8 @@ export default {
   "import.missing.help": "Les administrateurs restent. Ce n'est fait que si chaque ligne est bonne.",
   "import.adopt": "Reprendre les identifiants du fichier",
   "import.adopt.help": "Pour les personnes ajoutées ici sans identifiant de l’école.",
+  "import.org": "Seulement l’école avec cet identifiant",
+  "import.org.help": "Si un lot OneRoster contient plusieurs écoles : son sourcedId.",
   "import.unused": "Colonnes non utilisées : {names}",
   "import.repeated": "Colonnes en double, dont la première compte : {names}",
   "import.still": {

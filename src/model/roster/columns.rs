@@ -307,15 +307,13 @@ impl<'a> Columns<'a> {
 
     /// Whether a user is of this school.
     pub fn is_of(&self, record: &StringRecord, org: &str) -> bool {
-        match self.roles {
-            Some(roles) => roles.contains_key(&self.source_id(record)),
-            None => {
-                let orgs = self.cell(record, "orgsourcedids");
-                split(&orgs.unwrap_or_default())
-                    .iter()
-                    .any(|one| one == org)
-            }
+        if let Some(roles) = self.roles {
+            return roles.contains_key(&self.source_id(record));
         }
+        let orgs = self.cell(record, "orgsourcedids");
+        split(&orgs.unwrap_or_default())
+            .iter()
+            .any(|one| one == org)
     }
 
     pub fn source_id(&self, record: &StringRecord) -> String {
