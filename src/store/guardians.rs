@@ -116,6 +116,16 @@ pub fn stored_of(connection: &Connection, user: UserKey, end: End) -> Result<Vec
     all(connection, &select(&condition), [user.0], stored)
 }
 
+/// The link between two users, also one that was ended by hand.
+pub fn between(
+    connection: &Connection,
+    child: UserKey,
+    guardian: UserKey,
+) -> Result<Option<StoredLink>> {
+    let sql = select("WHERE l.child_key = ?1 AND l.guardian_key = ?2");
+    first(connection, &sql, [child.0, guardian.0], stored)
+}
+
 /// All links that there are.
 pub fn everything(connection: &Connection) -> Result<Vec<StoredLink>> {
     all(connection, &select(""), [], stored)

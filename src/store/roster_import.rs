@@ -10,8 +10,6 @@ use crate::model::roster::{ImportState, Step, StepCounts, StepProblem};
 /// What is known of an import.
 #[derive(Debug, Clone)]
 pub struct StoredImport {
-    /// Which import it is, counted from 1.
-    pub number: i64,
     pub digest: String,
     pub actor: String,
     pub address: Option<String>,
@@ -24,7 +22,8 @@ pub struct StoredImport {
 
 /// The import that runs, or ran last.
 pub fn current(connection: &Connection) -> Result<Option<StoredImport>> {
-    let sql = "SELECT digest, actor, address, state, total, done, counts, problems, number FROM roster_import";
+    let sql =
+        "SELECT digest, actor, address, state, total, done, counts, problems FROM roster_import";
     first(connection, sql, [], |row| {
         let state = match row.get_ref(3)?.as_str()? {
             "done" => ImportState::Done,
@@ -32,7 +31,6 @@ pub fn current(connection: &Connection) -> Result<Option<StoredImport>> {
             _ => ImportState::Staging,
         };
         Ok(StoredImport {
-            number: row.get(8)?,
             digest: row.get(0)?,
             actor: row.get(1)?,
             address: row.get(2)?,
@@ -92,7 +90,7 @@ pub fn forget_staged(tx: &WriteTx) -> Result<()> {
     Ok(())
 }
 
-/// The number of the newest import; 0: there was none.
+/// Which import the newest is, counted from 1; 0: there was none.
 pub fn number(connection: &Connection) -> Result<i64> {
     let sql = "SELECT number FROM roster_import";
     Ok(first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))

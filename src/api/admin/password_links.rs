@@ -28,7 +28,7 @@ pub async fn make(call: Call, _: Nothing) -> Result<Created<PasswordLink>> {
     Ok(Created(link))
 }
 
-/// Whom links are made for: active people who log in here, who fit all that is given.
+/// Who gets a link: active people who log in here and match everything that is given.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LinksFilterBody {

@@ -18,7 +18,7 @@ pub const TAGS: &[(&str, &str)] = &[
         "auth",
         "Logging in, sessions, and the caller's own account.",
     ),
-    ("users", "People whom the caller may write to."),
+    ("users", "People the caller may write to."),
     ("presence", "Who is online."),
     ("messages", "Messages and conversations."),
     (

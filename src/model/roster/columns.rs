@@ -6,7 +6,7 @@ use csv::StringRecord;
 
 use super::mapping::{Mapping, plain};
 use super::table::file;
-use super::write::unguard;
+use super::write::{HEADER, unguard};
 use super::{Row, RowGroup};
 use crate::error::{Error, Result};
 use crate::model::accounts::{FactsChange, parse_email};
@@ -19,20 +19,6 @@ use crate::rule;
 /// The most groups of one person.
 const MAX_GROUPS: usize = 50;
 
-const OWN: [&str; 12] = [
-    "username",
-    "name",
-    "role",
-    "groups",
-    "email",
-    "status",
-    "id",
-    "grade",
-    "phones",
-    "adultfrom",
-    "children",
-    "kind",
-];
 const OF_ONE_ROSTER: [&str; 13] = [
     "sourcedid",
     "username",
@@ -49,11 +35,16 @@ const OF_ONE_ROSTER: [&str; 13] = [
     "phone",
 ];
 
+/// Whether a column is one of our own: of those that an export has, or what a guardian is to the children.
+fn is_own(name: &str) -> bool {
+    name == "kind" || HEADER.iter().any(|own| plain(own) == name)
+}
+
 /// Where each column is.
 pub struct Columns<'a> {
     header: &'a StringRecord,
     at: HashMap<String, usize>,
-    known: &'static [&'static str],
+    is_known: fn(&str) -> bool,
     /// By the id of each person, where a file of their own has them.
     roles: Option<&'a HashMap<String, Role>>,
     /// As an administrator says.
@@ -69,7 +60,7 @@ impl<'a> Columns<'a> {
         Columns {
             header,
             at,
-            known: &[],
+            is_known: |_| false,
             roles: None,
             mapping: None,
         }
@@ -92,7 +83,7 @@ impl<'a> Columns<'a> {
         let columns = Columns {
             header,
             at,
-            known: &[],
+            is_known: |_| false,
             roles: None,
             mapping: Some(mapping),
         };
@@ -133,13 +124,13 @@ impl<'a> Columns<'a> {
         };
         if columns.is_one_roster() {
             columns.need(&["sourcedid", "username", "givenname", "familyname"])?;
-            columns.known = &OF_ONE_ROSTER;
+            columns.is_known = |name| OF_ONE_ROSTER.contains(&name);
             if roles.is_none() && !columns.at.contains_key("role") {
                 return Err(file(rule::no_roles_file()));
             }
         } else {
             columns.need(&["username", "name", "role"])?;
-            columns.known = &OWN;
+            columns.is_known = is_own;
         }
         Ok(columns)
     }
@@ -164,7 +155,7 @@ impl<'a> Columns<'a> {
         let names = self.header.iter().filter(|name| !name.is_empty());
         let is_used = |name: &str| match self.mapping {
             Some(mapping) => mapping.columns.contains_key(name),
-            None => self.known.contains(&&*plain(name)),
+            None => (self.is_known)(&plain(name)),
         };
         names
             .filter(|name| !is_used(name))

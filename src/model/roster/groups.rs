@@ -26,12 +26,9 @@ pub struct Groups {
 impl Groups {
     /// Our own `groups.csv`: `id`, `name`, `kind`.
     pub fn read_groups(&mut self, bytes: &[u8]) -> Result<()> {
-        let table = Table::read(bytes)?;
-        let columns = Columns::find(&table.header);
-        columns.need(&["id", "name"])?;
         self.each(
-            &table,
-            FileName::Groups,
+            (FileName::Groups, bytes),
+            &["id", "name"],
             MAX_ROWS,
             |groups, columns, line, record| {
                 let cell = |name| columns.cell(record, name).unwrap_or_default();
@@ -56,11 +53,9 @@ impl Groups {
 
     /// OneRoster's classes; what is to be deleted is not there.
     pub fn read_classes(&mut self, bytes: &[u8], org: Option<&str>) -> Result<()> {
-        let table = Table::read(bytes)?;
-        Columns::find(&table.header).need(&["sourcedid", "title"])?;
         self.each(
-            &table,
-            FileName::Classes,
+            (FileName::Classes, bytes),
+            &["sourcedid", "title"],
             MAX_ROWS,
             |groups, columns, line, record| {
                 let cell = |name| columns.cell(record, name).unwrap_or_default();
@@ -85,12 +80,10 @@ impl Groups {
 
     /// Our own `members.csv`: `group`, `person`, `lead`, `from`, `until`.
     pub fn read_members(&mut self, bytes: &[u8]) -> Result<()> {
-        let table = Table::read(bytes)?;
-        Columns::find(&table.header).need(&["group", "person"])?;
         self.members = Some(Vec::new());
         self.each(
-            &table,
-            FileName::Members,
+            (FileName::Members, bytes),
+            &["group", "person"],
             MAX_MEMBERS,
             |groups, columns, line, record| {
                 let cell = |name| columns.cell(record, name).unwrap_or_default();
@@ -123,13 +116,10 @@ impl Groups {
         pupils: &HashSet<String>,
         org: Option<&str>,
     ) -> Result<()> {
-        let table = Table::read(bytes)?;
-        let columns = Columns::find(&table.header);
-        columns.need(&["classsourcedid", "usersourcedid", "role"])?;
         self.members = Some(Vec::new());
         self.each(
-            &table,
-            FileName::Enrollments,
+            (FileName::Enrollments, bytes),
+            &["classsourcedid", "usersourcedid", "role"],
             MAX_MEMBERS,
             |groups, columns, line, record| {
                 let cell = |name| columns.cell(record, name).unwrap_or_default();
@@ -154,14 +144,17 @@ impl Groups {
         )
     }
 
+    /// Reads a file that needs these columns, a line at a time; a line that cannot be used is told.
     fn each(
         &mut self,
-        table: &Table,
-        file: FileName,
+        (file, bytes): (FileName, &[u8]),
+        needed: &[&str],
         max: usize,
         mut take: impl FnMut(&mut Self, &Columns, u64, &csv::StringRecord) -> Result<()>,
     ) -> Result<()> {
+        let table = Table::read(bytes)?;
         let columns = Columns::find(&table.header);
+        columns.need(needed)?;
         for (line, record) in table.records(max)? {
             let taken = record.and_then(|record| take(self, &columns, line, &record));
             if let Err(error) = taken {

@@ -12,7 +12,8 @@ const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 /// written with has cells that begin in the middle of ours.
 const SEPARATORS: [char; 6] = [',', ';', '|', '\t', '\n', '\r'];
 
-const HEADER: [&str; 11] = [
+/// The columns of an export of people.
+pub(super) const HEADER: [&str; 11] = [
     "username",
     "name",
     "role",

@@ -8,6 +8,7 @@ mod links;
 mod names;
 mod people;
 mod plan;
+mod run;
 mod steps;
 
 use std::time::{Duration, Instant};
@@ -15,12 +16,12 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use self::apply::Turns;
-pub use self::apply::resume;
 pub use self::export::{export, export_all};
 use self::groups::Target;
 pub use self::people::Wishes;
 use self::plan::{Here, Plan};
+use self::run::Turns;
+pub use self::run::resume;
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::limits::priority::on_yielding_thread;
@@ -126,7 +127,7 @@ pub async fn import(
         let goes_on = result.is_ok();
         let _ = staged.send(result);
         if goes_on {
-            apply::run(&running).await;
+            run::run(&running).await;
         }
     });
     is_staged

@@ -25,9 +25,8 @@ pub fn of(plan: &Plan) -> (Vec<Step>, StepCounts) {
         .collect();
     let groups = |memberships: &Memberships| {
         let steps = memberships.iter();
-        let step = |(at, membership)| StepMembership::new(plan.targets.reference(at), membership);
         steps
-            .map(|(at, membership)| step((*at, membership)))
+            .map(|(at, membership)| StepMembership::new(plan.targets.reference(*at), membership))
             .collect()
     };
     let mut steps: Vec<Step> = plan.targets.steps().collect();
