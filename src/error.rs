@@ -144,6 +144,7 @@ reasons! {
         Notification = "notification_not_found": "There is no such notification.",
         Subscription = "subscription_not_found": "There is no such device.",
         Announcement = "announcement_not_found": "There is no such announcement.",
+        Session = "session_not_found": "There is no such session.",
         Key = "api_key_not_found": "There is no such API key.",
         Backup = "backup_not_found": "There is no such backup.",
     }

@@ -64,7 +64,7 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
         role: Role::Admin,
         password: body.password,
     };
-    let session = auth::set_up(&call.app, &body.code, account, call.address()).await?;
+    let session = auth::set_up(&call.app, &body.code, account, call.client()).await?;
     Ok(Created(SessionView::new(&call.app, session)))
 }
 
@@ -96,7 +96,7 @@ pub fn credentials(call: &Call, body: Login) -> Result<Credentials> {
     Ok(Credentials {
         login,
         password,
-        address: call.address(),
+        client: call.client(),
         cookies: pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
     })
 }
@@ -109,7 +109,7 @@ pub async fn login(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Dat
 }
 
 pub async fn refresh(call: Call, _: Nothing) -> Result<Data<SessionView>> {
-    let session = auth::renew(&call.app, call.identity()?)?;
+    let session = auth::renew(&call.app, call.identity()?, call.client()).await?;
     Ok(Data(SessionView::new(&call.app, session)))
 }
 
@@ -136,8 +136,7 @@ pub async fn password(
     Json(body): Json<Password>,
 ) -> Result<WithHeader<Data<SessionView>>> {
     let (current, new) = (body.current_password, body.new_password);
-    let session =
-        auth::change_password(&call.app, call.me()?, current, new, call.address()).await?;
+    let session = auth::change_password(&call.app, call.me()?, current, new, call.client()).await?;
     // It has ended every session so far, the one of this page's cookie too.
     let by_cookie = bearer(&call.headers).is_err();
     let cookie = by_cookie.then(|| cookie::set(&call.app, call.base, &call.headers, &session));

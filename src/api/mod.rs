@@ -16,7 +16,7 @@ mod notifications;
 mod openapi;
 mod preferences;
 mod pushes;
-mod session;
+mod sessions;
 mod socketio;
 mod subscriptions;
 mod users;
@@ -87,9 +87,11 @@ pub fn table() -> Vec<Endpoint> {
         get("/api/notifications/display", Person, preferences::display, "How a page in the background shows what arrives"),
         put("/api/notifications/{id}/read", Person, notifications::read, "Mark a notification read").compat(READ, &[]).fails(Noun::Notification),
         delete("/api/notifications/{id}", Person, notifications::remove, "Take a notification from the list").fails(Noun::Notification),
-        post("/api/auth/session", Anyone, session::start, "Log in with a cookie, for the server's own pages").fails(Unauthorized::BadCredentials).fails(Forbidden::Origin),
-        put("/api/auth/session", Person, session::renew, "Get a new cookie for one that is still valid"),
-        delete("/api/auth/session", Anyone, session::end, "Take the cookie away").fails(Forbidden::Origin),
+        post("/api/auth/session", Anyone, sessions::start, "Log in with a cookie, for the server's own pages").fails(Unauthorized::BadCredentials).fails(Forbidden::Origin),
+        put("/api/auth/session", Person, sessions::renew, "Get a new cookie for one that is still valid"),
+        delete("/api/auth/session", Anyone, sessions::end, "Take the cookie away").fails(Forbidden::Origin),
+        get("/api/auth/sessions", Person, sessions::list, "The caller's sessions, one for each login, the last seen first"),
+        delete("/api/auth/sessions/{id}", Person, sessions::remove, "End one of the caller's sessions").fails(Noun::Session),
         post("/api/auth/password-link", Anyone, password_links::redeem, "Set a password by a one-time link").fails(Unauthorized::BadPasswordLink),
         post("/api/auth/password-link/user", Anyone, password_links::owner, "Whose one-time link it is").fails(Unauthorized::BadPasswordLink),
         get("/api/admin/overview", Reader, stats::overview, "How things stand, and by hour"),

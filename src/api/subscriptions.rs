@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use warp::http::header;
 
 use super::http::call::Call;
 use super::http::input::{Json, Nothing, Query};
@@ -10,7 +9,7 @@ use super::http::reply::{Created, Data, Empty};
 use crate::error::{Noun, Result};
 use crate::model::object::Object;
 use crate::model::page::{Limit, Page};
-use crate::model::subscriptions::{Device, Endpoint, NewSubscription, PushKeys, browser};
+use crate::model::subscriptions::{Device, Endpoint, NewSubscription, PushKeys};
 use crate::model::time::Time;
 use crate::service::subscriptions::{self, Renewal};
 use crate::store::subscriptions::MAX_PER_PERSON;
@@ -39,7 +38,6 @@ pub struct SubscriptionKeys {
 
 impl Subscription {
     fn parse(self, call: &Call) -> Result<NewSubscription> {
-        let agent = call.headers.get(header::USER_AGENT);
         Ok(NewSubscription {
             endpoint: Endpoint::parse(&self.endpoint)?,
             keys: PushKeys::parse(&self.keys.0.p256dh, &self.keys.0.auth)?,
@@ -48,7 +46,7 @@ impl Subscription {
                 .expiration_time
                 .map(|ms| Time(ms as i64))
                 .filter(|end| *end > call.app.now()),
-            browser: browser(agent.and_then(|v| v.to_str().ok()).unwrap_or_default()),
+            browser: call.client().browser,
         })
     }
 }

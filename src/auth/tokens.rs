@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use jsonwebtoken::{
@@ -227,6 +228,7 @@ impl Tokens {
                 },
             },
             profile: Profile::default(),
+            noted_at: AtomicI64::default(),
         })
     }
 
@@ -260,6 +262,7 @@ impl Tokens {
                 issuer: issuer.unwrap_or_default().to_owned(),
             },
             profile: self.claims.profile(&claims),
+            noted_at: AtomicI64::default(),
         })
     }
 

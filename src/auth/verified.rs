@@ -4,6 +4,7 @@
 //! meanwhile, expiry and the user's own state, is checked each time.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::claims::Profile;
@@ -11,7 +12,7 @@ use crate::model::ids::UserId;
 use crate::model::time::Time;
 
 /// A valid token: signature, expiry, and issuer and audience where they are configured.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Verified {
     /// Whom it names, as it says so.
     pub subject: String,
@@ -20,6 +21,23 @@ pub struct Verified {
     pub expires_at: Time,
     pub issue: Issue,
     pub profile: Profile,
+    /// When its use was last noted, in Unix milliseconds.
+    pub noted_at: AtomicI64,
+}
+
+impl Verified {
+    /// How often the use of a token is noted, in milliseconds.
+    const NOTE_EVERY: i64 = 5 * 60 * 1_000;
+
+    /// Whether it is time to note that the token is in use. Says so once.
+    pub fn is_use_to_be_noted(&self, now: Time) -> bool {
+        let before = self.noted_at.load(Ordering::Relaxed);
+        now.0 - before >= Self::NOTE_EVERY
+            && self
+                .noted_at
+                .compare_exchange(before, now.0, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
 }
 
 /// Who issued a token, and what tells whether it is older than a log-out-everywhere.

@@ -11,7 +11,7 @@ mod dispatcher;
 mod inbox;
 mod visibility;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -314,6 +314,15 @@ impl Hub {
             .iter()
             .filter(|inbox| inbox.session().as_deref() == Some(session));
         of_session.for_each(|inbox| inbox.close(CloseCode::Revoked));
+    }
+
+    /// The sessions of a user's open sockets.
+    pub fn sessions(&self, user: UserKey) -> HashSet<Arc<str>> {
+        let devices = match self.shard(user).users.get(&user) {
+            Some(entry) => entry.devices.clone(),
+            None => return HashSet::new(),
+        };
+        devices.iter().filter_map(|inbox| inbox.session()).collect()
     }
 
     /// Every open socket, for the stop of the server.

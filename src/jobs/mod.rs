@@ -8,6 +8,7 @@ mod limits;
 mod presence;
 mod pushes;
 mod retention;
+mod sessions;
 mod stats;
 
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub fn start(app: &App) {
     presence::start(app);
     pushes::start(app);
     retention::start(app);
+    sessions::start(app);
     stats::start(app);
     crate::push::start(app);
 }

@@ -7,6 +7,7 @@ use super::audit::Entry;
 use super::guardians::LinkView;
 use super::notifications::Notification;
 use super::preferences::Preferences;
+use super::sessions::SessionInfo;
 use super::subscriptions::Device;
 use super::time::Time;
 
@@ -17,6 +18,8 @@ pub struct PersonalData {
     /// Whose guardian they are, and who their guardians are.
     pub family: Family,
     pub push: Push,
+    /// Where they are logged in.
+    pub sessions: Vec<SessionInfo>,
     /// Also those that they removed from their list.
     pub notifications: Vec<Notification>,
     /// Notifications and announcements that they sent.

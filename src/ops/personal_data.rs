@@ -97,6 +97,10 @@ fn write_files(folder: &Path, data: &PersonalData) -> std::io::Result<()> {
     write("family.json", serde_json::to_string_pretty(&data.family))?;
     write("push.json", serde_json::to_string_pretty(&data.push))?;
     write(
+        "sessions.json",
+        serde_json::to_string_pretty(&data.sessions),
+    )?;
+    write(
         "notifications.json",
         serde_json::to_string_pretty(&data.notifications),
     )?;
@@ -190,6 +194,14 @@ fn page_after(data: &PersonalData) -> String {
         ]
     });
     table(&mut html, "Devices that get pushes", devices);
+    let sessions = data.sessions.iter().map(|session| {
+        [
+            session.created_at.to_string(),
+            session.device.clone(),
+            session.last_seen_at.to_string(),
+        ]
+    });
+    table(&mut html, "Logins", sessions);
     let audit = data.audit.iter().map(|line| {
         [
             line.at.to_string(),

@@ -1,26 +1,27 @@
 //! From a token to an actor, and the ways to get a token.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::auth::devices::{self, DeviceCookie};
 use crate::auth::passwords;
-use crate::auth::verified::Session;
-use crate::error::{Error, Forbidden, Result, Unauthorized};
+use crate::auth::verified::{Session, SessionBy};
+use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::Guess;
 use crate::limits::fair_queue::Turn;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
+use crate::model::sessions::Client;
 use crate::model::text;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
 use crate::rule;
-use crate::store::{audit, sessions, users};
+use crate::store::{self, WriteTx, audit, users};
 
 pub use super::identity::{Identity, identity};
+use super::sessions;
 
 /// How much of an unknown name is remembered, in characters.
 const MAX_LOGIN_CHARS: usize = 128;
@@ -74,13 +75,11 @@ pub struct Issued {
     pub user: Arc<User>,
 }
 
-/// The token of a new session, for a user who has shown who they are.
-pub fn session(app: &App, user: Arc<User>) -> Result<Issued> {
-    let session = app.auth.tokens.begin(app.now());
-    issue(app, user, &session)
-}
-
-fn issue(app: &App, user: Arc<User>, session: &Session) -> Result<Issued> {
+/// A token of this session.
+///
+/// # Errors
+/// [`Error::Internal`] where it cannot be signed.
+pub fn issue(app: &App, user: Arc<User>, session: &Session) -> Result<Issued> {
     let (token, expires_at) = app.auth.tokens.issue(&user, session, app.now())?;
     Ok(Issued {
         token,
@@ -90,9 +89,14 @@ fn issue(app: &App, user: Arc<User>, session: &Session) -> Result<Issued> {
 }
 
 /// A fresh token in the session of the caller's. A token that is issued for one of the school's app ends when that ends.
-pub fn renew(app: &App, identity: &Identity) -> Result<Issued> {
+pub async fn renew(app: &App, identity: &Identity, client: Client) -> Result<Issued> {
     let session = match &identity.session {
-        Ok(session) => session.clone(),
+        Ok(session) => {
+            if session.by == SessionBy::Login {
+                sessions::renew(app, &identity.user, session, client.browser).await?;
+            }
+            session.clone()
+        }
         Err(by) => Session {
             until: identity.expires_at,
             by: *by,
@@ -111,7 +115,7 @@ pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
     let user = identity.user.key;
     app.store
         .write(move |tx| {
-            sessions::end(tx, &session.id, user, session.until)?;
+            store::sessions::end(tx, &session.id, user, session.until)?;
             tx.emit(Effect::SessionEnded(user, session.id));
             Ok(())
         })
@@ -123,7 +127,7 @@ pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
 pub struct Credentials {
     pub login: String,
     pub password: String,
-    pub address: Option<IpAddr>,
+    pub client: Client,
     /// Names and values of the cookies that came with it.
     pub cookies: Vec<(String, String)>,
 }
@@ -145,9 +149,10 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     let Credentials {
         login,
         password,
-        address,
+        client,
         cookies,
     } = given;
+    let address = client.address;
     let folded = text::case_key(login.trim());
     let name: String = folded.chars().take(MAX_LOGIN_CHARS).collect();
     let found = app.store.read(move |c| users::by_login(c, login.trim()));
@@ -183,11 +188,8 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
         Some((user, hash)) if matches && !user.disabled => {
             app.limits.succeeded(&guess);
             let device = devices::issue(&app.auth.tokens, user.id(), &hash, app.now())?;
-            note_login(app, address, &user).await?;
-            Ok(LoggedIn {
-                issued: session(app, Arc::new(user))?,
-                device,
-            })
+            let issued = let_in(app, client, user).await?;
+            Ok(LoggedIn { issued, device })
         }
         found => {
             app.limits
@@ -199,19 +201,22 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     }
 }
 
-/// Writes down that an administrator has logged in; of others it is not recorded.
-async fn note_login(app: &App, address: Option<IpAddr>, user: &User) -> Result<()> {
-    if user.role != Role::Admin {
-        return Ok(());
-    }
-    let id = user.id().clone();
-    let by = AuditActor::person(&id, address);
-    app.store
+/// Begins a session of a user who has shown who they are. The audit log records it of administrators alone.
+async fn let_in(app: &App, client: Client, user: User) -> Result<Issued> {
+    let session = app.auth.tokens.begin(app.now());
+    let begun = session.clone();
+    let user = app
+        .store
         .write(move |tx| {
-            audit::note(tx, &by, Action::LogIn, id.as_str(), "")?;
-            Ok(())
+            if user.role == Role::Admin {
+                let by = AuditActor::person(user.id(), client.address);
+                audit::note(tx, &by, Action::LogIn, user.id().as_str(), "")?;
+            }
+            sessions::begin(tx, &user, &begun, &client.browser)?;
+            Ok(user)
         })
-        .await
+        .await?;
+    issue(app, Arc::new(user), &session)
 }
 
 /// Changes the caller's password and ends every token so far; the returned session is the only one.
@@ -223,7 +228,7 @@ pub async fn change_password(
     user: &User,
     current: String,
     new: String,
-    address: Option<IpAddr>,
+    client: Client,
 ) -> Result<Issued> {
     let key = user.key;
     let hash = app
@@ -251,17 +256,33 @@ pub async fn change_password(
     )
     .await?;
     let changed = user.clone();
-    app.store
+    let session = app.auth.tokens.begin(app.now());
+    let begun = session.clone();
+    let user = app
+        .store
         .write(move |tx| {
             if changed.role == Role::Admin {
-                let by = AuditActor::person(changed.id(), address);
+                let by = AuditActor::person(changed.id(), client.address);
                 let target = changed.id().as_str();
                 audit::note(tx, &by, Action::PasswordSet, target, "by themselves")?;
             }
-            Ok(((), super::users::revoke(tx, &changed, Some(&hash))?))
+            set_password(tx, &changed, &hash, (&begun, &client.browser))
         })
         .await?;
-    session(app, super::users::known(app, user.id()).await?)
+    issue(app, Arc::new(user), &session)
+}
+
+/// Ends every session of a user, sets their password, and begins this session on this device. Returns the user as they are then.
+pub(super) fn set_password(
+    tx: &WriteTx,
+    user: &User,
+    hash: &str,
+    (session, device): (&Session, &str),
+) -> Result<User> {
+    super::users::revoke(tx, user, Some(hash))?;
+    let user = users::by_key(tx, user.key)?.ok_or(Error::NotFound(Noun::User))?;
+    sessions::begin(tx, &user, session, device)?;
+    Ok(user)
 }
 
 /// Checks and hashes a new password.
@@ -325,18 +346,15 @@ async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
 ///
 /// # Errors
 /// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`].
-pub async fn set_up(
-    app: &App,
-    code: &str,
-    account: NewAccount,
-    address: Option<IpAddr>,
-) -> Result<Issued> {
+pub async fn set_up(app: &App, code: &str, account: NewAccount, client: Client) -> Result<Issued> {
     if app.store.read(users::admin_exists).await? {
         return Err(Error::Forbidden(Forbidden::SetupDone));
     }
     // The code cannot be guessed: 144 random bits.
     app.auth.setup.check(code, app.now())?;
     let new = prepare(app, account).await?;
+    let session = app.auth.tokens.begin(app.now());
+    let begun = session.clone();
     let user = app
         .store
         .write(move |tx| {
@@ -345,11 +363,12 @@ pub async fn set_up(
                 return Err(Error::Forbidden(Forbidden::SetupDone));
             }
             let user = users::insert(tx, &new, tx.now)?;
-            let by = AuditActor::person(user.id(), address);
+            let by = AuditActor::person(user.id(), client.address);
             audit::note(tx, &by, Action::SetUp, user.id().as_str(), "")?;
+            sessions::begin(tx, &user, &begun, &client.browser)?;
             Ok(user)
         })
         .await?;
     app.auth.setup.clear();
-    session(app, Arc::new(user))
+    issue(app, Arc::new(user), &session)
 }

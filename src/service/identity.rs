@@ -94,6 +94,10 @@ async fn own(
         return Err(Error::Unauthorized(Unauthorized::Revoked).into());
     }
     check_may_act(app, &user, session.by)?;
+    let now = app.now();
+    if verified.is_use_to_be_noted(now) {
+        super::sessions::note_seen(app, session, now);
+    }
     Ok(Standing::Own(Identity {
         user,
         expires_at: verified.expires_at,

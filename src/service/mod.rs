@@ -19,6 +19,7 @@ pub mod presence;
 pub mod pushes;
 pub mod roster;
 pub mod search;
+pub mod sessions;
 pub mod settings;
 pub mod subscriptions;
 pub mod users;

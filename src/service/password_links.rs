@@ -1,6 +1,6 @@
 //! One-time links by which people set a password: for one, and for many.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -12,6 +12,7 @@ use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::password_links::{LinksFilter, LinksMade, PasswordLink, Slip};
 use crate::model::random;
+use crate::model::sessions::Client;
 use crate::model::users::User;
 use crate::rule;
 use crate::store::{audit, password_links, users};
@@ -131,12 +132,7 @@ pub async fn owner(app: &App, code: &str) -> Result<User> {
 ///
 /// # Errors
 /// [`Unauthorized::BadPasswordLink`]; [`Error::Invalid`] on `password`.
-pub async fn redeem(
-    app: &App,
-    code: &str,
-    password: String,
-    address: Option<IpAddr>,
-) -> Result<Issued> {
+pub async fn redeem(app: &App, code: &str, password: String, client: Client) -> Result<Issued> {
     let hash: [u8; 32] = Sha256::digest(code).into();
     let now = app.now();
     let bad = Error::Unauthorized(Unauthorized::BadPasswordLink);
@@ -153,13 +149,15 @@ pub async fn redeem(
         &user.person.name,
     )
     .await?;
-    let id = user.id().clone();
-    app.store
+    let session = app.auth.tokens.begin(app.now());
+    let begun = session.clone();
+    let user = app
+        .store
         .write(move |tx| {
             // Only once: another request may have been quicker.
             let user = password_links::owner(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
-            let by = AuditActor::person(user.id(), address);
+            let by = AuditActor::person(user.id(), client.address);
             audit::note(
                 tx,
                 &by,
@@ -167,8 +165,8 @@ pub async fn redeem(
                 user.id().as_str(),
                 "by a link",
             )?;
-            Ok(((), super::users::revoke(tx, &user, Some(&new_hash))?))
+            auth::set_password(tx, &user, &new_hash, (&begun, &client.browser))
         })
         .await?;
-    auth::session(app, super::users::known(app, &id).await?)
+    auth::issue(app, Arc::new(user), &session)
 }

@@ -1,7 +1,7 @@
 // A person's own settings: notifications on this device, quiet hours, language, password, logging out.
 import { askPermission, deviceId, disablePush, enablePush, pushState } from "../push.js";
 import { SchoolbellError } from "../schoolbell.js";
-import { current, date, errorText, t } from "../i18n/i18n.js";
+import { current, date, dateTime, errorText, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
 import { server } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
@@ -30,6 +30,7 @@ export function settings(me, refreshed) {
       languageChoice(keepLanguage),
       leave(),
     ),
+    sessions(),
   );
   queueMicrotask(() => element.querySelector("h1").focus());
   return element;
@@ -178,6 +179,35 @@ function password() {
     },
   });
   return h("section", { class: "card" }, h("h2", {}, t("password.title")), element);
+}
+
+/** Where this person is logged in. */
+function sessions() {
+  const status = h("p", { class: "quiet", role: "status" }, t("action.wait"));
+  const rows = h("ul", { class: "rows" });
+
+  async function render() {
+    rows.replaceChildren(...(await api("GET", "/api/auth/sessions")).map(line));
+    status.textContent = t("sessions.about");
+  }
+
+  function line({ id, device, createdAt, lastSeenAt, current }) {
+    const about = current
+      ? t("sessions.current", { since: dateTime(createdAt) })
+      : t("sessions.other", { since: dateTime(createdAt), seen: dateTime(lastSeenAt) });
+    const text = h("span", {}, h("strong", {}, h("bdi", {}, device)), h("br"), about);
+    if (current) return h("li", {}, text);
+    const end = act(async () => {
+      await api("DELETE", `/api/auth/sessions/${id}`);
+      await render();
+      say(t("sessions.ended"));
+    });
+    const label = `${t("sessions.end")}: ${device}, ${about}`;
+    return h("li", {}, text, h("button", { type: "button", class: "quiet", "aria-label": label, onclick: end }, t("sessions.end")));
+  }
+
+  render().catch((error) => (status.textContent = errorText(error)));
+  return h("section", { class: "card" }, h("h2", {}, t("sessions.title")), status, rows);
 }
 
 function leave() {

@@ -46,6 +46,8 @@ const RULES: &[(&str, &str, Access)] = &[
     ("POST", "/api/auth/session", Anyone),
     ("PUT", "/api/auth/session", Person),
     ("DELETE", "/api/auth/session", Anyone),
+    ("GET", "/api/auth/sessions", Person),
+    ("DELETE", "/api/auth/sessions/{id}", Person),
     ("POST", "/api/auth/password-link", Anyone),
     ("GET", "/api/admin/overview", Reader),
     ("GET", "/api/admin/checks", Admin),
@@ -150,6 +152,9 @@ async fn what_is_another_persons_is_not_there() {
         .await
         .expect(200);
     let device = list["data"][0]["id"].as_str().unwrap().to_owned();
+    bob.post("/api/auth/refresh", json!({})).await.expect(200);
+    let list = bob.get("/api/auth/sessions").await.expect(200);
+    let session = list["data"][0]["id"].as_str().unwrap().to_owned();
     let disabled = t.student("carl").await;
     schoolbell::service::users::set_disabled(&t.app, &disabled.user, true)
         .await
@@ -165,6 +170,7 @@ async fn what_is_another_persons_is_not_there() {
                 (notification.as_str(), nobody)
             }
             "/api/notifications/subscriptions/{id}" => (device.as_str(), nobody),
+            "/api/auth/sessions/{id}" => (session.as_str(), nobody),
             // People are there for everybody, unless they are shut out.
             "/api/users/{id}" => ("carl", "nobody"),
             // Whoever wrote to the disabled may read it; there is nothing to read of others' conversations here.

@@ -54,6 +54,7 @@ mod roster_steps;
 mod search;
 mod server;
 mod session;
+mod sessions;
 mod socketio;
 mod socketio_bad_input;
 mod sockets;

@@ -207,3 +207,23 @@ test("the school's name is set on the dashboard, unless the configuration has it
   await button(page, "Save").click();
   await page.locator("tr", { hasText: "school.time_zone" }).getByText("set here").waitFor();
 });
+
+test("where somebody is logged in is shown, and a login that is not theirs is ended", async () => {
+  await server.person("greta");
+  const agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1";
+  const login = await fetch(`${server.url}/api/auth/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "user-agent": agent },
+    body: JSON.stringify({ username: "greta", password: PASSWORD }),
+  });
+  const { token } = (await login.json()).data;
+  const page = await pages.visit("greta", "/#settings");
+  const rows = page.getByRole("heading", { name: "Where you are logged in" }).locator("..").getByRole("listitem");
+  await rows.filter({ hasText: "This device" }).waitFor();
+  if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT, fullPage: true });
+  await rows.filter({ hasText: "Safari on iPhone" }).getByRole("button").click();
+  await page.getByText("It is logged out.").waitFor();
+  assert.equal(await rows.filter({ hasText: "Safari on iPhone" }).count(), 0);
+  const me = await fetch(`${server.url}/api/auth/me`, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(me.status, 401);
+});

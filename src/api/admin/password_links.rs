@@ -159,6 +159,6 @@ pub struct UsePasswordLink {
 
 pub async fn redeem(call: Call, Json(body): Json<UsePasswordLink>) -> Result<Data<SessionView>> {
     let (code, password) = (&body.code, body.password);
-    let session = password_links::redeem(&call.app, code, password, call.address()).await?;
+    let session = password_links::redeem(&call.app, code, password, call.client()).await?;
     Ok(Data(SessionView::new(&call.app, session)))
 }

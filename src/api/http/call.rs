@@ -19,8 +19,10 @@ use crate::limits::connection_limit::Slot;
 use crate::limits::rates::{RequestClass, Stranger};
 use crate::limits::turns::Turn;
 use crate::model::audit::AuditActor;
+use crate::model::browsers::browser;
 use crate::model::ids::{ConnectionId, UserId, UserKey};
 use crate::model::keys::{ApiKeySecret, Scope};
+use crate::model::sessions::Client;
 use crate::model::users::{Role, User};
 use crate::service::auth::{self, Actor, Identity};
 
@@ -257,6 +259,15 @@ impl Call {
             peer.ip(),
             &self.headers,
         ))
+    }
+
+    /// What the request tells of the caller's device.
+    pub fn client(&self) -> Client {
+        let agent = self.headers.get(header::USER_AGENT);
+        Client {
+            address: self.address(),
+            browser: browser(agent.and_then(|v| v.to_str().ok()).unwrap_or_default()),
+        }
     }
 
     /// A parameter of the path. One that cannot be an id names nothing.

@@ -1,4 +1,4 @@
-//! The session of our own pages, in a cookie.
+//! Sessions: the caller's own, and that of our own pages, in a cookie.
 
 use warp::http::header;
 
@@ -7,8 +7,10 @@ use super::http::call::Call;
 use super::http::cookie;
 use super::http::input::{Json, Nothing};
 use super::http::reply::{Data, Empty, WithHeader};
-use crate::error::Result;
+use crate::error::{Noun, Result};
+use crate::model::sessions::SessionInfo;
 use crate::service::auth::{self, Issued};
+use crate::service::sessions;
 
 /// Sets the cookie beside the answer. The token itself stays out of it: scripts need not have it.
 fn answer(call: &Call, session: Issued) -> Result<WithHeader<Data<SessionView>>> {
@@ -29,7 +31,7 @@ pub async fn start(
 }
 
 pub async fn renew(call: Call, _: Nothing) -> Result<WithHeader<Data<SessionView>>> {
-    let session = auth::renew(&call.app, call.identity()?)?;
+    let session = auth::renew(&call.app, call.identity()?, call.client()).await?;
     answer(&call, session)
 }
 
@@ -42,4 +44,18 @@ pub async fn end(call: Call, _: Nothing) -> Result<WithHeader<Data<Empty>>> {
     }
     let cookie = cookie::clear(&call.app, call.base, &call.headers)?;
     Ok(WithHeader(header::SET_COOKIE, Some(cookie), Data(Empty {})))
+}
+
+pub async fn list(call: Call, _: Nothing) -> Result<Data<Vec<SessionInfo>>> {
+    let identity = call.identity()?;
+    let current = identity.session_id();
+    sessions::list(&call.app, &identity.user, current.as_deref())
+        .await
+        .map(Data)
+}
+
+pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let id = call.param(0, Noun::Session)?;
+    sessions::end(&call.app, call.me()?, id).await?;
+    Ok(Data(Empty {}))
 }
