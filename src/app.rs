@@ -55,6 +55,8 @@ pub struct Inner {
     pub external_write: Arc<Notify>,
     /// Told when something has been put into the push outbox.
     pub push_due: Arc<Notify>,
+    /// Told when a mail has been put into the outbox.
+    pub mail_due: Arc<Notify>,
     /// Told when an announcement is due.
     pub announcement_due: Notify,
     /// Cancelled when the server stops: no new sockets, no new background work.
@@ -125,6 +127,7 @@ impl App {
         let user_cache = Arc::new(UserCache::default());
         let external_write = Arc::new(Notify::new());
         let push_due = Arc::new(Notify::new());
+        let mail_due = Arc::new(Notify::new());
         let pulses = Pulses::default();
         let (dispatcher, deliveries) = Dispatcher::start(hub.clone(), pulses.dispatcher.clone())
             .map_err(|error| OpenError::Thread("dispatcher", error))?;
@@ -135,6 +138,7 @@ impl App {
             user_cache: user_cache.clone(),
             deliveries,
             push_due: push_due.clone(),
+            mail_due: mail_due.clone(),
             external_write: external_write.clone(),
             metrics: metrics.clone(),
         };
@@ -170,6 +174,7 @@ impl App {
             school,
             external_write,
             push_due,
+            mail_due,
             announcement_due: Notify::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -18,6 +18,7 @@ pub struct Effects {
     /// Leads to the hub's dispatcher, which outlives the writer.
     pub deliveries: SyncSender<Vec<Delivery>>,
     pub push_due: Arc<Notify>,
+    pub mail_due: Arc<Notify>,
     /// Told when another process has written to the database.
     pub external_write: Arc<Notify>,
     pub metrics: Arc<Metrics>,
@@ -51,6 +52,7 @@ impl Effects {
                 Effect::SettingsChanged(settings) => self.school.apply(&settings),
                 Effect::IdentitiesChanged => self.user_cache.forget_sessions_and_links(),
                 Effect::PushDue => push_due = true,
+                Effect::MailDue => self.mail_due.notify_one(),
                 Effect::Count(what, count) => self.metrics.hourly_stats.add(what, count),
             }
         }

@@ -20,6 +20,7 @@
 //! | [`effects`] | where the effects of a committed write go |
 //! | [`app`] | cheap-clone handles to all of the above |
 //! | [`push`] | Web Push: what is in the outbox goes to push services |
+//! | [`mail`] | mails: what is in the outbox goes to the school's SMTP server |
 //! | [`service`] | the verbs: rules, writes, events |
 //! | [`ops`] | what operators do and need: checks, backups, personal data, retention, statistics |
 //! | [`jobs`] | what runs beside requests, one file a job |
@@ -144,6 +145,8 @@ pub mod states;
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod user_cache;
 
+#[cfg_attr(not(internal_docs), doc(hidden))]
+pub mod mail;
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod push;
 #[cfg_attr(not(internal_docs), doc(hidden))]

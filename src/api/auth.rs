@@ -7,14 +7,14 @@ use warp::http::header;
 use super::http::call::{Call, bearer};
 use super::http::cookie;
 use super::http::input::{Json, Nothing};
-use super::http::reply::{Created, Data, Empty, WithHeader};
+use super::http::reply::{Accepted, Created, Data, Empty, WithHeader};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
 use crate::rule;
 use crate::service::auth::{self, Credentials, Issued, NewAccount};
-use crate::service::{notifications, users};
+use crate::service::{mailed_links, notifications, users};
 
 /// A token and whose it is.
 #[derive(Serialize, ToSchema)]
@@ -121,6 +121,39 @@ pub async fn logout(call: Call, _: Nothing) -> Result<Data<Empty>> {
 pub async fn logout_all(call: Call, _: Nothing) -> Result<Data<Empty>> {
     users::end_tokens(&call.app, call.me()?, None).await?;
     Ok(Data(Empty {}))
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Forgot {
+    /// The username, or the e-mail address.
+    login: String,
+}
+
+/// Answered before anything is looked up: neither the answer nor its time tells who is here.
+pub async fn forgot(call: Call, Json(body): Json<Forgot>) -> Result<Accepted<Empty>> {
+    let (app, from) = (call.app.clone(), call.address());
+    app.tasks.clone().spawn(async move {
+        if let Err(error) = mailed_links::forgot(&app, body.login, from).await {
+            tracing::warn!(%error, "cannot mail a link to who forgot the password");
+        }
+    });
+    Ok(Accepted(Empty {}))
+}
+
+/// The ways to log in, for a page that asks for it.
+#[derive(Serialize, ToSchema)]
+pub struct Methods {
+    /// The school's name; may be empty.
+    school: String,
+    /// Whether who forgot the password can have a link mailed. Else the office makes one.
+    mail: bool,
+}
+
+pub async fn methods(call: Call, _: Nothing) -> Result<Data<Methods>> {
+    Ok(Data(Methods {
+        school: call.app.school.get().name.clone(),
+        mail: call.app.config.mail.url.is_some(),
+    }))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -31,7 +31,7 @@ use warp::http::Method;
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Unauthorized};
 use admin::{
-    accounts, announcements, audit, backup, groups, guardians, keys, password_links, roster,
+    accounts, announcements, audit, backup, groups, guardians, keys, mail, password_links, roster,
     settings, stats,
 };
 use http::access::Access::*;
@@ -57,6 +57,8 @@ pub fn table() -> Vec<Endpoint> {
     vec![
         post("/api/auth/setup", Anyone, auth::set_up, "Make the first administrator").fails(Unauthorized::BadSetupCode).fails(Forbidden::SetupDone).fails(Conflict::Username),
         post("/api/auth/login", Anyone, auth::login, "Log in").fails(Unauthorized::BadCredentials),
+        get("/api/auth/methods", Anyone, auth::methods, "The ways to log in"),
+        post("/api/auth/forgot", Anyone, auth::forgot, "Mail a one-time link to who forgot the password, where that can be").detached(),
         post("/api/auth/refresh", Person, auth::refresh, "Get a new token for one that is still valid"),
         post("/api/auth/logout", Person, auth::logout, "End the session of the caller's token"),
         post("/api/auth/logout-all", Person, auth::logout_all, "End every token of the caller"),
@@ -140,6 +142,8 @@ pub fn table() -> Vec<Endpoint> {
         get("/api/admin/backups/{name}", Admin, backup::fetch, "Download a backup").fails(Noun::Backup),
         delete("/api/admin/backups/{name}", Admin, backup::remove, "Remove a backup").fails(Noun::Backup),
         get("/api/admin/push", Reader, pushes::report, "What came of pushes, by push service"),
+        get("/api/admin/mail", Admin, mail::report, "How mail stands, and which mails were given up"),
+        post("/api/admin/mail/test", Admin, mail::test, "Send a test mail"),
         get("/api/openapi.json", Anyone, openapi::serve, "This document"),
         get("/health", Anyone, health::health, "Whether the server takes writes").fails(Error::unavailable("")),
         get("/metrics", Local, health::metrics, "Figures for Prometheus"),

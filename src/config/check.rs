@@ -51,6 +51,15 @@ impl Config {
                 "goes with push.vapid_private_key: set both or neither".into(),
             );
         }
+        if let Some((key, why)) = self.mail.problem() {
+            return fail(key, why.into());
+        }
+        if self.mail.url.is_some() && self.server.public_url.is_none() {
+            return fail(
+                "mail.url",
+                "needs server.public_url, for the links in mails".into(),
+            );
+        }
         let link = &self.push.message_link;
         let short = link.len() <= 512 && Link::parse(&link.replace("{userId}", "x")).is_ok();
         if !short {

@@ -8,6 +8,7 @@ mod check;
 mod environment;
 mod limits;
 mod load;
+mod mail;
 mod places;
 mod push;
 pub mod reference;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::model::users::Role;
 pub use auth::{Auth, LinkBy};
 pub use limits::Limits;
+pub use mail::{Mail, MailAuth, MailOauth2, Mailbox, SmtpTls, SmtpUrl};
 pub use push::{Push, PushContent};
 use section::section;
 pub use server::{Acme, Server};
@@ -46,6 +48,7 @@ pub struct Config {
     pub messages: Messages,
     pub notifications: Notifications,
     pub push: Push,
+    pub mail: Mail,
     pub limits: Limits,
     pub backup: Backup,
     pub retention: Retention,

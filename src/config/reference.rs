@@ -7,8 +7,8 @@ use toml::Table;
 
 use super::section::Section;
 use super::{
-    Acme, Auth, Backup, Config, Database, Limits, Log, Messages, Metrics, Notifications, Push,
-    Retention, School, Server, SocketIo,
+    Acme, Auth, Backup, Config, Database, Limits, Log, Mail, MailOauth2, Messages, Metrics,
+    Notifications, Push, Retention, School, Server, SocketIo,
 };
 
 /// The longest line of a comment in the sample file, in characters.
@@ -31,6 +31,8 @@ pub const SECTIONS: &[Keys] = &[
     ("messages", Messages::KEYS),
     ("notifications", Notifications::KEYS),
     ("push", Push::KEYS),
+    ("mail", Mail::KEYS),
+    ("mail.oauth2", MailOauth2::KEYS),
     ("limits", Limits::KEYS),
     ("backup", Backup::KEYS),
     ("retention", Retention::KEYS),

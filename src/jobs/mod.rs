@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::service::{notifications, roster};
 
-/// Starts all of them, and the push thread. Call it once, inside a tokio runtime; they end when `app.stopping` is cancelled.
+/// Starts all of them, the push thread, and what sends mails. Call it once, inside a tokio runtime; they end when `app.stopping` is cancelled.
 pub fn start(app: &App) {
     app.tasks
         .spawn(notifications::finish_deliveries(app.clone()));
@@ -37,6 +37,7 @@ pub fn start(app: &App) {
     sessions::start(app);
     stats::start(app);
     crate::push::start(app);
+    crate::mail::start(app);
 }
 
 /// Runs `work` at once and then each `period`, until the server stops.

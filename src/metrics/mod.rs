@@ -54,6 +54,11 @@ pub struct PushLabels {
     pub outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MailLabels {
+    pub outcome: &'static str,
+}
+
 /// All metrics.
 pub struct Metrics {
     /// Beside them, what goes into the database by hour.
@@ -85,6 +90,7 @@ pub struct Metrics {
     pub certificate_expiry: Count,
     pub pushes: Family<PushLabels, Counter>,
     pub push_waiting: Count,
+    pub mails: Family<MailLabels, Counter>,
     log_lines_dropped: Counter<u64, AtomicU64>,
     database_bytes: Count,
     memory_bytes: Count,
@@ -142,6 +148,7 @@ impl Metrics {
             backup_failures: Counter::default(),
             pushes: Family::default(),
             push_waiting: Count::default(),
+            mails: Family::default(),
             log_lines_dropped: Counter::default(),
             database_bytes: Count::default(),
             memory_bytes: Count::default(),
@@ -255,6 +262,11 @@ impl Metrics {
             "backup_failures",
             "Backups that could not be made",
             self.backup_failures.clone(),
+        );
+        r.register(
+            "mails",
+            "Attempts to send a mail, by what came of them",
+            self.mails.clone(),
         );
         r.register(
             "pushes",

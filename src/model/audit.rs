@@ -107,6 +107,7 @@ pub enum Action {
     BackupRestored,
     DataImported,
     SettingsChanged,
+    MailTested,
     PersonExported,
     PersonErased,
 }
@@ -146,6 +147,7 @@ impl Action {
             Action::BackupRestored => "backup.restore",
             Action::DataImported => "data.import",
             Action::SettingsChanged => "settings.change",
+            Action::MailTested => "mail.test",
             Action::PersonExported => "person.export",
             Action::PersonErased => "person.erase",
         }

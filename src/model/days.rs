@@ -114,6 +114,16 @@ impl Calendar {
         Date::at(self.clock.now(), &zone)
     }
 
+    /// Date and time at the school, for people to read: `2026-11-23 14:05`.
+    pub fn date_time(&self, at: Time) -> String {
+        let zone = self.zone.read().unwrap_or_else(PoisonError::into_inner);
+        let instant = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+        instant
+            .to_zoned(zone.clone())
+            .strftime("%Y-%m-%d %H:%M")
+            .to_string()
+    }
+
     /// From now on the school is there.
     pub fn move_to(&self, zone: TimeZone) {
         *self.zone.write().unwrap_or_else(PoisonError::into_inner) = zone;

@@ -34,6 +34,8 @@ pub enum Effect {
     SettingsChanged(BTreeMap<String, String>),
     /// There is something to push.
     PushDue,
+    /// A mail is in the outbox.
+    MailDue,
     /// So many of these happened, for the charts.
     Count(Count, u64),
 }

@@ -18,6 +18,7 @@ pub mod ids;
 pub mod import;
 pub mod keys;
 pub mod language;
+pub mod mails;
 pub mod messages;
 pub mod notifications;
 pub mod object;

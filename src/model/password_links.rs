@@ -18,6 +18,24 @@ pub struct PasswordLink {
     pub expires_at: Time,
 }
 
+/// Who had a link made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkOrigin {
+    /// An administrator.
+    Office,
+    /// Its owner, who forgot the password.
+    Forgotten,
+}
+
+impl LinkOrigin {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LinkOrigin::Office => "office",
+            LinkOrigin::Forgotten => "forgotten",
+        }
+    }
+}
+
 /// The longest time for which links for many are valid, in days.
 pub const MAX_DAYS: u32 = 90;
 
@@ -45,6 +63,16 @@ pub struct Addressee {
     pub classes: Vec<String>,
     /// Names of the children whose guardian they are, each with the names of its classes.
     pub children: Vec<(String, Vec<String>)>,
+}
+
+/// Links for many that go by mail.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LinksMailed {
+    /// How many mails are sent.
+    pub queued: usize,
+    /// Names of those who have no address, or share it with others, and so get none.
+    pub no_address: Vec<String>,
 }
 
 /// A link for one of many.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::accounts::Account;
 use super::audit::Entry;
 use super::guardians::LinkView;
+use super::mails::MailRecord;
 use super::notifications::Notification;
 use super::preferences::Preferences;
 use super::sessions::SessionInfo;
@@ -20,6 +21,8 @@ pub struct PersonalData {
     pub push: Push,
     /// Where they are logged in.
     pub sessions: Vec<SessionInfo>,
+    /// Mails to them in the last two weeks.
+    pub mails: Vec<MailRecord>,
     /// Also those that they removed from their list.
     pub notifications: Vec<Notification>,
     /// Notifications and announcements that they sent.

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::limits::ledger::Entry;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::ids::UserKey;
-use crate::store::{WriteTx, audit, sessions, users};
+use crate::store::{WriteTx, audit, mails, sessions, users};
 
 /// Writes down what was refused since the last time.
 ///
@@ -16,6 +16,7 @@ pub async fn note(app: &App) -> Result<()> {
     app.store
         .write(move |tx| {
             sessions::tidy(tx)?;
+            mails::tidy(tx)?;
             entries.iter().try_for_each(|entry| write(tx, entry))?;
             Ok(())
         })

@@ -96,6 +96,7 @@ fn write_files(folder: &Path, data: &PersonalData) -> std::io::Result<()> {
     write("account.json", serde_json::to_string_pretty(&data.account))?;
     write("family.json", serde_json::to_string_pretty(&data.family))?;
     write("push.json", serde_json::to_string_pretty(&data.push))?;
+    write("mails.json", serde_json::to_string_pretty(&data.mails))?;
     write(
         "sessions.json",
         serde_json::to_string_pretty(&data.sessions),

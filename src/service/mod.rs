@@ -10,6 +10,8 @@ pub mod groups;
 pub mod guardians;
 pub mod identity;
 pub mod keys;
+pub mod mailed_links;
+pub mod mails;
 pub mod messages;
 pub mod notifications;
 pub mod password_links;

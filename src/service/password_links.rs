@@ -10,7 +10,7 @@ use crate::error::{Error, Noun, Result, Unauthorized};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
-use crate::model::password_links::{LinksFilter, LinksMade, PasswordLink, Slip};
+use crate::model::password_links::{LinkOrigin, LinksFilter, LinksMade, PasswordLink, Slip};
 use crate::model::random;
 use crate::model::sessions::Client;
 use crate::model::users::User;
@@ -52,7 +52,7 @@ pub async fn make(app: &App, by: AuditActor, id: UserId) -> Result<PasswordLink>
                 return Err(Error::invalid("username", why));
             }
             let expires_at = tx.now.plus_seconds(LINK_LIFETIME_SECONDS);
-            password_links::put(tx, user.key, &hash, expires_at)?;
+            password_links::put(tx, user.key, LinkOrigin::Office, &hash, expires_at)?;
             audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
             // From now on they log in here: no token of the app acts for them.
             tx.emit(Effect::UserChanged(id.clone()));
@@ -103,7 +103,7 @@ pub async fn make_many(
         app.store
             .write(move |tx| {
                 for (user, id, hash) in &slice {
-                    password_links::put(tx, *user, hash, expires_at)?;
+                    password_links::put(tx, *user, LinkOrigin::Office, hash, expires_at)?;
                     tx.emit(Effect::UserChanged(id.clone()));
                 }
                 Ok(())

@@ -23,6 +23,7 @@ pub mod import;
 mod indexer;
 mod job;
 pub mod keys;
+pub mod mails;
 pub mod messages;
 pub mod meta;
 pub mod migrate;

@@ -7,15 +7,25 @@ use super::guardians::LINK_IS_LIVE;
 use super::{WriteTx, all, first, preferences, run, users};
 use crate::error::Result;
 use crate::model::ids::{UserId, UserKey};
-use crate::model::password_links::{Addressee, LinksFilter};
+use crate::model::password_links::{Addressee, LinkOrigin, LinksFilter};
 use crate::model::time::Time;
 use crate::model::users::{Role, User};
 
-/// Puts a one-time link in the place of any earlier one.
-pub fn put(tx: &WriteTx, user: UserKey, hash: &[u8; 32], expires_at: Time) -> Result<()> {
-    let sql = "INSERT INTO password_links (user_key, hash, expires_at) VALUES (?1, ?2, ?3)
-               ON CONFLICT (user_key) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at";
-    run(tx, sql, params![user.0, hash, expires_at.0])?;
+/// Puts a one-time link in the place of any earlier one of this origin.
+pub fn put(
+    tx: &WriteTx,
+    user: UserKey,
+    origin: LinkOrigin,
+    hash: &[u8; 32],
+    expires_at: Time,
+) -> Result<()> {
+    let sql = "INSERT INTO password_links (user_key, origin, hash, expires_at) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (user_key, origin) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at";
+    run(
+        tx,
+        sql,
+        params![user.0, origin.as_str(), hash, expires_at.0],
+    )?;
     let sql = "UPDATE users SET had_login = 1 WHERE key = ?1";
     run(tx, sql, [user.0]).map(drop)
 }
@@ -30,7 +40,15 @@ pub fn owner(connection: &Connection, hash: &[u8; 32], now: Time) -> Result<Opti
     Ok(user.flatten().filter(|user| !user.disabled))
 }
 
-/// Removes a user's link: it was used, or must not be used any more.
+/// When a link ends, while it is valid.
+pub fn expiry(connection: &Connection, hash: &[u8; 32], now: Time) -> Result<Option<Time>> {
+    let sql = "SELECT expires_at FROM password_links WHERE hash = ?1 AND expires_at > ?2";
+    first(connection, sql, params![hash, now.0], |row| {
+        row.get(0).map(Time)
+    })
+}
+
+/// Removes a user's links: one was used, or none must be used any more.
 pub fn delete(tx: &WriteTx, user: UserKey) -> Result<()> {
     run(
         tx,

@@ -4,7 +4,9 @@ use rusqlite::{Connection, params};
 
 use super::guardians::{self, End};
 use super::messages::{PEOPLE, select_with_people, with_people};
-use super::{WriteTx, audit, first, notifications, preferences, run, sessions, subscriptions};
+use super::{
+    WriteTx, audit, first, mails, notifications, preferences, run, sessions, subscriptions,
+};
 use crate::error::Result;
 use crate::model::audit::Entry;
 use crate::model::ids::{UserId, UserKey};
@@ -26,6 +28,7 @@ pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
             devices: subscriptions::list(connection, user.key, i64::MAX)?,
         },
         sessions: sessions::of(connection, user.key, Time(i64::MIN))?,
+        mails: mails::of(connection, user.key)?,
         notifications: notifications::all_of(connection, user.key)?,
         sent: notifications::sent_by(connection, &format!("user:{}", user.id()))?,
         audit: audit_of(connection, user.id())?,
@@ -65,6 +68,7 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
         "push_dead_letters",
         "push_preferences",
         "password_links",
+        "mails",
         "identities",
         "sessions",
         "ended_sessions",

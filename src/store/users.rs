@@ -97,6 +97,17 @@ pub fn by_login(connection: &Connection, login: &str) -> Result<Option<(User, St
     }
 }
 
+/// A user by username or e-mail, whether they have a password or only had a link to set one. An address that several people share
+/// finds nobody.
+pub fn by_login_or_link(connection: &Connection, login: &str) -> Result<Option<User>> {
+    if let Some(found) = by_username(connection, login)? {
+        return Ok(Some(found));
+    }
+    let sql = select("WHERE email = ?1 LIMIT 2");
+    let mut found = all(connection, &sql, [login], |row| user(row, 0))?;
+    Ok(found.pop().filter(|_| found.is_empty()))
+}
+
 /// What a row's `folded` must be to hold each of these words, as [`crate::model::text::words`] gives them: `?1` of the statement.
 pub(super) const HOLDS_WORDS: &str =
     "NOT EXISTS (SELECT 1 FROM json_each(?1) word WHERE instr(u.folded, word.value) = 0)";

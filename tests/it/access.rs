@@ -13,6 +13,8 @@ use crate::helpers::{TestApp, path_of};
 const RULES: &[(&str, &str, Access)] = &[
     ("POST", "/api/auth/setup", Anyone),
     ("POST", "/api/auth/login", Anyone),
+    ("GET", "/api/auth/methods", Anyone),
+    ("POST", "/api/auth/forgot", Anyone),
     ("POST", "/api/auth/refresh", Person),
     ("POST", "/api/auth/logout", Person),
     ("POST", "/api/auth/logout-all", Person),
@@ -96,6 +98,8 @@ const RULES: &[(&str, &str, Access)] = &[
     ("GET", "/api/admin/backups/{name}", Admin),
     ("DELETE", "/api/admin/backups/{name}", Admin),
     ("GET", "/api/admin/push", Reader),
+    ("GET", "/api/admin/mail", Admin),
+    ("POST", "/api/admin/mail/test", Admin),
     ("GET", "/api/openapi.json", Anyone),
     ("GET", "/health", Anyone),
     ("GET", "/metrics", Local),

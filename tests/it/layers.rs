@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["limits"],
     &["store", "hub", "auth"],
     &["app", "user_cache", "school", "effects", "states"],
-    &["push"],
+    &["push", "mail"],
     &["service"],
     &["ops"],
     &["jobs"],

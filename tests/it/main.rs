@@ -34,6 +34,7 @@ mod layers;
 mod limits;
 mod log_faults;
 mod logs;
+mod mail;
 mod messages;
 mod metrics;
 mod notifications;

@@ -7,6 +7,7 @@ pub mod backup;
 pub mod groups;
 pub mod guardians;
 pub mod keys;
+pub mod mail;
 pub mod password_links;
 pub mod roster;
 pub mod settings;

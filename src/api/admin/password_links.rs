@@ -13,14 +13,15 @@ use crate::api::http::download::Csv;
 use crate::api::http::input::{Json, Nothing};
 use crate::api::http::reply::{BodySpec, Created, Data, Html, Output, OutputSpec};
 use crate::api::http::request::Response;
+use crate::api::http::schema::schema_ref;
 use crate::error::{Error, Noun, Result};
 use crate::limits::priority::on_yielding_thread;
 use crate::model::ids::UserId;
 use crate::model::language::Language;
-use crate::model::password_links::{LinksFilter, MAX_DAYS, PasswordLink};
+use crate::model::password_links::{LinksFilter, LinksMailed, MAX_DAYS, PasswordLink};
 use crate::model::users::Role;
 use crate::rule;
-use crate::service::{password_links, preferences};
+use crate::service::{mailed_links, password_links, preferences};
 
 pub async fn make(call: Call, _: Nothing) -> Result<Created<PasswordLink>> {
     let id = call.param(0, Noun::User)?;
@@ -52,30 +53,37 @@ pub struct LinksBody {
 }
 
 /// How links for many come.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LinksFormat {
     /// A line for each user.
     Csv,
     /// A page to print, with a slip for each user.
     Html,
+    /// A mail to each user who has an address of their own.
+    Mail,
 }
 
 /// 200 with links for many.
 pub enum Links {
     Csv(Csv),
     Html(Html),
+    Mailed(Data<LinksMailed>),
 }
 
 impl Output for Links {
     fn spec() -> OutputSpec {
-        OutputSpec::ok(BodySpec::OneOf(&["text/csv", "text/html"]))
+        OutputSpec::ok(BodySpec::DataOr(
+            schema_ref::<LinksMailed>,
+            &["text/csv", "text/html"],
+        ))
     }
 
     fn into_response(self) -> Response {
         match self {
             Links::Csv(csv) => csv.into_response(),
             Links::Html(html) => html.into_response(),
+            Links::Mailed(mailed) => mailed.into_response(),
         }
     }
 }
@@ -100,6 +108,10 @@ pub async fn make_many(call: Call, Json(body): Json<LinksBody>) -> Result<Links>
         has_password: filter.has_password,
         logged_in: filter.logged_in,
     };
+    if format == LinksFormat::Mail {
+        let mailed = mailed_links::mail_many(&call.app, call.by()?, filter, days).await?;
+        return Ok(Links::Mailed(Data(mailed)));
+    }
     let own = preferences::of(&call.app, call.me()?).await?.language;
     let origin = origin(&call);
     let mut made = password_links::make_many(&call.app, call.by()?, filter, days).await?;
@@ -113,7 +125,7 @@ pub async fn make_many(call: Call, Json(body): Json<LinksBody>) -> Result<Links>
     };
     on_yielding_thread("links", move || match format {
         LinksFormat::Csv => Links::Csv(sheet.csv()),
-        LinksFormat::Html => Links::Html(sheet.page()),
+        _ => Links::Html(sheet.page()),
     })
     .await
 }

@@ -241,7 +241,11 @@ fn content(body: BodySpec, components: &mut Components) -> Value {
         }
         BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
         BodySpec::Raw(media_type) => raw_content(&[media_type]),
-        BodySpec::OneOf(media_types) => raw_content(media_types),
+        BodySpec::DataOr(schema, media_types) => {
+            let mut all = raw_content(media_types);
+            all["application/json"] = json!({ "schema": envelope(schema(components)) });
+            all
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Endpoint {
     pub latency: Latency,
     /// How it fails, beside what its access, its input and limits bring.
     own_failures: Vec<Failure>,
+    /// What it does is done behind its answer, which a fault of the database does not reach.
+    is_detached: bool,
     handler: Handler,
 }
 
@@ -114,6 +116,7 @@ where
         class,
         latency: Latency::Measured,
         own_failures: Vec::new(),
+        is_detached: false,
         handler: Arc::new(run),
     }
 }
@@ -160,6 +163,12 @@ impl Endpoint {
         self
     }
 
+    /// What it does is done behind its answer.
+    pub fn detached(mut self) -> Self {
+        self.is_detached = true;
+        self
+    }
+
     /// Declares how the route itself fails.
     pub fn fails(mut self, error: impl Into<Error>) -> Self {
         self.own_failures.push(Failure::from(&error.into()));
@@ -178,7 +187,9 @@ impl Endpoint {
         // What neither asks who calls nor changes anything answers from memory.
         if self.access.takes_token() || !self.method.is_safe() {
             all.push(Failure::from(&Error::unavailable("")));
-            all.push(Failure::from(&Error::Internal(String::new())));
+            if !self.is_detached {
+                all.push(Failure::from(&Error::Internal(String::new())));
+            }
         }
         all.sort();
         all.dedup();

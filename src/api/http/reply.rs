@@ -46,8 +46,8 @@ pub enum BodySpec {
     Bare(fn(&mut Components) -> Value),
     /// Something else, of this media type.
     Raw(&'static str),
-    /// Something else, of one of these media types.
-    OneOf(&'static [&'static str]),
+    /// As `Data`, or something else, of one of these media types.
+    DataOr(fn(&mut Components) -> Value, &'static [&'static str]),
 }
 
 /// Something that a handler returns.
@@ -102,6 +102,24 @@ impl<T: Serialize + ToSchema> Output for Created<T> {
 
     fn into_response(self) -> Response {
         success(StatusCode::CREATED, self.0, None)
+    }
+}
+
+/// 202 with `data`: what is to be done is done behind the answer.
+pub struct Accepted<T>(pub T);
+
+impl<T: Serialize + ToSchema> Output for Accepted<T> {
+    fn spec() -> OutputSpec {
+        OutputSpec {
+            status: StatusCode::ACCEPTED,
+            repeatable: false,
+            body: BodySpec::Data(schema_ref::<T>),
+            accepted: None,
+        }
+    }
+
+    fn into_response(self) -> Response {
+        success(StatusCode::ACCEPTED, self.0, None)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod files;
 mod live;
+pub mod mail;
 pub mod token;
 
 pub use live::ask;
@@ -64,6 +65,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     if let Some(pair) = Pair::of(config) {
         findings.push(finding("certificate", tls(config, &pair, now)));
     }
+    findings.extend(mail::look(config).await);
     findings.push(finding("proxy in front", proxy(config)));
     if !path.exists() {
         let hint = "no database yet: the first start makes it".to_owned();

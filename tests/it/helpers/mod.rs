@@ -4,6 +4,7 @@ mod binary;
 mod declared;
 mod engine;
 mod push_service;
+mod smtp_server;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use binary::{Server, Signal, add_user, binary};
 pub use engine::{Engine, LOST, Poller, packets};
 pub use push_service::{Device, PushService, Reply};
 pub use schoolbell::testing::{Came, SECRET, START, Socket};
+pub use smtp_server::{SmtpServer, Tls};
 
 pub const PASSWORD: &str = "blue heron on a kettle";
 
