@@ -16,6 +16,7 @@ const VIEWS = {
   groups: () => import("./groups.js"),
   keys: () => import("./keys.js"),
   push: () => import("./push.js"),
+  mail: () => import("./mail.js"),
   audit: () => import("./audit.js"),
   backups: () => import("./backups.js"),
   settings: () => import("./settings.js"),

@@ -38,6 +38,7 @@ const ACTIONS = [
   "backup.restore",
   "data.import",
   "settings.change",
+  "mail.test",
   "person.export",
   "person.erase",
 ];

@@ -6,7 +6,7 @@ import { field } from "../ui/form.js";
 import { ROLES } from "../ui/people.js";
 
 export default async function links({ parameters: [group = ""] }) {
-  const groups = await api("GET", "/api/admin/groups");
+  const [groups, { mail }] = await Promise.all([api("GET", "/api/admin/groups"), api("GET", "/api/auth/methods")]);
   const fields = {
     group: field({
       name: "group",
@@ -31,6 +31,7 @@ export default async function links({ parameters: [group = ""] }) {
   const buttons = [
     h("button", { type: "submit", value: "html" }, t("links.slips")),
     h("button", { type: "submit", class: "quiet", value: "csv" }, t("links.csv")),
+    ...(mail ? [h("button", { type: "submit", class: "quiet", value: "mail" }, t("links.mail"))] : []),
   ];
 
   async function make(event) {
@@ -46,8 +47,10 @@ export default async function links({ parameters: [group = ""] }) {
       ...(fields.never.get() && { loggedIn: false }),
     };
     try {
-      const file = await apiFile("POST", "/api/admin/people/links", { filter, days: Number(fields.days.get()), format });
-      place.replaceChildren(made(file, format));
+      const wanted = { filter, days: Number(fields.days.get()), format };
+      const answer = format === "mail" ? api : apiFile;
+      const result = await answer("POST", "/api/admin/people/links", wanted);
+      place.replaceChildren(format === "mail" ? mailed(result) : made(result, format));
     } catch (error) {
       place.replaceChildren(failed(error));
     } finally {
@@ -78,6 +81,19 @@ export default async function links({ parameters: [group = ""] }) {
       h("p", { class: "buttons" }, ...buttons),
     ),
     place,
+  );
+}
+
+/** What goes out, and who gets nothing: their links go another way. */
+function mailed({ queued, noAddress }) {
+  const names = h("ul", {}, ...noAddress.map((name) => h("li", {}, h("bdi", {}, name))));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, t("links.mailed", { n: queued })),
+    h("p", {}, h("a", { href: "#/mail" }, t("links.mailed.where"))),
+    noAddress.length &&
+      h("details", {}, h("summary", {}, t("links.noAddress", { n: noAddress.length })), h("p", {}, t("links.noAddress.text")), names),
   );
 }
 

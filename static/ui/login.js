@@ -3,7 +3,7 @@ import { disablePush } from "../push.js";
 import { LANGUAGES, choose, current, t } from "../i18n/i18n.js";
 import { api, belongTo } from "./api.js";
 import { at, server } from "./base.js";
-import { confirm } from "./dialog.js";
+import { confirm, dialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { form } from "./form.js";
 
@@ -31,7 +31,41 @@ export function login({ title, text, done }) {
       return done(user);
     },
   });
-  return h("section", { class: "card narrow" }, h("h1", {}, title), text && h("p", {}, text), element, languageChoice());
+  const forgotten = h(
+    "button",
+    { type: "button", class: "plain link", onclick: () => forgot(element.elements.username.value) },
+    t("forgot.link"),
+  );
+  return h(
+    "section",
+    { class: "card narrow" },
+    h("h1", {}, title),
+    text && h("p", {}, text),
+    element,
+    h("p", {}, forgotten),
+    languageChoice(),
+  );
+}
+
+/** What to do about a password that is forgotten: ask for a link by mail, where the school sends any, or ask the office. */
+async function forgot(login) {
+  const { mail } = await api("GET", "/api/auth/methods").catch(() => ({ mail: false }));
+  dialog(t("forgot.title"), (close) => {
+    if (!mail) return h("p", {}, t("forgot.office"));
+    const { element } = form({
+      fields: [
+        { name: "login", label: t("login.username"), autocomplete: "username", autocapitalize: "none", value: login, required: true },
+      ],
+      submit: t("forgot.submit"),
+      cancel: close,
+      send: async (values) => {
+        await api("POST", "/api/auth/forgot", values);
+        place.replaceChildren(h("p", { role: "status" }, t("forgot.done")), h("p", {}, t("forgot.office")));
+      },
+    });
+    const place = h("div", {}, h("p", {}, t("forgot.text")), element);
+    return place;
+  });
 }
 
 /** Ends the session of this browser, and its pushes: the next person at this computer must not be this one. */

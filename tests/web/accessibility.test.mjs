@@ -17,6 +17,7 @@ const VIEWS = [
   "groups",
   "keys",
   "push",
+  "mail",
   "audit",
   "backups",
   "settings",
@@ -27,7 +28,15 @@ const LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh the Younger 
 let server, service, pages, office, pupil, announcement, passwordLink, group;
 
 before(async () => {
-  [server, service] = await Promise.all([startServer(), startPushService()]);
+  [server, service] = await Promise.all([
+    startServer({
+      // Nobody answers there: the page says so.
+      SCHOOLBELL_MAIL__URL: "smtp://127.0.0.1:1?tls=opportunistic",
+      SCHOOLBELL_MAIL__FROM: "bell@school.example",
+      SCHOOLBELL_SERVER__PUBLIC_URL: "http://bell.school.example",
+    }),
+    startPushService(),
+  ]);
   pages = await startPages(server);
   office = await server.person("office", "admin");
   pupil = await server.person("pupil");
