@@ -116,6 +116,9 @@ reasons! {
         NotLinked = "not_linked": "This token may not act for this person: an administrator must link them.",
         Disabled = "user_disabled": "This account is disabled.",
         BadCredentials = "credentials_invalid": "The username or the password is wrong.",
+        /// The password is right.
+        SecondFactorRequired = "second_factor_required": "A code of your authenticator app is required, or a recovery code.",
+        BadSecondFactor = "second_factor_invalid": "This code is wrong, or was used already.",
         BadSetupCode = "setup_code_invalid": "The set-up code is wrong or too old. Restart the server for a fresh one.",
         BadPasswordLink = "password_link_invalid": "This link was used already, or is too old. Ask for another one.",
     }
@@ -128,6 +131,8 @@ reasons! {
         ApiKey = "api_key_not_allowed": "This takes a person's token, not an API key.",
         Scope = "scope_missing": "This API key lacks the scope for this.",
         NeedsAdministrator = "needs_administrator": "More than a fifth of the people who log in here would be disabled: an administrator must do that.",
+        Confirmation = "confirmation_required": "Confirm that it is you, by your password or a code.",
+        SecondFactor = "second_factor_missing": "Administrators must have a second factor: set one up first.",
         Origin = "origin_not_allowed": "This origin is not allowed to connect.",
         SetupDone = "setup_done": "An administrator exists already.",
         Remote = "remote_not_allowed": "Only this machine, or a caller with the metrics token, may read this.",
@@ -160,6 +165,8 @@ reasons! {
         NotEmpty = "not_empty": "The database holds data already.",
         /// A token of another issuer's acts for another user already.
         Identity = "identity_taken": "This identity is linked to another person.",
+        SecondFactor = "second_factor_set": "There is a second factor already: turn it off first.",
+        NoSecondFactor = "second_factor_not_set": "There is no second factor.",
         /// A subscription of a device that its person has removed.
         DeviceRemoved = "device_removed": "This device was removed. It must subscribe again.",
         /// A page of a user whose cookie is another's by now.

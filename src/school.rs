@@ -26,11 +26,13 @@ impl CurrentSchool {
             name: config.school.name.clone(),
             short_address: config.school.short_address.clone(),
             time_zone: zone.map_or(TimeZone::UTC, |zone| zone.0),
+            second_factor_required: config.auth.second_factor_required,
         };
         let is_set = |key: &&str| match *key {
             "school.name" => !config.school.name.is_empty(),
             "school.short_address" => !config.school.short_address.is_empty(),
-            _ => config.school.time_zone.is_some(),
+            "school.time_zone" => config.school.time_zone.is_some(),
+            _ => config.auth.second_factor_required,
         };
         CurrentSchool {
             fixed: SETTABLE.into_iter().filter(is_set).collect(),

@@ -14,6 +14,7 @@ use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
 use crate::rule;
 use crate::service::auth::{self, Credentials, Issued, NewAccount};
+use crate::service::confirmation::{self, By};
 use crate::service::{mailed_links, notifications, users};
 
 /// A token and whose it is.
@@ -75,11 +76,13 @@ pub struct Login {
     /// Another name for `username`.
     email: Option<String>,
     password: String,
+    /// Of the second factor, for who has one: of the authenticator app, or a recovery code.
+    code: Option<String>,
 }
 
 impl Login {
     /// What to log in with: the name, and the password.
-    pub fn parse(self) -> Result<(String, String)> {
+    fn parse(self) -> Result<(String, String)> {
         let refuse = |field, why| Err(Error::invalid(field, why));
         match (self.username, self.email) {
             (Some(name), None) | (None, Some(name)) => Ok((name, self.password)),
@@ -91,11 +94,13 @@ impl Login {
 
 /// What a request brings to log in.
 pub fn credentials(call: &Call, body: Login) -> Result<Credentials> {
+    let code = body.code.clone();
     let (login, password) = body.parse()?;
     let pairs = cookie::pairs(&call.headers);
     Ok(Credentials {
         login,
         password,
+        code,
         client: call.client(),
         cookies: pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
     })
@@ -179,6 +184,31 @@ pub async fn password(
         cookie.transpose()?,
         Data(view),
     ))
+}
+
+/// One of them.
+#[derive(Deserialize, ToSchema)]
+pub struct Confirm {
+    password: Option<String>,
+    /// Of the second factor: of the authenticator app, or a recovery code.
+    code: Option<String>,
+}
+
+/// Until when what needs it is allowed.
+#[derive(Serialize, ToSchema)]
+pub struct Confirmed {
+    until: Time,
+}
+
+pub async fn confirm(call: Call, Json(body): Json<Confirm>) -> Result<Data<Confirmed>> {
+    let by = match (body.password, body.code) {
+        (Some(password), None) => By::Password(password),
+        (None, Some(code)) => By::Code(code),
+        (None, None) => return Err(Error::invalid("password", rule::required())),
+        (Some(_), Some(_)) => return Err(Error::invalid("code", rule::contradicts("password"))),
+    };
+    let until = confirmation::confirm(&call.app, call.identity()?, by).await?;
+    Ok(Data(Confirmed { until }))
 }
 
 /// The caller, and what they have not read.

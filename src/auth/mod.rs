@@ -8,6 +8,7 @@ pub mod jwks;
 pub mod keyfile;
 pub mod passwords;
 pub mod roots;
+pub mod second_factor;
 pub mod setup;
 pub mod token_refused;
 pub mod tokens;

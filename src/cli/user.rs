@@ -14,7 +14,7 @@ use crate::model::text::words;
 use crate::model::users::{DisplayName, Role, Username};
 use crate::ops::personal_data;
 use crate::service::auth::{self, NewAccount};
-use crate::service::{accounts, password_links};
+use crate::service::{accounts, password_links, second_factors};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -57,7 +57,13 @@ pub enum Command {
         search: Option<String>,
     },
     /// Print a one-time link by which a user sets a new password.
+    #[command(visible_aliases = ["link", "passwd"])]
     Password {
+        /// Their username or id.
+        name: String,
+    },
+    /// Take away the second factor of a user who has lost it: the password alone lets them in then.
+    ForgetSecondFactor {
         /// Their username or id.
         name: String,
     },
@@ -85,6 +91,7 @@ pub fn run(config: Config, command: Command) -> Result<(), Failure> {
         Command::Erase { name, messages } => erase(config, &name, messages),
         Command::List { role, search } => list(config, role, search.as_deref()),
         Command::Password { name } => password(config, &name),
+        Command::ForgetSecondFactor { name } => forget_second_factor(config, &name),
         Command::Disable { name } => set_disabled(config, &name, true),
         Command::Enable { name } => set_disabled(config, &name, false),
     }
@@ -193,6 +200,15 @@ fn password(config: Config, name: &str) -> Result<(), Failure> {
         "for {name}, once, until {}; an earlier link is no longer valid",
         link.expires_at
     );
+    Ok(())
+}
+
+fn forget_second_factor(config: Config, name: &str) -> Result<(), Failure> {
+    with_database(config, async |app| {
+        let id = personal_data::find(&app, name).await?.id().clone();
+        Ok(second_factors::remove(&app, AuditActor::command_line(), id).await?)
+    })?;
+    say!("{name} logs in by the password alone");
     Ok(())
 }
 

@@ -40,6 +40,8 @@ section! {
         pub auto_provision: bool = false,
         /// Whether a user made that way may be an administrator when the role's claim says so.
         pub trust_admin_claim: bool = false,
+        /// Whether administrators must have a second factor: codes of an authenticator app. Until they do, they get into the chat alone.
+        pub second_factor_required: bool = false,
         /// Seconds for which a login's token is valid; `POST /api/auth/refresh` gives a new one.
         pub token_ttl: NonZeroU32 = at_least_one(7 * 24 * 3_600),
         /// Seconds after which one must log in again, however often the token was renewed.

@@ -40,6 +40,8 @@ pub struct Account {
     pub disabled: bool,
     /// Whether they log in here, with a password.
     pub has_password: bool,
+    /// Whether logging in takes a code as well.
+    pub second_factor: bool,
     /// Browsers that get pushes.
     pub devices: i64,
     pub online: bool,

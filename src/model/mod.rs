@@ -33,6 +33,7 @@ pub mod random;
 pub mod roster;
 pub mod school;
 pub mod search;
+pub mod second_factors;
 pub mod sessions;
 pub mod stats;
 pub mod subscriptions;

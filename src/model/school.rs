@@ -8,7 +8,12 @@ use crate::error::{Error, Result};
 use crate::rule;
 
 /// What administrators may set on the dashboard, as the configuration names it.
-pub const SETTABLE: [&str; 3] = ["school.name", "school.short_address", "school.time_zone"];
+pub const SETTABLE: [&str; 4] = [
+    "school.name",
+    "school.short_address",
+    "school.time_zone",
+    "auth.second_factor_required",
+];
 
 /// The longest name, and the longest address, in characters.
 const MAX_TEXT: usize = 200;
@@ -21,6 +26,8 @@ pub struct School {
     /// Where people log in, as it is printed; may be empty.
     pub short_address: String,
     pub time_zone: TimeZone,
+    /// Whether administrators must have a second factor.
+    pub second_factor_required: bool,
 }
 
 impl School {
@@ -40,6 +47,13 @@ impl School {
             "school.time_zone" => {
                 let unknown = || Error::invalid(key, rule::not_a_time_zone());
                 self.time_zone = zone(value.trim()).ok_or_else(unknown)?;
+            }
+            "auth.second_factor_required" => {
+                self.second_factor_required = match value.trim() {
+                    "" | "false" => false,
+                    "true" => true,
+                    _ => return Err(Error::invalid(key, rule::not_a_value())),
+                }
             }
             _ => return Err(Error::invalid(key, rule::unknown_field())),
         }

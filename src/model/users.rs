@@ -92,6 +92,8 @@ pub struct User {
     pub origin: Origin,
     /// Whether there ever was a password, or a link to set one.
     pub had_login: bool,
+    /// Whether logging in takes a code beside the password.
+    pub second_factor: bool,
     /// Whether the role was set by an import or an administrator: then no token changes it.
     pub role_set: bool,
 }

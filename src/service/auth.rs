@@ -1,5 +1,6 @@
 //! From a token to an actor, and the ways to get a token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
@@ -21,7 +22,7 @@ use crate::rule;
 use crate::store::{self, WriteTx, audit, users};
 
 pub use super::identity::{Identity, identity};
-use super::sessions;
+use super::{second_factors, sessions};
 
 /// How much of an unknown name is remembered, in characters.
 const MAX_LOGIN_CHARS: usize = 128;
@@ -127,6 +128,8 @@ pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
 pub struct Credentials {
     pub login: String,
     pub password: String,
+    /// Of the second factor.
+    pub code: Option<String>,
     pub client: Client,
     /// Names and values of the cookies that came with it.
     pub cookies: Vec<(String, String)>,
@@ -149,6 +152,7 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     let Credentials {
         login,
         password,
+        code,
         client,
         cookies,
     } = given;
@@ -186,6 +190,9 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     let matches = matches.inspect_err(|_| app.limits.take_back(&guess))?;
     match user.zip(hash) {
         Some((user, hash)) if matches && !user.disabled => {
+            if user.second_factor {
+                check_code(app, &user, code, (&guess, address)).await?;
+            }
             app.limits.succeeded(&guess);
             let device = devices::issue(&app.auth.tokens, user.id(), &hash, app.now())?;
             let issued = let_in(app, client, user).await?;
@@ -199,6 +206,25 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
             Err(Error::Unauthorized(Unauthorized::BadCredentials))
         }
     }
+}
+
+/// Asks who has shown the right password for a code as well.
+async fn check_code(
+    app: &App,
+    user: &User,
+    code: Option<String>,
+    (guess, address): (&Guess<'_>, Option<IpAddr>),
+) -> Result<()> {
+    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        app.limits.take_back(guess);
+        return Err(Error::Unauthorized(Unauthorized::SecondFactorRequired));
+    };
+    if second_factors::use_code(app, user, &code).await? {
+        return Ok(());
+    }
+    app.limits.ledger.failed_login(Some(user.key));
+    tokio::time::sleep(app.limits.failed_from(address)).await;
+    Err(Error::Unauthorized(Unauthorized::BadSecondFactor))
 }
 
 /// Begins a session of a user who has shown who they are. The audit log records it of administrators alone.

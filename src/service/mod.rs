@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod announcements;
 pub mod auth;
+pub mod confirmation;
 pub mod groups;
 pub mod guardians;
 pub mod identity;
@@ -21,6 +22,7 @@ pub mod presence;
 pub mod pushes;
 pub mod roster;
 pub mod search;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 pub mod subscriptions;

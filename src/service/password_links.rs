@@ -5,8 +5,10 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::auth::{self, Issued};
+use super::second_factors;
 use crate::app::App;
 use crate::error::{Error, Noun, Result, Unauthorized};
+use crate::limits::Guess;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
@@ -128,11 +130,36 @@ pub async fn owner(app: &App, code: &str) -> Result<User> {
         .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))
 }
 
+/// What a link alone does not prove: who has a second factor shows it here too.
+async fn prove(
+    app: &App,
+    user: &User,
+    code: Option<String>,
+) -> Result<Option<second_factors::Proof>> {
+    if !user.second_factor {
+        return Ok(None);
+    }
+    let code = code.filter(|code| !code.trim().is_empty());
+    let code = code.ok_or(Error::Unauthorized(Unauthorized::SecondFactorRequired))?;
+    // Counted with the password changes of its owner: a stolen link is no way to try all codes.
+    app.limits.attempt(&Guess::Change(user.key))?;
+    let proof = second_factors::examine(app, user, &code).await?;
+    let proof = proof.ok_or(Error::Unauthorized(Unauthorized::BadSecondFactor))?;
+    Ok(Some(proof))
+}
+
 /// Sets the password of the person whose link this is. Every earlier token ends.
 ///
 /// # Errors
-/// [`Unauthorized::BadPasswordLink`]; [`Error::Invalid`] on `password`.
-pub async fn redeem(app: &App, code: &str, password: String, client: Client) -> Result<Issued> {
+/// [`Unauthorized::BadPasswordLink`]; [`Error::Invalid`] on `password`; [`Unauthorized::SecondFactorRequired`] and
+/// [`Unauthorized::BadSecondFactor`], after which the link is still valid.
+pub async fn redeem(
+    app: &App,
+    code: &str,
+    password: String,
+    second_factor: Option<String>,
+    client: Client,
+) -> Result<Issued> {
     let hash: [u8; 32] = Sha256::digest(code).into();
     let now = app.now();
     let bad = Error::Unauthorized(Unauthorized::BadPasswordLink);
@@ -141,6 +168,7 @@ pub async fn redeem(app: &App, code: &str, password: String, client: Client) -> 
         .store
         .read(move |c| password_links::owner(c, &hash, now));
     let user = found.await?.ok_or(bad)?;
+    let proof = prove(app, &user, second_factor).await?;
     let new_hash = auth::hash_new(
         app,
         "password",
@@ -157,6 +185,11 @@ pub async fn redeem(app: &App, code: &str, password: String, client: Client) -> 
             // Only once: another request may have been quicker.
             let user = password_links::owner(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
+            if let Some(proof) = &proof
+                && !second_factors::accept(tx, &user, proof)?
+            {
+                return Err(Error::Unauthorized(Unauthorized::BadSecondFactor));
+            }
             let by = AuditActor::person(user.id(), client.address);
             audit::note(
                 tx,

@@ -17,7 +17,13 @@ pub async fn list(app: &App) -> Result<Vec<Setting>> {
     for setting in &mut list {
         setting.settable = SETTABLE.contains(&&*setting.key) && !app.school.is_fixed(&setting.key);
         if let Some(value) = stored.get(&setting.key).filter(|_| setting.settable) {
-            setting.value = format!("{value:?}");
+            // As the file has it: a text in quotes.
+            let is_text = !matches!(setting.value.as_str(), "true" | "false");
+            setting.value = if is_text {
+                format!("{value:?}")
+            } else {
+                value.clone()
+            };
             setting.source = Source::Dashboard;
         }
     }

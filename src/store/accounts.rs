@@ -19,7 +19,7 @@ const SELECT: &str = "SELECT u.key, u.id, u.username, u.name, u.email, u.role, u
                              u.last_seen_at, u.created_at,
                              (SELECT json_group_array(json_array(g.id, g.name) ORDER BY g.name, g.key)
                               FROM group_members m JOIN groups g ON g.key = m.group_key WHERE m.user_key = u.key),
-                             u.grade, u.adult_from, u.phones
+                             u.grade, u.adult_from, u.phones, u.second_factor
                       FROM users u";
 
 /// The hub fills in `online`.
@@ -50,6 +50,7 @@ fn account(row: &Row) -> rusqlite::Result<Account> {
         grade: row.get_ref(12)?.as_str_or_null()?.and_then(Grade::parse),
         adult_from: date(row, 13)?,
         phones: phones(row, 14)?,
+        second_factor: row.get(15)?,
     })
 }
 

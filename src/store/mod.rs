@@ -41,6 +41,7 @@ pub mod retention;
 pub mod roster;
 pub mod roster_import;
 pub mod search;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 pub mod stats;

@@ -71,6 +71,8 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
         "mails",
         "identities",
         "sessions",
+        "second_factors",
+        "recovery_codes",
         "ended_sessions",
         "group_members",
         "notification_recipients",
@@ -92,7 +94,7 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     run(
         tx,
         "UPDATE users SET id = ?2, username = NULL, username_key = NULL, name = ?3, email = NULL, avatar = NULL, role = 'student',
-                          password_hash = NULL, folded = '', last_seen_at = NULL,
+                          password_hash = NULL, second_factor = 0, folded = '', last_seen_at = NULL,
                           grade = NULL, adult_from = NULL, phones = NULL, token_version = token_version + 1,
                           disabled_at = coalesce(disabled_at, ?4), erased_at = ?4
          WHERE key = ?1",

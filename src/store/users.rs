@@ -13,9 +13,9 @@ use crate::model::time::Time;
 use crate::model::users::{NewUser, Origin, Person, Role, Unread, User, Username};
 
 const COLUMNS: &str = "key, id, name, avatar, username, email, role, disabled_at, token_version, \
-                       tokens_after, last_seen_at, profile_at, origin, had_login, role_set";
+                       tokens_after, last_seen_at, profile_at, origin, had_login, role_set, second_factor";
 /// How many columns these are.
-pub(super) const COLUMN_COUNT: usize = 15;
+pub(super) const COLUMN_COUNT: usize = 16;
 
 /// Reads an id that the database holds; it was parsed when it came in.
 pub(super) fn user_id(row: &Row, column: usize) -> rusqlite::Result<UserId> {
@@ -53,6 +53,7 @@ pub(super) fn user(row: &Row, at: usize) -> rusqlite::Result<User> {
         origin: Origin::parse(row.get_ref(at + 12)?.as_str()?).unwrap_or(Origin::Hand),
         had_login: row.get(at + 13)?,
         role_set: row.get(at + 14)?,
+        second_factor: row.get(at + 15)?,
     })
 }
 

@@ -6,7 +6,6 @@ import { at } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
 import { ICONS, h, icon } from "../ui/dom.js";
 import { login, logout } from "../ui/login.js";
-import { setUp } from "./setup.js";
 
 /** In the order of the menu. A view that is not in it has `within`. */
 const VIEWS = {
@@ -42,14 +41,11 @@ let turn = 0;
 async function start() {
   await loadPage();
   const code = new URLSearchParams(location.hash.slice(1)).get("setup");
-  if (code)
-    return root.replaceChildren(
-      h(
-        "main",
-        {},
-        setUp(code, () => enter("#/checks")),
-      ),
-    );
+  if (code) {
+    const { setUp } = await import("./setup.js");
+    const steps = setUp(code, () => enter("#/checks"));
+    return root.replaceChildren(h("main", {}, steps));
+  }
   await enter(location.hash);
 }
 
@@ -77,6 +73,13 @@ async function enter(hash) {
         ),
       ),
     );
+  }
+  const { required, enabled } = await api("GET", "/api/auth/second-factor");
+  if (required && !enabled) {
+    const { secondFactor } = await import("../ui/second-factor.js");
+    const card = secondFactor(() => enter(hash));
+    const text = h("p", {}, t("factor.required"));
+    return root.replaceChildren(h("main", { class: "narrow" }, h("h1", {}, t("admin.title")), text, card));
   }
   open();
   if (hash !== location.hash) location.hash = hash;

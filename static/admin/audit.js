@@ -39,6 +39,8 @@ const ACTIONS = [
   "data.import",
   "settings.change",
   "mail.test",
+  "second_factor.set",
+  "second_factor.remove",
   "person.export",
   "person.erase",
 ];

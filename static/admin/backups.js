@@ -2,6 +2,7 @@
 import { bytes, dateTime, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
 import { at } from "../ui/base.js";
+import { confirmed } from "../ui/confirmation.js";
 import { act, confirm, say } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { pages, table } from "../ui/table.js";
@@ -33,6 +34,19 @@ function show(rows, done) {
       await api("DELETE", path(name));
       done();
     });
+  // The browser fetches it by itself: it may be larger than memory.
+  const link = (name) => {
+    const fetched = h("a", { href: at(path(name)), download: name }, name);
+    fetched.addEventListener("click", async (event) => {
+      if (!event.isTrusted) return;
+      event.preventDefault();
+      await confirmed().then(
+        () => fetched.click(),
+        () => {},
+      );
+    });
+    return fetched;
+  };
   return table({
     label: t("admin.backups"),
     empty: t("backups.none"),
@@ -40,7 +54,7 @@ function show(rows, done) {
     columns: [
       { label: t("announce.when"), cell: ({ createdAt }) => dateTime(createdAt) },
       { label: t("backups.size"), cell: (one) => bytes(one.bytes) },
-      { label: t("backups.file"), cell: ({ name }) => h("a", { href: at(path(name)), download: name }, name) },
+      { label: t("backups.file"), cell: ({ name }) => link(name) },
       {
         label: "",
         class: "end",

@@ -162,6 +162,12 @@ function edit(one, groups, done) {
         await api("POST", `${path}/logout`);
         say(t("people.loggedOut", { name: one.name }));
       });
+    const forget = () =>
+      confirm(t("factor.remove"), t("factor.remove.other", { name: one.name }), t("factor.remove"), async () => {
+        await api("DELETE", `${path}/second-factor`);
+        close();
+        done();
+      });
     return h(
       "div",
       {},
@@ -180,6 +186,7 @@ function edit(one, groups, done) {
         h("button", { type: "button", class: "quiet", onclick: act(() => family(one)) }, t(`family.${familyOf(one)}`)),
         !one.disabled && h("button", { type: "button", class: "quiet", onclick: act(() => passwordLink(one)) }, t("people.link")),
         h("button", { type: "button", class: "quiet", onclick: out }, t("people.logout")),
+        one.secondFactor && h("button", { type: "button", class: "quiet", onclick: forget }, t("factor.remove")),
         one.disabled
           ? h("button", { type: "button", class: "quiet", onclick: act(set(false)) }, t("people.enable"))
           : h("button", { type: "button", class: "danger", onclick: shutOut }, t("people.disable")),

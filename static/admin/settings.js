@@ -7,7 +7,8 @@ import { form } from "../ui/form.js";
 import { table } from "../ui/table.js";
 
 // What is set here; each is shown as fixed where the configuration has it.
-const OWN = ["school.name", "school.short_address", "school.time_zone"];
+const OWN = ["school.name", "school.short_address", "school.time_zone", "auth.second_factor_required"];
+const SWITCHES = ["auth.second_factor_required"];
 
 export default async function settings() {
   const place = h("div", {});
@@ -21,18 +22,20 @@ export default async function settings() {
     const known = new Map(rows.map((row) => [row.key, row]));
     // A value is shown as the file has it: text in quotes.
     const text = ({ value }) => (value ? JSON.parse(value) : "");
+    const isSwitch = (key) => SWITCHES.includes(key);
     const fields = OWN.map((key) => ({
       name: key,
       label: t(`config.${key}`),
       help: known.get(key).settable ? t(`config.${key}.help`) : t("config.fixed"),
       value: text(known.get(key)),
-      readonly: !known.get(key).settable,
-      maxlength: 200,
+      ...(isSwitch(key)
+        ? { kind: "checkbox", disabled: !known.get(key).settable }
+        : { readonly: !known.get(key).settable, maxlength: 200 }),
       ...(key === "school.time_zone" && known.get(key).settable && { list: zones.id }),
     }));
     const send = async (values) => {
       const changed = Object.entries(values).filter(([key]) => known.get(key).settable);
-      show(await api("PUT", "/api/admin/settings", { settings: Object.fromEntries(changed) }));
+      show(await api("PUT", "/api/admin/settings", { settings: Object.fromEntries(changed.map(([key, value]) => [key, String(value)])) }));
       say(t("action.saved"));
     };
     return h("section", { class: "card" }, h("h2", {}, t("config.school")), form({ fields, submit: t("action.save"), send }).element);

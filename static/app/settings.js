@@ -8,6 +8,7 @@ import { act, say } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { form, newPassword } from "../ui/form.js";
 import { languageChoice, logout } from "../ui/login.js";
+import { secondFactor } from "../ui/second-factor.js";
 
 /** Milliseconds: a browser that does not reach its push service says nothing. */
 const PATIENCE = 30_000;
@@ -30,6 +31,7 @@ export function settings(me, refreshed) {
       languageChoice(keepLanguage),
       leave(),
     ),
+    secondFactor(),
     sessions(),
   );
   queueMicrotask(() => element.querySelector("h1").focus());

@@ -33,7 +33,7 @@ export function apiFile(method, path, body) {
   return ask(method, path, body, (response) => (response.ok ? response.blob() : dataOf(response)));
 }
 
-async function ask(method, path, body, read) {
+async function ask(method, path, body, read, again = true) {
   const file = body instanceof Blob || body instanceof FormData;
   const response = await fetch(at(path), {
     method,
@@ -43,9 +43,19 @@ async function ask(method, path, body, read) {
   try {
     return await read(response);
   } catch (error) {
-    const logIn = ["credentials_invalid", "setup_code_invalid", "password_link_invalid"].includes(error.code);
+    const logIn = [
+      "credentials_invalid",
+      "setup_code_invalid",
+      "password_link_invalid",
+      "second_factor_required",
+      "second_factor_invalid",
+    ].includes(error.code);
     if ((error.status === 401 && !logIn) || error.code === "other_person") end();
-    throw error;
+    if (error.code !== "confirmation_required" || !again) throw error;
+    // Loaded when it is needed: it calls this module itself.
+    const { askAgain } = await import("./confirmation.js");
+    await askAgain(error);
+    return ask(method, path, body, read, false);
   }
 }
 

@@ -2,7 +2,7 @@
 import { errorText, t } from "../i18n/i18n.js";
 import { ICONS, freshId, h, icon } from "./dom.js";
 
-/** Shows a dialog over the page; `content(close)` gives what is in it. Closes by Escape too. Returns `close`. */
+/** Shows a dialog over the page; `content(close)` gives what is in it. Closes by Escape too. Returns `close`, with its `element`. */
 export function dialog(title, content) {
   const id = freshId("dialog");
   const close = () => element.close();
@@ -15,6 +15,7 @@ export function dialog(title, content) {
   });
   document.body.append(element);
   element.showModal();
+  close.element = element;
   return close;
 }
 

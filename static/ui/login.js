@@ -12,7 +12,7 @@ const PATIENCE = 5_000;
 
 /** The form. `done` gets the person. */
 export function login({ title, text, done }) {
-  const { element } = form({
+  const { element, fields } = form({
     fields: [
       {
         name: "username",
@@ -23,14 +23,24 @@ export function login({ title, text, done }) {
         required: true,
       },
       { name: "password", label: t("login.password"), kind: "password", autocomplete: "current-password", required: true },
+      // Shown to who has a second factor.
+      { name: "code", label: t("login.code"), help: t("login.code.help"), autocomplete: "one-time-code", inputmode: "numeric" },
     ],
     submit: t("login.submit"),
-    send: async (values) => {
-      const { user } = await api("POST", "/api/auth/session", values);
-      belongTo(user.id);
-      return done(user);
+    send: async ({ code, ...values }) => {
+      try {
+        const { user } = await api("POST", "/api/auth/session", code ? { ...values, code } : values);
+        belongTo(user.id);
+        return await done(user);
+      } catch (error) {
+        if (error.code !== "second_factor_required" || !codeField.element.hidden) throw error;
+        codeField.element.hidden = false;
+        codeField.control.focus();
+      }
     },
   });
+  const codeField = fields.code;
+  codeField.element.hidden = true;
   const forgotten = h(
     "button",
     { type: "button", class: "plain link", onclick: () => forgot(element.elements.username.value) },

@@ -10,7 +10,9 @@ use schoolbell::api::http::input::InputSpec;
 use schoolbell::api::{Peer, table};
 use schoolbell::limits::load_shedding::MAX_WRITES;
 use schoolbell::model::keys::Scope;
+use schoolbell::model::users::{DisplayName, Role, Username};
 use schoolbell::service;
+use schoolbell::store::{second_factors, users};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -136,6 +138,8 @@ impl School {
         let request = Request::of(endpoint, NONE);
         let welcome = self.welcome(request.clone(), access);
         let t = &self.t;
+        t.confirm(&self.admin.token).await;
+        t.confirm(&self.ann.token).await;
         let request = match failure.code {
             "token_missing" => request,
             "token_invalid" => request.bearer("x.y.z"),
@@ -175,6 +179,39 @@ impl School {
             "scope_missing" => request.bearer(&self.notify),
             "role_not_allowed" => request.bearer(&self.ann.token),
             "remote_not_allowed" => request,
+            "confirmation_required" => {
+                // Of a session that did not begin just now.
+                let user = match access {
+                    Access::Person => &self.ann.user,
+                    _ => &self.admin.user,
+                };
+                let begun = t.app.auth.tokens.begin(t.app.now().plus_seconds(-3_600));
+                let session = service::auth::issue(&t.app, user.clone(), &begun).unwrap();
+                let admin = json!({ "username": "x", "name": "x", "role": "admin" });
+                let request = request.bearer(&session.token);
+                if access == Access::Roster {
+                    request.json(admin)
+                } else {
+                    request
+                }
+            }
+            "second_factor_missing" => {
+                let t = TestApp::with(|config| config.auth.second_factor_required = true);
+                return request.bearer(&t.admin().await.token).send(&t).await;
+            }
+            "second_factor_required" => {
+                let body = self.second_factor(endpoint).await;
+                welcome.json(body)
+            }
+            "second_factor_invalid" => {
+                let mut body = self.second_factor(endpoint).await;
+                for field in ["code", "secondFactor"] {
+                    if body.get(field).is_none() {
+                        body[field] = json!("000000");
+                    }
+                }
+                welcome.json(body)
+            }
             "validation_failed" => match endpoint.input {
                 InputSpec::Nothing => welcome.query("nonsense=1"),
                 InputSpec::Query(_) | InputSpec::File { .. } => welcome.query("%FF"),
@@ -219,6 +256,37 @@ impl School {
             _ => return self.provoke_own(endpoint, failure.code).await,
         };
         request.send(t).await
+    }
+
+    /// A body that lets somebody in who has a second factor, but for its code.
+    async fn second_factor(&self, endpoint: &Endpoint) -> Value {
+        let t = &self.t;
+        let account = service::auth::NewAccount {
+            username: Username::parse("two").unwrap(),
+            name: DisplayName::parse("Two").unwrap(),
+            role: Role::Student,
+            password: PASSWORD.into(),
+        };
+        let by = schoolbell::model::audit::AuditActor::command_line();
+        let _ = service::auth::add_account(&t.app, by, account).await;
+        let user = t
+            .app
+            .store
+            .write(|tx| {
+                let user = users::by_username(tx, "two")?.unwrap();
+                second_factors::put(tx, user.key, "nonce")?;
+                second_factors::turn_on(tx, user.key, &[])?;
+                Ok(user)
+            })
+            .await
+            .unwrap();
+        if endpoint.pattern != "/api/auth/password-link" {
+            return json!({ "username": "two", "password": PASSWORD });
+        }
+        let path = format!("/api/admin/people/{}/password-link", user.id());
+        let link = self.admin.post(&path, json!({})).await.expect(201);
+        let path = link["data"]["path"].as_str().unwrap();
+        json!({ "code": path.split_once("#code=").unwrap().1, "password": PASSWORD })
     }
 
     /// A failure that is the route's own.
@@ -338,6 +406,16 @@ impl School {
             }
             ("PUT", "/api/admin/groups/{id}" | "/api/admin/groups/{id}/members", _) => {
                 of(NONE).json(json!({}))
+            }
+            ("POST", "/api/auth/second-factor/recovery-codes", _) => of(NONE),
+            ("POST", "/api/auth/second-factor", _) => {
+                let user = self.ann.user.key;
+                let write = t
+                    .app
+                    .store
+                    .write(move |tx| second_factors::turn_on(tx, user, &[]));
+                write.await.unwrap();
+                of(NONE)
             }
             ("DELETE", "/api/admin/announcements/{id}", "already_sent") => {
                 of(&sent(admin, announce(admin).await).await)

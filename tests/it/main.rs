@@ -24,6 +24,7 @@ mod cases;
 mod check;
 mod commands;
 mod compat;
+mod confirmation;
 mod crash;
 mod docs;
 mod edges;

@@ -1,7 +1,7 @@
 // The dashboard, as an administrator walks it.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { logIn, startPages } from "./pages.mjs";
+import { logIn, confirmNow, startPages } from "./pages.mjs";
 import { startPushService } from "./push-service.mjs";
 import { PASSWORD, startServer } from "./server.mjs";
 import { until } from "./until.mjs";
@@ -53,6 +53,7 @@ test("from the link of the first start to the first announcement", async () => {
   await dialog.getByText("This must not contain spaces.").waitFor();
   await dialog.getByLabel("Username").fill("zoe");
   await button(dialog, "Add a person").click();
+  await confirmNow(page);
   const link = await page.locator("input[name=secret]").inputValue();
   await page.keyboard.press("Escape");
   const zoe = await pages.open(link.replace(server.url, ""));
@@ -193,6 +194,7 @@ test("groups, keys, backups and what is written down of it", async () => {
   await dialog.getByLabel("Name").fill("timetable");
   await dialog.getByLabel("read reports").check();
   await button(dialog, "Create a key").click();
+  await confirmNow(page);
   const key = await page.locator("input[name=secret]").inputValue();
   assert.ok((await server.call("GET", "/api/admin/overview", key)).now);
   await page.keyboard.press("Escape");

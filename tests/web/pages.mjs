@@ -39,6 +39,17 @@ export async function startPages(server) {
   return { open, visit, quiet, stop: () => browser.close() };
 }
 
+/** The dialog that asks whether it is still the same person. */
+const confirmation = (page) => page.locator("dialog").filter({ has: page.locator("input[autocomplete=one-time-code]") });
+
+/** Says so. */
+export async function confirmNow(page, password = PASSWORD) {
+  const dialog = confirmation(page);
+  await dialog.locator("input[name=password]").fill(password);
+  await dialog.locator("input[name=password]").press("Enter");
+  await dialog.waitFor({ state: "detached" });
+}
+
 /** Fills the form, whatever its language is. */
 export async function logIn(page, username, password = PASSWORD) {
   await page.locator("input[name=username]").fill(username);

@@ -1,8 +1,9 @@
 // From a file of people to everybody logged in: an import, slips to print, and links that let people in.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
-import { startPages } from "./pages.mjs";
+import { confirmNow, startPages } from "./pages.mjs";
 import { PASSWORD, startServer } from "./server.mjs";
 import { until } from "./until.mjs";
 
@@ -40,6 +41,7 @@ test("from a file of 1,500 to slips and to everybody logged in", async () => {
 
   // Slips, as the browser prints them.
   await button(page, "Make slips to print").click();
+  await confirmNow(page);
   const link = page.getByRole("link", { name: "Open the slips" });
   await link.waitFor({ timeout: 60_000 });
   const opened = page.context().waitForEvent("page");
@@ -166,8 +168,8 @@ test("a class: who leads it, guardians, and what is missing", async () => {
 });
 
 test("another program's file is mapped once", async () => {
-  await server.person("registrar", "admin");
-  const page = await pages.visit("registrar", "/admin/#/import");
+  await server.person("rector", "admin");
+  const page = await pages.visit("rector", "/admin/#/import");
   const file = "Login ID,Forename,Surname,Homeroom,Locker\nzoe.k,Zoe,Kay,7q,12\n";
   await importPeople(page, "export.csv", file);
   await page.getByRole("heading", { name: "What are these columns?" }).waitFor();
@@ -226,4 +228,55 @@ test("where somebody is logged in is shown, and a login that is not theirs is en
   assert.equal(await rows.filter({ hasText: "Safari on iPhone" }).count(), 0);
   const me = await fetch(`${server.url}/api/auth/me`, { headers: { authorization: `Bearer ${token}` } });
   assert.equal(me.status, 401);
+});
+
+/** The code of an authenticator app now (RFC 6238). */
+function codeOf(secret) {
+  const bits = [...secret.replaceAll(" ", "")]
+    .map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0"))
+    .join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const hash = createHmac("sha1", key).update(step).digest();
+  const at = hash[19] & 15;
+  return String((hash.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+test("what a stranger must not do is confirmed, and a second factor is set up and asked for", async () => {
+  await server.person("registrar", "admin");
+  const page = await pages.visit("registrar", "/#settings");
+  const card = page.getByRole("heading", { name: "Second factor" }).locator("..");
+  await button(card, "Set up").click();
+  const confirmation = page.getByRole("dialog", { name: "Is it still you?" });
+  await confirmation.getByLabel("Password").fill("something else");
+  await button(confirmation, "Confirm").click();
+  await confirmation.getByText("is wrong").or(confirmation.getByText("wrong")).first().waitFor();
+  await confirmation.getByLabel("Password").fill(PASSWORD);
+  await button(confirmation, "Confirm").click();
+  await card.getByRole("img", { name: "QR code" }).waitFor();
+  const secret = await card.locator("code").textContent();
+  if (process.env.SHOT) await card.screenshot({ path: process.env.SHOT });
+  await card.getByLabel("Code of the app").fill(codeOf(secret));
+  await button(card, "Turn on").click();
+  const codes = page.getByRole("dialog", { name: "Recovery codes" });
+  const [recovery] = (await codes.locator("pre").textContent()).split("\n");
+  assert.match(recovery, /^[a-z2-9]{4}-[a-z2-9]{4}-[a-z2-9]{4}$/);
+  await codes.getByRole("button", { name: "Close" }).last().click();
+  await card.getByText("Recovery codes left: 10").waitFor();
+
+  const again = await pages.open("/admin/#/backups");
+  await again.locator("input[name=username]").fill("registrar");
+  await again.locator("input[name=password]").fill(PASSWORD);
+  await button(again, "Log in").click();
+  await again.getByLabel("Code", { exact: true }).fill(recovery);
+  await button(again, "Log in").click();
+  await button(again, "Make a backup").click();
+  const file = again.getByRole("link", { name: /\.db/ }).first();
+  await file.click();
+  const dialog = again.getByRole("dialog", { name: "Is it still you?" });
+  await dialog.getByLabel("Password").fill(PASSWORD);
+  const download = again.waitForEvent("download");
+  await button(dialog, "Confirm").click();
+  assert.equal(await (await download).failure(), null);
 });

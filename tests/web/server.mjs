@@ -67,6 +67,11 @@ export async function startServer(environment = {}) {
       body: body && JSON.stringify(body),
     });
     const answer = await response.json();
+    // As our own pages do.
+    if (answer.code === "confirmation_required") {
+      await call("POST", "/api/auth/confirm", token, { password: PASSWORD });
+      return call(method, path, token, body);
+    }
     if (!answer.success) throw new Error(`${method} ${path}: ${answer.code} ${answer.message}`);
     return answer.data;
   }

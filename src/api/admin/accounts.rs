@@ -14,7 +14,8 @@ use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
 use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, Username};
 use crate::rule;
-use crate::service::accounts;
+use crate::service::auth::Identity;
+use crate::service::{accounts, confirmation, second_factors};
 
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
@@ -96,7 +97,9 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
             Err(_) => Origin::Import,
         },
     };
-    check_role(&call, Some(body.role))?;
+    if let Some(identity) = who_makes_admin(&call, Some(body.role))? {
+        confirmation::check(&call.app, identity).await?;
+    }
     let facts = FactsChange::parse(
         body.grade.as_deref(),
         body.adult_from.as_deref(),
@@ -107,12 +110,14 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
     Ok(Created(added))
 }
 
-/// A key of the school's back end makes no administrators: it would be one itself then.
-fn check_role(call: &Call, role: Option<Role>) -> Result<()> {
-    if role == Some(Role::Admin) && call.me().is_err() {
-        return Err(Error::invalid("role", rule::key_makes_no_admin()));
+/// A key of the school's back end makes no administrators: it would be one itself then. A person who makes one
+/// must have confirmed that it is them.
+fn who_makes_admin(call: &Call, role: Option<Role>) -> Result<Option<&Identity>> {
+    if role != Some(Role::Admin) {
+        return Ok(None);
     }
-    Ok(())
+    let key = |_| Error::invalid("role", rule::key_makes_no_admin());
+    call.identity().map(Some).map_err(key)
 }
 
 fn group_ids(given: &[String]) -> Result<Vec<UserId>> {
@@ -168,7 +173,9 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
             body.phones.as_deref(),
         )?,
     };
-    check_role(&call, body.role)?;
+    if let Some(identity) = who_makes_admin(&call, body.role)? {
+        confirmation::check(&call.app, identity).await?;
+    }
     let own = call.me().is_ok_and(|me| *me.id() == id);
     if own && (body.disabled == Some(true) || body.role.is_some_and(|role| role != Role::Admin)) {
         let field = if body.disabled == Some(true) {
@@ -185,6 +192,12 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
 pub async fn log_out(call: Call, _: Nothing) -> Result<Data<Empty>> {
     let id = call.param(0, Noun::User)?;
     accounts::log_out(&call.app, call.by()?, id).await?;
+    Ok(Data(Empty {}))
+}
+
+pub async fn remove_second_factor(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let id = call.param(0, Noun::User)?;
+    second_factors::remove(&call.app, call.by()?, id).await?;
     Ok(Data(Empty {}))
 }
 

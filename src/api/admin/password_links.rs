@@ -162,15 +162,20 @@ pub async fn owner(call: Call, Json(body): Json<LinkCode>) -> Result<Data<LinkOw
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct UsePasswordLink {
     /// What stands behind `#code=` in the link.
     code: String,
     #[schema(min_length = 10, max_length = 256)]
     password: String,
+    /// Of the second factor, for who has one.
+    second_factor: Option<String>,
 }
 
 pub async fn redeem(call: Call, Json(body): Json<UsePasswordLink>) -> Result<Data<SessionView>> {
     let (code, password) = (&body.code, body.password);
-    let session = password_links::redeem(&call.app, code, password, call.client()).await?;
+    let second_factor = body.second_factor;
+    let session =
+        password_links::redeem(&call.app, code, password, second_factor, call.client()).await?;
     Ok(Data(SessionView::new(&call.app, session)))
 }

@@ -34,6 +34,7 @@ const TOKEN: &[Error] = &[
     Error::Conflict(Conflict::OtherPerson),
 ];
 const ROLE: Error = Error::Forbidden(Forbidden::Role);
+const SECOND_FACTOR: Error = Error::Forbidden(Forbidden::SecondFactor);
 const API_KEY: Error = Error::Forbidden(Forbidden::ApiKey);
 const SCOPE: Error = Error::Forbidden(Forbidden::Scope);
 
@@ -53,8 +54,9 @@ impl Access {
         let (token, own): (&[Error], &'static [Error]) = match self {
             Access::Anyone => (&[], &[]),
             Access::Person => (TOKEN, &[API_KEY]),
-            Access::Admin => (TOKEN, &[API_KEY, ROLE]),
-            Access::Roster | Access::Reader | Access::Sender => (TOKEN, &[SCOPE, ROLE]),
+            Access::Admin => (TOKEN, &[API_KEY, ROLE, SECOND_FACTOR]),
+            Access::Roster | Access::Reader => (TOKEN, &[SCOPE, ROLE, SECOND_FACTOR]),
+            Access::Sender => (TOKEN, &[SCOPE, ROLE]),
             Access::Local => (&[], &[Error::Forbidden(Forbidden::Remote)]),
         };
         token.iter().chain(own)

@@ -25,6 +25,7 @@ use crate::model::keys::{ApiKeySecret, Scope};
 use crate::model::sessions::Client;
 use crate::model::users::{Role, User};
 use crate::service::auth::{self, Actor, Identity};
+use crate::service::{confirmation, second_factors};
 
 /// How long the body of a request that is refused may take.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
@@ -47,6 +48,7 @@ pub struct Call {
     pub params: Vec<String>,
     pub access: Access,
     class: RequestClass,
+    is_confirmed: bool,
     /// The caller, for the log line, also when the handler fails.
     pub caller: Arc<OnceLock<String>>,
 }
@@ -56,7 +58,7 @@ impl Call {
         app: &App,
         request: Request,
         params: Vec<String>,
-        (access, class): (Access, RequestClass),
+        (access, class, is_confirmed): (Access, RequestClass, bool),
     ) -> Self {
         Call {
             app: app.clone(),
@@ -73,6 +75,7 @@ impl Call {
             params,
             access,
             class,
+            is_confirmed,
             caller: Arc::default(),
         }
     }
@@ -118,11 +121,24 @@ impl Call {
             (_, Actor::Person(identity)) if identity.user.role != Role::Admin => {
                 return Err(Error::Forbidden(Forbidden::Role));
             }
-            _ => {}
+            (_, Actor::Person(identity)) => self.check_second_factor(&identity.user)?,
+        }
+        if self.is_confirmed
+            && let Actor::Person(identity) = &actor
+        {
+            confirmation::check(&self.app, identity).await?;
         }
         // Not earlier: a request that a limit refused has proved nothing.
         self.slot.iter().for_each(|slot| slot.mark_authenticated());
         self.actor = Some(actor);
+        Ok(())
+    }
+
+    /// What administrators may do takes a second factor, where the school says so.
+    fn check_second_factor(&self, user: &User) -> Result<()> {
+        if second_factors::is_required(&self.app, user) && !user.second_factor {
+            return Err(Error::Forbidden(Forbidden::SecondFactor));
+        }
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use super::request::Response;
 use super::router::Serve;
 use super::served::{Held, Latency, Served};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Forbidden, Result, Unauthorized};
 use crate::limits::rates::RequestClass;
 
 type Handler =
@@ -43,6 +43,8 @@ pub struct Endpoint {
     own_failures: Vec<Failure>,
     /// What it does is done behind its answer, which a fault of the database does not reach.
     is_detached: bool,
+    /// Whether the caller must have confirmed lately that it is them.
+    pub is_confirmed: bool,
     handler: Handler,
 }
 
@@ -117,6 +119,7 @@ where
         latency: Latency::Measured,
         own_failures: Vec::new(),
         is_detached: false,
+        is_confirmed: false,
         handler: Arc::new(run),
     }
 }
@@ -169,6 +172,18 @@ impl Endpoint {
         self
     }
 
+    /// A caller must have confirmed lately that it is them.
+    pub fn confirmed(mut self) -> Self {
+        self.is_confirmed = true;
+        self.fails(Forbidden::Confirmation)
+    }
+
+    /// Who has a second factor is asked for it.
+    pub fn second_factor(self) -> Self {
+        self.fails(Unauthorized::SecondFactorRequired)
+            .fails(Unauthorized::BadSecondFactor)
+    }
+
     /// Declares how the route itself fails.
     pub fn fails(mut self, error: impl Into<Error>) -> Self {
         self.own_failures.push(Failure::from(&error.into()));
@@ -207,7 +222,8 @@ impl Endpoint {
     pub fn serve(self, app: &App) -> Serve {
         let (this, app) = (Arc::new(self), app.clone());
         Arc::new(move |request, params| {
-            let call = Call::new(&app, request, params, (this.access, this.class));
+            let rules = (this.access, this.class, this.is_confirmed);
+            let call = Call::new(&app, request, params, rules);
             let this = this.clone();
             Box::pin(async move { this.answer(call).await })
         })

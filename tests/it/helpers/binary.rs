@@ -171,9 +171,17 @@ impl Server {
     }
 
     pub async fn post(&self, path: &str, token: &str, body: Value) -> Value {
-        let request = http().post(self.url(path)).json(&body);
-        let response = request.bearer_auth(token).send().await.unwrap();
-        response.json().await.unwrap()
+        let send = async |path: &str, body: &Value| -> Value {
+            let request = http().post(self.url(path)).json(body);
+            let response = request.bearer_auth(token).send().await.unwrap();
+            response.json().await.unwrap()
+        };
+        let answer = send(path, &body).await;
+        if answer["code"] != "confirmation_required" {
+            return answer;
+        }
+        send("/api/auth/confirm", &json!({ "password": PASSWORD })).await;
+        send(path, &body).await
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Value {

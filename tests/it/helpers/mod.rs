@@ -16,7 +16,7 @@ use schoolbell::model::groups::{GroupKind, NewGroup};
 use schoolbell::model::ids::UserId;
 use schoolbell::model::keys::Scope;
 use schoolbell::model::users::{Role, User};
-use schoolbell::{Config, service, testing};
+use schoolbell::{App, Config, service, testing};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -156,6 +156,7 @@ impl TestApp {
         Person {
             person,
             routes: self.routes.clone(),
+            app: self.app.clone(),
         }
     }
 
@@ -244,6 +245,16 @@ impl TestApp {
         declared::check(method, path, &answer);
         answer
     }
+
+    /// Confirms a session as its owner would by a password.
+    pub async fn confirm(&self, token: &str) {
+        confirm(&self.app, token).await;
+    }
+}
+
+async fn confirm(app: &App, token: &str) {
+    let identity = service::auth::identity(app, token).await.unwrap();
+    service::confirmation::hold(app, &identity);
 }
 
 async fn call(
@@ -279,6 +290,7 @@ pub fn path_of(pattern: &str, value: &str) -> String {
 pub struct Person {
     person: testing::Person,
     routes: Route,
+    app: App,
 }
 
 impl Deref for Person {
@@ -289,12 +301,22 @@ impl Deref for Person {
 }
 
 impl Person {
+    /// A request that is confirmed where it must be, as our own pages do.
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let answer = call(&self.routes, method, path, &self.token, body.clone()).await;
+        if answer.body["code"] != "confirmation_required" {
+            return answer;
+        }
+        confirm(&self.app, &self.token).await;
+        call(&self.routes, method, path, &self.token, body).await
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
-        call(&self.routes, "GET", path, &self.token, None).await
+        self.ask("GET", path, None).await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
-        call(&self.routes, "POST", path, &self.token, Some(body)).await
+        self.ask("POST", path, Some(body)).await
     }
 
     /// Sends a CSV file.
@@ -315,15 +337,15 @@ impl Person {
     }
 
     pub async fn put(&self, path: &str) -> Answer {
-        call(&self.routes, "PUT", path, &self.token, None).await
+        self.ask("PUT", path, None).await
     }
 
     pub async fn put_json(&self, path: &str, body: Value) -> Answer {
-        call(&self.routes, "PUT", path, &self.token, Some(body)).await
+        self.ask("PUT", path, Some(body)).await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
-        call(&self.routes, "DELETE", path, &self.token, None).await
+        self.ask("DELETE", path, None).await
     }
 
     /// Sends a message, which must succeed, and returns it.

@@ -1,0 +1,43 @@
+// Asks that it is still the same person, before what a stranger at an unlocked computer must not do.
+import { t } from "../i18n/i18n.js";
+import { api } from "./api.js";
+import { dialog } from "./dialog.js";
+import { h } from "./dom.js";
+import { form } from "./form.js";
+
+/** Until when this page's session is confirmed, in Unix milliseconds. */
+let until = 0;
+/** Milliseconds that must be left for what comes next. */
+const MARGIN = 5_000;
+
+/** Asks for the password, or a code. Rejects with `refusal` where the dialog is closed instead. */
+export function askAgain(refusal) {
+  return new Promise((resolve, reject) => {
+    let done = false;
+    const close = dialog(t("confirm.title"), (cancel) => {
+      const { element } = form({
+        fields: [
+          { name: "password", kind: "password", label: t("login.password"), autocomplete: "current-password" },
+          { name: "code", label: t("confirm.code"), autocomplete: "one-time-code", inputmode: "numeric" },
+        ],
+        submit: t("confirm.submit"),
+        cancel,
+        send: async ({ password, code }) => {
+          const answer = await api("POST", "/api/auth/confirm", code.trim() ? { code } : { password });
+          until = new Date(answer.until).getTime();
+          done = true;
+          cancel();
+          resolve();
+        },
+      });
+      return h("div", {}, h("p", {}, t("confirm.text")), element);
+    });
+    close.element.addEventListener("close", () => done || reject(refusal));
+  });
+}
+
+/** As `askAgain`, unless it was just confirmed: before a link that the browser follows by itself. */
+export async function confirmed() {
+  if (Date.now() + MARGIN < until) return;
+  await askAgain(new Error(t("error.confirmation_required")));
+}
