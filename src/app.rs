@@ -142,7 +142,7 @@ impl App {
             external_write: external_write.clone(),
             metrics: metrics.clone(),
         };
-        let auth = Auth::open(&config.auth, &config.database.path).map_err(ConfigError::new)?;
+        let auth = Auth::open(&config).map_err(ConfigError::new)?;
         let vapid =
             VapidKeys::open(&config.push, &config.database.path).map_err(ConfigError::new)?;
         let store = Store::open(

@@ -119,6 +119,8 @@ reasons! {
         /// The password is right.
         SecondFactorRequired = "second_factor_required": "A code of your authenticator app is required, or a recovery code.",
         BadSecondFactor = "second_factor_invalid": "This code is wrong, or was used already.",
+        Oidc = "oidc_failed": "Logging in with the school's provider failed. Try again.",
+        OidcUnknown = "oidc_unknown": "This login belongs to nobody here: an administrator must link it.",
         BadSetupCode = "setup_code_invalid": "The set-up code is wrong or too old. Restart the server for a fresh one.",
         BadPasswordLink = "password_link_invalid": "This link was used already, or is too old. Ask for another one.",
     }

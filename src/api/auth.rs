@@ -145,6 +145,15 @@ pub async fn forgot(call: Call, Json(body): Json<Forgot>) -> Result<Accepted<Emp
     Ok(Accepted(Empty {}))
 }
 
+/// What the button of the provider says.
+fn provider_name(app: &App) -> Option<String> {
+    let oidc = &app.config.auth.oidc;
+    let issuer = oidc.issuer.as_ref()?;
+    let host = issuer.url().host_str().unwrap_or_default();
+    let name = Some(oidc.name.as_str()).filter(|name| !name.is_empty());
+    Some(name.unwrap_or(host).to_owned())
+}
+
 /// The ways to log in, for a page that asks for it.
 #[derive(Serialize, ToSchema)]
 pub struct Methods {
@@ -152,12 +161,22 @@ pub struct Methods {
     school: String,
     /// Whether who forgot the password can have a link mailed. Else the office makes one.
     mail: bool,
+    /// The school's own provider, at `/api/auth/oidc/start`, if there is one.
+    oidc: Option<OidcMethod>,
+}
+
+/// A provider to log in with.
+#[derive(Serialize, ToSchema)]
+pub struct OidcMethod {
+    /// What its button says.
+    name: String,
 }
 
 pub async fn methods(call: Call, _: Nothing) -> Result<Data<Methods>> {
     Ok(Data(Methods {
         school: call.app.school.get().name.clone(),
         mail: call.app.config.mail.url.is_some(),
+        oidc: provider_name(&call.app).map(|name| OidcMethod { name }),
     }))
 }
 

@@ -13,6 +13,7 @@ mod health;
 pub mod http;
 mod messages;
 mod notifications;
+mod oidc;
 mod openapi;
 mod preferences;
 mod pushes;
@@ -59,6 +60,8 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/auth/setup", Anyone, auth::set_up, "Make the first administrator").fails(Unauthorized::BadSetupCode).fails(Forbidden::SetupDone).fails(Conflict::Username),
         post("/api/auth/login", Anyone, auth::login, "Log in").fails(Unauthorized::BadCredentials).second_factor(),
         get("/api/auth/methods", Anyone, auth::methods, "The ways to log in"),
+        get("/api/auth/oidc/start", Anyone, oidc::start, "Leave for the school's provider, to log in there"),
+        get("/api/auth/oidc/callback", Anyone, oidc::callback, "Come back from the school's provider, logged in or with the reason behind #login="),
         post("/api/auth/forgot", Anyone, auth::forgot, "Mail a one-time link to who forgot the password, where that can be").detached(),
         post("/api/auth/refresh", Person, auth::refresh, "Get a new token for one that is still valid"),
         post("/api/auth/logout", Person, auth::logout, "End the session of the caller's token"),

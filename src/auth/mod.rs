@@ -6,6 +6,7 @@ pub mod claims;
 pub mod devices;
 pub mod jwks;
 pub mod keyfile;
+pub mod oidc;
 pub mod passwords;
 pub mod roots;
 pub mod second_factor;
@@ -15,9 +16,8 @@ pub mod tokens;
 pub mod vapid;
 pub mod verified;
 
-use std::path::Path;
-
-use crate::config;
+use crate::config::Config;
+use oidc::Oidc;
 use passwords::Passwords;
 use setup::SetupCode;
 use tokens::Tokens;
@@ -35,18 +35,22 @@ pub struct Auth {
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub setup: SetupCode,
+    /// The provider that people log in with, where there is one.
+    pub oidc: Option<Oidc>,
 }
 
 impl Auth {
-    /// Reads or makes the keys; `database` is the file beside which they are kept.
+    /// Reads or makes the keys, which are kept beside the database.
     ///
     /// # Errors
     /// A sentence that names the key at fault.
-    pub fn open(config: &config::Auth, database: &Path) -> Result<Self, String> {
+    pub fn open(config: &Config) -> Result<Self, String> {
+        let (auth, database) = (&config.auth, config.database.path.as_path());
         Ok(Auth {
-            tokens: Tokens::open(config, database)?,
+            tokens: Tokens::open(auth, database)?,
             passwords: Passwords::new(),
             setup: SetupCode::default(),
+            oidc: Oidc::of(auth, config.server.public_url.as_ref())?,
         })
     }
 }

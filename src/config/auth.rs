@@ -46,7 +46,40 @@ section! {
         pub token_ttl: NonZeroU32 = at_least_one(7 * 24 * 3_600),
         /// Seconds after which one must log in again, however often the token was renewed.
         pub session_ttl: NonZeroU32 = at_least_one(90 * 24 * 3_600),
+        nested {
+            pub oidc: Oidc,
+        }
     }
+}
+
+section! {
+    /// Logging in with the school's own provider (OpenID Connect). At the provider, this server's address for answers is
+    /// `server.public_url` and `/api/auth/oidc/callback`.
+    pub struct Oidc {
+        /// The provider: `https://login.school.example/realms/school`. Empty: none.
+        #[serde(with = "optional")]
+        pub issuer: Option<HttpUrl> = None,
+        /// The id by which the provider knows this server.
+        pub client_id: String = String::new(),
+        /// The secret that goes with it. Empty: the provider wants none.
+        pub client_secret: Secret = Secret::default(),
+        /// What the button says: `the school's account`. Empty: the provider's host.
+        pub name: String = String::new(),
+        /// By what a login is matched with somebody here, in this order: `subject`, an account that was linked to it; `email`, an
+        /// address that the provider has verified and one person has here; `username`. What matches is linked from then on.
+        pub r#match: Vec<OidcMatch> = vec![OidcMatch::Subject],
+        /// Whether a login that matches nobody makes the user, whose role is what the claims of `auth.role_claims` say.
+        pub provision: bool = false,
+    }
+}
+
+/// By what a login at the provider is matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OidcMatch {
+    Subject,
+    Email,
+    Username,
 }
 
 /// Whom a token of the school's own app may act for.

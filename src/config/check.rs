@@ -51,6 +51,20 @@ impl Config {
                 "goes with push.vapid_private_key: set both or neither".into(),
             );
         }
+        if self.auth.oidc.issuer.is_some() {
+            if self.auth.oidc.client_id.is_empty() {
+                return fail(
+                    "auth.oidc.client_id",
+                    "must be set where auth.oidc.issuer is".into(),
+                );
+            }
+            if self.server.public_url.is_none() {
+                return fail(
+                    "auth.oidc.issuer",
+                    "needs server.public_url, for the way back from the provider".into(),
+                );
+            }
+        }
         if let Some((key, why)) = self.mail.problem() {
             return fail(key, why.into());
         }

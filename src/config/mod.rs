@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::users::Role;
-pub use auth::{Auth, LinkBy};
+pub use auth::{Auth, LinkBy, Oidc, OidcMatch};
 pub use limits::Limits;
 pub use mail::{Mail, MailAuth, MailOauth2, Mailbox, SmtpTls, SmtpUrl};
 pub use push::{Push, PushContent};

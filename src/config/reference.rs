@@ -8,7 +8,7 @@ use toml::Table;
 use super::section::Section;
 use super::{
     Acme, Auth, Backup, Config, Database, Limits, Log, Mail, MailOauth2, Messages, Metrics,
-    Notifications, Push, Retention, School, Server, SocketIo,
+    Notifications, Oidc, Push, Retention, School, Server, SocketIo,
 };
 
 /// The longest line of a comment in the sample file, in characters.
@@ -27,6 +27,7 @@ pub const SECTIONS: &[Keys] = &[
     ("server.acme", Acme::KEYS),
     ("database", Database::KEYS),
     ("auth", Auth::KEYS),
+    ("auth.oidc", Oidc::KEYS),
     ("socketio", SocketIo::KEYS),
     ("messages", Messages::KEYS),
     ("notifications", Notifications::KEYS),

@@ -6,6 +6,14 @@ pub trait Section {
     const KEYS: &'static [(&'static str, &'static [&'static str])];
 }
 
+/// The name of a key: `match` for `r#match`, which Rust keeps for itself.
+pub const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
 /// Declares the struct of a section. A key is `/// What it does.`, then `pub name: Type = default,`; the doc comment is what
 /// the sample file and the documentation show. `nested { … }` at the end names sections below this one.
 macro_rules! section {
@@ -43,7 +51,7 @@ macro_rules! section {
 
         impl $crate::config::section::Section for $section {
             const KEYS: &'static [(&'static str, &'static [&'static str])] =
-                &[$((stringify!($key), &[$($line),+]),)+];
+                &[$(($crate::config::section::plain(stringify!($key)), &[$($line),+]),)+];
         }
     };
 }

@@ -15,6 +15,7 @@ pub mod mailed_links;
 pub mod mails;
 pub mod messages;
 pub mod notifications;
+pub mod oidc;
 pub mod password_links;
 pub mod policy;
 pub mod preferences;

@@ -99,13 +99,20 @@ pub(super) fn revoke(tx: &WriteTx, user: &User, new_hash: Option<&str>) -> Resul
     Ok(())
 }
 
-/// Makes the user that another issuer's token speaks of.
-pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<User>> {
+/// The user that another issuer speaks of.
+///
+/// # Errors
+/// [`Error::Invalid`] for an id that cannot be a name, where the profile has none.
+pub(super) fn from_profile(
+    id: &UserId,
+    profile: &Profile,
+    trust_admin_claim: bool,
+) -> Result<NewUser> {
     let role = match profile.role {
-        Some(Role::Admin) if !app.config.auth.trust_admin_claim => Role::Student,
+        Some(Role::Admin) if !trust_admin_claim => Role::Student,
         role => role.unwrap_or(Role::Student),
     };
-    let new = NewUser {
+    Ok(NewUser {
         id: id.clone(),
         username: None,
         name: display_name(profile, id)?,
@@ -114,7 +121,13 @@ pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<
         role,
         password_hash: None,
         origin: Origin::Token,
-    };
+    })
+}
+
+/// Makes the user that another issuer's token speaks of.
+pub async fn provision(app: &App, id: &UserId, profile: &Profile) -> Result<Arc<User>> {
+    let new = from_profile(id, profile, app.config.auth.trust_admin_claim)?;
+    let role = new.role;
     match add(app, new).await {
         Ok(user) => {
             tracing::info!(user = %id, role = %role, "user provisioned from a token");

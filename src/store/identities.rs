@@ -41,12 +41,24 @@ pub fn owner(
     first(connection, sql, params, |row| row.get(0).map(UserKey))
 }
 
+/// Adds one to a user's.
+pub fn add(tx: &WriteTx, user: UserKey, identity: &ExternalIdentity) -> Result<()> {
+    let sql = "INSERT INTO identities (issuer, subject, user_key) VALUES (?1, ?2, ?3)";
+    run(tx, sql, params![identity.issuer, identity.subject, user.0]).map(drop)
+}
+
+/// The user who has it.
+pub fn user(connection: &Connection, identity: &ExternalIdentity) -> Result<Option<UserKey>> {
+    let sql = "SELECT user_key FROM identities WHERE issuer = ?1 AND subject = ?2";
+    let params = params![identity.issuer, identity.subject];
+    first(connection, sql, params, |row| row.get(0).map(UserKey))
+}
+
 /// Makes these all of a user's.
 pub fn set(tx: &WriteTx, user: UserKey, identities: &[ExternalIdentity]) -> Result<()> {
     run(tx, "DELETE FROM identities WHERE user_key = ?1", [user.0])?;
     for one in identities {
-        let sql = "INSERT INTO identities (issuer, subject, user_key) VALUES (?1, ?2, ?3)";
-        run(tx, sql, params![one.issuer, one.subject, user.0])?;
+        add(tx, user, one)?;
     }
     Ok(())
 }

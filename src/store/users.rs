@@ -98,15 +98,20 @@ pub fn by_login(connection: &Connection, login: &str) -> Result<Option<(User, St
     }
 }
 
+/// The user who alone has an address.
+pub fn by_own_email(connection: &Connection, email: &str) -> Result<Option<User>> {
+    let sql = select("WHERE email = ?1 LIMIT 2");
+    let mut found = all(connection, &sql, [email], |row| user(row, 0))?;
+    Ok(found.pop().filter(|_| found.is_empty()))
+}
+
 /// A user by username or e-mail, whether they have a password or only had a link to set one. An address that several people share
 /// finds nobody.
 pub fn by_login_or_link(connection: &Connection, login: &str) -> Result<Option<User>> {
     if let Some(found) = by_username(connection, login)? {
         return Ok(Some(found));
     }
-    let sql = select("WHERE email = ?1 LIMIT 2");
-    let mut found = all(connection, &sql, [login], |row| user(row, 0))?;
-    Ok(found.pop().filter(|_| found.is_empty()))
+    by_own_email(connection, login)
 }
 
 /// What a row's `folded` must be to hold each of these words, as [`crate::model::text::words`] gives them: `?1` of the statement.

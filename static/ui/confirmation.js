@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { dialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { form } from "./form.js";
+import { provider } from "./login.js";
 
 /** Until when this page's session is confirmed, in Unix milliseconds. */
 let until = 0;
@@ -30,7 +31,12 @@ export function askAgain(refusal) {
           resolve();
         },
       });
-      return h("div", {}, h("p", {}, t("confirm.text")), element);
+      const elsewhere = h("p", {});
+      // Who has no password here logs in once more where they have one.
+      provider()
+        .then((link) => link && elsewhere.append(link))
+        .catch(() => {});
+      return h("div", {}, h("p", {}, t("confirm.text")), element, elsewhere);
     });
     close.element.addEventListener("close", () => done || reject(refusal));
   });

@@ -1,6 +1,6 @@
 // Logging in, on the server's own pages.
 import { disablePush } from "../push.js";
-import { LANGUAGES, choose, current, t } from "../i18n/i18n.js";
+import { LANGUAGES, choose, current, has, t } from "../i18n/i18n.js";
 import { api, belongTo } from "./api.js";
 import { at, server } from "./base.js";
 import { confirm, dialog } from "./dialog.js";
@@ -46,15 +46,30 @@ export function login({ title, text, done }) {
     { type: "button", class: "plain link", onclick: () => forgot(element.elements.username.value) },
     t("forgot.link"),
   );
-  return h(
-    "section",
-    { class: "card narrow" },
-    h("h1", {}, title),
-    text && h("p", {}, text),
-    element,
-    h("p", {}, forgotten),
-    languageChoice(),
-  );
+  const elsewhere = h("p", { class: "buttons", hidden: true });
+  const parts = [h("h1", {}, title), text && h("p", {}, text), cameBack(), elsewhere, element, h("p", {}, forgotten), languageChoice()];
+  const card = h("section", { class: "card narrow" }, ...parts);
+  provider()
+    .then((link) => link && elsewhere.append(link))
+    .then(() => (elsewhere.hidden = !elsewhere.firstChild))
+    .catch(() => {});
+  return card;
+}
+
+/** Why the school's provider let nobody in: it stands behind the #. */
+function cameBack() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("login");
+  if (!code) return undefined;
+  history.replaceState(null, "", location.pathname + location.search);
+  return h("p", { class: "error", role: "alert" }, t(has(`error.${code}`) ? `error.${code}` : "error.oidc_failed"));
+}
+
+/** Logging in with the school's provider, if there is one, and back to this page. */
+export async function provider() {
+  const { oidc } = await api("GET", "/api/auth/methods");
+  if (!oidc) return undefined;
+  const back = encodeURIComponent(location.pathname + location.search);
+  return h("a", { class: "button", href: at(`/api/auth/oidc/start?back=${back}`) }, t("login.with", { name: oidc.name }));
 }
 
 /** What to do about a password that is forgotten: ask for a link by mail, where the school sends any, or ask the office. */

@@ -14,6 +14,8 @@ const RULES: &[(&str, &str, Access)] = &[
     ("POST", "/api/auth/setup", Anyone),
     ("POST", "/api/auth/login", Anyone),
     ("GET", "/api/auth/methods", Anyone),
+    ("GET", "/api/auth/oidc/start", Anyone),
+    ("GET", "/api/auth/oidc/callback", Anyone),
     ("POST", "/api/auth/forgot", Anyone),
     ("POST", "/api/auth/refresh", Person),
     ("POST", "/api/auth/logout", Person),

@@ -39,6 +39,7 @@ mod mail;
 mod messages;
 mod metrics;
 mod notifications;
+mod oidc;
 mod openapi;
 mod paging;
 mod parsers;

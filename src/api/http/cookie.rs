@@ -115,6 +115,31 @@ fn value(
     HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
 }
 
+/// What a browser keeps while it logs in at the school's provider.
+const OIDC: &str = "schoolbell_oidc";
+
+/// Its value.
+pub fn oidc(headers: &HeaderMap) -> Option<&str> {
+    let mut named = pairs(headers).filter(|(name, value)| *name == OIDC && !value.is_empty());
+    named.next().map(|(_, value)| value)
+}
+
+/// Sets it for ten minutes, or, where it is empty, takes it away. The browser comes back from another site, which a strict cookie would not
+/// survive.
+pub fn set_oidc(app: &App, headers: &HeaderMap, kept: &str) -> Result<HeaderValue> {
+    let secure = if is_https(app, headers) {
+        "; Secure"
+    } else {
+        ""
+    };
+    let max_age = if kept.is_empty() { 0 } else { 600 };
+    let base = app.config.server.base();
+    let text = format!(
+        "{OIDC}={kept}; Path={base}/api/auth/oidc; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
+    );
+    HeaderValue::from_str(&text).map_err(|e| Error::Internal(format!("cookie: {e}")))
+}
+
 /// Sets the cookie by which a device is known. It opens nothing by itself, and a page of a listed origin may log in with it.
 pub fn set_device(
     app: &App,

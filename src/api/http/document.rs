@@ -240,6 +240,7 @@ fn content(body: BodySpec, components: &mut Components) -> Value {
             json!({ "application/json": { "schema": schema } })
         }
         BodySpec::Bare(schema) => json!({ "application/json": { "schema": schema(components) } }),
+        BodySpec::Nothing => json!({}),
         BodySpec::Raw(media_type) => raw_content(&[media_type]),
         BodySpec::DataOr(schema, media_types) => {
             let mut all = raw_content(media_types);

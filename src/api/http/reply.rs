@@ -44,6 +44,8 @@ pub enum BodySpec {
     Paged(fn(&mut Components) -> Value),
     /// JSON of its own shape.
     Bare(fn(&mut Components) -> Value),
+    /// None.
+    Nothing,
     /// Something else, of this media type.
     Raw(&'static str),
     /// As `Data`, or something else, of one of these media types.
@@ -182,6 +184,29 @@ impl Output for Html {
 
     fn into_response(self) -> Response {
         warp::reply::with_header(self.0, header::CONTENT_TYPE, Self::MEDIA_TYPE).into_response()
+    }
+}
+
+/// 303 to another place (RFC 9110 section 15.4.4).
+pub struct Redirect(pub String);
+
+impl Output for Redirect {
+    fn spec() -> OutputSpec {
+        OutputSpec {
+            status: StatusCode::SEE_OTHER,
+            repeatable: false,
+            body: BodySpec::Nothing,
+            accepted: None,
+        }
+    }
+
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        if let Ok(to) = HeaderValue::from_str(&self.0) {
+            response.headers_mut().insert(header::LOCATION, to);
+        }
+        response
     }
 }
 

@@ -10,6 +10,7 @@ pub use live::ask;
 use crate::auth::certificate::Pair;
 use crate::auth::jwks::Jwks;
 use crate::auth::keyfile;
+use crate::auth::oidc::Oidc;
 use crate::auth::tokens::Tokens;
 use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, HttpUrl, LinkBy};
@@ -65,6 +66,9 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     if let Some(pair) = Pair::of(config) {
         findings.push(finding("certificate", tls(config, &pair, now)));
     }
+    if let Some(finding) = provider(config).await {
+        findings.push(finding);
+    }
     findings.extend(mail::look(config).await);
     findings.push(finding("proxy in front", proxy(config)));
     if !path.exists() {
@@ -116,6 +120,18 @@ async fn jwks(url: &HttpUrl) -> Outcome {
     }
 }
 
+/// Whether the provider that people log in with describes itself.
+async fn provider(config: &Config) -> Option<Finding> {
+    let issuer = config.auth.oidc.issuer.as_ref()?;
+    let outcome = match Oidc::of(&config.auth, config.server.public_url.as_ref()) {
+        Ok(Some(oidc)) => oidc.probe().await,
+        Ok(None) => Ok(()),
+        Err(why) => Err(why),
+    };
+    let said = outcome.map(|()| format!("{issuer} describes itself"));
+    Some(finding("login provider", said))
+}
+
 /// What lets more people in than an operator may think of.
 fn tokens(config: &Config) -> Outcome {
     let auth = &config.auth;
@@ -141,6 +157,13 @@ fn tokens(config: &Config) -> Outcome {
     }
     if auth.trust_admin_claim {
         wrong.push("auth.trust_admin_claim lets the app make administrators".to_owned());
+    }
+    let issuer = auth.oidc.issuer.as_ref();
+    if issuer.is_some_and(|issuer| !issuer.is_https()) {
+        wrong.push(
+            "auth.oidc.issuer is http: anybody on the network path can log in as anybody"
+                .to_owned(),
+        );
     }
     if auth.link_by == LinkBy::Id {
         wrong.push(
