@@ -59,7 +59,7 @@ pub async fn one(call: Call, _: Nothing) -> Result<Data<UserView>> {
     let id = call.param(0, Noun::User)?;
     let user = users::known(&call.app, &id).await?;
     policy::decide_now(call.me()?, Act::Find, &user).check()?;
-    Ok(Data(users::view(&call.app, &user)))
+    users::seen(&call.app, call.me()?, &user).await.map(Data)
 }
 
 #[derive(Deserialize, IntoParams)]

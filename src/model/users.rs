@@ -139,6 +139,25 @@ impl User {
     }
 }
 
+/// A child of somebody, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = Child)]
+pub struct ChildView {
+    pub id: UserId,
+    pub name: String,
+    /// Names of the classes that it is in.
+    pub classes: Vec<String>,
+}
+
+/// Where somebody belongs, as far as the viewer may see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Affiliation {
+    /// Names of the classes that they are in, or lead.
+    pub classes: Vec<String>,
+    /// Whose guardian they are.
+    pub children: Vec<ChildView>,
+}
+
 /// A person as clients see them.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -153,6 +172,12 @@ pub struct UserView {
     pub role: Role,
     pub online: bool,
     pub last_seen_at: Option<Time>,
+    /// Names of the classes that they are in, or lead; where the caller may see it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Whose guardian they are; where the caller may see it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<ChildView>,
 }
 
 impl UserView {
@@ -166,7 +191,16 @@ impl UserView {
             role: user.role,
             online,
             last_seen_at: user.last_seen_at,
+            classes: Vec::new(),
+            children: Vec::new(),
         }
+    }
+
+    /// With where they belong, as far as it may be seen.
+    pub fn with(mut self, affiliation: Option<Affiliation>) -> Self {
+        let Affiliation { classes, children } = affiliation.unwrap_or_default();
+        (self.classes, self.children) = (classes, children);
+        self
     }
 
     /// As `user` sees themselves.

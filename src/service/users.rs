@@ -10,7 +10,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{List, Page, Range};
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, UserView};
-use crate::store::{WriteTx, password_links, subscriptions, users};
+use crate::store::{WriteTx, affiliations, password_links, subscriptions, users};
 
 /// A user by id, disabled or not.
 pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
@@ -27,17 +27,34 @@ pub async fn known(app: &App, id: &UserId) -> Result<Arc<User>> {
 
 /// People to whom `me` may write, by a part of their name; `range` is of their keys.
 pub async fn search(app: &App, me: &User, text: &str, range: Range) -> Result<Page<UserView>> {
-    let (key, words) = (me.key, text::words(text));
-    let _turn = app.limits.searching.turn(key).await?;
-    let found = app
-        .store
-        .read_long(move |c| users::search(c, key, &words, range))
-        .await?;
+    let (viewer, words) = (me.clone(), text::words(text));
+    let _turn = app.limits.searching.turn(me.key).await?;
+    let read = app.store.read_long(move |c| {
+        let found = users::search(c, viewer.key, &words, range)?;
+        let keys: Vec<UserKey> = found.iter().map(|user| user.key).collect();
+        let seen = affiliations::seen_by(c, &viewer, &keys)?;
+        Ok((found, seen))
+    });
+    let (found, mut seen) = read.await?;
     let page = Page::newest_first(found, range.limit(), List::Directory, |user| user.key.0);
+    let shown = |user: &User| view(app, user).with(seen.remove(&user.key));
     Ok(Page {
-        items: page.items.iter().map(|user| view(app, user)).collect(),
+        items: page.items.iter().map(shown).collect(),
         paging: page.paging,
     })
+}
+
+/// A person as `viewer` sees them now, with where they belong.
+///
+/// # Errors
+/// As those of a read.
+pub async fn seen(app: &App, viewer: &User, user: &User) -> Result<UserView> {
+    let (viewer, key) = (viewer.clone(), user.key);
+    let read = app
+        .store
+        .read(move |c| affiliations::seen_by(c, &viewer, &[key]));
+    let affiliation = read.await?.remove(&key);
+    Ok(view(app, user).with(affiliation))
 }
 
 /// A person as others see them now.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::conversations::{self, Members};
-use super::{WriteTx, all, first, pushes, run, users};
+use super::{WriteTx, affiliations, all, first, pushes, run, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Id, Seq, UserKey};
 use crate::model::messages::{ClientId, Content, Conversation, Message, MessageRead};
@@ -268,13 +268,22 @@ pub fn conversations(
     );
     let before = range.before.unwrap_or(Seq::MAX);
     let params = params![me.key.0, before, range.rows(), range.skip()];
-    all(connection, &sql, params, |row| {
+    let found = all(connection, &sql, params, |row| {
         let partner = users::user(row, 1 + COLUMN_COUNT)?;
         let message = between(row, 1, me, &partner)?;
-        Ok(Conversation {
+        let conversation = Conversation {
             partner: UserView::new(&partner, false),
             last_message: message.into(),
             unread_count: row.get(0)?,
-        })
-    })
+        };
+        Ok((partner.key, conversation))
+    });
+    let found = found?;
+    let partners: Vec<UserKey> = found.iter().map(|(key, _)| *key).collect();
+    let mut seen = affiliations::seen_by(connection, me, &partners)?;
+    let with_place = |(key, mut conversation): (UserKey, Conversation)| {
+        conversation.partner = conversation.partner.with(seen.remove(&key));
+        conversation
+    };
+    Ok(found.into_iter().map(with_place).collect())
 }

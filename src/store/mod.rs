@@ -6,6 +6,7 @@
 //! - functions here take a connection and know no rule: rules are in `service`.
 
 pub mod accounts;
+pub mod affiliations;
 pub mod announcements;
 pub mod audit;
 pub mod backup;

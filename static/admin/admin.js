@@ -5,7 +5,6 @@ import { api, belongTo, session } from "../ui/api.js";
 import { at } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
 import { ICONS, h, icon } from "../ui/dom.js";
-import { login, logout } from "../ui/login.js";
 
 /** In the order of the menu. A view that is not in it has `within`. */
 const VIEWS = {
@@ -69,7 +68,7 @@ async function enter(hash) {
           "p",
           { class: "buttons" },
           h("a", { class: "button", href: at("/") }, t("admin.chat")),
-          h("button", { class: "quiet", onclick: act(logout) }, t("logout")),
+          h("button", { class: "quiet", onclick: act(logOut) }, t("logout")),
         ),
       ),
     );
@@ -86,13 +85,27 @@ async function enter(hash) {
   else show();
 }
 
-function askToLogIn(text) {
+async function logOut() {
+  const { logout } = await import("../ui/login.js");
+  await logout();
+}
+
+async function askToLogIn(text) {
   bell?.close();
   me = undefined;
   turn += 1;
   leave();
   const hash = location.hash;
-  root.replaceChildren(h("main", {}, login({ title: t("admin.title"), text, done: () => enter(hash) })));
+  // What was shown goes at once.
+  root.replaceChildren(h("main", {}, h("p", { class: "quiet" }, t("action.wait"))));
+  try {
+    // Loaded when it is needed: who is logged in does not wait for it.
+    const { login } = await import("../ui/login.js");
+    root.replaceChildren(h("main", {}, login({ title: t("admin.title"), text, done: () => enter(hash) })));
+  } catch {
+    say(t("error.offline"));
+    return setTimeout(askToLogIn, 3_000, text);
+  }
   document.querySelector("input").focus();
 }
 
@@ -129,7 +142,7 @@ function open() {
         ),
         offline,
         h("a", { class: "button quiet", href: at("/") }, t("admin.chat")),
-        h("button", { class: "quiet", onclick: act(logout) }, t("logout")),
+        h("button", { class: "quiet", onclick: act(logOut) }, t("logout")),
       ),
       menu,
       place,

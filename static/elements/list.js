@@ -9,6 +9,25 @@ export function face(person) {
   return h("span", { class: "face", "aria-hidden": "true", "data-online": person.online }, letters.join("").toUpperCase());
 }
 
+/** Who somebody is in the school: role and class, or whose parent. Nothing, of who is only known from a message. */
+export function place({ role, classes = [], children = [] }) {
+  if (!role) return "";
+  const child = ({ name, classes: own }) => (own.length ? t("person.child", { name, classes: own.join(", ") }) : name);
+  if (children.length) return t("person.parentOf", { names: children.map(child).join(", ") });
+  return [t(`role.${role}`), ...(classes.length ? [classes.join(", ")] : [])].join(" · ");
+}
+
+/** A name, and below it or beside it who it is. */
+function titled(person) {
+  const where = place(person);
+  return h(
+    "div",
+    { class: "name", dir: "auto" },
+    h("span", {}, person.name),
+    where && h("span", { class: "place quiet", dir: "auto" }, where),
+  );
+}
+
 export class ConversationList {
   #bell;
   #open;
@@ -118,12 +137,7 @@ export class ConversationList {
         onclick: () => this.#open(partner),
       },
       face(partner),
-      h(
-        "span",
-        { class: "text" },
-        h("div", { class: "name", dir: "auto" }, partner.name),
-        h("div", { class: "last quiet", dir: "auto" }, last),
-      ),
+      h("span", { class: "text" }, titled(partner), h("div", { class: "last quiet", dir: "auto" }, last)),
       h(
         "span",
         { class: "side" },
@@ -155,7 +169,11 @@ export class ConversationList {
       this.#open(partner);
     };
     const person = (one) =>
-      h("li", {}, h("button", { class: "talk", type: "button", onclick: choose(one) }, face(one), h("span", { class: "name" }, one.name)));
+      h(
+        "li",
+        {},
+        h("button", { class: "talk", type: "button", onclick: choose(one) }, face(one), h("span", { class: "text" }, titled(one))),
+      );
     const message = (one) => {
       const partner = this.#mine(one) ? one.receiver : one.sender;
       const text = h(

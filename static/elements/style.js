@@ -72,6 +72,7 @@ p { margin: 0; }
 .talk .name, .talk .last { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
 .talk .name, .talk .last { text-align: -webkit-match-parent; }
 .talk .name { font-weight: 600; }
+.place { margin-inline-start: 0.5em; font-weight: normal; font-size: 0.875em; }
 .talk .text { min-width: 0; }
 .talk .side { display: flex; flex-direction: column; align-items: end; gap: 0.2rem; }
 .face { position: relative; width: 2.5rem; height: 2.5rem; border-radius: 50%; background: var(--raised); border: 1px solid var(--line);

@@ -1,7 +1,7 @@
 // One conversation: its history, what is written, ticks, typing.
 import { clock, dateTime, day, errorText, t } from "../i18n/i18n.js";
 import { ICONS, h, icon } from "../ui/dom.js";
-import { face } from "./list.js";
+import { face, place } from "./list.js";
 
 // Milliseconds.
 const TYPING_SHOWN = 6_000;
@@ -198,7 +198,11 @@ export class ConversationWindow {
 
   presence({ online, lastSeenAt }) {
     Object.assign(this.partner, { online, lastSeenAt });
-    this.title.textContent = this.partner.name;
+    const where = place(this.partner);
+    this.title.replaceChildren(
+      h("span", {}, this.partner.name),
+      ...(where ? [h("span", { class: "place quiet", dir: "auto" }, where)] : []),
+    );
     this.face.replaceChildren(face(this.partner));
     this.status.textContent = online ? t("chat.online") : lastSeenAt ? t("chat.lastSeen", { time: dateTime(lastSeenAt) }) : "";
   }

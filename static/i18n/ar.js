@@ -38,6 +38,8 @@ export default {
   "bell.from": "من {name} ({role})",
   "bell.leads": "يؤدي إلى {host}",
 
+  "person.parentOf": "وليّ أمر {names}",
+  "person.child": "{name} ({classes})",
   "chat.search": "ابحث عن أشخاص ورسائل",
   "chat.conversations": "المحادثات",
   "chat.none": "لا محادثات بعد. ابحث عن شخص تكتب إليه.",

@@ -31,6 +31,8 @@ export default {
   "bell.from": "Von {name} ({role})",
   "bell.leads": "Führt zu {host}",
 
+  "person.parentOf": "Elternteil von {names}",
+  "person.child": "{name} ({classes})",
   "chat.search": "Personen und Nachrichten suchen",
   "chat.conversations": "Unterhaltungen",
   "chat.none": "Noch keine Unterhaltungen. Suche jemanden, dem du schreiben willst.",

@@ -31,6 +31,8 @@ export default {
   "bell.from": "From {name} ({role})",
   "bell.leads": "Opens {host}",
 
+  "person.parentOf": "Parent of {names}",
+  "person.child": "{name} ({classes})",
   "chat.search": "Search people and messages",
   "chat.conversations": "Conversations",
   "chat.none": "No conversations yet. Search for a person to write to.",

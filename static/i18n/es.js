@@ -31,6 +31,8 @@ export default {
   "bell.from": "De {name} ({role})",
   "bell.leads": "Lleva a {host}",
 
+  "person.parentOf": "Familia de {names}",
+  "person.child": "{name} ({classes})",
   "chat.search": "Buscar personas y mensajes",
   "chat.conversations": "Conversaciones",
   "chat.none": "Todavía no hay conversaciones. Busca a alguien a quien escribir.",

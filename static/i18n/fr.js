@@ -31,6 +31,8 @@ export default {
   "bell.from": "De {name} ({role})",
   "bell.leads": "Mène à {host}",
 
+  "person.parentOf": "Parent de {names}",
+  "person.child": "{name} ({classes})",
   "chat.search": "Chercher des personnes et des messages",
   "chat.conversations": "Conversations",
   "chat.none": "Pas encore de conversation. Cherchez quelqu'un à qui écrire.",

@@ -15,6 +15,7 @@ mod access;
 
 mod accounts;
 mod acme;
+mod affiliations;
 mod announcements;
 mod assets;
 mod auth;

@@ -135,7 +135,10 @@ fn the_schemas_have_the_contracts_fields() {
             "Notification",
             "id seq type title message link sender read readAt createdAt",
         ),
-        ("User", "id username name avatar role online lastSeenAt"),
+        (
+            "User",
+            "id username name avatar role online lastSeenAt classes children",
+        ),
         ("Conversation", "partner lastMessage unreadCount"),
         ("Sent", "id recipients unknown"),
         ("Presence", "userId online lastSeenAt"),

@@ -1,0 +1,144 @@
+//! Whose class somebody is in and whose parent somebody is: shown to whom it concerns, and to nobody else.
+
+use schoolbell::model::users::Role;
+use serde_json::{Value, json};
+
+use crate::helpers::{Person, TestApp};
+
+struct School {
+    t: TestApp,
+    admin: Person,
+    people: std::collections::HashMap<&'static str, Person>,
+}
+
+impl School {
+    /// 5a: kim, taught by tess. 5b: lee, taught by tom. Pat is the guardian of both, quinn of lee without contact.
+    async fn open() -> Self {
+        let t = TestApp::new();
+        let admin = t.admin().await;
+        let mut people = std::collections::HashMap::new();
+        for (name, role) in [
+            ("kim", Role::Student),
+            ("lee", Role::Student),
+            ("zed", Role::Student),
+            ("tess", Role::Teacher),
+            ("tom", Role::Teacher),
+            ("pat", Role::Guardian),
+            ("quinn", Role::Guardian),
+            ("sam", Role::Staff),
+        ] {
+            people.insert(name, t.person(name, role).await);
+        }
+        for (id, members) in [("5a", ["kim", "tess"]), ("5b", ["lee", "tom"])] {
+            let group = json!({ "id": id, "name": id, "kind": "class" });
+            admin.post("/api/admin/groups", group).await.expect(201);
+            let path = format!("/api/admin/groups/{id}/members");
+            admin
+                .put_json(&path, json!({ "add": members }))
+                .await
+                .expect(200);
+        }
+        let links = |ids: Value| json!({ "children": ids });
+        for (guardian, children) in [
+            ("pat", json!([{ "id": "kim" }, { "id": "lee" }])),
+            ("quinn", json!([{ "id": "lee", "contact": false }])),
+        ] {
+            let path = format!("/api/admin/people/{guardian}/children");
+            admin.put_json(&path, links(children)).await.expect(200);
+        }
+        School { t, admin, people }
+    }
+
+    async fn seen(&self, viewer: &str, who: &str) -> (Value, Value) {
+        let viewer = match viewer {
+            "admin" => &self.admin,
+            name => &self.people[name],
+        };
+        let one = viewer.get(&format!("/api/users/{who}")).await.expect(200)["data"].clone();
+        // A list says the same.
+        let list = viewer
+            .get(&format!("/api/users?search={who}"))
+            .await
+            .expect(200);
+        let listed = list["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|user| user["id"] == who);
+        if viewer.user.id().as_str() != who {
+            let listed = listed.unwrap();
+            assert_eq!(
+                (&listed["classes"], &listed["children"]),
+                (&one["classes"], &one["children"])
+            );
+        }
+        (one["classes"].clone(), one["children"].clone())
+    }
+}
+
+fn child(id: &str, class: &str) -> Value {
+    json!({ "id": id, "name": format!("{id} of the school"), "classes": [class] })
+}
+
+#[tokio::test]
+async fn each_sees_what_concerns_them() {
+    let s = School::open().await;
+    let nothing = (Value::Null, Value::Null);
+    let classes = |names: Value| (names, Value::Null);
+    let both = (Value::Null, json!([child("kim", "5a"), child("lee", "5b")]));
+    for (viewer, who, expected) in [
+        // The office sees all.
+        ("admin", "kim", classes(json!(["5a"]))),
+        ("sam", "pat", both.clone()),
+        ("sam", "quinn", (Value::Null, json!([child("lee", "5b")]))),
+        ("sam", "tess", classes(json!(["5a"]))),
+        // A teacher sees their own pupils and these pupils' guardians, and of these the pupils that are theirs.
+        ("tess", "kim", classes(json!(["5a"]))),
+        ("tess", "lee", nothing.clone()),
+        ("tess", "pat", (Value::Null, json!([child("kim", "5a")]))),
+        ("tess", "quinn", nothing.clone()),
+        ("tess", "tom", nothing.clone()),
+        // A pupil sees of a teacher what they teach them.
+        ("kim", "tess", classes(json!(["5a"]))),
+        ("kim", "tom", nothing.clone()),
+        ("kim", "lee", nothing.clone()),
+        ("kim", "pat", nothing.clone()),
+        ("zed", "tess", nothing.clone()),
+        // A guardian sees it of themselves, of their children, and of these children's teachers.
+        ("pat", "pat", both.clone()),
+        ("pat", "kim", classes(json!(["5a"]))),
+        ("pat", "tom", classes(json!(["5b"]))),
+        ("pat", "quinn", nothing.clone()),
+        // Without contact there is no relation.
+        ("quinn", "lee", nothing.clone()),
+        ("quinn", "tom", nothing.clone()),
+    ] {
+        assert_eq!(s.seen(viewer, who).await, expected, "{viewer} sees {who}");
+    }
+}
+
+#[tokio::test]
+async fn conversations_say_it_too_and_days_count() {
+    let s = School::open().await;
+    let (tess, pat) = (&s.people["tess"], &s.people["pat"]);
+    pat.write(tess, "good morning").await;
+    let partner = async |viewer: &Person| {
+        let list = viewer.get("/api/messages/conversations").await.expect(200);
+        list["data"][0]["partner"].clone()
+    };
+    assert_eq!(partner(tess).await["children"], json!([child("kim", "5a")]));
+    assert_eq!(partner(pat).await["classes"], json!(["5a"]));
+    // A message has a name alone.
+    let history = tess.get("/api/messages/conversation/pat").await.expect(200);
+    assert_eq!(history["data"][0]["sender"].as_object().unwrap().len(), 3);
+    let ended = json!({ "children": [{ "id": "kim", "until": "2026-11-22" }, { "id": "lee" }] });
+    s.admin
+        .put_json("/api/admin/people/pat/children", ended)
+        .await
+        .expect(200);
+    assert_eq!(partner(pat).await["classes"], json!(["5a"]));
+    s.t.pass(std::time::Duration::from_secs(24 * 3_600));
+    let (tess, pat) = (s.t.again(tess).await, s.t.again(pat).await);
+    assert_eq!(partner(&tess).await.get("children"), None);
+    assert_eq!(partner(&pat).await.get("classes"), None);
+}
