@@ -133,6 +133,7 @@ reasons! {
         ApiKey = "api_key_not_allowed": "This takes a person's token, not an API key.",
         Scope = "scope_missing": "This API key lacks the scope for this.",
         NeedsAdministrator = "needs_administrator": "More than a fifth of the people who log in here would be disabled: an administrator must do that.",
+        NotOfAge = "not_of_age": "Your guardians hold until you are of age by the school's records.",
         Confirmation = "confirmation_required": "Confirm that it is you, by your password or a code.",
         SecondFactor = "second_factor_missing": "Administrators must have a second factor: set one up first.",
         Origin = "origin_not_allowed": "This origin is not allowed to connect.",

@@ -8,6 +8,7 @@ mod admin;
 pub mod assets;
 mod auth;
 mod files;
+mod guardians;
 mod health;
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod http;
@@ -33,8 +34,8 @@ use warp::http::Method;
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Unauthorized};
 use admin::{
-    accounts, announcements, audit, backup, groups, guardians, keys, mail, password_links, roster,
-    settings, stats,
+    accounts, announcements, audit, backup, groups, keys, mail, password_links, roster, settings,
+    stats,
 };
 use http::access::Access::*;
 use http::context::Context;
@@ -102,6 +103,8 @@ pub fn table() -> Vec<Endpoint> {
         put("/api/auth/second-factor", Person, second_factors::turn_on, "Ask the caller for a code at each login from now on, and make recovery codes").confirmed(),
         delete("/api/auth/second-factor", Person, second_factors::remove, "Ask the caller for no code any more").confirmed(),
         post("/api/auth/second-factor/recovery-codes", Person, second_factors::renew_recovery_codes, "Make new recovery codes").confirmed().fails(Conflict::NoSecondFactor),
+        get("/api/auth/guardians", Person, guardians::list, "The caller's guardians"),
+        put("/api/auth/guardians/{id}", Person, guardians::agree, "Whether the caller, who is of age, agrees to a guardian").fails(Forbidden::NotOfAge).fails(Noun::User),
         get("/api/auth/sessions", Person, sessions::list, "The caller's sessions, one for each login, the last seen first"),
         delete("/api/auth/sessions/{id}", Person, sessions::remove, "End one of the caller's sessions").fails(Noun::Session),
         post("/api/auth/password-link", Anyone, password_links::redeem, "Set a password by a one-time link").fails(Unauthorized::BadPasswordLink).second_factor(),
@@ -120,10 +123,10 @@ pub fn table() -> Vec<Endpoint> {
         delete("/api/admin/people/{id}/second-factor", Admin, accounts::remove_second_factor, "Take away the second factor of who has lost it").fails(Noun::User).confirmed(),
         get("/api/admin/people/{id}/identities", Admin, accounts::identities, "The external identities linked to a user").fails(Noun::User),
         put("/api/admin/people/{id}/identities", Admin, accounts::set_identities, "Link a user to external identities").confirmed().fails(Noun::User).fails(Conflict::Identity),
-        get("/api/admin/people/{id}/guardians", Roster, guardians::guardians, "The guardians of a pupil").fails(Noun::User),
-        put("/api/admin/people/{id}/guardians", Roster, guardians::set_guardians, "Set all guardians of a pupil").fails(Noun::User),
-        get("/api/admin/people/{id}/children", Roster, guardians::children, "The pupils whose guardian a user is").fails(Noun::User),
-        put("/api/admin/people/{id}/children", Roster, guardians::set_children, "Set all pupils whose guardian a user is").fails(Noun::User),
+        get("/api/admin/people/{id}/guardians", Roster, admin::guardians::guardians, "The guardians of a pupil").fails(Noun::User),
+        put("/api/admin/people/{id}/guardians", Roster, admin::guardians::set_guardians, "Set all guardians of a pupil").fails(Noun::User),
+        get("/api/admin/people/{id}/children", Roster, admin::guardians::children, "The pupils whose guardian a user is").fails(Noun::User),
+        put("/api/admin/people/{id}/children", Roster, admin::guardians::set_children, "Set all pupils whose guardian a user is").fails(Noun::User),
         get("/api/admin/roster", Roster, roster::export, "Everybody who logs in here, as a CSV file"),
         get("/api/admin/roster.zip", Roster, roster::export_all, "Everybody who logs in here, with all that is known of groups and guardians, as a zip of CSV files"),
         post("/api/admin/roster/columns", Roster, roster::columns, "The columns of a CSV file of people, and what each is"),

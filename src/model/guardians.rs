@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::days::Days;
+use super::days::{Date, Days};
 use super::ids::UserId;
 use super::text;
 use super::users::Role;
@@ -52,8 +52,30 @@ pub struct LinkView {
     pub id: UserId,
     pub name: String,
     pub role: Role,
+    /// Whether the pupil has agreed to the link. It takes that from the day of `adultFrom` on.
+    pub agreed: bool,
     #[serde(flatten)]
     pub link: GuardianLink,
+}
+
+/// A pupil's guardians, as the pupil sees them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnGuardians {
+    /// From this day on a link holds only where the pupil agrees.
+    pub adult_from: Option<Date>,
+    /// Whether that day has come.
+    pub of_age: bool,
+    pub guardians: Vec<OwnGuardian>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OwnGuardian {
+    pub id: UserId,
+    pub name: String,
+    pub kind: Option<String>,
+    pub agreed: bool,
 }
 
 /// A link as a client gives it.

@@ -1,9 +1,11 @@
 //! Who is whose guardian: an administrator, or the school's program, sets all links of a user at once.
 
 use crate::app::App;
-use crate::error::{Error, Noun, Result};
+use crate::error::{Error, Forbidden, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
-use crate::model::guardians::{GuardianLink, LinkView, MAX_CHILDREN, MAX_GUARDIANS};
+use crate::model::guardians::{
+    GuardianLink, LinkView, MAX_CHILDREN, MAX_GUARDIANS, OwnGuardian, OwnGuardians,
+};
 use crate::model::ids::UserId;
 use crate::model::users::{Role, User};
 use crate::rule::{self, Rule};
@@ -51,6 +53,65 @@ pub async fn set(
             }
             replace(tx, &by, &user, end, &wanted)?;
             guardians::of(tx, user.key, end)
+        })
+        .await
+}
+
+/// The caller's guardians, and whether it is the caller who decides about them.
+///
+/// # Errors
+/// As those of a read.
+pub async fn own(app: &App, user: &User) -> Result<OwnGuardians> {
+    let (key, today) = (user.key, app.calendar.today());
+    app.store
+        .read(move |c| {
+            let adult_from = guardians::adult_from(c, key)?;
+            let own = guardians::of(c, key, End::Child)?.into_iter();
+            let own = own.map(|link| OwnGuardian {
+                id: link.id,
+                name: link.name,
+                kind: link.link.kind,
+                agreed: link.agreed,
+            });
+            Ok(OwnGuardians {
+                of_age: adult_from.is_some_and(|day| day <= today),
+                adult_from,
+                guardians: own.collect(),
+            })
+        })
+        .await
+}
+
+/// Whether the caller, who is of age, agrees to the link with a guardian.
+///
+/// # Errors
+/// [`Forbidden::NotOfAge`]; [`Noun::User`] not found for who is no guardian of theirs.
+pub async fn agree(
+    app: &App,
+    by: AuditActor,
+    user: &User,
+    guardian: UserId,
+    agreed: bool,
+) -> Result<()> {
+    let (key, today) = (user.key, app.calendar.today());
+    let target = user.id().clone();
+    app.store
+        .write(move |tx| {
+            if guardians::adult_from(tx, key)?.is_none_or(|day| day > today) {
+                return Err(Error::Forbidden(Forbidden::NotOfAge));
+            }
+            let not_found = || Error::NotFound(Noun::User);
+            let other = users::by_id(tx, &guardian)?.ok_or_else(not_found)?;
+            if !guardians::set_agreed(tx, key, other.key, agreed)? {
+                return Err(not_found());
+            }
+            let said = if agreed {
+                "agreed to"
+            } else {
+                "does not agree to"
+            };
+            let detail = format!("{said} {guardian}");
+            audit::note(tx, &by, Action::GuardiansSet, target.as_str(), &detail)
         })
         .await
 }

@@ -45,8 +45,11 @@ impl StoredLink {
     }
 }
 
-/// Whether the link `l` holds today.
-pub(super) const LINK_IS_LIVE: &str = "NOT l.ended_by_hand AND coalesce(l.from_day <= (SELECT today()), TRUE) AND coalesce(l.until_day >= (SELECT today()), TRUE)";
+/// Whether the link `l` holds today. From the day on which a pupil is of age it takes their agreement.
+pub(super) const LINK_IS_LIVE: &str =
+    "NOT l.ended_by_hand AND coalesce(l.from_day <= (SELECT today()), TRUE) AND coalesce(l.until_day >= (SELECT today()), TRUE)
+     AND (l.agreed_at IS NOT NULL OR NOT EXISTS (
+          SELECT 1 FROM users of_age WHERE of_age.key = l.child_key AND of_age.adult_from <= (SELECT today())))";
 
 const COLUMNS: &str =
     "l.kind, l.from_day, l.until_day, l.contact, l.receives, l.priority, l.locked";
@@ -80,7 +83,7 @@ pub(super) fn date(row: &Row, at: usize) -> rusqlite::Result<Option<Date>> {
 pub fn of(connection: &Connection, user: UserKey, end: End) -> Result<Vec<LinkView>> {
     let (own, other) = end.columns();
     let sql = format!(
-        "SELECT {COLUMNS}, u.id, u.name, u.role FROM guardian_links l JOIN users u ON u.key = l.{other}
+        "SELECT {COLUMNS}, u.id, u.name, u.role, l.agreed_at IS NOT NULL FROM guardian_links l JOIN users u ON u.key = l.{other}
          WHERE l.{own} = ?1 AND NOT l.ended_by_hand ORDER BY l.priority IS NULL, l.priority, u.folded, u.key"
     );
     all(connection, &sql, [user.0], |row| {
@@ -89,6 +92,7 @@ pub fn of(connection: &Connection, user: UserKey, end: End) -> Result<Vec<LinkVi
             id: users::user_id(row, COLUMN_COUNT)?,
             name: row.get(COLUMN_COUNT + 1)?,
             role: Role::parse(role).unwrap_or(Role::Student),
+            agreed: row.get(COLUMN_COUNT + 3)?,
             link: link(row)?,
         })
     })
@@ -161,9 +165,15 @@ pub fn put(tx: &WriteTx, stored: &StoredLink) -> Result<()> {
     } = stored;
     run(
         tx,
-        "INSERT OR REPLACE INTO guardian_links
+        // What the pupil agreed to was the link that there was: one that ended and is made anew is another.
+        "INSERT INTO guardian_links
          (child_key, guardian_key, kind, from_day, until_day, contact, receives, priority, locked, by_hand, ended_by_hand)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (child_key, guardian_key) DO UPDATE SET
+             kind = excluded.kind, from_day = excluded.from_day, until_day = excluded.until_day, contact = excluded.contact,
+             receives = excluded.receives, priority = excluded.priority, locked = excluded.locked, by_hand = excluded.by_hand,
+             agreed_at = iif(ended_by_hand OR excluded.ended_by_hand, NULL, agreed_at),
+             ended_by_hand = excluded.ended_by_hand",
         params![
             child.0,
             guardian.0,
@@ -179,6 +189,20 @@ pub fn put(tx: &WriteTx, stored: &StoredLink) -> Result<()> {
         ],
     )
     .map(drop)
+}
+
+/// Whether a child who is of age agrees to a link. Whether there is such a link.
+pub fn set_agreed(tx: &WriteTx, child: UserKey, guardian: UserKey, agreed: bool) -> Result<bool> {
+    let sql = "UPDATE guardian_links SET agreed_at = ?3
+               WHERE child_key = ?1 AND guardian_key = ?2 AND NOT ended_by_hand";
+    let at = agreed.then_some(tx.now.0);
+    Ok(run(tx, sql, params![child.0, guardian.0, at])? > 0)
+}
+
+/// From which day on a pupil is of age, where that is known.
+pub fn adult_from(connection: &Connection, child: UserKey) -> Result<Option<Date>> {
+    let sql = "SELECT adult_from FROM users WHERE key = ?1";
+    Ok(first(connection, sql, [child.0], |row| date(row, 0))?.flatten())
 }
 
 /// Removes a link. By hand it is kept, as one that no import makes again.

@@ -18,7 +18,9 @@ export async function family(one) {
   dialog(`${t(`family.${what}`)}: ${one.name}`, () => {
     const list = h("ul", { class: "rows" });
     const save = async (wanted) => {
-      links = (await api("PUT", path, { [what]: wanted }))[what];
+      // What the server says of a link is more than what it is told.
+      const given = wanted.map(({ name, role, agreed, ...link }) => link);
+      links = (await api("PUT", path, { [what]: given }))[what];
       draw();
       say(t("action.saved"));
     };

@@ -6,7 +6,7 @@ import { api } from "../ui/api.js";
 import { server } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
-import { form, newPassword } from "../ui/form.js";
+import { field, form, newPassword } from "../ui/form.js";
 import { languageChoice, logout } from "../ui/login.js";
 import { secondFactor } from "../ui/second-factor.js";
 
@@ -31,6 +31,7 @@ export function settings(me, refreshed) {
       languageChoice(keepLanguage),
       leave(),
     ),
+    guardians(),
     secondFactor(),
     sessions(),
   );
@@ -181,6 +182,31 @@ function password() {
     },
   });
   return h("section", { class: "card" }, h("h2", {}, t("password.title")), element);
+}
+
+/** Whose guardians a pupil who is of age lets go on. Nothing, for everybody else. */
+function guardians() {
+  const place = h("section", { class: "card", hidden: true }, h("h2", {}, t("guardians.title")), h("p", {}, t("guardians.text")));
+  const line = ({ id, name, kind, agreed }) => {
+    const label = kind ? `${name} (${kind})` : name;
+    const box = field({ name: id, kind: "checkbox", label, value: agreed });
+    const change = act(async () => {
+      const agrees = box.get();
+      box.control.checked = !agrees;
+      await api("PUT", `/api/auth/guardians/${encodeURIComponent(id)}`, { agreed: agrees });
+      box.control.checked = agrees;
+      say(t("action.saved"));
+    });
+    box.control.addEventListener("change", change);
+    return box.element;
+  };
+  api("GET", "/api/auth/guardians")
+    .then((own) => {
+      place.hidden = !own.ofAge || !own.guardians.length;
+      place.append(...own.guardians.map(line));
+    })
+    .catch(() => {});
+  return place;
 }
 
 /** Where this person is logged in. */

@@ -101,6 +101,8 @@ export default {
     "Das darf nicht an einem Rechner geschehen, den jemand offen gelassen hat. Bestätige es mit deinem Passwort, oder mit einem Code, wenn du einen zweiten Faktor hast. Es gilt zehn Minuten.",
   "confirm.code": "Oder ein Code deiner Authenticator-App",
   "confirm.submit": "Bestätigen",
+  "guardians.title": "Deine Eltern",
+  "guardians.text": "Du bist volljährig: Deine Eltern sehen und erfahren nur dann, was dich betrifft, wenn du zustimmst.",
   "factor.title": "Zweiter Faktor",
   "factor.text":
     "Mit einer Authenticator-App auf dem Telefon lässt ein gestohlenes Passwort niemanden ein: Jede Anmeldung braucht auch einen Code der App.",
@@ -195,6 +197,7 @@ export default {
   "error.second_factor_not_set": "Es gibt keinen zweiten Faktor.",
   "error.oidc_failed": "Die Anmeldung beim Anbieter der Schule ist gescheitert. Versuche es noch einmal.",
   "error.oidc_unknown": "Diese Anmeldung gehört hier zu niemandem. Bitte das Sekretariat, sie zu verknüpfen.",
+  "error.not_of_age": "Bis du nach den Unterlagen der Schule volljährig bist, gilt die Verbindung zu deinen Eltern.",
   "error.announcement_not_found": "Diese Ankündigung gibt es nicht.",
   "error.role_not_allowed": "Deine Rolle erlaubt das nicht.",
   "error.origin_not_allowed": "Der Server kennt diese Adresse nicht als seine eigene: Setze server.public_url darauf.",

@@ -101,6 +101,8 @@ export default {
     "Esto no debe ocurrir en un ordenador que alguien ha dejado abierto. Confírmalo con tu contraseña, o con un código si tienes un segundo factor. Vale diez minutos.",
   "confirm.code": "O un código de tu aplicación de autenticación",
   "confirm.submit": "Confirmar",
+  "guardians.title": "Tus familiares",
+  "guardians.text": "Eres mayor de edad: tus familiares solo ven y saben lo que te concierne si estás de acuerdo.",
   "factor.title": "Segundo factor",
   "factor.text":
     "Con una aplicación de autenticación en el teléfono, una contraseña robada no deja entrar a nadie: cada inicio de sesión pide también un código.",
@@ -194,6 +196,7 @@ export default {
   "error.second_factor_not_set": "No hay segundo factor.",
   "error.oidc_failed": "No se pudo iniciar sesión con el proveedor del centro. Inténtalo de nuevo.",
   "error.oidc_unknown": "Este inicio de sesión no pertenece a nadie aquí. Pide a la secretaría que lo vincule.",
+  "error.not_of_age": "El vínculo con tus familiares vale hasta que seas mayor de edad según el centro.",
   "error.announcement_not_found": "No existe ese anuncio.",
   "error.role_not_allowed": "Tu papel no lo permite.",
   "error.origin_not_allowed": "El servidor no reconoce esta dirección como suya: ponla en server.public_url.",

@@ -101,6 +101,8 @@ export default {
     "Cela ne doit pas arriver sur un ordinateur laissé ouvert. Confirmez par votre mot de passe, ou par un code si vous avez un second facteur. La confirmation vaut dix minutes.",
   "confirm.code": "Ou un code de votre application d’authentification",
   "confirm.submit": "Confirmer",
+  "guardians.title": "Vos responsables",
+  "guardians.text": "Vous êtes majeur : vos responsables ne voient et n’apprennent ce qui vous concerne que si vous êtes d’accord.",
   "factor.title": "Second facteur",
   "factor.text":
     "Avec une application d’authentification sur votre téléphone, un mot de passe volé ne suffit plus : chaque connexion demande aussi un code de l’application.",
@@ -195,6 +197,7 @@ export default {
   "error.second_factor_not_set": "Il n’y a pas de second facteur.",
   "error.oidc_failed": "La connexion auprès du fournisseur de l’école a échoué. Réessayez.",
   "error.oidc_unknown": "Cette connexion n’appartient à personne ici. Demandez au secrétariat de l’associer.",
+  "error.not_of_age": "Le lien avec vos responsables vaut jusqu’à votre majorité selon l’école.",
   "error.announcement_not_found": "Cette annonce n'existe pas.",
   "error.role_not_allowed": "Votre rôle ne le permet pas.",
   "error.origin_not_allowed": "Le serveur ne reconnaît pas cette adresse comme la sienne : mettez-la dans server.public_url.",

@@ -57,6 +57,8 @@ const RULES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/auth/second-factor", Person),
     ("POST", "/api/auth/second-factor/recovery-codes", Person),
     ("DELETE", "/api/admin/people/{id}/second-factor", Admin),
+    ("GET", "/api/auth/guardians", Person),
+    ("PUT", "/api/auth/guardians/{id}", Person),
     ("GET", "/api/auth/sessions", Person),
     ("DELETE", "/api/auth/sessions/{id}", Person),
     ("POST", "/api/auth/password-link", Anyone),
@@ -186,6 +188,8 @@ async fn what_is_another_persons_is_not_there() {
             "/api/auth/sessions/{id}" => (session.as_str(), nobody),
             // People are there for everybody, unless they are shut out.
             "/api/users/{id}" => ("carl", "nobody"),
+            // Whose guardian is nobody of the caller's.
+            "/api/auth/guardians/{id}" => continue,
             // Whoever wrote to the disabled may read it; there is nothing to read of others' conversations here.
             "/api/messages/conversation/{partnerId}" | "/api/messages/read/{partnerId}" => continue,
             other => panic!("{other}: say whose the id is"),

@@ -142,3 +142,81 @@ async fn conversations_say_it_too_and_days_count() {
     assert_eq!(partner(&tess).await.get("children"), None);
     assert_eq!(partner(&pat).await.get("classes"), None);
 }
+
+#[tokio::test]
+async fn a_pupil_who_is_of_age_decides_which_links_hold() {
+    let s = School::open().await;
+    let (kim, tess) = (&s.people["kim"], &s.people["tess"]);
+    let own = async || kim.get("/api/auth/guardians").await.expect(200)["data"].clone();
+    let agree = async |agreed: bool| {
+        let body = json!({ "agreed": agreed });
+        kim.put_json("/api/auth/guardians/pat", body).await
+    };
+    assert_eq!(own().await["ofAge"], false);
+    assert_eq!(agree(true).await.expect(403)["code"], "not_of_age");
+    let of_pat = async || tess.get("/api/users/pat").await.expect(200)["data"]["children"].clone();
+    assert_eq!(of_pat().await, json!([child("kim", "5a")]));
+
+    let tomorrow = json!({ "adultFrom": "2026-11-23" });
+    s.admin
+        .put_json("/api/admin/people/kim", tomorrow)
+        .await
+        .expect(200);
+    assert_eq!(of_pat().await, json!([child("kim", "5a")]));
+    s.t.pass(std::time::Duration::from_secs(24 * 3_600));
+    let again = async |person: &Person| s.t.again(person).await;
+    let (kim, tess) = (&again(kim).await, &again(tess).await);
+    let own = async || kim.get("/api/auth/guardians").await.expect(200)["data"].clone();
+    let of_pat = async || {
+        tess.get("/api/users/pat").await.expect(200)["data"]
+            .get("children")
+            .cloned()
+    };
+    assert_eq!(
+        of_pat().await,
+        None,
+        "the day has come, and nobody has agreed"
+    );
+    let expected = json!({ "adultFrom": "2026-11-23", "ofAge": true,
+        "guardians": [{ "id": "pat", "name": "pat of the school", "kind": null, "agreed": false }] });
+    assert_eq!(own().await, expected);
+    let agree = async |who: &str, agreed: bool| {
+        let body = json!({ "agreed": agreed });
+        kim.put_json(&format!("/api/auth/guardians/{who}"), body)
+            .await
+    };
+    agree("pat", true).await.expect(200);
+    assert_eq!(of_pat().await, Some(json!([child("kim", "5a")])));
+    agree("quinn", true).await.expect(404);
+    agree("nobody", true).await.expect(404);
+
+    // The office changes what the link says, and the agreement stays; once it has ended it is another link.
+    let admin = again(&s.admin).await;
+    let path = "/api/admin/people/kim/guardians";
+    let set = async |links: Value| {
+        admin
+            .put_json(path, json!({ "guardians": links }))
+            .await
+            .expect(200)["data"]
+            .clone()
+    };
+    let changed = set(json!([{ "id": "pat", "kind": "mother" }])).await;
+    assert_eq!(changed["guardians"][0]["agreed"], true);
+    set(json!([])).await;
+    let made_anew = set(json!([{ "id": "pat" }])).await;
+    assert_eq!(made_anew["guardians"][0]["agreed"], false);
+    agree("pat", true).await.expect(200);
+    agree("pat", false).await.expect(200);
+    assert_eq!(of_pat().await, None);
+    let log = admin.get("/api/admin/audit").await.expect(200);
+    let said: Vec<&str> = log["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|line| line["detail"].as_str())
+        .collect();
+    assert!(
+        said.contains(&"agreed to pat") && said.contains(&"does not agree to pat"),
+        "{said:?}"
+    );
+}

@@ -407,6 +407,16 @@ impl School {
             ("PUT", "/api/admin/groups/{id}" | "/api/admin/groups/{id}/members", _) => {
                 of(NONE).json(json!({}))
             }
+            ("PUT", "/api/auth/guardians/{id}", code) => {
+                let day = match code {
+                    "not_of_age" => "",
+                    _ => "2020-01-01",
+                };
+                let body = json!({ "adultFrom": day });
+                let path = "/api/admin/people/ann";
+                admin.put_json(path, body).await.expect(200);
+                of(NONE).json(json!({ "agreed": true }))
+            }
             ("POST", "/api/auth/second-factor/recovery-codes", _) => of(NONE),
             ("POST", "/api/auth/second-factor", _) => {
                 let user = self.ann.user.key;

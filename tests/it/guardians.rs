@@ -40,11 +40,12 @@ async fn a_link_is_seen_from_both_ends() {
     let mut expected = full;
     expected["name"] = json!("tea of the school");
     expected["role"] = json!("teacher");
+    expected["agreed"] = json!(false);
     assert_eq!(guardians[0], expected, "the first to be called comes first");
     assert_eq!(
         guardians[1],
         json!({ "id": "gus", "name": "gus of the school", "role": "guardian", "kind": null, "contact": true,
-                "receives": true, "priority": null, "locked": false })
+                "receives": true, "priority": null, "locked": false, "agreed": false })
     );
     let children = list(&admin, "/api/admin/people/gus/children").await;
     assert_eq!(children[0]["id"], "kim");

@@ -113,6 +113,7 @@ test("a class: who leads it, guardians, and what is missing", async () => {
   for (const [username, name, role] of [
     ["ida", "Ida Berg", "student"],
     ["tom", "Tom Berg", "guardian"],
+    ["tina", "Tina Berg", "guardian"],
     ["tess", "Tess One", "teacher"],
   ]) {
     await call("POST", "/api/admin/people", { id: username, username, name, role, groups: role === "guardian" ? [] : ["c9"] });
@@ -138,6 +139,12 @@ test("a class: who leads it, guardians, and what is missing", async () => {
   await page.getByText("father · until 2040-07-31 · locked").waitFor();
   const { guardians } = await call("GET", "/api/admin/people/ida/guardians");
   assert.deepEqual([guardians[0].kind, guardians[0].locked, guardians[0].until], ["father", true, "2040-07-31"]);
+  // A second one leaves the first as it is.
+  await page.getByRole("dialog").getByLabel("Add people").fill("tina berg");
+  await button(page.getByRole("dialog"), "Tina Berg").click();
+  await button(page.getByRole("dialog"), "Add the selected people").click();
+  await button(page.getByRole("dialog"), "Edit: Tina Berg").waitFor();
+  assert.equal((await call("GET", "/api/admin/people/ida/guardians")).guardians.length, 2);
   await page.keyboard.press("Escape");
 
   // A helper does not lead, and a membership ends.
@@ -279,4 +286,23 @@ test("what a stranger must not do is confirmed, and a second factor is set up an
   const download = again.waitForEvent("download");
   await button(dialog, "Confirm").click();
   assert.equal(await (await download).failure(), null);
+});
+
+test("a pupil who is of age says which guardians may go on", async () => {
+  const office = await server.person("secretary", "admin");
+  const pupil = await server.person("olga");
+  const call = (method, path, body) => server.call(method, path, office.token, body);
+  await call("POST", "/api/admin/people", { id: "oma", username: "oma", name: "Oma Berg", role: "guardian" });
+  await call("PUT", `/api/admin/people/${pupil.id}/guardians`, { guardians: [{ id: "oma", kind: "grandmother" }] });
+  const page = await pages.visit("olga", "/#settings");
+  const card = page.getByRole("heading", { name: "Your guardians" });
+  await page.getByRole("heading", { name: "Second factor" }).waitFor();
+  assert.equal(await card.isVisible(), false);
+  await call("PUT", `/api/admin/people/${pupil.id}`, { adultFrom: "2020-01-01" });
+  await page.reload();
+  await card.waitFor();
+  await page.getByLabel("Oma Berg (grandmother)").click();
+  await page.getByText("Saved.").waitFor();
+  assert.equal((await call("GET", `/api/admin/people/${pupil.id}/guardians`)).guardians[0].agreed, true);
+  assert.equal(await page.getByLabel("Oma Berg (grandmother)").isChecked(), true);
 });
