@@ -10,4 +10,5 @@ CREATE TABLE sessions (
     -- Browser and system.
     device       TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_until ON sessions (until);
 CREATE INDEX sessions_by_user ON sessions (user_key, last_seen_at);

@@ -29,6 +29,8 @@ CREATE TABLE password_links_by_origin (
     -- SHA-256 of the code.
     hash       BLOB    NOT NULL UNIQUE,
     expires_at INTEGER NOT NULL,
+    -- Whether it went to an address: it ends when the address changes.
+    mailed     INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (user_key, origin)
 ) STRICT;
 INSERT INTO password_links_by_origin (user_key, origin, hash, expires_at)

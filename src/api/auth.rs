@@ -219,6 +219,17 @@ pub struct Confirmed {
     until: Time,
 }
 
+/// Until when what needs it is allowed; `null`: it must be confirmed first.
+#[derive(Serialize, ToSchema)]
+pub struct ConfirmationState {
+    until: Option<Time>,
+}
+
+pub async fn confirmation(call: Call, _: Nothing) -> Result<Data<ConfirmationState>> {
+    let until = confirmation::until(&call.app, call.identity()?);
+    Ok(Data(ConfirmationState { until }))
+}
+
 pub async fn confirm(call: Call, Json(body): Json<Confirm>) -> Result<Data<Confirmed>> {
     let by = match (body.password, body.code) {
         (Some(password), None) => By::Password(password),

@@ -32,6 +32,9 @@ pub struct Start {
     /// The path that the browser goes to in the end. Where it is left out: `/`.
     #[param(max_length = 512)]
     back: Option<String>,
+    /// Whether the provider must make sure again who it is; then the session is confirmed, as by `POST /api/auth/confirm`.
+    #[serde(default)]
+    confirm: bool,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -48,7 +51,7 @@ pub struct Callback {
 fn own_path(app: &App, back: Option<String>) -> String {
     let home = format!("{}/", app.config.server.base());
     let is_own = |path: &String| {
-        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '#');
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"');
         path.starts_with(&home)
             && !path.starts_with("//")
             && path.len() <= 512
@@ -59,7 +62,7 @@ fn own_path(app: &App, back: Option<String>) -> String {
 
 pub async fn start(call: Call, Query(query): Query<Start>) -> Result<WithHeader<Redirect>> {
     let back = own_path(&call.app, query.back);
-    let (url, attempt) = match oidc::begin(&call.app).await {
+    let (url, attempt) = match oidc::begin(&call.app, query.confirm).await {
         Ok(begun) => begun,
         Err(error) => return Ok(failed(&back, &error)),
     };
@@ -111,7 +114,8 @@ pub async fn callback(
 
 /// Back to the page, which says why.
 fn failed(back: &str, error: &Error) -> WithHeader<Redirect> {
-    let to = format!("{back}#login={}", error.code());
+    let page = back.split('#').next().unwrap_or(back);
+    let to = format!("{page}#login={}", error.code());
     WithHeader(header::SET_COOKIE, None::<HeaderValue>, Redirect(to))
 }
 

@@ -27,6 +27,10 @@ use crate::config;
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How long what the provider says of itself, its keys too, is taken for current.
 const METADATA_LIFETIME: Duration = Duration::from_secs(3_600);
+/// How long it is remembered that the provider could not be reached.
+const FAILURE_LIFETIME: Duration = Duration::from_secs(30);
+/// How far clocks may differ, in seconds.
+const LEEWAY_SECONDS: i64 = 60;
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -67,6 +71,13 @@ type Provider = Client<
     EndpointMaybeSet,
 >;
 
+/// What the provider says of itself, and when it did or failed to.
+#[derive(Default)]
+struct Known {
+    metadata: Option<(CoreProviderMetadata, Instant)>,
+    failure: Option<(String, Instant)>,
+}
+
 /// The provider of the configuration.
 pub struct Oidc {
     issuer: IssuerUrl,
@@ -75,8 +86,7 @@ pub struct Oidc {
     redirect: RedirectUrl,
     http: reqwest::Client,
     reader: Reader,
-    /// What it says of itself, and when it did.
-    metadata: Mutex<Option<(CoreProviderMetadata, Instant)>>,
+    known: Mutex<Known>,
 }
 
 /// What a browser keeps between leaving for the provider and coming back.
@@ -86,6 +96,8 @@ pub struct Attempt {
     pub nonce: String,
     /// Of PKCE.
     pub verifier: String,
+    /// Where the provider was asked to make sure again who it is: since when, in Unix seconds.
+    pub asked_since: Option<i64>,
 }
 
 /// Whom the provider vouches for.
@@ -127,7 +139,7 @@ impl Oidc {
             redirect: RedirectUrl::new(redirect).map_err(named("server.public_url"))?,
             http: http.map_err(|e| format!("auth.oidc: {e}"))?,
             reader: Reader::new(config),
-            metadata: Mutex::default(),
+            known: Mutex::default(),
         }))
     }
 
@@ -135,20 +147,26 @@ impl Oidc {
     ///
     /// # Errors
     /// Why the provider cannot be used.
-    pub async fn begin(&self) -> Result<(url::Url, Attempt), String> {
+    pub async fn begin(&self, asked_since: Option<i64>) -> Result<(url::Url, Attempt), String> {
         let provider = self.provider(false).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = CoreAuthenticationFlow::AuthorizationCode;
-        let (url, state, nonce) = provider
+        let mut request = provider
             .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
             .add_scope(Scope::new("profile".into()))
             .add_scope(Scope::new("email".into()))
-            .set_pkce_challenge(challenge)
-            .url();
+            .set_pkce_challenge(challenge);
+        if asked_since.is_some() {
+            request = request
+                .add_prompt(CoreAuthPrompt::Login)
+                .set_max_age(Duration::ZERO);
+        }
+        let (url, state, nonce) = request.url();
         let attempt = Attempt {
             state: state.into_secret(),
             nonce: nonce.secret().clone(),
             verifier: verifier.into_secret(),
+            asked_since,
         };
         Ok((url, attempt))
     }
@@ -177,6 +195,14 @@ impl Oidc {
             checked = token.claims(&verifier(&provider), &nonce).cloned();
         }
         let claims = checked.map_err(|e| format!("the ID token is refused: {}", causes(&e)))?;
+        // OpenID Connect Core 3.1.2.1: with `max_age` the time is in the ID token.
+        let at = claims.auth_time().map(|time| time.timestamp());
+        if attempt
+            .asked_since
+            .is_some_and(|since| at.is_none_or(|at| at < since - LEEWAY_SECONDS))
+        {
+            return Err("the provider did not make sure again who it is".into());
+        }
         let subject = claims.subject().clone();
         let mut all = as_map(&claims);
         // Some providers keep all but the subject for the UserInfo endpoint (OpenID Connect Core 5.4).
@@ -212,20 +238,7 @@ impl Oidc {
 
     /// The provider as it describes itself (OpenID Connect Discovery 1.0).
     async fn provider(&self, fresh: bool) -> Result<Provider, String> {
-        let mut known = self.metadata.lock().await;
-        let current = known
-            .as_ref()
-            .filter(|(_, at)| !fresh && at.elapsed() < METADATA_LIFETIME);
-        let metadata = if let Some((metadata, _)) = current {
-            metadata.clone()
-        } else {
-            let client = self.http.clone();
-            let http = move |request| ask(client.clone(), request);
-            let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &http).await;
-            let found = found.map_err(|e| format!("{}: {}", self.issuer.as_str(), causes(&e)))?;
-            *known = Some((found.clone(), Instant::now()));
-            found
-        };
+        let metadata = self.metadata(fresh).await?;
         let methods = metadata.token_endpoint_auth_methods_supported();
         // The default is the first (OpenID Connect Discovery section 3).
         let by_body = methods.is_some_and(|methods| {
@@ -239,6 +252,44 @@ impl Oidc {
             true => client.set_auth_type(AuthType::RequestBody),
             false => client,
         })
+    }
+
+    async fn metadata(&self, fresh: bool) -> Result<CoreProviderMetadata, String> {
+        let mut known = self.known.lock().await;
+        let lately = |failed: &&(String, Instant)| failed.1.elapsed() < FAILURE_LIFETIME;
+        let failed = known
+            .failure
+            .as_ref()
+            .filter(lately)
+            .map(|(why, _)| why.clone());
+        if let Some((metadata, at)) = &known.metadata
+            && (failed.is_some() || !fresh && at.elapsed() < METADATA_LIFETIME)
+        {
+            return Ok(metadata.clone());
+        }
+        // Whoever waited while it could not be reached does not try it in turn.
+        if let Some(why) = failed {
+            return Err(why);
+        }
+        let client = self.http.clone();
+        let http = move |request| ask(client.clone(), request);
+        let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &http).await;
+        match found {
+            Ok(found) => {
+                known.failure = None;
+                known.metadata = Some((found.clone(), Instant::now()));
+                Ok(found)
+            }
+            Err(error) => {
+                let why = format!("{}: {}", self.issuer.as_str(), causes(&error));
+                known.failure = Some((why.clone(), Instant::now()));
+                let stale = known
+                    .metadata
+                    .as_ref()
+                    .map(|(metadata, _)| metadata.clone());
+                stale.ok_or(why)
+            }
+        }
     }
 
     /// Asks the provider to describe itself.

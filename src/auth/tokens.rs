@@ -127,7 +127,7 @@ impl Tokens {
         self.jwks.as_ref()
     }
 
-    /// An HMAC (SHA-256, base64url) by our key over a text that is no token: it must not hold a dot.
+    /// An HMAC (SHA-256, base64url) by our key over a text that is no token: it has a space in it, which no token has.
     pub fn mac(&self, text: &str) -> String {
         mac(text, &self.encoding)
     }

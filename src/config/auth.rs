@@ -40,7 +40,7 @@ section! {
         pub auto_provision: bool = false,
         /// Whether a user made that way may be an administrator when the role's claim says so.
         pub trust_admin_claim: bool = false,
-        /// Whether administrators must have a second factor: codes of an authenticator app. Until they do, they get into the chat alone.
+        /// Whether administrators must have a second factor: codes of an authenticator app. Until they do, they get only into the chat.
         pub second_factor_required: bool = false,
         /// Seconds for which a login's token is valid; `POST /api/auth/refresh` gives a new one.
         pub token_ttl: NonZeroU32 = at_least_one(7 * 24 * 3_600),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -20,7 +21,8 @@ section! {
     pub struct Mail {
         /// The SMTP server: `smtps://user:password@mail.school.example` (TLS from the start, port 465), or `smtp://…` (STARTTLS,
         /// port 587). Characters such as `@` in the user or the password are percent-encoded. A relay that wants no password:
-        /// `smtp://relay.school.example:25`, with `?tls=opportunistic` where it may lack TLS. Empty: no mail is sent.
+        /// `smtp://relay.school.example:25`, with `?tls=opportunistic` where it may lack TLS; one on this machine may anyway. Empty: no
+        /// mail is sent.
         #[serde(with = "optional")]
         pub url: Option<SmtpUrl> = None,
         /// How the server is told who sends: `password`, by the user and the password of `mail.url`, if it has any; `oauth2`, by a
@@ -75,6 +77,8 @@ pub enum SmtpTls {
     Required,
     /// By STARTTLS, where the server has it.
     Opportunistic,
+    /// The same, with a server on this machine.
+    Local,
 }
 
 /// An SMTP server, and as whom to log in there.
@@ -117,8 +121,15 @@ impl FromStr for SmtpUrl {
             decode(url.username())?,
             decode(url.password().unwrap_or_default())?,
         );
+        // A mail server on this machine: nobody is on the way.
+        let is_local =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if is_local && tls == SmtpTls::Required {
+            tls = SmtpTls::Local;
+        }
         match url.query() {
             None => {}
+            Some("tls=opportunistic") if tls == SmtpTls::Local => {}
             Some("tls=opportunistic") if tls == SmtpTls::Required && password.is_empty() => {
                 tls = SmtpTls::Opportunistic;
             }
@@ -265,12 +276,19 @@ mod tests {
             "smtps://bell@school.example:***@mail.school.example:465"
         );
         assert!(!format!("{full:?}").contains("p:w"));
-        let relay = url("smtp://[::1]:25?tls=opportunistic");
+        let relay = url("smtp://[fe80::1]:25?tls=opportunistic");
         assert_eq!(
             (relay.host.as_str(), relay.port, relay.tls),
-            ("::1", 25, SmtpTls::Opportunistic)
+            ("fe80::1", 25, SmtpTls::Opportunistic)
         );
-        assert_eq!(relay.to_string(), "smtp://[::1]:25?tls=opportunistic");
+        assert_eq!(relay.to_string(), "smtp://[fe80::1]:25?tls=opportunistic");
+        for local in [
+            "smtp://localhost",
+            "smtp://u:p@127.0.0.1:25",
+            "smtp://[::1]",
+        ] {
+            assert_eq!(url(local).tls, SmtpTls::Local, "{local}");
+        }
         assert_eq!(url("smtp://relay").server(), "relay:587");
         assert_eq!(url("smtp://relay").tls, SmtpTls::Required);
     }

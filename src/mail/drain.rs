@@ -198,8 +198,11 @@ impl Drain {
             Ok(()) => Some(Outcome::Sent),
             Err(failure) if failure.is_of_mail() => Some(self.judge(mail, failure)),
             Err(failure) => {
-                self.pause_all(failure);
-                None
+                self.pause_all(failure.clone());
+                // It may be this mail that the server stumbles over: the others go first then, and none is given up for it.
+                let doubled = FIRST_PAUSE << mail.attempts.min(8);
+                let later = self.app.now().plus_seconds(doubled.min(LONGEST_PAUSE) + 1);
+                failure.had_begun.then_some(Outcome::Later(later, failure))
             }
         }
     }
@@ -218,7 +221,9 @@ impl Drain {
         let doubled = FIRST_PAUSE << self.refusals.min(8);
         self.refusals += 1;
         let until = self.app.now().plus_seconds(doubled.min(LONGEST_PAUSE));
-        let Failure { stage, code, said } = &failure;
+        let Failure {
+            stage, code, said, ..
+        } = &failure;
         tracing::error!(stage = stage.as_str(), code, said, %until, "mail server takes nothing; mails wait");
         set_pause(&self.app, Some(Pause { until, failure }));
     }

@@ -198,9 +198,10 @@ async fn talk(
         }
         options.push(MailParameter::SmtpUtfEight);
     }
-    let at = |stage| move |error: Error| failure(stage, &error);
     let mail = Mail::new(Some(from.clone()), options);
-    connection.command(mail).await.map_err(at(Stage::Sender))?;
+    let sent = connection.command(mail).await;
+    sent.map_err(|error| failure(Stage::Sender, &error))?;
+    let at = |stage| move |error: Error| failure(stage, &error).begun();
     let recipient = Rcpt::new(to, Vec::new());
     connection
         .command(recipient)

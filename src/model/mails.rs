@@ -86,6 +86,9 @@ pub struct Failure {
     pub code: Option<u16>,
     /// What the server said, or what went wrong.
     pub said: String,
+    /// Whether the server had taken the sender before: what came then may have to do with this mail.
+    #[serde(skip)]
+    pub had_begun: bool,
 }
 
 /// The longest text of a failure that is kept, in characters.
@@ -99,6 +102,15 @@ impl Failure {
             stage,
             code,
             said: said.take(MAX_SAID).collect(),
+            had_begun: false,
+        }
+    }
+
+    /// As one that came once the server had taken the sender.
+    pub fn begun(self) -> Self {
+        Failure {
+            had_begun: true,
+            ..self
         }
     }
 

@@ -9,7 +9,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::keys::Scope;
 use crate::model::users::{ExternalIdentity, NewUser, Role, User};
 use crate::rule;
-use crate::store::{WriteTx, accounts, audit, groups, identities, users};
+use crate::store::{WriteTx, accounts, audit, groups, identities, mails, users};
 
 /// People by name, as administrators see them.
 pub async fn list(app: &App, filter: AccountFilter, limit: i64) -> Result<Vec<Account>> {
@@ -149,6 +149,13 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
     let demoted = before.role == Role::Admin && change.role.is_some_and(|r| r != Role::Admin);
     let shut_out = change.disabled == Some(true) && !before.disabled;
     accounts::update(tx, before, change)?;
+    if change
+        .email
+        .as_ref()
+        .is_some_and(|email| *email != before.email)
+    {
+        mails::drop_for(tx, before.key)?;
+    }
     tx.emit(Effect::UserChanged(before.id().clone()));
     if let Some(id) = &change.id {
         accounts::adopt_id(tx, before, id)?;

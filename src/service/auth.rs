@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::auth::devices::{self, DeviceCookie};
@@ -9,10 +10,11 @@ use crate::auth::passwords;
 use crate::auth::verified::{Session, SessionBy};
 use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::Guess;
+use crate::limits::attempts::Attempts;
 use crate::limits::fair_queue::Turn;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
-use crate::model::ids::UserId;
+use crate::model::ids::{UserId, UserKey};
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
 use crate::model::sessions::Client;
 use crate::model::text;
@@ -208,6 +210,20 @@ pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
     }
 }
 
+/// Wrong codes of a second factor, by user.
+struct TriedCodes(Attempts<UserKey>);
+
+impl Default for TriedCodes {
+    fn default() -> Self {
+        // Ten, and then one each ten minutes: with three codes valid at a time, years.
+        TriedCodes(Attempts::new(
+            10,
+            Duration::from_secs(600),
+            Duration::from_secs(600),
+        ))
+    }
+}
+
 /// Asks who has shown the right password for a code as well.
 async fn check_code(
     app: &App,
@@ -219,7 +235,14 @@ async fn check_code(
         app.limits.take_back(guess);
         return Err(Error::Unauthorized(Unauthorized::SecondFactorRequired));
     };
+    // Whoever has the password must not try all codes: they are few. On a device that is known the account's own count is enough.
+    let tried = app.state::<TriedCodes>();
+    let is_known = matches!(guess, Guess::Device(_));
+    if !is_known {
+        tried.0.begin(&user.key).map_err(Error::TooMany)?;
+    }
     if second_factors::use_code(app, user, &code).await? {
+        tried.0.forget(&user.key);
         return Ok(());
     }
     app.limits.ledger.failed_login(Some(user.key));
@@ -291,6 +314,11 @@ pub async fn change_password(
                 let by = AuditActor::person(changed.id(), client.address);
                 let target = changed.id().as_str();
                 audit::note(tx, &by, Action::PasswordSet, target, "by themselves")?;
+            }
+            // Meanwhile somebody may have reset the password, ended the sessions, or shut them out.
+            let now = users::by_key(tx, changed.key)?;
+            if now.is_none_or(|now| now.disabled || now.token_version != changed.token_version) {
+                return Err(Error::Unauthorized(Unauthorized::Revoked));
             }
             set_password(tx, &changed, &hash, (&begun, &client.browser))
         })

@@ -58,12 +58,17 @@ pub async fn confirm(app: &App, identity: &Identity, by: By) -> Result<Time> {
 
 /// From now on the session is confirmed, for a while.
 pub fn hold(app: &App, identity: &Identity) -> Time {
+    hold_session(app, session(identity))
+}
+
+/// As [`hold`], for a session that begins with a login at the provider that was asked to make sure who it is.
+pub(super) fn hold_session(app: &App, session: Arc<str>) -> Time {
     let now = app.now();
     let until = now.plus_seconds(HOLDS_SECONDS);
     let confirmed = app.state::<Confirmed>();
     let mut confirmed = confirmed.0.lock().unwrap_or_else(PoisonError::into_inner);
     confirmed.retain(|_, until| *until > now);
-    confirmed.insert(session(identity), until);
+    confirmed.insert(session, until);
     until
 }
 
@@ -73,30 +78,19 @@ fn session(identity: &Identity) -> Arc<str> {
     identity.session_id().unwrap_or_else(of_app)
 }
 
+/// Until when the caller's session is confirmed.
+pub fn until(app: &App, identity: &Identity) -> Option<Time> {
+    let confirmed = app.state::<Confirmed>();
+    let confirmed = confirmed.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let until = confirmed.get(&session(identity)).copied();
+    until.filter(|until| *until > app.now())
+}
+
 /// # Errors
 /// [`Forbidden::Confirmation`].
-pub async fn check(app: &App, identity: &Identity) -> Result<()> {
-    let now = app.now();
-    let until = {
-        let confirmed = app.state::<Confirmed>();
-        let confirmed = confirmed.0.lock().unwrap_or_else(PoisonError::into_inner);
-        confirmed.get(&session(identity)).copied()
-    };
-    if until.is_some_and(|until| until > now) {
+pub fn check(app: &App, identity: &Identity) -> Result<()> {
+    if until(app, identity).is_some() {
         return Ok(());
-    }
-    // Who has no password has logged in with OpenID Connect, and confirms by doing so again.
-    let is_fresh = |started: Time| started.plus_seconds(HOLDS_SECONDS) > now;
-    if identity
-        .session
-        .as_ref()
-        .is_ok_and(|session| is_fresh(session.started))
-    {
-        let key = identity.user.key;
-        let hash = app.store.read(move |c| users::password_hash(c, key));
-        if hash.await?.is_none() {
-            return Ok(());
-        }
     }
     Err(Error::Forbidden(Forbidden::Confirmation))
 }

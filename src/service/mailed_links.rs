@@ -3,11 +3,14 @@
 //! What must stay true: no link goes to an address that several people have, so none of a pupil goes to a guardian's.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::limits::attempts::Attempts;
+use crate::limits::site;
 use crate::mail::link_code;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
@@ -15,6 +18,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::mails::Kind;
 use crate::model::password_links::{LinkOrigin, LinksFilter, LinksMailed};
 use crate::model::time::Time;
+use crate::model::users::User;
 use crate::rule;
 use crate::store::{WriteTx, audit, mails, password_links, users};
 
@@ -25,6 +29,8 @@ const FORGOTTEN_SENT_WITHIN: i64 = 3_600;
 const FORGOTTEN_EVERY: i64 = 5 * 60;
 const FORGOTTEN_PER_DAY: u32 = 5;
 const DAY: i64 = 24 * 3_600;
+/// How much of a name is looked at, in characters.
+const MAX_LOGIN_CHARS: usize = 254;
 /// How many mails one write stores: it should not be longer than a few commits.
 const SLICE: usize = 200;
 
@@ -48,10 +54,47 @@ fn queue(
         Kind::PasswordLink => LinkOrigin::Office,
         Kind::ForgottenPassword => LinkOrigin::Forgotten,
     };
-    password_links::put(tx, user, origin, hash, link_ends_at)?;
+    password_links::put(tx, user, origin, (hash, true), link_ends_at)?;
     mails::put(tx, id, kind, user, sent_by)?;
     tx.emit(Effect::MailDue);
     Ok(())
+}
+
+/// How often an address asks, known or not.
+struct Asked(Attempts<IpAddr>);
+
+impl Default for Asked {
+    fn default() -> Self {
+        // A school is one address: 30 at once, and one more each two minutes.
+        Asked(Attempts::new(
+            30,
+            Duration::from_secs(120),
+            Duration::from_secs(600),
+        ))
+    }
+}
+
+/// Who is to get a link, by name or address, if anybody is.
+fn addressee(connection: &rusqlite::Connection, login: &str, now: Time) -> Result<Option<UserKey>> {
+    let Some(user) = users::by_login_or_link(connection, login)? else {
+        return Ok(None);
+    };
+    Ok(may_be_mailed(connection, user, now)?.map(|user| user.key))
+}
+
+/// A user who logs in here, has an address of their own and has not asked too often.
+fn may_be_mailed(connection: &rusqlite::Connection, user: User, now: Time) -> Result<Option<User>> {
+    let count = |seconds: i64| {
+        let since = now.plus_seconds(-seconds);
+        mails::count_since(connection, user.key, Kind::ForgottenPassword, since)
+    };
+    let may = !user.disabled
+        && user.had_login
+        && user.username.is_some()
+        && mails::has_own_address(connection, user.key)?
+        && count(FORGOTTEN_EVERY)? == 0
+        && count(DAY)? < FORGOTTEN_PER_DAY;
+    Ok(may.then_some(user))
 }
 
 /// Mails a link to the user of this name or address, if there is one who logs in here and has an address of their own. The caller is
@@ -63,23 +106,28 @@ pub async fn forgot(app: &App, login: String, from: Option<IpAddr>) -> Result<()
     if app.config.mail.url.is_none() {
         return Ok(());
     }
+    // Silently: it must not tell either.
+    let asked = app.state::<Asked>();
+    if from.is_some_and(|from| asked.0.begin(&site(from)).is_err()) {
+        return Ok(());
+    }
+    let login: String = login.trim().chars().take(MAX_LOGIN_CHARS).collect();
+    let now = app.now();
+    let found = app.store.read(move |c| addressee(c, &login, now)).await?;
+    let Some(key) = found else {
+        return Ok(());
+    };
     let made = make(app);
     app.store
         .write(move |tx| {
-            let Some(user) = users::by_login_or_link(tx, login.trim())? else {
+            let user = users::by_key(tx, key)?;
+            let Some(user) = user
+                .map(|user| may_be_mailed(tx, user, tx.now))
+                .transpose()?
+                .flatten()
+            else {
                 return Ok(());
             };
-            let since = |seconds: i64| tx.now.plus_seconds(-seconds);
-            let count = |since| mails::count_since(tx, user.key, Kind::ForgottenPassword, since);
-            if user.disabled
-                || !user.had_login
-                || user.username.is_none()
-                || !mails::has_own_address(tx, user.key)?
-                || count(since(FORGOTTEN_EVERY))? > 0
-                || count(since(DAY))? >= FORGOTTEN_PER_DAY
-            {
-                return Ok(());
-            }
             let ends_at = tx.now.plus_seconds(FORGOTTEN_LIFETIME);
             let sent_by = tx.now.plus_seconds(FORGOTTEN_SENT_WITHIN);
             let kind = Kind::ForgottenPassword;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::auth::{Issued, issue};
-use super::sessions;
 use super::users::from_profile;
+use super::{confirmation, sessions};
 use crate::app::App;
 use crate::auth::oidc::{Attempt, Vouched};
 use crate::config::OidcMatch;
@@ -16,16 +16,18 @@ use crate::model::sessions::Client;
 use crate::model::users::{ExternalIdentity, Role, User};
 use crate::store::{WriteTx, audit, identities, users};
 
-/// Where to send a browser that logs in with the provider, and what it must bring back.
+/// Where to send a browser that logs in with the provider, and what it must bring back. `confirms`: it must make sure again who it is, and
+/// the session that begins is confirmed.
 ///
 /// # Errors
 /// [`Unauthorized::Oidc`] where there is no provider, or it cannot be reached.
-pub async fn begin(app: &App) -> Result<(url::Url, Attempt)> {
+pub async fn begin(app: &App, confirms: bool) -> Result<(url::Url, Attempt)> {
     let failed = Error::Unauthorized(Unauthorized::Oidc);
     let Some(oidc) = &app.auth.oidc else {
         return Err(failed);
     };
-    oidc.begin().await.map_err(|error| {
+    let asked_since = confirms.then(|| app.now().seconds());
+    oidc.begin(asked_since).await.map_err(|error| {
         tracing::error!(error, "cannot use the provider of auth.oidc");
         failed
     })
@@ -39,6 +41,7 @@ pub async fn begin(app: &App) -> Result<(url::Url, Attempt)> {
 pub async fn finish(app: &App, code: String, attempt: Attempt, client: Client) -> Result<Issued> {
     let failed = || Error::Unauthorized(Unauthorized::Oidc);
     let oidc = app.auth.oidc.as_ref().ok_or_else(failed)?;
+    let confirms_session = attempt.asked_since.is_some();
     let vouched = oidc.finish(code, attempt).await.map_err(|error| {
         tracing::warn!(error, "a login with the provider of auth.oidc failed");
         failed()
@@ -70,6 +73,9 @@ pub async fn finish(app: &App, code: String, attempt: Attempt, client: Client) -
         .inspect_err(
             |error| tracing::info!(%error, "a login with the provider of auth.oidc was refused"),
         )?;
+    if confirms_session {
+        confirmation::hold_session(app, session.id.clone());
+    }
     issue(app, Arc::new(user), &session)
 }
 
@@ -92,18 +98,22 @@ fn find(tx: &WriteTx, by: &[OidcMatch], vouched: &Vouched) -> Result<Option<User
             },
         };
         let Some(user) = found else { continue };
-        // Another login of this provider is theirs already: an address or a name has changed hands. And nobody becomes an administrator
-        // by an address or a name.
+        // Another login of this provider is theirs already: an address or a name has changed hands. And nobody becomes an administrator,
+        // or gets round a second factor, by an address or a name.
         let has_other = identities::of(tx, user.key)?
             .iter()
             .any(|other| other.issuer == identity.issuer);
-        if has_other || user.role == Role::Admin || user.disabled {
+        if user.disabled {
+            return Err(Error::Unauthorized(Unauthorized::Disabled));
+        }
+        if has_other || user.role == Role::Admin || user.second_factor {
             tracing::warn!(
                 user = %user.id(), role = %user.role, has_other,
                 "a login with the provider matches this person and may not be linked by itself: \
                  an administrator links it with PUT /api/admin/people/ID/identities"
             );
-            return Ok(None);
+            // Not nobody either: a second account of theirs must not be made.
+            return Err(Error::Unauthorized(Unauthorized::OidcUnknown));
         }
         link(tx, &user, &identity)?;
         return Ok(Some(user));

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::auth::{self, Issued};
+use super::auth::{self, LoggedIn};
 use super::second_factors;
 use crate::app::App;
+use crate::auth::devices;
 use crate::error::{Error, Noun, Result, Unauthorized};
 use crate::limits::Guess;
 use crate::model::audit::{Action, AuditActor};
@@ -54,7 +55,7 @@ pub async fn make(app: &App, by: AuditActor, id: UserId) -> Result<PasswordLink>
                 return Err(Error::invalid("username", why));
             }
             let expires_at = tx.now.plus_seconds(LINK_LIFETIME_SECONDS);
-            password_links::put(tx, user.key, LinkOrigin::Office, &hash, expires_at)?;
+            password_links::put(tx, user.key, LinkOrigin::Office, (&hash, false), expires_at)?;
             audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
             // From now on they log in here: no token of the app acts for them.
             tx.emit(Effect::UserChanged(id.clone()));
@@ -105,7 +106,7 @@ pub async fn make_many(
         app.store
             .write(move |tx| {
                 for (user, id, hash) in &slice {
-                    password_links::put(tx, *user, LinkOrigin::Office, hash, expires_at)?;
+                    password_links::put(tx, *user, LinkOrigin::Office, (hash, false), expires_at)?;
                     tx.emit(Effect::UserChanged(id.clone()));
                 }
                 Ok(())
@@ -159,7 +160,7 @@ pub async fn redeem(
     password: String,
     second_factor: Option<String>,
     client: Client,
-) -> Result<Issued> {
+) -> Result<LoggedIn> {
     let hash: [u8; 32] = Sha256::digest(code).into();
     let now = app.now();
     let bad = Error::Unauthorized(Unauthorized::BadPasswordLink);
@@ -179,12 +180,15 @@ pub async fn redeem(
     .await?;
     let session = app.auth.tokens.begin(app.now());
     let begun = session.clone();
-    let user = app
+    let (user, new_hash) = app
         .store
         .write(move |tx| {
             // Only once: another request may have been quicker.
             let user = password_links::owner(tx, &hash, tx.now)?
                 .ok_or(Error::Unauthorized(Unauthorized::BadPasswordLink))?;
+            if user.second_factor && proof.is_none() {
+                return Err(Error::Unauthorized(Unauthorized::SecondFactorRequired));
+            }
             if let Some(proof) = &proof
                 && !second_factors::accept(tx, &user, proof)?
             {
@@ -198,8 +202,15 @@ pub async fn redeem(
                 user.id().as_str(),
                 "by a link",
             )?;
-            auth::set_password(tx, &user, &new_hash, (&begun, &client.browser))
+            let user = auth::set_password(tx, &user, &new_hash, (&begun, &client.browser))?;
+            Ok((user, new_hash))
         })
         .await?;
-    auth::issue(app, Arc::new(user), &session)
+    app.limits.succeeded(&Guess::Change(user.key));
+    // From now on the device is known: others' wrong passwords keep nobody out who has just come in.
+    let device = devices::issue(&app.auth.tokens, user.id(), &new_hash, app.now())?;
+    Ok(LoggedIn {
+        issued: auth::issue(app, Arc::new(user), &session)?,
+        device,
+    })
 }

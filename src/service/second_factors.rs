@@ -192,7 +192,7 @@ pub async fn renew_recovery_codes(app: &App, by: AuditActor, user: &User) -> Res
     let user = user.clone();
     app.store
         .write(move |tx| {
-            if !user.second_factor {
+            if users::by_key(tx, user.key)?.is_none_or(|user| !user.second_factor) {
                 return Err(Error::Conflict(Conflict::NoSecondFactor));
             }
             second_factors::set_recovery_codes(tx, user.key, &hashes)?;

@@ -10,7 +10,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{List, Page, Range};
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, UserView};
-use crate::store::{WriteTx, affiliations, password_links, subscriptions, users};
+use crate::store::{WriteTx, affiliations, password_links, sessions, subscriptions, users};
 
 /// A user by id, disabled or not.
 pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
@@ -88,6 +88,7 @@ pub(super) fn disable(tx: &WriteTx, user: &User, disabled: bool) -> Result<()> {
     tx.emit(Effect::UserChanged(user.id().clone()));
     if disabled {
         subscriptions::delete_all(tx, user.key)?;
+        sessions::forget_all(tx, user.key)?;
         password_links::delete(tx, user.key)?;
         tx.emit(Effect::Disconnect(user.key, CloseCode::Revoked));
     }
@@ -106,6 +107,7 @@ pub async fn end_tokens(app: &App, user: &User, new_hash: Option<String>) -> Res
 /// What [`end_tokens`] writes, for a write that does more.
 pub(super) fn revoke(tx: &WriteTx, user: &User, new_hash: Option<&str>) -> Result<()> {
     users::end_tokens(tx, user.key, tx.now)?;
+    sessions::forget_all(tx, user.key)?;
     subscriptions::delete_all(tx, user.key)?;
     password_links::delete(tx, user.key)?;
     if let Some(hash) = new_hash {

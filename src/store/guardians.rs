@@ -165,7 +165,7 @@ pub fn put(tx: &WriteTx, stored: &StoredLink) -> Result<()> {
     } = stored;
     run(
         tx,
-        // What the pupil agreed to was the link that there was: one that ended and is made anew is another.
+        // What the pupil agreed to was the link that there was: one that ended and is made again is another.
         "INSERT INTO guardian_links
          (child_key, guardian_key, kind, from_day, until_day, contact, receives, priority, locked, by_hand, ended_by_hand)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)

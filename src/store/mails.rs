@@ -65,7 +65,7 @@ fn kind(row: &Row, at: usize) -> rusqlite::Result<Kind> {
     Ok(Kind::parse(row.get_ref(at)?.as_str()?).unwrap_or(Kind::PasswordLink))
 }
 
-/// To whom a mail goes now: nobody, who is disabled or has no address of their own.
+/// To whom a mail goes now: to nobody who is disabled or has no address of their own.
 pub fn recipient(connection: &Connection, user: UserKey) -> Result<Option<Recipient>> {
     let sql = format!(
         "SELECT u.name, u.username, u.email, p.value FROM users u
@@ -134,6 +134,7 @@ pub fn dead(connection: &Connection, now: Time) -> Result<Vec<DeadMail>> {
                 stage: stage.unwrap_or(Stage::Connection),
                 code: row.get(5)?,
                 said: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+                had_begun: false,
             },
         })
     })
@@ -150,6 +151,14 @@ pub fn of(connection: &Connection, user: UserKey) -> Result<Vec<MailRecord>> {
             said: row.get(3)?,
         })
     })
+}
+
+/// What is still to go to a user's address is dropped, and the links that went there are no longer valid: the address is another now.
+pub fn drop_for(tx: &WriteTx, user: UserKey) -> Result<()> {
+    let sql = "UPDATE mails SET state = 'dropped', done_at = ?2 WHERE user_key = ?1 AND state = 'waiting'";
+    run(tx, sql, params![user.0, tx.now.0])?;
+    let sql = "DELETE FROM password_links WHERE user_key = ?1 AND mailed";
+    run(tx, sql, [user.0]).map(drop)
 }
 
 /// Forgets what came of mails long ago.

@@ -16,15 +16,16 @@ pub fn put(
     tx: &WriteTx,
     user: UserKey,
     origin: LinkOrigin,
-    hash: &[u8; 32],
+    (hash, mailed): (&[u8; 32], bool),
     expires_at: Time,
 ) -> Result<()> {
-    let sql = "INSERT INTO password_links (user_key, origin, hash, expires_at) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT (user_key, origin) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at";
+    let sql = "INSERT INTO password_links (user_key, origin, hash, expires_at, mailed) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (user_key, origin) DO UPDATE SET
+                   hash = excluded.hash, expires_at = excluded.expires_at, mailed = excluded.mailed";
     run(
         tx,
         sql,
-        params![user.0, origin.as_str(), hash, expires_at.0],
+        params![user.0, origin.as_str(), hash, expires_at.0, mailed],
     )?;
     let sql = "UPDATE users SET had_login = 1 WHERE key = ?1";
     run(tx, sql, [user.0]).map(drop)

@@ -81,6 +81,11 @@ pub fn set_last_seen(tx: &WriteTx, id: &str, at: Time) -> Result<()> {
     run(tx, sql, params![id, at.0]).map(drop)
 }
 
+/// Forgets all of a user's: their tokens are invalid by their version.
+pub fn forget_all(tx: &WriteTx, user: UserKey) -> Result<()> {
+    run(tx, "DELETE FROM sessions WHERE user_key = ?1", [user.0]).map(drop)
+}
+
 /// Ends a session whose last token would be valid until then.
 pub fn end(tx: &WriteTx, id: &str, user: UserKey, until: Time) -> Result<()> {
     run(tx, "DELETE FROM sessions WHERE id = ?1", [id])?;
@@ -106,7 +111,5 @@ pub fn tidy(tx: &WriteTx) -> Result<()> {
     // A token is accepted for half a minute after its expiry.
     let over = tx.now.0 - 60_000;
     run(tx, "DELETE FROM ended_sessions WHERE until < ?1", [over])?;
-    let sql = "DELETE FROM sessions WHERE until < ?1 OR version <>
-               (SELECT token_version FROM users WHERE key = sessions.user_key)";
-    run(tx, sql, [over]).map(drop)
+    run(tx, "DELETE FROM sessions WHERE until < ?1", [over]).map(drop)
 }

@@ -49,9 +49,11 @@ async function start() {
 }
 
 async function enter(hash) {
+  let factor;
   try {
     me = (await api("PUT", "/api/auth/session")).user;
     belongTo(me.id);
+    factor = await api("GET", "/api/auth/second-factor");
   } catch (error) {
     if (error.status === 401) return askToLogIn(t("admin.login"));
     say(t("error.offline"));
@@ -73,8 +75,7 @@ async function enter(hash) {
       ),
     );
   }
-  const { required, enabled } = await api("GET", "/api/auth/second-factor");
-  if (required && !enabled) {
+  if (factor.required && !factor.enabled) {
     const { secondFactor } = await import("../ui/second-factor.js");
     const card = secondFactor(() => enter(hash));
     const text = h("p", {}, t("factor.required"));
@@ -95,7 +96,7 @@ async function askToLogIn(text) {
   me = undefined;
   turn += 1;
   leave();
-  const hash = location.hash;
+  const hash = location.hash.startsWith("#/") ? location.hash : "";
   // What was shown goes at once.
   root.replaceChildren(h("main", {}, h("p", { class: "quiet" }, t("action.wait"))));
   try {

@@ -92,7 +92,7 @@ function mailed({ queued, noAddress }) {
     { class: "card" },
     h("h2", {}, t("links.mailed", { n: queued })),
     h("p", {}, h("a", { href: "#/mail" }, t("links.mailed.where"))),
-    noAddress.length &&
+    noAddress.length > 0 &&
       h("details", {}, h("summary", {}, t("links.noAddress", { n: noAddress.length })), h("p", {}, t("links.noAddress.text")), names),
   );
 }

@@ -13,8 +13,10 @@ export function face(person) {
 export function place({ role, classes = [], children = [] }) {
   if (!role) return "";
   const child = ({ name, classes: own }) => (own.length ? t("person.child", { name, classes: own.join(", ") }) : name);
-  if (children.length) return t("person.parentOf", { names: children.map(child).join(", ") });
-  return [t(`role.${role}`), ...(classes.length ? [classes.join(", ")] : [])].join(" · ");
+  const parent = children.length > 0 && t("person.parentOf", { names: children.map(child).join(", ") });
+  // Of a guardian that says it all.
+  if (parent && role === "guardian") return parent;
+  return [t(`role.${role}`), classes.join(", "), parent].filter(Boolean).join(" · ");
 }
 
 /** A name, and below it or beside it who it is. */

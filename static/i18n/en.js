@@ -749,7 +749,7 @@ export default {
   "config.title": "All values",
   "config.school": "The school",
   "config.auth.second_factor_required": "Administrators must have a second factor",
-  "config.auth.second_factor_required.help": "Until they do, they get into the chat alone.",
+  "config.auth.second_factor_required.help": "Until they do, they get only into the chat.",
   "config.fixed": "Set in the configuration of the server.",
   "config.school.name": "Name",
   "config.school.name.help": "For slips and mails.",

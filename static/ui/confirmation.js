@@ -6,8 +6,6 @@ import { h } from "./dom.js";
 import { form } from "./form.js";
 import { provider } from "./login.js";
 
-/** Until when this page's session is confirmed, in Unix milliseconds. */
-let until = 0;
 /** Milliseconds that must be left for what comes next. */
 const MARGIN = 5_000;
 
@@ -24,8 +22,7 @@ export function askAgain(refusal) {
         submit: t("confirm.submit"),
         cancel,
         send: async ({ password, code }) => {
-          const answer = await api("POST", "/api/auth/confirm", code.trim() ? { code } : { password });
-          until = new Date(answer.until).getTime();
+          await api("POST", "/api/auth/confirm", code.trim() ? { code } : { password });
           done = true;
           cancel();
           resolve();
@@ -33,7 +30,7 @@ export function askAgain(refusal) {
       });
       const elsewhere = h("p", {});
       // Who has no password here logs in once more where they have one.
-      provider()
+      provider(true)
         .then((link) => link && elsewhere.append(link))
         .catch(() => {});
       return h("div", {}, h("p", {}, t("confirm.text")), element, elsewhere);
@@ -44,6 +41,7 @@ export function askAgain(refusal) {
 
 /** As `askAgain`, unless it was just confirmed: before a link that the browser follows by itself. */
 export async function confirmed() {
-  if (Date.now() + MARGIN < until) return;
+  const { until } = await api("GET", "/api/auth/confirm");
+  if (until && Date.now() + MARGIN < new Date(until)) return;
   await askAgain(new Error(t("error.confirmation_required")));
 }

@@ -65,11 +65,14 @@ function cameBack() {
 }
 
 /** Logging in with the school's provider, if there is one, and back to this page. */
-export async function provider() {
+export async function provider(confirms = false) {
   const { oidc } = await api("GET", "/api/auth/methods");
   if (!oidc) return undefined;
-  const back = encodeURIComponent(location.pathname + location.search);
-  return h("a", { class: "button", href: at(`/api/auth/oidc/start?back=${back}`) }, t("login.with", { name: oidc.name }));
+  // A page of the dashboard stands behind the #.
+  const view = location.hash.startsWith("#/") ? location.hash : "";
+  const back = encodeURIComponent(location.pathname + location.search + view);
+  const confirm = confirms ? "&confirm=true" : "";
+  return h("a", { class: "button", href: at(`/api/auth/oidc/start?back=${back}${confirm}`) }, t("login.with", { name: oidc.name }));
 }
 
 /** What to do about a password that is forgotten: ask for a link by mail, where the school sends any, or ask the office. */

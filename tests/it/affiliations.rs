@@ -203,8 +203,8 @@ async fn a_pupil_who_is_of_age_decides_which_links_hold() {
     let changed = set(json!([{ "id": "pat", "kind": "mother" }])).await;
     assert_eq!(changed["guardians"][0]["agreed"], true);
     set(json!([])).await;
-    let made_anew = set(json!([{ "id": "pat" }])).await;
-    assert_eq!(made_anew["guardians"][0]["agreed"], false);
+    let made_again = set(json!([{ "id": "pat" }])).await;
+    assert_eq!(made_again["guardians"][0]["agreed"], false);
     agree("pat", true).await.expect(200);
     agree("pat", false).await.expect(200);
     assert_eq!(of_pat().await, None);

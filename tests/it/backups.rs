@@ -49,6 +49,7 @@ async fn a_backup_is_made_listed_fetched_and_removed() {
 }
 
 async fn reqwest_get(t: &TestApp, token: &str, path: &str) -> Vec<u8> {
+    t.confirm(token).await;
     let url = format!("http://{}{path}", t.address);
     let response = crate::helpers::http()
         .get(url)

@@ -355,6 +355,7 @@ async fn a_school_may_insist_for_administrators() {
     with(&t, "root", Role::Admin).await;
     with(&t, "ann", Role::Student).await;
     let root = log_in(&t, "root").await;
+    confirm(&t, &root).await;
     let body = json!({ "settings": { "auth.second_factor_required": "perhaps" } });
     t.call("PUT", "/api/admin/settings", &root, Some(body))
         .await
@@ -418,4 +419,53 @@ async fn the_secret_is_not_stored() {
         )
         .unwrap();
     assert_eq!(hashes, recovery.len() as i64);
+}
+
+/// An address is as good as a login link.
+#[tokio::test]
+async fn the_address_of_who_logs_in_here_is_changed_with_confirmation_alone() {
+    let t = TestApp::new();
+    with(&t, "root", Role::Admin).await;
+    with(&t, "ann", Role::Student).await;
+    let root = log_in(&t, "root").await;
+    let people = t
+        .call("GET", "/api/admin/people?search=ann", &root, None)
+        .await
+        .expect(200);
+    let path = format!(
+        "/api/admin/people/{}",
+        people["data"][0]["id"].as_str().unwrap()
+    );
+    let body = json!({ "email": "me@evil.example" });
+    let refused = t
+        .call("PUT", &path, &root, Some(body.clone()))
+        .await
+        .expect(403);
+    assert_eq!(refused["code"], "confirmation_required");
+    // The same address, and everything else, need none.
+    let same = json!({ "email": "", "name": "Ann Again" });
+    t.call("PUT", &path, &root, Some(same)).await.expect(200);
+    confirm(&t, &root).await;
+    t.call("PUT", &path, &root, Some(body)).await.expect(200);
+}
+
+/// A token of the school's app has no password behind it: renewing it confirms nothing.
+#[tokio::test]
+async fn a_renewed_token_of_an_app_confirms_nothing() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let renewed = t
+        .call("POST", "/api/auth/refresh", &admin.token, None)
+        .await
+        .expect(200);
+    let token = renewed["data"]["token"].as_str().unwrap();
+    let body = json!({ "name": "x", "scopes": ["notify"] });
+    t.call("POST", "/api/admin/keys", token, Some(body))
+        .await
+        .expect(403);
+    let state = t
+        .call("GET", "/api/auth/confirm", token, None)
+        .await
+        .expect(200);
+    assert_eq!(state["data"]["until"], Value::Null);
 }

@@ -191,6 +191,9 @@ impl School {
                 let request = request.bearer(&session.token);
                 if access == Access::Roster {
                     request.json(admin)
+                } else if endpoint.pattern == "/api/admin/settings" {
+                    let key = "auth.second_factor_required";
+                    request.json(json!({ "settings": { key: "true" } }))
                 } else {
                     request
                 }
@@ -417,7 +420,15 @@ impl School {
                 admin.put_json(path, body).await.expect(200);
                 of(NONE).json(json!({ "agreed": true }))
             }
-            ("POST", "/api/auth/second-factor/recovery-codes", _) => of(NONE),
+            ("POST", "/api/auth/second-factor/recovery-codes", _) => {
+                let user = self.ann.user.key;
+                let write = t
+                    .app
+                    .store
+                    .write(move |tx| second_factors::remove(tx, user));
+                write.await.unwrap();
+                of(NONE)
+            }
             ("POST", "/api/auth/second-factor", _) => {
                 let user = self.ann.user.key;
                 let write = t

@@ -495,7 +495,11 @@ async fn nothing_is_sent_to_a_server_that_is_not_who_it_should_be() {
     let s = School::with(Tls::Implicit, "smtps://bell:secret@127.0.0.1:PORT", |_| {}).await;
     assert_eq!(s.test().await["failure"]["stage"], "tls");
     // STARTTLS that somebody took out on the way: the password stays here.
-    let s = School::with(Tls::No, "smtp://bell:secret@localhost:PORT", |_| {}).await;
+    let s = School::with(Tls::No, "smtp://bell:secret@localhost:PORT", |config| {
+        let url = config.mail.url.as_mut().unwrap();
+        url.tls = schoolbell::config::SmtpTls::Required;
+    });
+    let s = s.await;
     let failed = s.test().await;
     assert_eq!(failed["failure"]["stage"], "tls");
     assert!(
@@ -748,4 +752,65 @@ fn keys_that_do_not_go_together_are_named() {
         ("SCHOOLBELL_MAIL__AUTH", "oauth2"),
     ];
     assert!(load(&oauth2).unwrap_err().contains("mail.oauth2.token_url"));
+}
+
+/// A server that stumbles over one mail takes the others.
+#[tokio::test]
+async fn one_mail_holds_up_no_other() {
+    let s = School::open().await;
+    for name in ["ann", "ben", "cat"] {
+        s.add(name, &format!("{name}@home.example"), false).await;
+    }
+    s.smtp.answer("RCPT TO:<ann@", "cut");
+    let body = json!({ "filter": {}, "days": 30, "format": "mail" });
+    s.admin.post(LINKS, body).await.expect(200);
+    for _ in 0..4 {
+        s.report_until(|report| report["pause"].is_object() || report["waiting"] == 1)
+            .await;
+        s.pass(MINUTE);
+    }
+    let mails = s.smtp.expect(2).await;
+    assert!(mails.iter().all(|mail| !mail.to.starts_with("ann")));
+    s.smtp.relent();
+    s.report_until(|report| report["waiting"] == 1).await;
+    s.pass(20 * MINUTE);
+    assert!(s.smtp.expect(3).await[2].to.starts_with("ann"));
+}
+
+#[tokio::test]
+async fn what_went_to_a_former_address_is_worth_nothing() {
+    let s = School::open().await;
+    s.add("ann", "ann@home.example", true).await;
+    s.forgot("ann").await;
+    let mail = s.smtp.expect(1).await.remove(0);
+    let body = json!({ "email": "new@home.example" });
+    s.admin
+        .put_json("/api/admin/people/ann", body)
+        .await
+        .expect(200);
+    s.redeem(&mail.code()).await.expect(401);
+}
+
+#[tokio::test]
+async fn who_asks_for_everybody_gets_few_mails() {
+    let s = School::open().await;
+    s.add("ann", "ann@home.example", true).await;
+    let ask = async |login: String| {
+        let request = warp::test::request()
+            .method("POST")
+            .path("/api/auth/forgot")
+            .extension(schoolbell::api::Peer("203.0.113.7:4000".parse().unwrap()))
+            .json(&json!({ "login": login }));
+        request.reply(&s.t.routes).await.status().as_u16()
+    };
+    for at in 0..40 {
+        assert_eq!(ask(format!("nobody-{at}")).await, 202);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(ask("ann".into()).await, 202);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(s.smtp.mails().is_empty());
+    // Another address is not concerned.
+    s.forgot("ann").await;
+    s.smtp.expect(1).await;
 }

@@ -267,29 +267,56 @@ async fn who_is_linked_gets_in_and_comes_back_to_where_they_were() {
     s.link("admin", "subject-2").await;
     let answer = s.log_in("subject-2", |_| {}).await;
     assert_eq!(s.who(&answer).await["id"], "admin");
-    // Who has no password has confirmed by this login.
-    let set = answer.headers.get_all("set-cookie").iter();
-    let session = set
-        .filter_map(|v| v.to_str().ok())
-        .find(|v| v.contains("session="))
-        .unwrap();
-    let cookie = session.split(';').next().unwrap();
-    let headers = [
-        HOST,
-        ("cookie", cookie),
-        ("origin", "https://bell.school.example"),
-        ("content-type", "application/json"),
-    ];
-    let key = json!({ "name": "x", "scopes": ["notify"] }).to_string();
-    let made =
-        s.t.raw("POST", "/api/admin/keys", &headers, key.as_bytes())
-            .await;
-    made.expect(201);
-    s.t.pass(std::time::Duration::from_secs(700));
-    let late =
-        s.t.raw("POST", "/api/admin/keys", &headers, key.as_bytes())
-            .await;
-    assert_eq!(late.expect(403)["code"], "confirmation_required");
+    // That is no confirmation yet: a provider that knows the browser may ask nothing.
+    let key = async |answer: &Answer| {
+        let set = answer.headers.get_all("set-cookie").iter();
+        let mut set = set.filter_map(|value| value.to_str().ok());
+        let session = set.find(|value| value.contains("session=")).unwrap();
+        let headers = [
+            HOST,
+            ("cookie", session.split(';').next().unwrap()),
+            ("origin", "https://bell.school.example"),
+            ("content-type", "application/json"),
+        ];
+        let body = json!({ "name": "x", "scopes": ["notify"] }).to_string();
+        let made =
+            s.t.raw("POST", "/api/admin/keys", &headers, body.as_bytes())
+                .await;
+        made.status
+    };
+    assert_eq!(key(&answer).await, 403);
+    // Who has no password confirms by a login for which the provider makes sure again who it is.
+    let now = s.provider.claims("", "")["iat"].as_i64().unwrap();
+    for (auth_time, status) in [
+        (json!(now), Some(201)),
+        (json!(1_700_000_000), None),
+        (Value::Null, None),
+    ] {
+        let journey = s.leave("/%23/keys&confirm=true").await;
+        let mut claims = s.provider.claims("subject-2", &journey.nonce);
+        claims["auth_time"] = auth_time;
+        let challenge = journey.challenge.clone();
+        let id_token = sign(&claims, RSA);
+        let user_info = json!({ "sub": "subject-2" });
+        s.provider.grant(
+            "c1",
+            Grant {
+                id_token,
+                user_info,
+                challenge,
+            },
+        );
+        let back = s.come_back(&journey, "c1").await;
+        match status {
+            Some(status) => {
+                assert_eq!(location(&back), "/#/keys");
+                assert_eq!(key(&back).await, status);
+                s.t.pass(std::time::Duration::from_secs(700));
+                assert_eq!(key(&back).await, 403);
+            }
+            None => is_refused(&back, "oidc_failed"),
+        }
+    }
 
     // Back to a page of this server, and to no other.
     for (back, to) in [
@@ -495,6 +522,37 @@ async fn who_is_nobody_here_is_made_where_that_is_allowed() {
     };
     s.provider.grant("c1", grant);
     is_refused(&s.come_back(&journey, "c1").await, "oidc_failed");
+}
+
+#[tokio::test]
+async fn who_must_not_be_linked_by_itself_is_not_made_anew_either() {
+    let s = School::with(|config| {
+        config.auth.oidc.r#match = vec![OidcMatch::Email];
+        config.auth.oidc.provision = true;
+    });
+    let s = s.await;
+    s.add("head", "head@school.example", "admin").await;
+    s.add("gone", "gone@school.example", "guardian").await;
+    s.admin
+        .put_json("/api/admin/people/gone", json!({ "disabled": true }))
+        .await
+        .expect(200);
+    let with = |email: &'static str| {
+        move |c: &mut Value| {
+            c["email"] = json!(email);
+            c["email_verified"] = json!(true);
+        }
+    };
+    is_refused(
+        &s.log_in("s1", with("head@school.example")).await,
+        "oidc_unknown",
+    );
+    is_refused(
+        &s.log_in("s2", with("gone@school.example")).await,
+        "user_disabled",
+    );
+    let people = s.admin.get("/api/admin/people").await.expect(200);
+    assert_eq!(people["data"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]

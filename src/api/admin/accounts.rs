@@ -98,7 +98,7 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
         },
     };
     if let Some(identity) = who_makes_admin(&call, Some(body.role))? {
-        confirmation::check(&call.app, identity).await?;
+        confirmation::check(&call.app, identity)?;
     }
     let facts = FactsChange::parse(
         body.grade.as_deref(),
@@ -118,6 +118,16 @@ fn who_makes_admin(call: &Call, role: Option<Role>) -> Result<Option<&Identity>>
     }
     let key = |_| Error::invalid("role", rule::key_makes_no_admin());
     call.identity().map(Some).map_err(key)
+}
+
+/// An address is as good as a login link: whoever changes that of somebody who logs in here confirms it.
+fn confirm_address(call: &Call, before: &Account, change: &AccountChange) -> Result<()> {
+    match (&change.email, call.identity()) {
+        (Some(email), Ok(identity)) if before.has_password && before.email != *email => {
+            confirmation::check(&call.app, identity)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn group_ids(given: &[String]) -> Result<Vec<UserId>> {
@@ -174,7 +184,7 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
         )?,
     };
     if let Some(identity) = who_makes_admin(&call, body.role)? {
-        confirmation::check(&call.app, identity).await?;
+        confirmation::check(&call.app, identity)?;
     }
     let own = call.me().is_ok_and(|me| *me.id() == id);
     if own && (body.disabled == Some(true) || body.role.is_some_and(|role| role != Role::Admin)) {
@@ -185,6 +195,8 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
         };
         return Err(Error::invalid(field, rule::own_account()));
     }
+    let before = accounts::one(&call.app, id.clone()).await?;
+    confirm_address(&call, &before, &change)?;
     let changed = accounts::change(&call.app, call.by()?, id, change).await?;
     Ok(Data(changed))
 }

@@ -9,9 +9,10 @@ use warp::http::header;
 use self::slips::Sheet;
 use crate::api::auth::SessionView;
 use crate::api::http::call::Call;
+use crate::api::http::cookie;
 use crate::api::http::download::Csv;
 use crate::api::http::input::{Json, Nothing};
-use crate::api::http::reply::{BodySpec, Created, Data, Html, Output, OutputSpec};
+use crate::api::http::reply::{BodySpec, Created, Data, Html, Output, OutputSpec, WithHeader};
 use crate::api::http::request::Response;
 use crate::api::http::schema::schema_ref;
 use crate::error::{Error, Noun, Result};
@@ -172,10 +173,14 @@ pub struct UsePasswordLink {
     second_factor: Option<String>,
 }
 
-pub async fn redeem(call: Call, Json(body): Json<UsePasswordLink>) -> Result<Data<SessionView>> {
-    let (code, password) = (&body.code, body.password);
-    let second_factor = body.second_factor;
-    let session =
-        password_links::redeem(&call.app, code, password, second_factor, call.client()).await?;
-    Ok(Data(SessionView::new(&call.app, session)))
+pub async fn redeem(
+    call: Call,
+    Json(body): Json<UsePasswordLink>,
+) -> Result<WithHeader<Data<SessionView>>> {
+    let (code, password, factor) = (&body.code, body.password, body.second_factor);
+    let client = call.client();
+    let entered = password_links::redeem(&call.app, code, password, factor, client).await?;
+    let device = cookie::set_device(&call.app, call.base, &call.headers, &entered.device)?;
+    let view = SessionView::new(&call.app, entered.issued);
+    Ok(WithHeader(header::SET_COOKIE, Some(device), Data(view)))
 }

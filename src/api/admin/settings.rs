@@ -10,7 +10,7 @@ use crate::api::http::input::{Json, Nothing};
 use crate::api::http::reply::Data;
 use crate::config::settings::Setting;
 use crate::error::Result;
-use crate::service::settings;
+use crate::service::{confirmation, settings};
 
 /// Every key of the configuration, in the order of `config.toml`.
 #[derive(Serialize, ToSchema)]
@@ -27,6 +27,16 @@ pub struct SettingsChange {
 }
 
 pub async fn change(call: Call, Json(body): Json<SettingsChange>) -> Result<Data<Settings>> {
+    // Who finds the page open must not take the second factor away from all.
+    let key = "auth.second_factor_required";
+    let now = call.app.school.get().second_factor_required;
+    if body
+        .settings
+        .get(key)
+        .is_some_and(|wanted| wanted != if now { "true" } else { "false" })
+    {
+        confirmation::check(&call.app, call.identity()?)?;
+    }
     let changed = settings::set(&call.app, call.by()?, body.settings).await?;
     Ok(Data(Settings(changed)))
 }

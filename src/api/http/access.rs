@@ -55,8 +55,9 @@ impl Access {
             Access::Anyone => (&[], &[]),
             Access::Person => (TOKEN, &[API_KEY]),
             Access::Admin => (TOKEN, &[API_KEY, ROLE, SECOND_FACTOR]),
-            Access::Roster | Access::Reader => (TOKEN, &[SCOPE, ROLE, SECOND_FACTOR]),
-            Access::Sender => (TOKEN, &[SCOPE, ROLE]),
+            Access::Roster | Access::Reader | Access::Sender => {
+                (TOKEN, &[SCOPE, ROLE, SECOND_FACTOR])
+            }
             Access::Local => (&[], &[Error::Forbidden(Forbidden::Remote)]),
         };
         token.iter().chain(own)

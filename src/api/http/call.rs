@@ -113,7 +113,12 @@ impl Call {
         }
         let _ = self.caller.set(actor.label());
         match (access, &actor) {
-            (Access::Sender, _) => actor.may_notify(&self.app)?,
+            (Access::Sender, _) => {
+                actor.may_notify(&self.app)?;
+                if let Actor::Person(identity) = &actor {
+                    self.check_second_factor(&identity.user)?;
+                }
+            }
             (Access::Roster, Actor::Key(key)) => key.check(Scope::Roster)?,
             (Access::Reader, Actor::Key(key)) => key.check(Scope::Read)?,
             (_, Actor::Key(_)) => return Err(Error::Forbidden(Forbidden::ApiKey)),
@@ -126,7 +131,7 @@ impl Call {
         if self.is_confirmed
             && let Actor::Person(identity) = &actor
         {
-            confirmation::check(&self.app, identity).await?;
+            confirmation::check(&self.app, identity)?;
         }
         // Not earlier: a request that a limit refused has proved nothing.
         self.slot.iter().for_each(|slot| slot.mark_authenticated());
