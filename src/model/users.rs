@@ -154,6 +154,8 @@ pub struct ChildView {
 pub struct Affiliation {
     /// Names of the classes that they are in, or lead.
     pub classes: Vec<String>,
+    /// Telephone numbers, which only the office sees.
+    pub phones: Vec<String>,
     /// Whose guardian they are.
     pub children: Vec<ChildView>,
 }
@@ -178,6 +180,9 @@ pub struct UserView {
     /// Whose guardian they are; where the caller may see it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<ChildView>,
+    /// Telephone numbers; for administrators and staff alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phones: Vec<String>,
 }
 
 impl UserView {
@@ -193,13 +198,18 @@ impl UserView {
             last_seen_at: user.last_seen_at,
             classes: Vec::new(),
             children: Vec::new(),
+            phones: Vec::new(),
         }
     }
 
     /// With where they belong, as far as it may be seen.
     pub fn with(mut self, affiliation: Option<Affiliation>) -> Self {
-        let Affiliation { classes, children } = affiliation.unwrap_or_default();
-        (self.classes, self.children) = (classes, children);
+        let Affiliation {
+            classes,
+            children,
+            phones,
+        } = affiliation.unwrap_or_default();
+        (self.classes, self.children, self.phones) = (classes, children, phones);
         self
     }
 

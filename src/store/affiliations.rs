@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params, params};
 
 use super::groups::{IS_LIVE, LEADS};
 use super::guardians::LINK_IS_LIVE;
-use super::{all, users};
+use super::{accounts, all, users};
 use crate::error::Result;
 use crate::model::ids::UserKey;
 use crate::model::users::{Affiliation, ChildView, Role, User};
@@ -26,7 +26,7 @@ struct Child {
     view: ChildView,
 }
 
-/// What `viewer` may see of each of these, where there is anything: administrators and staff see all; who teaches a pupil sees their
+/// What `viewer` may see of each of these, where there is anything: administrators and staff see all, telephone numbers too; who teaches a pupil sees their
 /// classes, and of their guardians which of the pupils are theirs; a guardian sees the classes of their own children; and everybody
 /// sees of a teacher what they teach them or their child.
 pub fn seen_by(
@@ -63,6 +63,10 @@ pub fn seen_by(
             .map(|class| class.name.clone())
             .collect()
     };
+    let mut phones = match sees_all {
+        true => phones_of(connection, people)?,
+        false => HashMap::new(),
+    };
     let mut seen = HashMap::new();
     for key in people.iter().copied() {
         let sees_classes = sees_all || is_taught(key) || own.contains(&key) || key == viewer.key;
@@ -79,8 +83,14 @@ pub fn seen_by(
                 ..child.view.clone()
             })
             .collect();
-        if !classes.is_empty() || !children.is_empty() {
-            seen.insert(key, Affiliation { classes, children });
+        let phones = phones.remove(&key).unwrap_or_default();
+        if !classes.is_empty() || !children.is_empty() || !phones.is_empty() {
+            let affiliation = Affiliation {
+                classes,
+                children,
+                phones,
+            };
+            seen.insert(key, affiliation);
         }
     }
     Ok(seen)
@@ -165,6 +175,17 @@ fn children_of(connection: &Connection, people: &[UserKey]) -> Result<Vec<Child>
             },
         })
     })
+}
+
+/// The telephone numbers of these people.
+fn phones_of(connection: &Connection, people: &[UserKey]) -> Result<HashMap<UserKey, Vec<String>>> {
+    let sql =
+        "SELECT u.key, u.phones FROM json_each(?1) wanted JOIN users u ON u.key = wanted.value
+               WHERE u.phones IS NOT NULL";
+    let found = all(connection, sql, params![json(people)], |row| {
+        Ok((UserKey(row.get(0)?), accounts::phones(row, 1)?))
+    });
+    Ok(found?.into_iter().collect())
 }
 
 fn json(people: &[UserKey]) -> String {

@@ -220,3 +220,33 @@ async fn a_pupil_who_is_of_age_decides_which_links_hold() {
         "{said:?}"
     );
 }
+
+#[tokio::test]
+async fn telephone_numbers_are_for_the_office_alone() {
+    let s = School::open().await;
+    let body = json!({ "phones": ["+49 30 1234"] });
+    s.admin
+        .put_json("/api/admin/people/pat", body)
+        .await
+        .expect(200);
+    for (viewer, sees) in [
+        ("admin", true),
+        ("sam", true),
+        ("tess", false),
+        ("kim", false),
+        ("pat", false),
+    ] {
+        let viewer = if viewer == "admin" {
+            &s.admin
+        } else {
+            &s.people[viewer]
+        };
+        let one = viewer.get("/api/users/pat").await.expect(200);
+        let list = viewer.get("/api/users?search=pat").await.expect(200);
+        assert_eq!(one["data"].get("phones").is_some(), sees, "{one}");
+        assert_eq!(
+            list.to_string().contains("1234"),
+            sees && viewer.user.id().as_str() != "pat"
+        );
+    }
+}

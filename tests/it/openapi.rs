@@ -137,7 +137,7 @@ fn the_schemas_have_the_contracts_fields() {
         ),
         (
             "User",
-            "id username name avatar role online lastSeenAt classes children",
+            "id username name avatar role online lastSeenAt classes children phones",
         ),
         ("Conversation", "partner lastMessage unreadCount"),
         ("Sent", "id recipients unknown"),
