@@ -87,8 +87,8 @@ pub fn seen_by(
         if !classes.is_empty() || !children.is_empty() || !phones.is_empty() {
             let affiliation = Affiliation {
                 classes,
-                children,
                 phones,
+                children,
             };
             seen.insert(key, affiliation);
         }
