@@ -28,6 +28,7 @@ export function settings(me, refreshed) {
       { class: "card" },
       h("h2", {}, t("settings.account")),
       h("p", {}, t("settings.who", { name: me.name })),
+      me.username && h("p", {}, `${t("people.username")}: `, h("strong", {}, h("bdi", {}, me.username))),
       languageChoice(keepLanguage),
       leave(),
     ),

@@ -229,6 +229,7 @@ test("where somebody is logged in is shown, and a login that is not theirs is en
   const page = await pages.visit("greta", "/#settings");
   const rows = page.getByRole("heading", { name: "Where you are logged in" }).locator("..").getByRole("listitem");
   await rows.filter({ hasText: "This device" }).waitFor();
+  await page.getByText("Username: greta").waitFor();
   if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT, fullPage: true });
   await rows.filter({ hasText: "Safari on iPhone" }).getByRole("button").click();
   await page.getByText("It is logged out.").waitFor();
