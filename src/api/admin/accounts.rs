@@ -14,8 +14,7 @@ use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::text;
 use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, Username};
 use crate::rule;
-use crate::service::auth::Identity;
-use crate::service::{accounts, confirmation, second_factors};
+use crate::service::{accounts, second_factors};
 
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
@@ -97,9 +96,7 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
             Err(_) => Origin::Import,
         },
     };
-    if let Some(identity) = who_makes_admin(&call, Some(body.role))? {
-        confirmation::check(&call.app, identity)?;
-    }
+    check_role(&call, Some(body.role))?;
     let facts = FactsChange::parse(
         body.grade.as_deref(),
         body.adult_from.as_deref(),
@@ -112,22 +109,13 @@ pub async fn add(call: Call, Json(body): Json<NewAccountBody>) -> Result<Created
 
 /// A key of the school's back end makes no administrators: it would be one itself then. A person who makes one
 /// must have confirmed that it is them.
-fn who_makes_admin(call: &Call, role: Option<Role>) -> Result<Option<&Identity>> {
+fn check_role(call: &Call, role: Option<Role>) -> Result<()> {
     if role != Some(Role::Admin) {
-        return Ok(None);
+        return Ok(());
     }
     let key = |_| Error::invalid("role", rule::key_makes_no_admin());
-    call.identity().map(Some).map_err(key)
-}
-
-/// An address is as good as a login link: whoever changes that of somebody who logs in here confirms it.
-fn confirm_address(call: &Call, before: &Account, change: &AccountChange) -> Result<()> {
-    match (&change.email, call.identity()) {
-        (Some(email), Ok(identity)) if before.has_password && before.email != *email => {
-            confirmation::check(&call.app, identity)
-        }
-        _ => Ok(()),
-    }
+    call.identity().map_err(key)?;
+    call.check_confirmed()
 }
 
 fn group_ids(given: &[String]) -> Result<Vec<UserId>> {
@@ -183,9 +171,7 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
             body.phones.as_deref(),
         )?,
     };
-    if let Some(identity) = who_makes_admin(&call, body.role)? {
-        confirmation::check(&call.app, identity)?;
-    }
+    check_role(&call, body.role)?;
     let own = call.me().is_ok_and(|me| *me.id() == id);
     if own && (body.disabled == Some(true) || body.role.is_some_and(|role| role != Role::Admin)) {
         let field = if body.disabled == Some(true) {
@@ -195,8 +181,13 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
         };
         return Err(Error::invalid(field, rule::own_account()));
     }
-    let before = accounts::one(&call.app, id.clone()).await?;
-    confirm_address(&call, &before, &change)?;
+    if let Some(email) = &change.email {
+        let before = accounts::one(&call.app, id.clone()).await?;
+        // An address is as good as a login link: who changes that of somebody who logs in here must have confirmed.
+        if before.has_password && before.email != *email {
+            call.check_confirmed()?;
+        }
+    }
     let changed = accounts::change(&call.app, call.by()?, id, change).await?;
     Ok(Data(changed))
 }

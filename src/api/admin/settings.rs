@@ -10,7 +10,7 @@ use crate::api::http::input::{Json, Nothing};
 use crate::api::http::reply::Data;
 use crate::config::settings::Setting;
 use crate::error::Result;
-use crate::service::{confirmation, settings};
+use crate::service::settings;
 
 /// Every key of the configuration, in the order of `config.toml`.
 #[derive(Serialize, ToSchema)]
@@ -35,7 +35,7 @@ pub async fn change(call: Call, Json(body): Json<SettingsChange>) -> Result<Data
         .get(key)
         .is_some_and(|wanted| wanted != if now { "true" } else { "false" })
     {
-        confirmation::check(&call.app, call.identity()?)?;
+        call.check_confirmed()?;
     }
     let changed = settings::set(&call.app, call.by()?, body.settings).await?;
     Ok(Data(Settings(changed)))

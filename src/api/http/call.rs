@@ -128,15 +128,24 @@ impl Call {
             }
             (_, Actor::Person(identity)) => self.check_second_factor(&identity.user)?,
         }
-        if self.is_confirmed
-            && let Actor::Person(identity) = &actor
-        {
-            confirmation::check(&self.app, identity)?;
+        self.actor = Some(actor);
+        if self.is_confirmed {
+            self.check_confirmed()?;
         }
         // Not earlier: a request that a limit refused has proved nothing.
         self.slot.iter().for_each(|slot| slot.mark_authenticated());
-        self.actor = Some(actor);
         Ok(())
+    }
+
+    /// Of a person, that they confirmed recently that it is them: of every request on some routes, of some requests on others.
+    ///
+    /// # Errors
+    /// [`Forbidden::Confirmation`].
+    pub fn check_confirmed(&self) -> Result<()> {
+        match &self.actor {
+            Some(Actor::Key(_)) => Ok(()),
+            _ => confirmation::check(&self.app, self.identity()?),
+        }
     }
 
     /// What administrators may do takes a second factor, where the school says so.
