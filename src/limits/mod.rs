@@ -56,6 +56,10 @@ pub struct Limits {
     devices: Attempts<String>,
     password_changes: Attempts<String>,
     addresses: Attempts<IpAddr>,
+    /// Codes of a second factor, after the right password. They are few, so they are counted also where the limits are off.
+    pub codes: Attempts<UserKey>,
+    /// Forgotten passwords, by the address that says so. Counted also where the limits are off: each may send a mail.
+    pub forgotten: Attempts<IpAddr>,
     metrics: Arc<Metrics>,
     enabled: bool,
 }
@@ -99,6 +103,14 @@ const SUSPECT_FAILURES: f64 = 20.0;
 /// The time after which one wrong password is forgotten.
 const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
 const ADDRESS_FORGETS: Duration = Duration::from_secs(1);
+/// The longest wait after wrong codes, or for another mail.
+const LONG_WAIT: Duration = Duration::from_secs(600);
+/// Ten codes, and then one each ten minutes: with three codes valid at a time, it takes years to find one.
+const FREE_CODES: u32 = 10;
+const CODES_FORGET: Duration = Duration::from_secs(600);
+/// A school is one address: 30 at once, and one more each two minutes.
+const FREE_FORGOTTEN: u32 = 30;
+const FORGOTTEN_FORGETS: Duration = Duration::from_secs(120);
 
 fn of_account(config: &config::Limits) -> Attempts<String> {
     let free = config.failed_logins_per_account.get();
@@ -142,6 +154,8 @@ impl Limits {
                 ADDRESS_FORGETS,
                 ADDRESS_WAIT,
             ),
+            codes: Attempts::new(FREE_CODES, CODES_FORGET, LONG_WAIT),
+            forgotten: Attempts::new(FREE_FORGOTTEN, FORGOTTEN_FORGETS, LONG_WAIT),
             metrics,
             enabled: config.enabled,
         }
@@ -215,6 +229,8 @@ impl Limits {
         self.devices.tidy();
         self.password_changes.tidy();
         self.addresses.tidy();
+        self.codes.tidy();
+        self.forgotten.tidy();
     }
 }
 

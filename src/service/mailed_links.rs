@@ -3,13 +3,11 @@
 //! What must stay true: no link goes to an address that several people have, so none of a pupil goes to a guardian's.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::limits::attempts::Attempts;
 use crate::limits::site;
 use crate::mail::link_code;
 use crate::model::audit::{Action, AuditActor};
@@ -60,20 +58,6 @@ fn queue(
     Ok(())
 }
 
-/// How often an address asks, known or not.
-struct Asked(Attempts<IpAddr>);
-
-impl Default for Asked {
-    fn default() -> Self {
-        // A school is one address: 30 at once, and one more each two minutes.
-        Asked(Attempts::new(
-            30,
-            Duration::from_secs(120),
-            Duration::from_secs(600),
-        ))
-    }
-}
-
 /// Who is to get a link, by name or address, if anybody is.
 fn addressee(connection: &rusqlite::Connection, login: &str, now: Time) -> Result<Option<UserKey>> {
     let Some(user) = users::by_login_or_link(connection, login)? else {
@@ -107,8 +91,8 @@ pub async fn forgot(app: &App, login: String, from: Option<IpAddr>) -> Result<()
         return Ok(());
     }
     // Silently: it must not tell either.
-    let asked = app.state::<Asked>();
-    if from.is_some_and(|from| asked.0.begin(&site(from)).is_err()) {
+    let asked = &app.limits.forgotten;
+    if from.is_some_and(|from| asked.begin(&site(from)).is_err()) {
         return Ok(());
     }
     let login: String = login.trim().chars().take(MAX_LOGIN_CHARS).collect();
