@@ -13,8 +13,9 @@ use crate::error::{Error, Result};
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
 use crate::rule;
-use crate::service::auth::{self, Credentials, Issued, NewAccount};
+use crate::service::auth::{self, Issued, NewAccount};
 use crate::service::confirmation::{self, By};
+use crate::service::login::{self, Credentials};
 use crate::service::{mailed_links, notifications, users};
 
 /// A token and whose it is.
@@ -107,7 +108,7 @@ pub fn credentials(call: &Call, body: Login) -> Result<Credentials> {
 }
 
 pub async fn login(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Data<SessionView>>> {
-    let logged_in = auth::login(&call.app, credentials(&call, body)?).await?;
+    let logged_in = login::login(&call.app, credentials(&call, body)?).await?;
     let device = cookie::set_device(&call.app, call.base, &call.headers, &logged_in.device)?;
     let view = SessionView::new(&call.app, logged_in.issued);
     Ok(WithHeader(header::SET_COOKIE, Some(device), Data(view)))

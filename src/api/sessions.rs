@@ -10,7 +10,7 @@ use super::http::reply::{Data, Empty, WithHeader};
 use crate::error::{Noun, Result};
 use crate::model::sessions::SessionInfo;
 use crate::service::auth::{self, Issued};
-use crate::service::sessions;
+use crate::service::{login, sessions};
 
 /// Sets the cookie beside the answer. The token itself stays out of it: scripts need not have it.
 fn answer(call: &Call, session: Issued) -> Result<WithHeader<Data<SessionView>>> {
@@ -24,7 +24,7 @@ pub async fn start(
     Json(body): Json<Login>,
 ) -> Result<WithHeader<WithHeader<Data<SessionView>>>> {
     cookie::check_own_origin(&call.app, &call.headers)?;
-    let logged_in = auth::login(&call.app, credentials(&call, body)?).await?;
+    let logged_in = login::login(&call.app, credentials(&call, body)?).await?;
     let device = cookie::set_device(&call.app, call.base, &call.headers, &logged_in.device)?;
     let session = answer(&call, logged_in.issued)?;
     Ok(WithHeader(header::SET_COOKIE, Some(device), session))

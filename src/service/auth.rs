@@ -1,33 +1,25 @@
 //! From a token to an actor, and the ways to get a token.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::app::App;
-use crate::auth::devices::{self, DeviceCookie};
 use crate::auth::passwords;
 use crate::auth::verified::{Session, SessionBy};
 use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::Guess;
-use crate::limits::attempts::Attempts;
 use crate::limits::fair_queue::Turn;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
-use crate::model::ids::{UserId, UserKey};
+use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
 use crate::model::sessions::Client;
-use crate::model::text;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
 use crate::rule;
 use crate::store::{self, WriteTx, audit, users};
 
 pub use super::identity::{Identity, identity};
-use super::{second_factors, sessions};
-
-/// How much of an unknown name is remembered, in characters.
-const MAX_LOGIN_CHARS: usize = 128;
+use super::sessions;
 
 /// Who is asking.
 #[derive(Debug, Clone)]
@@ -125,153 +117,10 @@ pub async fn log_out(app: &App, identity: &Identity) -> Result<()> {
         .await
 }
 
-/// What a user brings to log in.
-#[derive(Debug)]
-pub struct Credentials {
-    pub login: String,
-    pub password: String,
-    /// Of the second factor.
-    pub code: Option<String>,
-    pub client: Client,
-    /// Names and values of the cookies that came with it.
-    pub cookies: Vec<(String, String)>,
-}
-
-/// A login, and the cookie by which its device is known from now on.
-#[derive(Debug)]
-pub struct LoggedIn {
-    pub issued: Issued,
-    pub device: DeviceCookie,
-}
-
-/// # Errors
-/// [`Unauthorized::BadCredentials`] for an unknown name, a wrong password and a disabled account alike, in the same
-/// time.
-///
-/// [`Error::TooMany`] after too many of these for the account, unless the device is known; [`Error::Unavailable`] where too many
-/// wait.
-pub async fn login(app: &App, given: Credentials) -> Result<LoggedIn> {
-    let Credentials {
-        login,
-        password,
-        code,
-        client,
-        cookies,
-    } = given;
-    let address = client.address;
-    let folded = text::case_key(login.trim());
-    let name: String = folded.chars().take(MAX_LOGIN_CHARS).collect();
-    let found = app.store.read(move |c| users::by_login(c, login.trim()));
-    let (user, hash) = found.await?.unzip();
-    let device = user.as_ref().zip(hash.as_ref()).and_then(|(user, hash)| {
-        let cookies = cookies.iter().map(|(name, value)| (&**name, &**value));
-        devices::known(&app.auth.tokens, cookies, user.id(), hash, app.now())
-    });
-    // A device that guesses too much counts as unknown again.
-    let by_device = device.as_deref().map(Guess::Device);
-    let by_device = by_device.filter(|guess| app.limits.attempt(guess).is_ok());
-    let known = by_device.is_some();
-    let guess = if let Some(guess) = by_device {
-        guess
-    } else {
-        let guess = Guess::Account(&name);
-        app.limits.attempt(&guess)?;
-        guess
-    };
-    let turn = if known {
-        Turn::proven()
-    } else {
-        Turn::stranger(address, &name, app.limits.is_suspect(address))
-    };
-    let matches = app
-        .auth
-        .passwords
-        .verify(password, hash.clone(), turn)
-        .await;
-    // Not tried at all: too many wait already.
-    let matches = matches.inspect_err(|_| app.limits.take_back(&guess))?;
-    match user.zip(hash) {
-        Some((user, hash)) if matches && !user.disabled => {
-            if user.second_factor {
-                check_code(app, &user, code, (&guess, address)).await?;
-            }
-            app.limits.succeeded(&guess);
-            let device = devices::issue(&app.auth.tokens, user.id(), &hash, app.now())?;
-            let issued = let_in(app, client, user).await?;
-            Ok(LoggedIn { issued, device })
-        }
-        found => {
-            app.limits
-                .ledger
-                .failed_login(found.map(|(user, _)| user.key));
-            tokio::time::sleep(app.limits.failed_from(address)).await;
-            Err(Error::Unauthorized(Unauthorized::BadCredentials))
-        }
-    }
-}
-
-/// Wrong codes of a second factor, by user.
-struct TriedCodes(Attempts<UserKey>);
-
-impl Default for TriedCodes {
-    fn default() -> Self {
-        // Ten, and then one each ten minutes: with three codes valid at a time, years.
-        TriedCodes(Attempts::new(
-            10,
-            Duration::from_secs(600),
-            Duration::from_secs(600),
-        ))
-    }
-}
-
-/// Asks who has shown the right password for a code as well.
-async fn check_code(
-    app: &App,
-    user: &User,
-    code: Option<String>,
-    (guess, address): (&Guess<'_>, Option<IpAddr>),
-) -> Result<()> {
-    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
-        app.limits.take_back(guess);
-        return Err(Error::Unauthorized(Unauthorized::SecondFactorRequired));
-    };
-    // Whoever has the password must not try all codes: they are few. On a device that is known the account's own count is enough.
-    let tried = app.state::<TriedCodes>();
-    let is_known = matches!(guess, Guess::Device(_));
-    if !is_known {
-        tried.0.begin(&user.key).map_err(Error::TooMany)?;
-    }
-    if second_factors::use_code(app, user, &code).await? {
-        tried.0.forget(&user.key);
-        return Ok(());
-    }
-    app.limits.ledger.failed_login(Some(user.key));
-    tokio::time::sleep(app.limits.failed_from(address)).await;
-    Err(Error::Unauthorized(Unauthorized::BadSecondFactor))
-}
-
-/// Begins a session of a user who has shown who they are. The audit log records it of administrators alone.
-async fn let_in(app: &App, client: Client, user: User) -> Result<Issued> {
-    let session = app.auth.tokens.begin(app.now());
-    let begun = session.clone();
-    let user = app
-        .store
-        .write(move |tx| {
-            if user.role == Role::Admin {
-                let by = AuditActor::person(user.id(), client.address);
-                audit::note(tx, &by, Action::LogIn, user.id().as_str(), "")?;
-            }
-            sessions::begin(tx, &user, &begun, &client.browser)?;
-            Ok(user)
-        })
-        .await?;
-    issue(app, Arc::new(user), &session)
-}
-
 /// Changes the caller's password and ends every token so far; the returned session is the only one.
 ///
 /// # Errors
-/// [`Error::Invalid`] on `currentPassword` or `newPassword`; [`Error::TooMany`] as at [`login`].
+/// [`Error::Invalid`] on `currentPassword` or `newPassword`; [`Error::TooMany`] as at [`login`](super::login::login).
 pub async fn change_password(
     app: &App,
     user: &User,

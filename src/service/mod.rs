@@ -11,6 +11,7 @@ pub mod groups;
 pub mod guardians;
 pub mod identity;
 pub mod keys;
+pub mod login;
 pub mod mailed_links;
 pub mod mails;
 pub mod messages;

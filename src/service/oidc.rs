@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::auth::{Issued, issue};
+use super::confirmation;
+use super::login::let_in;
 use super::users::from_profile;
-use super::{confirmation, sessions};
 use crate::app::App;
 use crate::auth::oidc::{Attempt, Vouched};
 use crate::config::OidcMatch;
@@ -61,12 +62,7 @@ pub async fn finish(app: &App, code: String, attempt: Attempt, client: Client) -
             if user.disabled {
                 return Err(Error::Unauthorized(Unauthorized::Disabled));
             }
-            if user.role == Role::Admin {
-                let by = AuditActor::person(user.id(), client.address);
-                let detail = "with the provider";
-                audit::note(tx, &by, Action::LogIn, user.id().as_str(), detail)?;
-            }
-            sessions::begin(tx, &user, &begun, &client.browser)?;
+            let_in(tx, &user, &begun, &client, "with the provider")?;
             Ok(user)
         })
         .await

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::auth::{self, LoggedIn};
-use super::second_factors;
+use super::login::LoggedIn;
+use super::{auth, second_factors};
 use crate::app::App;
 use crate::auth::devices;
 use crate::error::{Error, Noun, Result, Unauthorized};
