@@ -39,12 +39,18 @@ pub(super) fn begin(tx: &WriteTx, user: &User, session: &Session, device: &str) 
     Ok(())
 }
 
-/// Stores that a session is in use, also one from before sessions were stored.
+/// Stores a session from before sessions were stored. That one is in use, [`note_seen`] keeps.
 ///
 /// # Errors
 /// As those of a write.
 pub async fn renew(app: &App, user: &User, session: &Session, device: String) -> Result<()> {
     let (user, session) = (user.clone(), session.clone());
+    let (key, id) = (user.key, session.id.clone());
+    let stored = app.store.read(move |c| sessions::until(c, key, &id));
+    // Each page that is opened comes here: it should not cost a write.
+    if stored.await?.is_some() {
+        return Ok(());
+    }
     app.store
         .write(move |tx| {
             let current = users::by_key(tx, user.key)?
