@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::tokens::Tokens;
 use crate::model::language::Language;
 use crate::model::mails::{DueMail, Kind, Recipient};
+use crate::model::password_links;
 use crate::model::time::Time;
 
 /// That no person wrote it, so that nothing answers it by itself (RFC 3834 section 5).
@@ -78,10 +79,7 @@ pub fn link(
         language,
         subject: text(subject),
         before: vec![text("mail.hello").replace("{name}", &to.name), text(about)],
-        link: Some((
-            text("mail.choose"),
-            format!("{}/password/#code={code}", site(app)),
-        )),
+        link: Some((text("mail.choose"), password_links::path(site(app), code))),
         after,
     };
     let address: Address = to

@@ -28,6 +28,7 @@ pub mod password_links;
 pub mod personal_data;
 pub mod preferences;
 pub mod pushes;
+pub mod qr;
 pub mod quiet_hours;
 pub mod random;
 pub mod roster;

@@ -18,6 +18,11 @@ pub struct PasswordLink {
     pub expires_at: Time,
 }
 
+/// Where a link leads, below the server's address or path.
+pub fn path(base: &str, code: &str) -> String {
+    format!("{base}/password/#code={code}")
+}
+
 /// Who had a link made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkOrigin {

@@ -13,7 +13,7 @@ use crate::limits::Guess;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
-use crate::model::password_links::{LinkOrigin, LinksFilter, LinksMade, PasswordLink, Slip};
+use crate::model::password_links::{LinkOrigin, LinksFilter, LinksMade, PasswordLink, Slip, path};
 use crate::model::random;
 use crate::model::sessions::Client;
 use crate::model::users::User;
@@ -30,11 +30,6 @@ fn code() -> Result<(String, [u8; 32])> {
     let code = random::base64url::<24>()?;
     let hash = Sha256::digest(&code).into();
     Ok((code, hash))
-}
-
-/// The code stands behind the `#`, so that no log and no proxy sees it.
-fn path(app: &App, code: &str) -> String {
-    format!("{}/password/#code={code}", app.config.server.base())
 }
 
 /// A link by which a user sets their password, once, within three days. An earlier one is no longer valid.
@@ -63,7 +58,7 @@ pub async fn make(app: &App, by: AuditActor, id: UserId) -> Result<PasswordLink>
         })
         .await?;
     Ok(PasswordLink {
-        path: path(app, &code),
+        path: path(app.config.server.base(), &code),
         expires_at,
     })
 }
@@ -86,13 +81,14 @@ pub async fn make_many(
         return Err(Error::invalid("filter", rule::nobody_fits()));
     }
     let expires_at = app.now().plus_seconds(i64::from(days) * 24 * 3_600);
+    let base = app.config.server.base();
     let mut slips = Vec::with_capacity(addressees.len());
     let mut stored = Vec::with_capacity(addressees.len());
     for addressee in addressees {
         let (code, hash) = code()?;
         stored.push((addressee.key, addressee.id.clone(), hash));
         slips.push(Slip {
-            path: path(app, &code),
+            path: path(base, &code),
             addressee,
         });
     }

@@ -1,7 +1,5 @@
 //! A second factor: begun, turned on, asked for at a login, and taken away.
 
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -10,9 +8,9 @@ use crate::error::{Conflict, Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::UserId;
-use crate::model::random;
 use crate::model::second_factors::{NewSecondFactor, RecoveryCodes, SecondFactorState};
 use crate::model::users::{Role, User};
+use crate::model::{qr, random};
 use crate::rule;
 use crate::store::{WriteTx, audit, second_factors, users};
 
@@ -63,14 +61,10 @@ pub async fn begin(app: &App, user: &User) -> Result<NewSecondFactor> {
     };
     let account = user.username.as_deref().unwrap_or(&user.person.name);
     let uri = factor.uri(issuer, account);
-    let code = QrCode::with_error_correction_level(&uri, EcLevel::M);
-    let code = code.map_err(|e| Error::Internal(format!("QR code: {e}")))?;
-    let qr = code.render::<svg::Color>().quiet_zone(true).build();
-    let qr = qr.split_once("?>").map_or(qr.as_str(), |(_, svg)| svg);
     Ok(NewSecondFactor {
         secret: factor.secret(),
+        qr: qr::svg(&uri)?,
         uri,
-        qr: qr.to_owned(),
     })
 }
 

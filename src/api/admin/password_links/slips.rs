@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
 
 use crate::api::http::download::Csv;
 use crate::api::http::reply::Html;
 use crate::model::language::Language;
 use crate::model::password_links::{LinksMade, Part, Slip};
+use crate::model::qr;
 use crate::model::roster::write_table;
 use crate::model::school::School;
 
@@ -157,12 +156,10 @@ fn children(slip: &Slip) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// A QR code (ISO/IEC 18004) as SVG. A link is short enough for one.
+/// A link is short enough for a QR code.
 fn qr(url: &str) -> Markup {
-    let Ok(code) = QrCode::with_error_correction_level(url, EcLevel::M) else {
+    let Ok(svg) = qr::svg(url) else {
         return html! {};
     };
-    let svg = code.render::<svg::Color>().quiet_zone(true).build();
-    let svg = svg.split_once("?>").map_or(svg.as_str(), |(_, svg)| svg);
     html! { div.code aria-hidden="true" { (PreEscaped(svg)) } }
 }
