@@ -68,6 +68,8 @@ pub struct Addressee {
     pub classes: Vec<String>,
     /// Names of the children whose guardian they are, each with the names of its classes.
     pub children: Vec<(String, Vec<String>)>,
+    /// Whether they have an address that nobody else has.
+    pub has_own_address: bool,
 }
 
 /// Links for many that go by mail.

@@ -14,7 +14,7 @@ use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::{UserId, UserKey};
 use crate::model::mails::Kind;
-use crate::model::password_links::{LinkOrigin, LinksFilter, LinksMailed};
+use crate::model::password_links::{Addressee, LinkOrigin, LinksFilter, LinksMailed};
 use crate::model::time::Time;
 use crate::model::users::User;
 use crate::rule;
@@ -145,22 +145,15 @@ pub async fn mail_many(
     if app.config.mail.url.is_none() {
         return Err(Error::unavailable("No mail server is configured."));
     }
-    let read = app.store.read_long(move |c| {
-        let all = password_links::addressees(c, &filter)?;
-        let mut mailed = Vec::new();
-        let mut without = Vec::new();
-        for one in all {
-            match mails::has_own_address(c, one.key)? {
-                true => mailed.push((one.key, one.id)),
-                false => without.push(one.name),
-            }
-        }
-        Ok((mailed, without))
-    });
-    let (mailed, without) = read.await?;
-    if mailed.is_empty() && without.is_empty() {
+    let read = app
+        .store
+        .read_long(move |c| password_links::addressees(c, &filter));
+    let addressees = read.await?;
+    if addressees.is_empty() {
         return Err(Error::invalid("filter", rule::nobody_fits()));
     }
+    let (mailed, without): (Vec<Addressee>, Vec<Addressee>) =
+        addressees.into_iter().partition(|one| one.has_own_address);
     let ends_at = app.now().plus_seconds(i64::from(days) * DAY);
     let detail = format!("{} links by mail, for {days} days", mailed.len());
     app.store
@@ -170,7 +163,7 @@ pub async fn mail_many(
     for slice in mailed.chunks(SLICE) {
         let slice: Vec<(UserKey, UserId, Made)> = slice
             .iter()
-            .map(|(key, id)| (*key, id.clone(), make(app)))
+            .map(|one| (one.key, one.id.clone(), make(app)))
             .collect();
         app.store
             .write(move |tx| {
@@ -184,6 +177,6 @@ pub async fn mail_many(
     }
     Ok(LinksMailed {
         queued,
-        no_address: without,
+        no_address: without.into_iter().map(|one| one.name).collect(),
     })
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Row, named_params, params};
 
 use super::groups::IS_LIVE;
 use super::guardians::LINK_IS_LIVE;
+use super::mails::HAS_OWN_ADDRESS;
 use super::{WriteTx, all, first, preferences, run, users};
 use crate::error::Result;
 use crate::model::ids::{UserId, UserKey};
@@ -70,7 +71,7 @@ pub fn addressees(connection: &Connection, filter: &LinksFilter) -> Result<Vec<A
          FROM guardian_links l JOIN users c ON c.key = l.child_key WHERE l.guardian_key = u.key AND {LINK_IS_LIVE}"
     );
     let sql = format!(
-        "SELECT u.key, u.id, u.name, u.username, u.role, p.value, ({classes} u.key), ({children})
+        "SELECT u.key, u.id, u.name, u.username, u.role, p.value, ({classes} u.key), ({children}), {HAS_OWN_ADDRESS}
          FROM users u LEFT JOIN push_preferences p ON p.user_key = u.key
          WHERE u.disabled_at IS NULL AND u.erased_at IS NULL AND u.username IS NOT NULL
            AND u.role IN (SELECT value FROM json_each(:roles))
@@ -116,5 +117,6 @@ fn addressee(row: &Row) -> rusqlite::Result<Addressee> {
         language: preferences.and_then(|preferences| preferences.language),
         classes: serde_json::from_str(list(6)?).unwrap_or_default(),
         children: serde_json::from_str(list(7)?).unwrap_or_default(),
+        has_own_address: row.get(8)?,
     })
 }
