@@ -20,6 +20,7 @@ use rustls::sign::CertifiedKey;
 
 use super::{keyfile, roots};
 use crate::config::Acme;
+use crate::error::root_cause;
 
 /// The protocol by which the authority asks (RFC 8737 section 6.2).
 pub const ALPN: &[u8] = b"acme-tls/1";
@@ -209,14 +210,7 @@ fn kept(file: &Path, directory: &str) -> Result<Option<AccountCredentials>, Stri
 /// An error of the library's, in words.
 fn said(error: instant_acme::Error) -> String {
     match error {
-        instant_acme::Error::Other(inner) => {
-            // The innermost cause says what happened; the others repeat the URL.
-            let mut cause: &dyn std::error::Error = &*inner;
-            while let Some(next) = cause.source() {
-                cause = next;
-            }
-            cause.to_string()
-        }
+        instant_acme::Error::Other(inner) => root_cause(&*inner),
         instant_acme::Error::Json(inner) => {
             format!("this is not the answer of an ACME server: {inner}")
         }

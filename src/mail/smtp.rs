@@ -13,6 +13,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 
 use super::oauth2::Token;
 use crate::config::{self, Config, MailAuth, SmtpTls, SmtpUrl};
+use crate::error::root_cause;
 use crate::model::mails::{Failure, Stage};
 
 /// How long a connection may take, and how long a mail.
@@ -225,13 +226,8 @@ fn failure(stage: Stage, error: &Error) -> Failure {
         None if error.is_client() => stage,
         None => Stage::Connection,
     };
-    // The reply, or the innermost cause: the outer ones add nothing.
-    let mut said = error.source();
-    while let Some(inner) = said.and_then(std::error::Error::source) {
-        said = Some(inner);
-    }
-    let said = said.map_or_else(|| error.to_string(), ToString::to_string);
-    Failure::new(stage, code, &said)
+    // A reply is a cause too.
+    Failure::new(stage, code, &root_cause(error))
 }
 
 fn is_of_tls(error: &Error) -> bool {

@@ -11,6 +11,7 @@ use super::signer::Signer;
 use super::{budget, contact, guard, message, payload};
 use crate::app::App;
 use crate::config::Config;
+use crate::error::root_cause;
 use crate::model::language::Language;
 use crate::model::notifications::Urgency;
 use crate::model::preferences::Wish;
@@ -248,12 +249,7 @@ fn dead(text: String) -> PushOutcome {
 
 /// The innermost cause: that is what tells an administrator something. Without the URL, which is a secret.
 fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    client::printable(&cause.to_string())
+    client::printable(&root_cause(&error.without_url()))
 }
 
 /// 0 to 1.

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::{Finding, Outcome, finding};
 use crate::auth::roots;
 use crate::config::Config;
+use crate::error::root_cause;
 use crate::store::open;
 
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -88,9 +89,9 @@ async fn health(base: &str, local: bool) -> Outcome {
         Ok(status) => Err(format!("{url} answers {status}: look into the log")),
         Err(error) if error.is_connect() && !local => Err(format!(
             "{url} cannot be reached from here: {}; look at the name in the DNS, the firewall, the proxy and its certificate",
-            cause(&error)
+            root_cause(&error)
         )),
-        Err(error) => Err(format!("{url}: {}", cause(&error))),
+        Err(error) => Err(format!("{url}: {}", root_cause(&error))),
     }
 }
 
@@ -113,11 +114,11 @@ async fn ping(url: &str, local: bool) -> Result<(), String> {
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, "c2Nob29sYmVsbC1jaGVjaw==");
-    let answer = request.send().await.map_err(|e| cause(&e))?;
+    let answer = request.send().await.map_err(|e| root_cause(&e))?;
     if answer.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
         return Err(format!("answers {}", answer.status()));
     }
-    let mut stream = answer.upgrade().await.map_err(|e| cause(&e))?;
+    let mut stream = answer.upgrade().await.map_err(|e| root_cause(&e))?;
     // One text frame, masked by zeros (RFC 6455 section 5.2).
     let text = br#"{"event":"ping"}"#;
     let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
@@ -138,20 +139,11 @@ async fn forwarded(base: &str) -> Outcome {
         .get(&url)
         .send()
         .await
-        .map_err(|e| cause(&e))?;
+        .map_err(|e| root_cause(&e))?;
     if answer.status().is_success() {
         return Err(format!(
             "{url} is open to everybody: have the proxy in front set X-Forwarded-For"
         ));
     }
     Ok("the proxy in front says for whom it asks".into())
-}
-
-/// The innermost reason: the outer ones repeat the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
