@@ -39,7 +39,7 @@ pub(super) fn begin(tx: &WriteTx, user: &User, session: &Session, device: &str) 
     Ok(())
 }
 
-/// Stores a session from before sessions were stored. That one is in use, [`note_seen`] keeps.
+/// Stores a session from before sessions were stored. When it was last used is for `note_seen`.
 ///
 /// # Errors
 /// As those of a write.
