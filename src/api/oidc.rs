@@ -72,7 +72,12 @@ pub async fn start(call: Call, Query(query): Query<Start>) -> Result<WithHeader<
         back,
         until,
     };
-    let kept = cookie::set_oidc(&call.app, &call.headers, &seal(&call.app, &kept)?)?;
+    let kept = cookie::set_oidc(
+        &call.app,
+        &call.headers,
+        &seal(&call.app, &kept)?,
+        LIFETIME_SECONDS,
+    )?;
     Ok(WithHeader(
         header::SET_COOKIE,
         Some(kept),
@@ -88,7 +93,7 @@ pub async fn callback(
     let back = kept.as_ref().map(|kept| kept.back.clone());
     let back = own_path(&call.app, back);
     // It is used up, whatever comes of it.
-    let gone = cookie::set_oidc(&call.app, &call.headers, "")?;
+    let gone = cookie::set_oidc(&call.app, &call.headers, "", 0)?;
     let entered = match (kept, query.code, query.state) {
         (Some(kept), Some(code), Some(state)) if kept.attempt.state == state => {
             oidc::finish(&call.app, code, kept.attempt, call.client()).await

@@ -200,8 +200,8 @@ impl Drain {
             Err(failure) => {
                 self.pause_all(failure.clone());
                 // It may be this mail that the server stumbles over: the others go first then, and none is given up for it.
-                let doubled = FIRST_PAUSE << mail.attempts.min(8);
-                let later = self.app.now().plus_seconds(doubled.min(LONGEST_PAUSE) + 1);
+                let after = pause_seconds(mail.attempts) + 1;
+                let later = self.app.now().plus_seconds(after);
                 failure.had_begun.then_some(Outcome::Later(later, failure))
             }
         }
@@ -218,15 +218,20 @@ impl Drain {
     }
 
     fn pause_all(&mut self, failure: Failure) {
-        let doubled = FIRST_PAUSE << self.refusals.min(8);
+        let seconds = pause_seconds(self.refusals);
         self.refusals += 1;
-        let until = self.app.now().plus_seconds(doubled.min(LONGEST_PAUSE));
+        let until = self.app.now().plus_seconds(seconds);
         let Failure {
             stage, code, said, ..
         } = &failure;
         tracing::error!(stage = stage.as_str(), code, said, %until, "mail server takes nothing; mails wait");
         set_pause(&self.app, Some(Pause { until, failure }));
     }
+}
+
+/// How long to wait after so many failures.
+fn pause_seconds(failures: u32) -> i64 {
+    (FIRST_PAUSE << failures.min(8)).min(LONGEST_PAUSE)
 }
 
 fn until(now: Time, at: Time) -> Duration {

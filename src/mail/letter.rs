@@ -40,6 +40,7 @@ pub fn link_code(tokens: &Tokens, id: &str) -> String {
 /// What stands in a mail.
 struct Letter {
     language: Language,
+    footer: String,
     subject: String,
     before: Vec<String>,
     /// What it says, and where it leads.
@@ -77,6 +78,7 @@ pub fn link(
     after.extend(note.map(text));
     let letter = Letter {
         language,
+        footer: text("mail.footer"),
         subject: text(subject),
         before: vec![text("mail.hello").replace("{name}", &to.name), text(about)],
         link: Some((text("mail.choose"), password_links::path(site(app), code))),
@@ -99,6 +101,7 @@ pub fn test(app: &App, to: &Address, language: Language) -> Result<Vec<u8>, Stri
     let text = |key: &str| language.text(key).replace("{school}", &school);
     let letter = Letter {
         language,
+        footer: text("mail.footer"),
         subject: text("mail.test.subject"),
         before: vec![text("mail.test.about")],
         link: None,
@@ -128,25 +131,21 @@ fn message(
     if let Some(reply_to) = &config.reply_to {
         builder = builder.reply_to(reply_to.parsed().clone());
     }
-    let footer = letter
-        .language
-        .text("mail.footer")
-        .replace("{school}", &school_name(app));
-    let body = MultiPart::alternative_plain_html(plain(letter, &footer), page(letter, &footer));
+    let body = MultiPart::alternative_plain_html(plain(letter), page(letter));
     let message = builder.multipart(body).map_err(|e| e.to_string())?;
     Ok(message.formatted())
 }
 
-fn plain(letter: &Letter, footer: &str) -> String {
+fn plain(letter: &Letter) -> String {
     let mut parts = letter.before.clone();
     parts.extend(letter.link.iter().map(|(_, url)| url.clone()));
     parts.extend(letter.after.clone());
-    parts.push(format!("-- \n{footer}"));
+    parts.push(format!("-- \n{}", letter.footer));
     parts.join("\n\n") + "\n"
 }
 
 /// No pictures, nothing that is loaded: a mail that is read tells nobody so.
-fn page(letter: &Letter, footer: &str) -> String {
+fn page(letter: &Letter) -> String {
     let language = letter.language;
     html! {
         (DOCTYPE)
@@ -169,7 +168,7 @@ fn page(letter: &Letter, footer: &str) -> String {
                 }
                 @for paragraph in &letter.after { p { (paragraph) } }
                 hr;
-                p style="font-size:14px" { (footer) }
+                p style="font-size:14px" { (letter.footer) }
             }
         }
     }

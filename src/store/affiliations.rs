@@ -26,9 +26,9 @@ struct Child {
     view: ChildView,
 }
 
-/// What `viewer` may see of each of these, where there is anything: administrators and staff see all, telephone numbers too; who teaches a pupil sees their
-/// classes, and of their guardians which of the pupils are theirs; a guardian sees the classes of their own children; and everybody
-/// sees of a teacher what they teach them or their child.
+/// What `viewer` may see of each of these, where there is anything. Administrators and staff see all, telephone numbers too.
+/// Who teaches a pupil sees their classes, and of their guardians which of the pupils are theirs. A guardian sees the classes of
+/// their own children. And everybody sees of a teacher what they teach them or their child.
 pub fn seen_by(
     connection: &Connection,
     viewer: &User,

@@ -124,15 +124,13 @@ pub fn oidc(headers: &HeaderMap) -> Option<&str> {
     named.next().map(|(_, value)| value)
 }
 
-/// Sets it for ten minutes, or, where it is empty, takes it away. The browser comes back from another site, which a strict cookie would not
-/// survive.
-pub fn set_oidc(app: &App, headers: &HeaderMap, kept: &str) -> Result<HeaderValue> {
+/// Sets it for so many seconds. The browser comes back from another site, which a strict cookie would not survive.
+pub fn set_oidc(app: &App, headers: &HeaderMap, kept: &str, max_age: i64) -> Result<HeaderValue> {
     let secure = if is_https(app, headers) {
         "; Secure"
     } else {
         ""
     };
-    let max_age = if kept.is_empty() { 0 } else { 600 };
     let base = app.config.server.base();
     let text = format!(
         "{OIDC}={kept}; Path={base}/api/auth/oidc; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
