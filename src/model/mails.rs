@@ -181,7 +181,7 @@ pub struct MailRecord {
     pub said: Option<String>,
 }
 
-/// Whom a mail was for.
+/// The user a mail was for.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MailUser {
     pub id: UserId,

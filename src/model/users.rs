@@ -139,7 +139,7 @@ impl User {
     }
 }
 
-/// A child of somebody, as others see it.
+/// A child, as others see them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = Child)]
 pub struct ChildView {
