@@ -28,6 +28,15 @@ impl Date {
         Date::parse(text.trim()).ok_or_else(|| Error::invalid(field, rule::not_a_day()))
     }
 
+    /// The day after it; the calendar ends with the year 9999.
+    pub fn next(self) -> Option<Self> {
+        self.0.tomorrow().ok().map(Date)
+    }
+
+    pub fn previous(self) -> Option<Self> {
+        self.0.yesterday().ok().map(Date)
+    }
+
     /// The day that it is somewhere.
     pub fn at(time: Time, zone: &TimeZone) -> Self {
         let timestamp = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
@@ -80,6 +89,20 @@ impl Days {
 
     pub fn contains(self, day: Date) -> bool {
         self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day <= until)
+    }
+
+    /// The days that are in both; none, where that cannot be.
+    pub fn and(self, other: Days) -> Option<Days> {
+        let until = match (self.until, other.until) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        let both = Days {
+            from: self.from.max(other.from),
+            until,
+        };
+        let is_empty = matches!((both.from, both.until), (Some(from), Some(until)) if until < from);
+        (!is_empty).then_some(both)
     }
 
     pub fn are_over(self, today: Date) -> bool {

@@ -18,6 +18,11 @@ const CODES: [&str; 15] = [
 ];
 
 impl Grade {
+    /// Every grade, the youngest first.
+    pub fn all() -> impl Iterator<Item = Grade> {
+        (0..CODES.len() as u8).map(Grade)
+    }
+
     /// Reads a code in any case; numbers also without the zero.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_uppercase();

@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod page;
 pub mod password_links;
 pub mod personal_data;
+pub mod policy;
 pub mod preferences;
 pub mod pushes;
 pub mod qr;

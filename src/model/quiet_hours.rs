@@ -49,6 +49,16 @@ pub enum Day {
 }
 
 impl Day {
+    pub const ALL: [Day; 7] = [
+        Day::Mon,
+        Day::Tue,
+        Day::Wed,
+        Day::Thu,
+        Day::Fri,
+        Day::Sat,
+        Day::Sun,
+    ];
+
     fn of(weekday: Weekday) -> Self {
         match weekday {
             Weekday::Monday => Day::Mon,
@@ -72,7 +82,8 @@ impl QuietHours {
             return Err(Error::invalid("quietHours.windows", rule::too_many(20)));
         }
         for window in &self.windows {
-            window.check()?;
+            let within = |why| Error::invalid("quietHours.windows", why);
+            window.check().map_err(within)?;
         }
         Ok(())
     }
@@ -80,35 +91,40 @@ impl QuietHours {
     /// The end of the window that `now` is in: the latest, where there are several.
     pub(super) fn until(&self, now: Time) -> Option<Time> {
         let zone = zone(&self.time_zone)?;
-        let instant = Timestamp::from_millisecond(now.0).ok()?;
-        let today = instant.to_zoned(zone.clone()).date();
-        let started = [Some(today), today.yesterday().ok()];
-        let ends = started.into_iter().flatten().flat_map(|date| {
-            let zone = &zone;
-            self.windows
-                .iter()
-                .filter_map(move |window| window.on(date, zone))
-                .filter(|(from, to)| (*from..*to).contains(&instant))
-                .map(|(_, to)| Time(to.as_millisecond()))
-        });
+        let ends = self
+            .windows
+            .iter()
+            .filter_map(|window| window.until(now, &zone));
         ends.max()
     }
 }
 
 impl Window {
-    fn check(&self) -> Result<()> {
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check(&self) -> std::result::Result<(), rule::Rule> {
         let (Some(from), Some(to)) = (minutes(&self.from), minutes(&self.to)) else {
-            let why = rule::not_a_window();
-            return Err(Error::invalid("quietHours.windows", why));
+            return Err(rule::not_a_window());
         };
         if from == to || from == 24 * 60 {
-            let why = rule::empty_window();
-            return Err(Error::invalid("quietHours.windows", why));
+            return Err(rule::empty_window());
         }
         if self.days.is_empty() || self.days.len() > 7 {
-            return Err(Error::invalid("quietHours.windows", rule::no_days()));
+            return Err(rule::no_days());
         }
         Ok(())
+    }
+
+    /// Its end, where `now` is in it, by the clock of this zone.
+    pub fn until(&self, now: Time, zone: &TimeZone) -> Option<Time> {
+        let instant = Timestamp::from_millisecond(now.0).ok()?;
+        let today = instant.to_zoned(zone.clone()).date();
+        let started = [Some(today), today.yesterday().ok()].into_iter().flatten();
+        let ends = started
+            .filter_map(|date| self.on(date, zone))
+            .filter(|(from, to)| (*from..*to).contains(&instant))
+            .map(|(_, to)| Time(to.as_millisecond()));
+        ends.max()
     }
 
     /// Its beginning and end, if it begins on this date.

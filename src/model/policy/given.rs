@@ -1,0 +1,475 @@
+//! A policy as people and programs write it: TOML in a file, JSON in the API.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::preset::Preset;
+use super::rules::{Announce, GradeRange, May, Pattern, Policy, Quiet, Reach, Relation, Rule};
+use super::warnings::warnings;
+use crate::error::{Error, Result};
+use crate::model::ids::UserId;
+use crate::model::preferences::{Day, Window};
+use crate::model::users::Role;
+use crate::rule;
+
+/// The most quiet hours and the most announcement rules.
+const MAX_OTHERS: usize = 50;
+/// The most groups that one rule names.
+const MAX_GROUPS: usize = 50;
+
+/// A rule or a never-rule.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenRule {
+    /// Roles of the writer; `guardian` is also whoever is somebody's guardian, whatever their role.
+    pub from: Vec<Role>,
+    /// Roles of the other one.
+    pub to: Vec<Role>,
+    pub when: Relation,
+    /// `start` or `reply`; a never-rule has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may: Option<May>,
+    /// A range of the writer's grades, both ends included: `..06`, `07..`, `03..05`.
+    #[serde(default, alias = "from_grade", skip_serializing_if = "Option::is_none")]
+    pub from_grade: Option<String>,
+    #[serde(default, alias = "to_grade", skip_serializing_if = "Option::is_none")]
+    pub to_grade: Option<String>,
+    /// Ids of groups, of which the writer is in one.
+    #[serde(default, alias = "from_group", skip_serializing_if = "Vec::is_empty")]
+    pub from_group: Vec<String>,
+    #[serde(default, alias = "to_group", skip_serializing_if = "Vec::is_empty")]
+    pub to_group: Vec<String>,
+}
+
+/// When pushes and mails to some roles wait.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct GivenQuiet {
+    pub to: Vec<Role>,
+    /// `HH:MM`, by the school's clock.
+    #[schema(example = "20:00")]
+    pub from: String,
+    /// `HH:MM`; what is not after `from` is on the day after.
+    #[schema(example = "07:00")]
+    pub until: String,
+    /// The days on which it begins; all where left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Day>,
+}
+
+/// Who may announce, and to whom.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct GivenAnnounce {
+    pub from: Vec<Role>,
+    pub to: Reach,
+    #[serde(default)]
+    pub emergency: bool,
+}
+
+/// A preset by its name, or lists of rules.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct GivenPolicy {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<GivenRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never: Vec<GivenRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet: Vec<GivenQuiet>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announce: Vec<GivenAnnounce>,
+}
+
+/// A policy as it is shown: a preset's own lists too.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Policy)]
+pub struct PolicyView {
+    /// The preset that it is; null: it has lists of its own.
+    pub preset: Option<Preset>,
+    pub rule: Vec<GivenRule>,
+    pub never: Vec<GivenRule>,
+    pub quiet: Vec<GivenQuiet>,
+    pub announce: Vec<GivenAnnounce>,
+}
+
+impl GivenPolicy {
+    /// # Errors
+    /// [`Error::Invalid`] that names the list, the place in it from 0, and the field.
+    pub fn parse(&self) -> Result<Policy> {
+        let has_lists = !(self.rule.is_empty()
+            && self.never.is_empty()
+            && self.quiet.is_empty()
+            && self.announce.is_empty());
+        match self.preset {
+            Some(_) if has_lists => {
+                let why = rule::contradicts("rule, never, quiet or announce");
+                return Err(Error::invalid("preset", why));
+            }
+            Some(preset) => return Ok((*preset.policy()).clone()),
+            None => {}
+        }
+        if self.rule.len() + self.never.len() > Policy::MAX_RULES {
+            let why = rule::too_many_rules(Policy::MAX_RULES);
+            return Err(Error::invalid("rule", why));
+        }
+        for (list, len) in [
+            ("quiet", self.quiet.len()),
+            ("announce", self.announce.len()),
+        ] {
+            if len > MAX_OTHERS {
+                return Err(Error::invalid(list, rule::too_many_rules(MAX_OTHERS)));
+            }
+        }
+        let policy = Policy {
+            preset: None,
+            rules: each("rule", &self.rule, GivenRule::rule)?,
+            never: each("never", &self.never, GivenRule::never)?,
+            quiet: each("quiet", &self.quiet, GivenQuiet::parse)?,
+            announce: each("announce", &self.announce, GivenAnnounce::parse)?,
+        };
+        // One under which nobody can write to anybody is a mistake; a school that wants none takes `announcements-only`.
+        let idle = warnings(&policy);
+        let idle = idle.iter().filter(|idle| idle.field.starts_with("rule."));
+        if idle.count() == policy.rules.len() {
+            return Err(Error::invalid("rule", rule::shuts_everybody_out()));
+        }
+        Ok(policy)
+    }
+}
+
+fn each<T, P>(list: &str, given: &[T], parse: impl Fn(&T) -> Result<P>) -> Result<Vec<P>> {
+    let parsed = given
+        .iter()
+        .enumerate()
+        .map(|(at, one)| parse(one).map_err(|e| e.within(&format!("{list}.{at}"))));
+    parsed.collect()
+}
+
+fn roles(field: &str, roles: &[Role]) -> Result<Vec<Role>> {
+    if roles.is_empty() {
+        return Err(Error::invalid(field, rule::one_at_least()));
+    }
+    Ok(roles.to_vec())
+}
+
+impl GivenRule {
+    fn pattern(&self) -> Result<Pattern> {
+        let range = |field, text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => {
+                let range: Option<GradeRange> = text.parse().ok();
+                range
+                    .map(Some)
+                    .ok_or_else(|| Error::invalid(field, rule::not_a_grade_range()))
+            }
+        };
+        let groups = |field: &str, ids: &[String]| {
+            if ids.len() > MAX_GROUPS {
+                return Err(Error::invalid(field, rule::too_many_groups(MAX_GROUPS)));
+            }
+            ids.iter()
+                .map(|id| UserId::parse_field(field, id))
+                .collect()
+        };
+        Ok(Pattern {
+            from: roles("from", &self.from)?,
+            to: roles("to", &self.to)?,
+            when: self.when,
+            from_grade: range("fromGrade", &self.from_grade)?,
+            to_grade: range("toGrade", &self.to_grade)?,
+            from_group: groups("fromGroup", &self.from_group)?,
+            to_group: groups("toGroup", &self.to_group)?,
+        })
+    }
+
+    fn rule(&self) -> Result<Rule> {
+        let may = match self.may {
+            Some(may @ (May::Start | May::Reply)) => may,
+            Some(May::No) => return Err(Error::invalid("may", rule::not_start_or_reply())),
+            None => return Err(Error::invalid("may", rule::required())),
+        };
+        Ok(Rule {
+            pattern: self.pattern()?,
+            may,
+        })
+    }
+
+    fn never(&self) -> Result<Pattern> {
+        match self.may {
+            None => self.pattern(),
+            Some(_) => Err(Error::invalid("may", rule::not_of_a_never_rule())),
+        }
+    }
+
+    fn of(pattern: &Pattern, may: Option<May>) -> Self {
+        let ids = |groups: &[UserId]| groups.iter().map(ToString::to_string).collect();
+        GivenRule {
+            from: pattern.from.clone(),
+            to: pattern.to.clone(),
+            when: pattern.when,
+            may,
+            from_grade: pattern.from_grade.map(|range| range.to_string()),
+            to_grade: pattern.to_grade.map(|range| range.to_string()),
+            from_group: ids(&pattern.from_group),
+            to_group: ids(&pattern.to_group),
+        }
+    }
+}
+
+impl GivenQuiet {
+    fn parse(&self) -> Result<Quiet> {
+        let days = match self.days.is_empty() {
+            true => Day::ALL.to_vec(),
+            false => self.days.clone(),
+        };
+        let window = Window {
+            days,
+            from: self.from.clone(),
+            to: self.until.clone(),
+        };
+        window.check().map_err(|why| Error::invalid("from", why))?;
+        Ok(Quiet {
+            to: roles("to", &self.to)?,
+            window,
+        })
+    }
+}
+
+impl GivenAnnounce {
+    fn parse(&self) -> Result<Announce> {
+        Ok(Announce {
+            from: roles("from", &self.from)?,
+            to: self.to,
+            emergency: self.emergency,
+        })
+    }
+}
+
+impl From<&Policy> for PolicyView {
+    fn from(policy: &Policy) -> Self {
+        let rules = policy.rules.iter();
+        let quiet = policy.quiet.iter().map(|quiet| GivenQuiet {
+            to: quiet.to.clone(),
+            from: quiet.window.from.clone(),
+            until: quiet.window.to.clone(),
+            days: match quiet.window.days.len() == Day::ALL.len() {
+                true => Vec::new(),
+                false => quiet.window.days.clone(),
+            },
+        });
+        let announce = policy.announce.iter().map(|announce| GivenAnnounce {
+            from: announce.from.clone(),
+            to: announce.to,
+            emergency: announce.emergency,
+        });
+        PolicyView {
+            preset: policy.preset,
+            rule: rules
+                .map(|rule| GivenRule::of(&rule.pattern, Some(rule.may)))
+                .collect(),
+            never: policy
+                .never
+                .iter()
+                .map(|never| GivenRule::of(never, None))
+                .collect(),
+            quiet: quiet.collect(),
+            announce: announce.collect(),
+        }
+    }
+}
+
+/// Reads the TOML of a policy's file.
+///
+/// # Errors
+/// A sentence with the line: of what is no TOML, of a word that is not known, and of a rule that cannot be.
+pub fn from_toml(text: &str) -> Result<Policy, String> {
+    let mut unknown = Vec::new();
+    let deserializer = toml::Deserializer::parse(text).map_err(|e| e.to_string())?;
+    let given: GivenPolicy =
+        serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())).map_err(
+            |mut e: toml::de::Error| {
+                e.set_input(Some(text));
+                e.to_string().trim_end().to_owned()
+            },
+        )?;
+    if let Some(word) = unknown.first() {
+        return Err(format!("{word} is not a known key"));
+    }
+    given.parse().map_err(|e| e.to_string())
+}
+
+/// The TOML of a policy, which [`from_toml`] reads.
+pub fn to_toml(policy: &Policy) -> String {
+    let view = PolicyView::from(policy);
+    let mut text = String::new();
+    let mut list = |name: &str, entries: Vec<String>| {
+        if entries.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "{name} = [");
+        for entry in entries {
+            let _ = writeln!(text, "  {entry},");
+        }
+        text.push_str("]\n");
+    };
+    list("rule", view.rule.iter().map(inline).collect());
+    list("never", view.never.iter().map(inline).collect());
+    list("quiet", view.quiet.iter().map(inline).collect());
+    list("announce", view.announce.iter().map(inline).collect());
+    text
+}
+
+/// What one policy says and another does not, for the audit log: lines in TOML, with `-` what was taken away and with `+` what came.
+pub fn differences(before: &Policy, now: &Policy) -> String {
+    let name = |policy: &Policy| {
+        policy
+            .preset
+            .map_or("own rules".to_owned(), |preset| preset.to_string())
+    };
+    let lines = |policy: &Policy| -> Vec<String> {
+        let view = PolicyView::from(policy);
+        let rules = view
+            .rule
+            .iter()
+            .map(|rule| format!("rule {}", inline(rule)));
+        let never = view
+            .never
+            .iter()
+            .map(|rule| format!("never {}", inline(rule)));
+        let quiet = view
+            .quiet
+            .iter()
+            .map(|quiet| format!("quiet {}", inline(quiet)));
+        let announce = view
+            .announce
+            .iter()
+            .map(|one| format!("announce {}", inline(one)));
+        rules.chain(never).chain(quiet).chain(announce).collect()
+    };
+    let (old, new) = (lines(before), lines(now));
+    let gone = old
+        .iter()
+        .filter(|line| !new.contains(line))
+        .map(|line| format!("- {line}"));
+    let come = new
+        .iter()
+        .filter(|line| !old.contains(line))
+        .map(|line| format!("+ {line}"));
+    let mut text = vec![format!("{} → {}", name(before), name(now))];
+    text.extend(gone.chain(come));
+    text.join("\n")
+}
+
+/// A rule as a line of TOML.
+pub fn rule_toml(rule: &GivenRule) -> String {
+    inline(rule)
+}
+
+/// An inline table, in the order of the fields. Texts, booleans and arrays of texts are written in TOML as in JSON.
+fn inline(value: &impl Serialize) -> String {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(value) else {
+        return String::new();
+    };
+    let entries: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| {
+            let name = match name.as_str() {
+                "fromGrade" => "from_grade",
+                "toGrade" => "to_grade",
+                "fromGroup" => "from_group",
+                "toGroup" => "to_group",
+                name => name,
+            };
+            format!("{name} = {value}")
+        })
+        .collect();
+    format!("{{ {} }}", entries.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_written_as_it_is_read() {
+        for preset in Preset::ALL {
+            let policy = preset.policy();
+            let read = from_toml(&to_toml(&policy)).unwrap();
+            let expected = Policy {
+                preset: None,
+                ..(*policy).clone()
+            };
+            assert_eq!(read, expected, "{preset}");
+        }
+        assert!(from_toml("preset = 'family'").unwrap().preset == Some(Preset::Family));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_where_it_stands() {
+        let rule = |more: &str| {
+            format!(
+                "rule = [{{ from = ['teacher'], to = ['student'], when = 'teaches', may = 'start' {more} }}]"
+            )
+        };
+        for (text, expected) in [
+            (
+                "rule = [{ from = ['pupil'], to = ['student'], when = 'teaches', may = 'start' }]",
+                "unknown variant `pupil`",
+            ),
+            (
+                "rule = [{ from = ['teacher'], to = ['student'], when = 'likes', may = 'start' }]",
+                "unknown variant `likes`",
+            ),
+            ("rule = 3", "line 1"),
+            (&rule(", colour = 'red'"), "colour is not a known key"),
+            (&rule(", from_grade = 'seven..'"), "rule.0.fromGrade"),
+            (&rule(", to_group = ['a b']"), "rule.0.toGroup"),
+            ("rules = []", "rules is not a known key"),
+            ("", "nobody"),
+            (
+                "never = [{ from = ['student'], to = ['student'], when = 'anyone', may = 'start' }]",
+                "never.0.may",
+            ),
+            (
+                "rule = [{ from = ['teacher'], to = ['student'], when = 'teaches' }]",
+                "rule.0.may",
+            ),
+            (
+                "rule = [{ from = [], to = ['student'], when = 'teaches', may = 'start' }]",
+                "rule.0.from",
+            ),
+            (
+                "preset = 'open'\nquiet = [{ to = ['student'], from = '20:00', until = '07:00' }]",
+                "preset",
+            ),
+            (
+                "quiet = [{ to = ['student'], from = '25:00', until = '07:00' }]",
+                "quiet.0.from",
+            ),
+        ] {
+            let said = from_toml(text).unwrap_err();
+            assert!(said.contains(expected), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_two_hundred_rules() {
+        let one = "{ from = ['teacher'], to = ['student'], when = 'teaches', may = 'start' },";
+        let text = |count| format!("rule = [{}]", one.repeat(count));
+        assert_eq!(from_toml(&text(200)).unwrap().rules.len(), 200);
+        assert!(from_toml(&text(201)).unwrap_err().contains("200"));
+    }
+
+    #[test]
+    fn a_policy_that_shuts_everybody_out_is_refused() {
+        let shut =
+            "rule = [{ from = ['student'], to = ['student'], when = 'teaches', may = 'start' }]";
+        assert!(from_toml(shut).unwrap_err().contains("nobody"));
+        let beaten =
+            "rule = [{ from = ['teacher'], to = ['student'], when = 'teaches', may = 'start' }]
+                      never = [{ from = ['teacher'], to = ['student'], when = 'anyone' }]";
+        assert!(from_toml(beaten).unwrap_err().contains("nobody"));
+    }
+}
