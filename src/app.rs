@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Auth;
 use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, ConfigError};
+use crate::decisions::Decisions;
 use crate::effects::Effects;
 use crate::hub::{Dispatcher, Hub};
 use crate::limits::Limits;
@@ -49,6 +50,8 @@ pub struct Inner {
     pub clock: Arc<dyn Clock>,
     /// Which day it is at the school.
     pub calendar: Arc<Calendar>,
+    /// Who may write to whom.
+    pub decisions: Arc<Decisions>,
     /// What is known of the school itself.
     pub school: Arc<CurrentSchool>,
     /// Told when another process has written to the database.
@@ -132,6 +135,8 @@ impl App {
         let (dispatcher, deliveries) = Dispatcher::start(hub.clone(), pulses.dispatcher.clone())
             .map_err(|error| OpenError::Thread("dispatcher", error))?;
         let calendar = Arc::new(Calendar::new(clock.clone()));
+        let fixed = config.policy.read().map_err(ConfigError::new)?;
+        let decisions = Arc::new(Decisions::new(fixed, calendar.clone()));
         let school = Arc::new(CurrentSchool::new(&config, calendar.clone()));
         let effects = Effects {
             school: school.clone(),
@@ -171,6 +176,7 @@ impl App {
             metrics,
             clock,
             calendar,
+            decisions,
             school,
             external_write,
             push_due,

@@ -24,6 +24,12 @@ pub enum Error {
     Unauthorized(Unauthorized),
     /// Known, and not allowed.
     Forbidden(Forbidden),
+    /// The policy of who may write to whom does not allow it: the field that names the other one, and why.
+    PolicyDenied(Vec<FieldError>),
+    /// The request must say which version it changes (RFC 6585 section 3).
+    NoVersion,
+    /// It was changed since the version that the request names (RFC 9110 section 13.1.1).
+    OtherVersion,
     /// Does not exist, or belongs to someone else.
     NotFound(Noun),
     /// Contradicts what is already stored.
@@ -131,6 +137,7 @@ reasons! {
     Forbidden of Forbidden {
         Role = "role_not_allowed": "Your role does not allow this.",
         ApiKey = "api_key_not_allowed": "This takes a person's token, not an API key.",
+        CannotBlock = "cannot_block": "Pupils and guardians can block each other, but not along a guardian link.",
         Scope = "scope_missing": "This API key lacks the scope for this.",
         NeedsAdministrator = "needs_administrator": "More than a fifth of the people who log in here would be disabled: an administrator must do that.",
         NotOfAge = "not_of_age": "Your guardians hold until you are of age by the school's records.",
@@ -189,6 +196,9 @@ pub fn codes() -> Vec<&'static str> {
     let plain = |errors: &[Error]| errors.iter().map(Error::code).collect::<Vec<_>>();
     let body = plain(&[Error::Invalid(Vec::new()), Error::Malformed(String::new())]);
     let other = plain(&[
+        Error::PolicyDenied(Vec::new()),
+        Error::NoVersion,
+        Error::OtherVersion,
         Error::MethodNotAllowed,
         Error::TooLarge(0),
         Error::NotJson,
@@ -234,6 +244,9 @@ impl Error {
             Error::Malformed(_) => "malformed_json",
             Error::Unauthorized(why) => why.code(),
             Error::Forbidden(why) => why.code(),
+            Error::PolicyDenied(_) => "policy_denied",
+            Error::NoVersion => "version_required",
+            Error::OtherVersion => "stale",
             Error::NotFound(noun) => noun.code(),
             Error::Conflict(what) => what.code(),
             Error::MethodNotAllowed => "method_not_allowed",
@@ -249,7 +262,7 @@ impl Error {
     /// The fields at fault, where the error names any.
     pub fn details(&self) -> &[FieldError] {
         match self {
-            Error::Invalid(details) => details,
+            Error::Invalid(details) | Error::PolicyDenied(details) => details,
             _ => &[],
         }
     }
@@ -273,6 +286,13 @@ impl fmt::Display for Error {
             Error::Malformed(why) => write!(f, "The body is not valid JSON: {why}"),
             Error::Unauthorized(why) => f.write_str(why.sentence()),
             Error::Forbidden(why) => f.write_str(why.sentence()),
+            Error::PolicyDenied(_) => {
+                f.write_str("The school's rules of who may write to whom do not allow this.")
+            }
+            Error::NoVersion => f.write_str(
+                "Say which version this changes: send If-Match with the ETag that you read.",
+            ),
+            Error::OtherVersion => f.write_str("This was changed meanwhile. Read it again."),
             Error::NotFound(noun) => f.write_str(noun.sentence()),
             Error::Conflict(what) => f.write_str(what.sentence()),
             Error::MethodNotAllowed => f.write_str("This path does not take this method."),

@@ -15,6 +15,7 @@
 //! | [`hub`] | who is online, and bounded queues to them |
 //! | [`auth`] | tokens, passwords, keys |
 //! | [`user_cache`] | people by id, in memory |
+//! | [`decisions`] | who may write to whom, as it was decided and still stands |
 //! | [`school`] | what is known of the school itself |
 //! | [`states`] | what one module keeps for an app |
 //! | [`effects`] | where the effects of a committed write go |
@@ -54,6 +55,7 @@
 //! - No client waits for a slow one: inboxes are bounded, and a client whose inbox is full is disconnected.
 //! - One caller leaves enough for the others, and whatever is queued for a caller is bounded.
 //! - A restored database is another history: a cursor from before the restore is not taken for one of it.
+//! - A message is allowed inside the write that stores it, by the roster and the policy of that moment, or is not stored.
 //! - What an administrator does is in the audit log, in the same transaction, and its line is never changed.
 //! - A request that is authenticated by a cookie and changes something comes from one of our own pages.
 //! - Only [`api`] and [`server`] name warp, and `testing`, which asks the routes; only [`store`] writes SQL.
@@ -65,6 +67,9 @@
 //! | `seq` | the number of a durable event, in one sequence for the whole server |
 //! | cursor | how far a client has come: a `seq`, or a place in a list |
 //! | epoch | one history of the sequence; a restore begins another |
+//! | policy | who may write to whom, who may announce, and when it is quiet |
+//! | decision | what a policy says of one person who writes to another: start, reply or no |
+//! | relation | what two people are to each other by the roster, seen from the writer |
 //! | effect | what a committed write does outside the database |
 //! | publication | an event with its recipients |
 //! | packet | an event as JSON, encoded once for all sockets |
@@ -136,6 +141,8 @@ pub mod hub;
 pub mod store;
 
 pub mod app;
+#[cfg_attr(not(internal_docs), doc(hidden))]
+pub mod decisions;
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod effects;
 #[cfg_attr(not(internal_docs), doc(hidden))]

@@ -10,6 +10,7 @@ use super::http::input::{Json, Nothing};
 use super::http::reply::{Accepted, Created, Data, Empty, WithHeader};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::model::policy::Preset;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
 use crate::rule;
@@ -57,6 +58,8 @@ pub struct SetUp {
     name: String,
     #[schema(min_length = 10, max_length = 256)]
     password: String,
+    /// Who may write to whom; without it, `open`.
+    policy: Option<Preset>,
 }
 
 pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<SessionView>> {
@@ -66,7 +69,7 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
         role: Role::Admin,
         password: body.password,
     };
-    let session = auth::set_up(&call.app, &body.code, account, call.client()).await?;
+    let session = auth::set_up(&call.app, &body.code, account, body.policy, call.client()).await?;
     Ok(Created(SessionView::new(&call.app, session)))
 }
 

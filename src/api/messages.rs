@@ -79,16 +79,7 @@ pub async fn conversations(call: Call, Query(query): Query<Paged>) -> Result<Pag
         offset: query.offset,
     };
     let range = Range::parse(asked, 50, 100, List::Conversations)?;
-    let me = call.me()?.clone();
-    let mut found = call
-        .app
-        .store
-        .read(move |c| store::messages::conversations(c, &me, range))
-        .await?;
-    for conversation in &mut found {
-        let partner = users::find(&call.app, &conversation.partner.id).await?;
-        conversation.partner.online = partner.is_some_and(|p| call.app.hub.is_online(p.key));
-    }
+    let found = messages::conversations(&call.app, call.me()?, range).await?;
     let limit = range.limit_of(&found, |c| bytes(&c.last_message));
     Ok(Page::newest_first(found, limit, List::Conversations, |c| {
         c.last_message.seq
@@ -134,6 +125,7 @@ pub async fn history(call: Call, Query(query): Query<HistoryQuery>) -> Result<Pa
     let partner = users::known(&call.app, &call.param(0, Noun::User)?).await?;
     let read = move |c: &rusqlite::Connection| store::messages::history(c, &me, &partner, window);
     let mut items = call.app.store.read(read).await?;
+    messages::hide_receipts(&call.app, call.me()?, &mut items).await?;
     let limit = range.limit_of(&items, bytes);
     let has_more = items.len() > limit;
     items.truncate(limit);

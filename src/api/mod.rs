@@ -7,6 +7,7 @@ mod admin;
 #[cfg_attr(not(internal_docs), doc(hidden))]
 pub mod assets;
 mod auth;
+mod blocks;
 mod files;
 mod guardians;
 mod health;
@@ -34,8 +35,8 @@ use warp::http::Method;
 use crate::app::App;
 use crate::error::{Conflict, Error, Forbidden, Noun, Unauthorized};
 use admin::{
-    accounts, announcements, audit, backup, groups, keys, mail, password_links, roster, settings,
-    stats,
+    accounts, announcements, audit, backup, groups, keys, mail, password_links, policy, roster,
+    settings, stats,
 };
 use http::access::Access::*;
 use http::context::Context;
@@ -58,7 +59,7 @@ const READ: &[Method] = &[Method::PATCH, Method::POST];
 #[rustfmt::skip]
 pub fn table() -> Vec<Endpoint> {
     vec![
-        post("/api/auth/setup", Anyone, auth::set_up, "Make the first administrator").fails(Unauthorized::BadSetupCode).fails(Forbidden::SetupDone).fails(Conflict::Username),
+        post("/api/auth/setup", Anyone, auth::set_up, "Make the first administrator").fails(Unauthorized::BadSetupCode).fails(Forbidden::SetupDone).fails(Conflict::Username).fails(Conflict::SetInConfig),
         post("/api/auth/login", Anyone, auth::login, "Log in").fails(Unauthorized::BadCredentials).second_factor(),
         get("/api/auth/methods", Anyone, auth::methods, "The ways to log in"),
         get("/api/auth/oidc/start", Anyone, oidc::start, "Leave for the school's provider, to log in there"),
@@ -71,15 +72,20 @@ pub fn table() -> Vec<Endpoint> {
         get("/api/auth/me", Person, auth::me, "The caller"),
         get("/api/users", Person, users::search, "People the caller may write to").search(),
         get("/api/users/{id}", Person, users::one, "A user the caller may write to").fails(Noun::User),
+        get("/api/users/blocked", Person, blocks::list, "The users whom the caller has blocked, by name"),
+        put("/api/users/{id}/block", Person, blocks::block, "Block a user: what they write is not shown to the caller").fails(Error::Invalid(Vec::new())).fails(Noun::User).fails(Forbidden::CannotBlock),
+        delete("/api/users/{id}/block", Person, blocks::unblock, "Unblock a user").fails(Noun::User),
         get("/api/presence", Person, users::presence, "Who is online"),
-        post("/api/messages", Person, messages::send, "Send a message").compat(&[], &["/api/messages/send"]).charted().fails(Noun::User),
+        post("/api/messages", Person, messages::send, "Send a message").compat(&[], &["/api/messages/send"]).charted().fails(Noun::User).fails(Error::PolicyDenied(Vec::new())),
+        put("/api/messages/mute/{partnerId}", Person, blocks::mute, "Push nothing that a user writes to the caller").fails(Error::Invalid(Vec::new())).fails(Noun::User),
+        delete("/api/messages/mute/{partnerId}", Person, blocks::unmute, "Push again what a user writes to the caller").fails(Noun::User),
         get("/api/messages/conversations", Person, messages::conversations, "The caller's conversations, newest first"),
         get("/api/messages/conversation/{partnerId}", Person, messages::history, "Messages with a user, oldest first").fails(Noun::User),
         put("/api/messages/read/{partnerId}", Person, messages::read, "Mark a user's messages as read").compat(READ, &[]).fails(Noun::User).fails(Noun::Message),
         get("/api/messages/unread-count", Person, messages::unread_count, "How many messages are unread"),
         get("/api/messages/search", Person, messages::search, "Messages that hold the words, newest first").search(),
         get("/api/notifications", Person, notifications::list, "The caller's notifications, newest first"),
-        post("/api/notifications", Sender, notifications::send, "Send a notification").charted().fails(Conflict::Idempotency),
+        post("/api/notifications", Sender, notifications::send, "Send a notification").charted().fails(Conflict::Idempotency).fails(Error::PolicyDenied(Vec::new())),
         get("/api/notifications/unread-count", Person, notifications::unread_count, "How many notifications are unread"),
         put("/api/notifications/mark-all-read", Person, notifications::read_all, "Mark every notification read").compat(READ, &["/api/notifications/read-all"]),
         get("/api/notifications/vapid-public-key", Anyone, pushes::key, "The key that browsers subscribe with"),
@@ -134,6 +140,13 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/admin/roster/preview", Roster, roster::preview, "What a CSV file of people would change"),
         post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, step by step").fails(Conflict::Stale).fails(Conflict::ImportRunning).fails(Forbidden::NeedsAdministrator),
         get("/api/admin/roster/{digest}", Roster, roster::progress, "How far an import is").fails(Noun::Route),
+        get("/api/policy/explain", Oversight, policy::explain, "Why a user may write to another, or may not").fails(Noun::User),
+        get("/api/admin/policy", Admin, policy::get, "Who may write to whom, with its version as ETag"),
+        put("/api/admin/policy", Admin, policy::put, "Set who may write to whom, of the version in If-Match").fails(Conflict::SetInConfig).fails(Error::NoVersion).fails(Error::OtherVersion),
+        post("/api/admin/policy/preview", Admin, policy::preview, "What a policy would mean on this roster"),
+        get("/api/admin/policy/presets", Admin, policy::presets, "The policies that come with the program"),
+        get("/api/admin/policy/file", Admin, policy::download, "The policy as a TOML file"),
+        post("/api/admin/policy/file", Admin, policy::read, "Read a policy from a TOML file, without setting it"),
         get("/api/admin/groups", Roster, groups::list, "All groups, by name"),
         post("/api/admin/groups", Roster, groups::add, "Make a group").fails(Conflict::GroupId),
         put("/api/admin/groups/{id}", Roster, groups::change, "Rename a group").fails(Noun::Group),
@@ -141,13 +154,13 @@ pub fn table() -> Vec<Endpoint> {
         get("/api/admin/groups/{id}/members", Roster, groups::members, "The people of a group, those who lead it first").fails(Noun::Group),
         put("/api/admin/groups/{id}/members", Roster, groups::change_members, "Add people to a group and remove them").fails(Noun::Group).fails(Noun::User),
         get("/api/admin/announcements", Reader, announcements::list, "Announcements, newest first"),
-        post("/api/admin/announcements", Admin, announcements::make, "Announce something, now or at a time"),
+        post("/api/admin/announcements", Admin, announcements::make, "Announce something, now or at a time").fails(Error::PolicyDenied(Vec::new())),
         post("/api/admin/announcements/audience", Admin, announcements::audience, "The people an audience reaches"),
         get("/api/admin/announcements/{id}", Reader, announcements::report, "An announcement and how far it got").fails(Noun::Announcement),
         delete("/api/admin/announcements/{id}", Admin, announcements::cancel, "Take back an announcement whose time has not come").fails(Noun::Announcement).fails(Conflict::Sent),
         get("/api/admin/announcements/{id}/recipients", Reader, announcements::recipients, "How far an announcement got with each recipient").fails(Noun::Announcement),
         get("/api/admin/announcements/{id}/recipients.csv", Reader, announcements::recipients_csv, "The same as a CSV file").fails(Noun::Announcement),
-        post("/api/admin/announcements/{id}/remind", Admin, announcements::remind, "Tell those again who have not read it").fails(Noun::Announcement),
+        post("/api/admin/announcements/{id}/remind", Admin, announcements::remind, "Tell those again who have not read it").fails(Noun::Announcement).fails(Error::PolicyDenied(Vec::new())),
         get("/api/admin/keys", Admin, keys::list, "API keys, newest first"),
         post("/api/admin/keys", Admin, keys::add, "Make an API key").confirmed(),
         delete("/api/admin/keys/{id}", Admin, keys::revoke, "Revoke an API key").fails(Noun::Key),

@@ -21,6 +21,7 @@ mod demo;
 mod import;
 mod key;
 mod manual;
+mod policy;
 mod serve;
 mod user;
 mod vapid;
@@ -64,6 +65,9 @@ enum Command {
     /// Manage the API keys of the school's back end.
     #[command(subcommand)]
     Key(key::Command),
+    /// Look at who may write to whom.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Manage the Web Push keys.
     #[command(subcommand)]
     Vapid(vapid::Command),
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Serve => serve::run(config),
         Command::User(command) => user::run(config, command),
         Command::Key(command) => key::run(config, command),
+        Command::Policy(command) => policy::run(config, command),
         Command::Vapid(command) => vapid::run(&command),
         Command::Config(command) => config::run(&config, &command),
         Command::Backup { file } => backup::run(&config, &file),

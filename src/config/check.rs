@@ -74,6 +74,12 @@ impl Config {
                 "needs server.public_url, for the links in mails".into(),
             );
         }
+        if self.policy.preset.is_some() && !self.policy.file.as_os_str().is_empty() {
+            return fail(
+                "policy.file",
+                "goes without policy.preset: set one of them".into(),
+            );
+        }
         let link = &self.push.message_link;
         let short = link.len() <= 512 && Link::parse(&link.replace("{userId}", "x")).is_ok();
         if !short {

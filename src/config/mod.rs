@@ -10,6 +10,7 @@ mod limits;
 mod load;
 mod mail;
 mod places;
+mod policy;
 mod push;
 pub mod reference;
 mod section;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::model::policy::Preset;
 use crate::model::users::Role;
 pub use auth::{Auth, LinkBy, Oidc, OidcMatch};
 pub use limits::Limits;
@@ -45,7 +47,9 @@ pub struct Config {
     pub database: Database,
     pub auth: Auth,
     pub socketio: SocketIo,
+    pub policy: Policy,
     pub messages: Messages,
+    pub presence: Presence,
     pub notifications: Notifications,
     pub push: Push,
     pub mail: Mail,
@@ -102,17 +106,41 @@ section! {
 }
 
 section! {
+    /// Who may write to whom.
+    pub struct Policy {
+        /// `open`, `teacher-led`, `family`, `secondary` or `announcements-only`. Set here, the dashboard cannot change it.
+        #[serde(with = "types::optional")]
+        pub preset: Option<Preset> = None,
+        /// A file with a policy of the school's own, in TOML, in place of a preset. Set here, the dashboard cannot change it.
+        pub file: PathBuf = PathBuf::new(),
+        /// Days for which the newest message of somebody can be answered by those who may only answer.
+        pub reply_days: NonZeroU32 = at_least_one(30),
+    }
+}
+
+section! {
+    /// Who sees who is online.
+    pub struct Presence {
+        /// Roles that others do not see online, nor when they were last seen, unless the user shows it in their preferences.
+        pub hidden_roles: Vec<Role> = Vec::new(),
+    }
+}
+
+section! {
     /// Messages between people.
     pub struct Messages {
         /// The longest message, in characters, at most 10000.
         pub max_length: NonZeroU32 = at_least_one(4_000),
+        /// Roles of which nobody is told that they have read a message.
+        pub hidden_receipts: Vec<Role> = Vec::new(),
     }
 }
 
 section! {
     /// Notifications.
     pub struct Notifications {
-        /// The roles that may send notifications, apart from API keys.
+        /// The roles that may send notifications to everybody, apart from API keys, under the policy `open`. Any other policy says itself
+        /// who may announce to whom.
         pub senders: Vec<Role> = vec![Role::Admin, Role::Staff, Role::Teacher],
     }
 }

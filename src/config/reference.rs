@@ -8,7 +8,7 @@ use toml::Table;
 use super::section::Section;
 use super::{
     Acme, Auth, Backup, Config, Database, Limits, Log, Mail, MailOauth2, Messages, Metrics,
-    Notifications, Oidc, Push, Retention, School, Server, SocketIo,
+    Notifications, Oidc, Policy, Presence, Push, Retention, School, Server, SocketIo,
 };
 
 /// The longest line of a comment in the sample file, in characters.
@@ -29,7 +29,9 @@ pub const SECTIONS: &[Keys] = &[
     ("auth", Auth::KEYS),
     ("auth.oidc", Oidc::KEYS),
     ("socketio", SocketIo::KEYS),
+    ("policy", Policy::KEYS),
     ("messages", Messages::KEYS),
+    ("presence", Presence::KEYS),
     ("notifications", Notifications::KEYS),
     ("push", Push::KEYS),
     ("mail", Mail::KEYS),

@@ -51,6 +51,10 @@ pub struct Checks {
     pub certificate_expires_at: Option<Time>,
     /// Why the server could not get or renew it by itself.
     pub certificate_problem: Option<String>,
+    /// How many pupils everybody may write to, under the policy `open`; 0 under another.
+    pub open_to_pupils: u64,
+    /// Rules of the school's own policy, by their places from 0, that are about nobody.
+    pub unused_rules: Vec<usize>,
     pub database_bytes: u64,
     /// Free on the disk of the database; `null` where the system does not tell.
     pub disk_free_bytes: Option<u64>,

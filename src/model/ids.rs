@@ -129,6 +129,12 @@ impl Id {
         Self(Uuid::now_v7())
     }
 
+    /// The lowest id that [`Id::generate`] makes at a time, in Unix milliseconds, or later (RFC 9562 section 5.7).
+    pub fn first_of(millis: i64) -> Self {
+        let millis = u128::from(millis.unsigned_abs());
+        Self(Uuid::from_u128(millis << 80 | 0x7 << 76 | 0b10 << 62))
+    }
+
     /// The id of something that another system called `name`: always the same one (UUIDv5, RFC 9562 section 5.5).
     pub fn named(kind: &str, name: &str) -> Self {
         let name = format!("{kind}:{name}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::ids::{Id, Seq, UserId};
+use super::policy::Can;
 use super::text;
 use super::time::Time;
 use super::users::{Person, UserView};
@@ -66,6 +67,10 @@ pub struct Conversation {
     pub partner: UserView,
     pub last_message: Arc<Message>,
     pub unread_count: i64,
+    /// What the caller may do with the partner now.
+    pub can: Can,
+    /// Whether the caller wants no push of what the partner writes.
+    pub muted: bool,
 }
 
 /// How far a user has read what `partner_id` wrote.

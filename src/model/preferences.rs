@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::ids::UserId;
 use super::language;
 use super::notifications::{Type, Urgency};
 pub use super::quiet_hours::{Day, QuietHours, Window};
@@ -23,6 +24,8 @@ pub struct Preferences {
     /// In which language the server writes to the person, as a tag (BCP 47); null: English.
     #[schema(example = "de")]
     pub language: Option<String>,
+    /// Whether others see when the person is online, and when they were last seen; null: as the school has it for their role.
+    pub show_online: Option<bool>,
 }
 
 impl Default for Preferences {
@@ -32,6 +35,7 @@ impl Default for Preferences {
             muted_types: Vec::new(),
             quiet_hours: None,
             language: None,
+            show_online: None,
         }
     }
 }
@@ -50,6 +54,10 @@ pub struct PreferencesChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     language: Option<Option<String>>,
+    /// `null`: as the school has it for their role.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    show_online: Option<Option<bool>>,
 }
 
 /// A field that is there, be it `null`.
@@ -66,6 +74,7 @@ impl PreferencesChange {
             muted_types: self.muted_types.unwrap_or(to.muted_types),
             quiet_hours: self.quiet_hours.unwrap_or(to.quiet_hours),
             language: self.language.unwrap_or(to.language),
+            show_online: self.show_online.unwrap_or(to.show_online),
         }
         .checked()
     }
@@ -79,6 +88,8 @@ pub struct Display {
     pub shows: bool,
     /// Types that it does not show; `message` stands for chat messages.
     pub muted_types: Vec<String>,
+    /// Users whose messages it does not show.
+    pub muted_partners: Vec<UserId>,
     /// Where a chat message leads; `{userId}` is its sender's id.
     pub message_link: String,
     /// What it says in place of every title and text; null: what arrived.

@@ -10,6 +10,7 @@ use super::notifications::{NotificationKey, Urgency};
 use super::preferences::Preferences;
 use super::subscriptions::{PushKeys, SubscriptionKey};
 use super::time::Time;
+use super::users::Role;
 
 /// How long a service or a device that asks for fewer pushes waits unless it names a time, and the longest time it may name.
 pub const THROTTLE: Duration = Duration::from_secs(60);
@@ -79,6 +80,12 @@ pub struct DuePush {
     /// `None` when it has gone meanwhile.
     pub subject: Option<Subject>,
     pub preferences: Option<Preferences>,
+    /// Who wrote the message.
+    pub sender: Option<UserKey>,
+    /// The role of the user.
+    pub role: Role,
+    /// Until when it waits by the policy's quiet hours.
+    pub quiet_until: Option<Time>,
     /// When the device gets a summary of what it had no room for.
     pub summary_at: Option<Time>,
     /// How many pushes of this device the summary stands for; 0 while there is none to come.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{UserId, UserKey};
+use super::policy::Can;
 use super::text;
 use super::time::Time;
 use crate::error::{Error, Result};
@@ -94,6 +95,8 @@ pub struct User {
     pub had_login: bool,
     /// Whether logging in takes a code beside the password.
     pub second_factor: bool,
+    /// Whether others see when they are online; `None`: as the configuration has it for their role.
+    pub show_online: Option<bool>,
     /// Whether the role was set by an import or an administrator: then no token changes it.
     pub role_set: bool,
 }
@@ -174,6 +177,9 @@ pub struct UserView {
     pub role: Role,
     pub online: bool,
     pub last_seen_at: Option<Time>,
+    /// What the caller may do with them now; not in one's own record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can: Option<Can>,
     /// Names of the classes that they are in, or lead; where the caller may see it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
@@ -187,7 +193,7 @@ pub struct UserView {
 
 impl UserView {
     /// As other people see `user`.
-    pub fn new(user: &User, online: bool) -> Self {
+    pub fn new(user: &User, (online, last_seen_at): (bool, Option<Time>)) -> Self {
         UserView {
             id: user.person.id.clone(),
             username: None,
@@ -195,7 +201,8 @@ impl UserView {
             avatar: user.person.avatar.clone(),
             role: user.role,
             online,
-            last_seen_at: user.last_seen_at,
+            last_seen_at,
+            can: None,
             classes: Vec::new(),
             children: Vec::new(),
             phones: Vec::new(),
@@ -217,7 +224,7 @@ impl UserView {
     pub fn own(user: &User, online: bool) -> Self {
         UserView {
             username: user.username.clone(),
-            ..Self::new(user, online)
+            ..Self::new(user, (online, user.last_seen_at))
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::model::backup::{Backup, Checks, Problem};
 use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::ops::{certificate, changes};
 use crate::push::contact;
+use crate::service::policy::preview;
 use crate::store::{audit, backup, restore};
 
 /// Copies the database at `source` to `target`, which must not exist, and checks the copy. Blocks on the disk.
@@ -283,7 +284,10 @@ pub async fn checks(app: &App) -> Result<Checks> {
     if list(app).await?.iter().any(is_of_the_future) {
         backup_problem = backup_problem.or(Some(Problem::Future));
     }
+    let (open_to_pupils, unused_rules) = preview::standing(app).await?;
     Ok(Checks {
+        open_to_pupils,
+        unused_rules,
         version: env!("BUILD_VERSION").into(),
         changes: changes::of_this_version().into(),
         server_time: app.now(),

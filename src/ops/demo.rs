@@ -279,7 +279,7 @@ fn person(
 fn say(tx: &WriteTx, from: &User, to: &User, text: &str) -> Result<()> {
     let content = Content::parse(text, 4_000)?;
     let members = conversations::open_pair(tx, from.key, to.key, tx.now)?;
-    messages::insert(tx, &members, from, to, content, None).map(drop)
+    messages::insert(tx, &members, (from, to), content, None, false).map(drop)
 }
 
 fn read(tx: &WriteTx, reader: &User, partner: &User) -> Result<()> {

@@ -143,6 +143,7 @@ impl Drain {
             .filter(|(_, ready)| ready.len() >= MAX_PER_SERVICE / 2);
         let supplied: HashSet<ServiceKey> = supplied.map(|(service, _)| *service).collect();
         let (busy, paused) = (self.busy.clone(), self.paused.clone());
+        let app = self.app.clone();
         let read = self.app.store.read(move |c| {
             let (mut found, mut more) = (Vec::new(), HashSet::new());
             let mut next = None;
@@ -156,7 +157,9 @@ impl Drain {
                 } else if supplied.contains(&item.service) {
                     more.insert(item.service);
                 } else {
-                    let due = pushes::due(c, item.service, now, busy.clone(), READ_ROWS)?;
+                    let mut due = pushes::due(c, item.service, now, busy.clone(), READ_ROWS)?;
+                    app.decisions
+                        .look_at(c, &mut due, now, &app.school.get().time_zone)?;
                     if due.len() == READ_ROWS {
                         more.insert(item.service);
                     }

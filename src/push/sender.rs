@@ -230,16 +230,19 @@ enum Portion {
     Later(Time),
 }
 
-/// What its user wants. A user who asks for a test wants it.
+/// What its user wants, and what the school's quiet hours want. A user who asks for a test wants it.
 fn wish(push: &DuePush, subject: &Subject, now: Time) -> Wish {
-    let Some(preferences) = &push.preferences else {
-        return Wish::Now;
+    let kind = match subject {
+        Subject::Test | Subject::Summary { .. } => return Wish::Now,
+        Subject::Message { .. } => "message",
+        Subject::Notification { kind, .. } => kind,
     };
-    match subject {
-        Subject::Test => Wish::Now,
-        Subject::Message { .. } => preferences.wish("message", push.urgency, now),
-        Subject::Notification { kind, .. } => preferences.wish(kind, push.urgency, now),
-        Subject::Summary { .. } => Wish::Now,
+    let own = push.preferences.as_ref();
+    let own = own.map_or(Wish::Now, |own| own.wish(kind, push.urgency, now));
+    match (own, push.quiet_until.filter(|until| *until > now)) {
+        (Wish::Now, Some(until)) => Wish::Later(until),
+        (Wish::Later(own), Some(until)) => Wish::Later(own.max(until)),
+        (own, _) => own,
     }
 }
 

@@ -1,5 +1,8 @@
 //! Announcements: made now, sent when their time has come, reported on, and repeated for those who have not read them.
 
+use rusqlite::Connection;
+
+use super::policy::announce;
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::hub::Hub;
@@ -73,7 +76,7 @@ async fn store(
     new: NewAnnouncement,
     reminder_of: Option<i64>,
 ) -> Result<Outcome<Announcement>> {
-    let id = Id::generate();
+    let (id, app_in) = (Id::generate(), app.clone());
     let made = app
         .store
         .write(move |tx| {
@@ -83,6 +86,12 @@ async fn store(
             };
             let fresh = earlier.is_none();
             if fresh {
+                let people = match reminder_of {
+                    Some(of) => unread_of(tx, of)?,
+                    None => new.audience.clone(),
+                };
+                let (people, _) = notifications::resolve(tx, &people)?;
+                announce::check(&app_in, tx, &by.actor, &people)?;
                 announcements::insert(tx, id, &new, reminder_of, &by.actor)?;
                 let target = id.to_string();
                 let detail = new.audience.describe();
@@ -140,14 +149,16 @@ pub async fn send_due(app: &App) -> Result<()> {
 
 /// A crash between the sending and the mark repeats this: the notification knows its announcement, so it is not sent twice.
 async fn send(app: &App, announcement: Announcement, sender: String) -> Result<()> {
-    let mut audience = announcement.audience;
-    if let Some(of) = announcement.reminder_of {
-        let unread = app.store.read(move |c| {
-            let of = announcements::by_id(c, of)?.and_then(|of| of.notification);
-            of.map_or(Ok(Vec::new()), |key| delivery_status::unread(c, key))
-        });
-        audience.users = unread.await?.into_iter().collect();
-    }
+    let audience = match announcement.reminder_of {
+        None => announcement.audience,
+        Some(of) => {
+            let unread = app.store.read(move |c| {
+                let of = announcements::by_id(c, of)?;
+                of.map_or(Ok(Audience::default()), |of| unread_of(c, of.key))
+            });
+            unread.await?
+        }
+    };
     let key = format!("announcement:{}", announcement.id);
     let new = NewNotification {
         kind: Type::parse("announcement")?,
@@ -170,11 +181,45 @@ async fn send(app: &App, announcement: Announcement, sender: String) -> Result<(
             let (_, earlier) = earlier.await?.ok_or(Error::NotFound(Noun::Notification))?;
             earlier.id
         }
+        // Its sender may not announce to these people any more.
+        Err(Error::PolicyDenied(_)) => {
+            return give_up(app, announcement.key, announcement.id).await;
+        }
         Err(error) => return Err(error),
     };
     let key = announcement.key;
     app.store
         .write(move |tx| announcements::set_sent(tx, key, id))
+        .await
+}
+
+/// Those who have not read the announcement with this key.
+fn unread_of(c: &Connection, announcement: i64) -> Result<Audience> {
+    let of = announcements::notification_of(c, announcement)?;
+    let unread = of.map_or(Ok(Vec::new()), |key| delivery_status::unread(c, key))?;
+    Ok(Audience {
+        users: unread.into_iter().collect(),
+        ..Audience::default()
+    })
+}
+
+/// Cancels an announcement that the policy does not allow when its time has come.
+async fn give_up(app: &App, key: i64, id: Id) -> Result<()> {
+    tracing::warn!(announcement = %id, "announcement cancelled: its sender may not announce to these people any more");
+    app.store
+        .write(move |tx| {
+            announcements::give_up(tx, key)?;
+            let detail = "the policy does not allow it any more";
+            let by = AuditActor::schedule();
+            audit::note(
+                tx,
+                &by,
+                Action::AnnouncementCancelled,
+                &id.to_string(),
+                detail,
+            )?;
+            Ok(())
+        })
         .await
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::auth::passwords;
 use crate::auth::verified::{Session, SessionBy};
-use crate::error::{Error, Forbidden, Noun, Result, Unauthorized};
+use crate::error::{Conflict, Error, Forbidden, Noun, Result, Unauthorized};
 use crate::limits::Guess;
 use crate::limits::fair_queue::Turn;
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::Effect;
 use crate::model::ids::UserId;
 use crate::model::keys::{ApiKey, ApiKeySecret, Scope};
+use crate::model::policy::Preset;
 use crate::model::sessions::Client;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
@@ -19,6 +20,7 @@ use crate::rule;
 use crate::store::{self, WriteTx, audit, users};
 
 pub use super::identity::{Identity, identity};
+use super::policy::{self, announce};
 use super::sessions;
 
 /// Who is asking.
@@ -39,12 +41,11 @@ impl Actor {
 
     /// # Errors
     /// [`Error::Forbidden`] for a role that may not send notifications, or a key without the scope.
-    pub fn may_notify(&self, app: &App) -> Result<()> {
+    pub async fn may_notify(&self, app: &App) -> Result<()> {
         match self {
             Actor::Key(key) => key.check(Scope::Notify),
             Actor::Person(identity) => {
-                let senders = &app.config.notifications.senders;
-                let may = senders.contains(&identity.user.role);
+                let may = announce::may_announce(app, &identity.user).await?;
                 may.then_some(()).ok_or(Error::Forbidden(Forbidden::Role))
             }
         }
@@ -249,7 +250,16 @@ async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
 ///
 /// # Errors
 /// [`Forbidden::SetupDone`] once there is an admin; [`Unauthorized::BadSetupCode`].
-pub async fn set_up(app: &App, code: &str, account: NewAccount, client: Client) -> Result<Issued> {
+pub async fn set_up(
+    app: &App,
+    code: &str,
+    account: NewAccount,
+    preset: Option<Preset>,
+    client: Client,
+) -> Result<Issued> {
+    if preset.is_some() && app.decisions.is_fixed() {
+        return Err(Error::Conflict(Conflict::SetInConfig));
+    }
     if app.store.read(users::admin_exists).await? {
         return Err(Error::Forbidden(Forbidden::SetupDone));
     }
@@ -268,6 +278,10 @@ pub async fn set_up(app: &App, code: &str, account: NewAccount, client: Client) 
             let user = users::insert(tx, &new, tx.now)?;
             let by = AuditActor::person(user.id(), client.address);
             audit::note(tx, &by, Action::SetUp, user.id().as_str(), "")?;
+            if let Some(preset) = preset {
+                policy::set::store(tx, &preset.policy())?;
+                audit::note(tx, &by, Action::PolicyChanged, "", preset.as_str())?;
+            }
             sessions::begin(tx, &user, &begun, &client.browser)?;
             Ok(user)
         })

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use super::policy::{self, Act, Facts};
+use super::policy;
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::limits::rates::is_bounded;
 use crate::model::events::{Event, Publication, UnreadNow};
-use crate::model::ids::{ConnectionId, Id, UserId};
-use crate::model::messages::{ClientId, Content, Message};
+use crate::model::ids::{ConnectionId, Id, UserId, UserKey};
+use crate::model::messages::{ClientId, Content, Conversation, Message};
 use crate::model::outcome::Outcome;
+use crate::model::page::Range;
 use crate::model::pushes::Pushable;
-use crate::model::users::User;
+use crate::model::users::{User, UserView};
 use crate::store::conversations::Members;
 use crate::store::messages::{self, Marked};
-use crate::store::{self, WriteTx, conversations, groups, users};
+use crate::store::{self, WriteTx, affiliations, blocks, conversations, groups, users};
 
 /// A message to be sent.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub struct NewMessage {
 /// publishes nothing.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for an unknown user and for a disabled one; [`Error::TooMany`] for
-/// more text, or more new partners, than a day has.
+/// [`Error::Invalid`] for a message to oneself, [`Noun::User`] not found for an unknown user, for a disabled one, and for one to whom the
+/// sender may not begin to write; [`Error::PolicyDenied`] for one to whom they may not write any more; [`Error::TooMany`] for more text, or more new partners, than a day has.
 pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outcome<Arc<Message>>> {
     policy::check_not_self(sender, &new.receiver, "receiverId")?;
     let receiver = super::users::known(app, &new.receiver).await?;
@@ -45,23 +46,29 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
                 return Ok(Outcome::repeated(Arc::new(first)));
             }
             // After the look-up, so that a repeated request is answered even if the receiver is disabled by now.
-            let stored = store::policy::pair_facts(tx, sender.key, receiver.key)?;
-            let facts = Facts::stored(sender.key, receiver.key, &stored);
-            policy::decide(facts, Act::Write).check()?;
+            let stored = store::policy::pair(tx, sender.key, receiver.key)?;
+            let people = (&*sender, &*receiver);
+            let policy::Admitted { hidden } =
+                policy::admit(&app_in, tx, people, &stored, "receiverId")?;
             let members = match stored.members {
                 Some(members) => members,
                 None => begin(tx, &app_in, &sender, &receiver)?,
             };
             let (content, client_id) = (new.content, new.client_id);
-            let message = messages::insert(tx, &members, &sender, &receiver, content, client_id)?;
+            let message = messages::insert(tx, &members, people, content, client_id, hidden)?;
             let message = Arc::new(message);
             tx.emit(Publication {
-                to: members.all().to_vec(),
+                to: match hidden {
+                    true => vec![sender.key],
+                    false => members.all().to_vec(),
+                },
                 except: new.from.map(|socket| (sender.key, socket)),
                 event: Event::NewMessage(message.clone()),
             });
-            let (to, what) = (members.recipients(sender.key), Pushable::Message);
-            super::pushes::queue(tx, &app_in.hub, &to, what, message.seq)?;
+            if !hidden {
+                let (to, what) = (members.recipients(sender.key), Pushable::Message);
+                super::pushes::queue(tx, &app_in.hub, &to, what, message.seq)?;
+            }
             Ok(Outcome::fresh(message))
         })
         .await
@@ -88,7 +95,7 @@ pub async fn mark_read(
     from: Option<ConnectionId>,
 ) -> Result<i64> {
     let partner = super::users::known(app, partner).await?;
-    let reader = reader.clone();
+    let (reader, app_in) = (reader.clone(), app.clone());
     app.store
         .write(move |tx| {
             let Some(members) = conversations::of_pair(tx, reader.key, partner.key)? else {
@@ -100,8 +107,17 @@ pub async fn mark_read(
                 Marked::Nothing => return Ok(0),
                 Marked::Read { updated, event } => (updated, event),
             };
+            // Of some roles nobody is told that they have read something.
+            let is_told = !app_in
+                .config
+                .messages
+                .hidden_receipts
+                .contains(&reader.role);
             tx.emit(Publication {
-                to: members.all().to_vec(),
+                to: match is_told {
+                    true => members.all().to_vec(),
+                    false => vec![reader.key],
+                },
                 except: from.map(|socket| (reader.key, socket)),
                 event: Event::MessageRead(event),
             });
@@ -109,6 +125,90 @@ pub async fn mark_read(
             Ok(updated)
         })
         .await
+}
+
+/// Some of the caller's conversations, newest first.
+///
+/// # Errors
+/// As those of a read.
+pub async fn conversations(app: &App, me: &User, range: Range) -> Result<Vec<Conversation>> {
+    let (me_in, app_in) = (me.clone(), app.clone());
+    let read = app.store.read(move |c| {
+        let found = messages::conversations(c, &me_in, range)?;
+        let keys: Vec<UserKey> = found.iter().map(|one| one.partner.key).collect();
+        let mut seen = affiliations::seen_by(c, &me_in, &keys)?;
+        let muted = blocks::muted(c, me_in.key)?;
+        let each = found.into_iter().map(|one| {
+            let can = policy::can(&app_in, c, &me_in, &one.partner)?;
+            let shown = match can.why {
+                None => super::users::view(&app_in, &one.partner),
+                Some(_) => UserView::new(&one.partner, (false, None)),
+            };
+            Ok(Conversation {
+                partner: shown.with(seen.remove(&one.partner.key)),
+                last_message: one.last_message.into(),
+                unread_count: one.unread_count,
+                can,
+                muted: muted.contains(&one.partner.key),
+            })
+        });
+        each.collect::<Result<Vec<_>>>()
+    });
+    let mut found = read.await?;
+    for conversation in &mut found {
+        let message = Arc::make_mut(&mut conversation.last_message);
+        hide_receipts(app, me, std::slice::from_mut(message)).await?;
+    }
+    Ok(found)
+}
+
+/// Takes from messages that the caller sent whether they were read, where nobody is told of that role.
+///
+/// # Errors
+/// As those of a read.
+pub async fn hide_receipts(app: &App, me: &User, messages: &mut [Message]) -> Result<()> {
+    let hidden = &app.config.messages.hidden_receipts;
+    if hidden.is_empty() {
+        return Ok(());
+    }
+    for message in messages.iter_mut().filter(|m| m.sender_id == *me.id()) {
+        let receiver = super::users::find(app, &message.receiver_id).await?;
+        if receiver.is_some_and(|receiver| hidden.contains(&receiver.role)) {
+            (message.read, message.read_at) = (false, None);
+        }
+    }
+    Ok(())
+}
+
+/// As [`hide_receipts`], of events that are sent again: what was told to nobody is left out.
+///
+/// # Errors
+/// As those of a read.
+pub async fn hide_receipts_of_events(
+    app: &App,
+    me: &User,
+    events: Vec<Event>,
+) -> Result<Vec<Event>> {
+    let hidden = &app.config.messages.hidden_receipts;
+    if hidden.is_empty() {
+        return Ok(events);
+    }
+    let mut told = Vec::with_capacity(events.len());
+    for mut event in events {
+        if let Event::NewMessage(message) = &mut event {
+            let message = Arc::make_mut(message);
+            hide_receipts(app, me, std::slice::from_mut(message)).await?;
+        }
+        if let Event::MessageRead(read) = &event
+            && read.reader_id != *me.id()
+            && let Some(reader) = super::users::find(app, &read.reader_id).await?
+            && hidden.contains(&reader.role)
+        {
+            continue;
+        }
+        told.push(event);
+    }
+    Ok(told)
 }
 
 /// Tells all sockets of a user who has just read their counts.

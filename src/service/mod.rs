@@ -6,11 +6,13 @@
 pub mod accounts;
 pub mod announcements;
 pub mod auth;
+pub mod blocks;
 pub mod confirmation;
 pub mod groups;
 pub mod guardians;
 pub mod identity;
 pub mod keys;
+pub mod known;
 pub mod login;
 pub mod mailed_links;
 pub mod mails;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use super::policy::announce;
 use crate::app::App;
 use crate::error::{Conflict, Error, Noun, Result};
 use crate::hub::Hub;
@@ -30,7 +31,8 @@ const SLICE_TIME: Duration = Duration::from_millis(3);
 /// used before gives the first answer back.
 ///
 /// # Errors
-/// [`Conflict::Idempotency`] when the key was used for a different request.
+/// [`Conflict::Idempotency`] when the key was used for a different request; [`Error::PolicyDenied`] where the sender may not announce to
+/// one of these people.
 pub async fn send(
     app: &App,
     by: AuditActor,
@@ -47,6 +49,7 @@ pub async fn send(
                 return Ok((earlier, None));
             }
             let (people, unknown) = notifications::resolve(tx, &audience)?;
+            announce::check(&limits, tx, sender, &people)?;
             if is_bounded(tx, &by)? {
                 limits.limits.rates.recipients(sender, people.len())?;
             }

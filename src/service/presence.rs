@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::policy::{Act, decide_now};
+use super::policy;
 use crate::app::App;
 use crate::error::Result;
 use crate::model::events::{Effect, Event, Typing};
@@ -43,7 +43,7 @@ pub async fn sweep(app: &App) -> Result<()> {
     saved
 }
 
-/// Tells people who share a conversation with a user that they came or went.
+/// Tells people who share a conversation with a user, and may write to them, that they came or went. Of who hides it nobody is told.
 ///
 /// # Errors
 /// As those of a read.
@@ -54,45 +54,103 @@ pub async fn tell(
     online: bool,
     last_seen_at: Option<Time>,
 ) -> Result<()> {
-    let partners = app
-        .store
-        .read(move |c| conversations::partners(c, key))
-        .await?;
+    let app_in = app.clone();
+    let watchers = app.store.read(move |c| {
+        let Some(user) = users::by_key(c, key)?.filter(|user| is_shown(&app_in, user)) else {
+            return Ok(Vec::new());
+        };
+        let partners = conversations::partners(c, key)?;
+        // Whoever has no socket is told nothing.
+        let here = partners
+            .into_iter()
+            .filter(|partner| app_in.hub.is_connected(partner.key));
+        policy::watchers(&app_in, c, &user, here.collect())
+    });
     let presence = Presence {
         user_id,
         online,
         last_seen_at,
     };
-    app.hub.tell(partners, Event::Presence(presence));
+    let watchers = watchers.await?;
+    app.hub.tell(watchers, Event::Presence(presence));
     Ok(())
 }
 
-/// The presence of those among `ids` to whom `me` may write; the others are left out.
-pub async fn of(app: &App, me: &User, ids: Vec<UserId>) -> Result<Vec<Presence>> {
-    let mut presences = Vec::with_capacity(ids.len());
-    for id in ids {
-        let Some(user) = super::users::find(app, &id).await? else {
-            continue;
-        };
-        if decide_now(me, Act::SeePresence, &user).allowed {
-            presences.push(Presence {
-                user_id: id,
-                online: app.hub.is_online(user.key),
-                last_seen_at: user.last_seen_at,
-            });
-        }
+/// Tells people at once when a user begins to hide whether they are online, or to show it.
+///
+/// # Errors
+/// As those of a read.
+pub async fn shows_or_hides(app: &App, before: &User) -> Result<()> {
+    let Some(user) = super::known::find(app, before.id()).await? else {
+        return Ok(());
+    };
+    if is_shown(app, before) == is_shown(app, &user) || !app.hub.is_online(user.key) {
+        return Ok(());
     }
-    Ok(presences)
+    let presence = Presence {
+        user_id: user.id().clone(),
+        online: is_shown(app, &user),
+        last_seen_at: None,
+    };
+    let app_in = app.clone();
+    let watchers = app.store.read(move |c| {
+        let partners = conversations::partners(c, user.key)?;
+        policy::watchers(&app_in, c, &user, partners)
+    });
+    app.hub.tell(watchers.await?, Event::Presence(presence));
+    Ok(())
+}
+
+/// Whether others see when a user is online: as they want it themselves, else as the configuration has it for their role.
+fn is_shown(app: &App, user: &User) -> bool {
+    let by_role = || !app.config.presence.hidden_roles.contains(&user.role);
+    user.show_online.unwrap_or_else(by_role)
+}
+
+/// Whether a user is online, and since when they are not, as others see it.
+pub fn shown(app: &App, user: &User) -> (bool, Option<Time>) {
+    match is_shown(app, user) {
+        true => (app.hub.is_online(user.key), user.last_seen_at),
+        false => (false, None),
+    }
+}
+
+/// The presence of those among `ids` to whom `me` may write now; the others are left out.
+///
+/// # Errors
+/// As those of a read.
+pub async fn of(app: &App, me: &User, ids: Vec<UserId>) -> Result<Vec<Presence>> {
+    let mut people = Vec::with_capacity(ids.len());
+    for id in ids {
+        people.extend(super::known::find(app, &id).await?);
+    }
+    let (app_in, me) = (app.clone(), me.clone());
+    app.store
+        .read(move |c| {
+            let mut presences = Vec::with_capacity(people.len());
+            for user in people {
+                if policy::can(&app_in, c, &me, &user)?.why.is_none() {
+                    let (online, last_seen_at) = shown(&app_in, &user);
+                    presences.push(Presence {
+                        user_id: user.id().clone(),
+                        online,
+                        last_seen_at,
+                    });
+                }
+            }
+            Ok(presences)
+        })
+        .await
 }
 
 /// Tells `to` that `from` is writing to them, or has stopped. Nothing is stored.
 ///
 /// # Errors
-/// As [`super::policy::writable`].
+/// As [`policy::typing_to`].
 pub async fn typing(app: &App, from: &Arc<User>, to: &UserId, typing: bool) -> Result<()> {
-    let partner = super::policy::writable(app, from, to, "to").await?;
+    let partner = policy::typing_to(app, from, to, "to").await?;
     let user_id = from.id().clone();
-    app.hub
-        .tell(vec![partner.key], Event::Typing(Typing { user_id, typing }));
+    let event = Event::Typing(Typing { user_id, typing });
+    app.hub.tell(Vec::from_iter(partner), event);
     Ok(())
 }

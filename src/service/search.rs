@@ -26,9 +26,12 @@ pub async fn messages(app: &App, me: &User, text: &str, range: Range) -> Result<
     }
     let terms = Terms::parse(text).ok_or_else(|| Error::invalid("q", rule::no_letters()))?;
     app.store.catch_up_search().await?;
-    let me = me.key;
-    let _turn = app.limits.searching.turn(me).await?;
-    app.store
-        .read_within(SEARCH_TIME, move |c| search::query(c, me, &terms, range))
-        .await
+    let key = me.key;
+    let _turn = app.limits.searching.turn(key).await?;
+    let mut found = app
+        .store
+        .read_within(SEARCH_TIME, move |c| search::query(c, key, &terms, range))
+        .await?;
+    super::messages::hide_receipts(app, me, &mut found).await?;
+    Ok(found)
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+pub use super::known::{find, known};
+use super::{policy, presence};
 use crate::app::App;
 use crate::auth::claims::Profile;
-use crate::error::{Error, Noun, Result};
+use crate::error::{Error, Result};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{List, Page, Range};
@@ -12,54 +14,56 @@ use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, UserView};
 use crate::store::{WriteTx, affiliations, password_links, sessions, subscriptions, users};
 
-/// A user by id, disabled or not.
-pub async fn find(app: &App, id: &UserId) -> Result<Option<Arc<User>>> {
-    app.user_cache.get(&app.store, id).await
-}
-
-/// A user by id whose past can be read, disabled or not.
-///
-/// # Errors
-/// [`Noun::User`] not found.
-pub async fn known(app: &App, id: &UserId) -> Result<Arc<User>> {
-    find(app, id).await?.ok_or(Error::NotFound(Noun::User))
-}
-
-/// People to whom `me` may write, by a part of their name; `range` is of their keys.
+/// People to whom `me` may write now, or whom they may answer, by a part of their name; `range` is of their keys.
 pub async fn search(app: &App, me: &User, text: &str, range: Range) -> Result<Page<UserView>> {
-    let (viewer, words) = (me.clone(), text::words(text));
+    let (viewer, words, app_in) = (me.clone(), text::words(text), app.clone());
     let _turn = app.limits.searching.turn(me.key).await?;
     let read = app.store.read_long(move |c| {
-        let found = users::search(c, viewer.key, &words, range)?;
+        let (condition, answerable) = policy::reachable(&app_in, c, &viewer)?;
+        let found = users::search(c, viewer.key, &words, (&condition, answerable), range)?;
         let keys: Vec<UserKey> = found.iter().map(|user| user.key).collect();
         let seen = affiliations::seen_by(c, &viewer, &keys)?;
-        Ok((found, seen))
+        let can = policy::can_each(&app_in, c, &viewer, &found)?;
+        Ok((found, seen, can))
     });
-    let (found, mut seen) = read.await?;
+    let (found, mut seen, can) = read.await?;
     let page = Page::newest_first(found, range.limit(), List::Directory, |user| user.key.0);
-    let shown = |user: &User| view(app, user).with(seen.remove(&user.key));
+    let shown = |user: &User| UserView {
+        can: can.get(&user.key).copied(),
+        ..view(app, user).with(seen.remove(&user.key))
+    };
     Ok(Page {
         items: page.items.iter().map(shown).collect(),
         paging: page.paging,
     })
 }
 
-/// A person as `viewer` sees them now, with where they belong.
+/// A person as `viewer` sees them now, with where they belong and what the viewer may do with them.
 ///
 /// # Errors
-/// As those of a read.
+/// [`Noun::User`](crate::error::Noun) not found, of somebody whom the viewer may neither write to nor answer, and with whom they have no past.
 pub async fn seen(app: &App, viewer: &User, user: &User) -> Result<UserView> {
-    let (viewer, key) = (viewer.clone(), user.key);
-    let read = app
-        .store
-        .read(move |c| affiliations::seen_by(c, &viewer, &[key]));
-    let affiliation = read.await?.remove(&key);
-    Ok(view(app, user).with(affiliation))
+    let (viewer_in, user_in, app_in) = (viewer.clone(), user.clone(), app.clone());
+    let read = app.store.read(move |c| {
+        let can = policy::visible(&app_in, c, &viewer_in, &user_in)?;
+        let mut seen = affiliations::seen_by(c, &viewer_in, &[user_in.key])?;
+        Ok((can, seen.remove(&user_in.key)))
+    });
+    let (can, affiliation) = read.await?;
+    let shown = match can {
+        None => UserView::new(user, (app.hub.is_online(user.key), user.last_seen_at)),
+        Some(can) if can.why.is_none() => view(app, user),
+        Some(_) => UserView::new(user, (false, None)),
+    };
+    Ok(UserView {
+        can,
+        ..shown.with(affiliation)
+    })
 }
 
-/// A person as others see them now.
+/// A person as others see them now who may write to them.
 pub fn view(app: &App, user: &User) -> UserView {
-    UserView::new(user, app.hub.is_online(user.key))
+    UserView::new(user, presence::shown(app, user))
 }
 
 /// # Errors

@@ -127,6 +127,19 @@ pub fn cancel(tx: &WriteTx, key: i64) -> Result<bool> {
     Ok(run(tx, sql, [key, tx.now.0])? > 0)
 }
 
+/// Cancels one that cannot be sent, whenever that is.
+pub fn give_up(tx: &WriteTx, key: i64) -> Result<()> {
+    let sql = "UPDATE announcements SET cancelled_at = ?2 WHERE key = ?1 AND notification_key IS NULL AND cancelled_at IS NULL";
+    run(tx, sql, [key, tx.now.0]).map(drop)
+}
+
+/// The notification as which it went out.
+pub fn notification_of(connection: &Connection, key: i64) -> Result<Option<NotificationKey>> {
+    let sql = "SELECT notification_key FROM announcements WHERE key = ?1";
+    let found = first(connection, sql, [key], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(found.flatten().map(NotificationKey))
+}
+
 /// The names of some of these people, by name.
 pub fn names(connection: &Connection, people: &[UserKey], limit: i64) -> Result<Vec<String>> {
     let sql = "SELECT name FROM users WHERE key IN (SELECT value FROM json_each(?1)) ORDER BY folded, key LIMIT ?2";

@@ -44,6 +44,18 @@ pub fn shadowed_usernames(path: &Path) -> Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
+/// How many pupils there are, and the policy that the dashboard set, as JSON. None in a database that is still to be migrated.
+pub fn policy(path: &Path) -> Result<Option<(i64, Option<String>)>> {
+    let connection = connect(path, connection::read_only())?;
+    let is_there = "SELECT 1 FROM pragma_table_info('policy_stamps')";
+    if first(&connection, is_there, [], |_| Ok(()))?.is_none() {
+        return Ok(None);
+    }
+    let sql = "SELECT count(*) FROM users WHERE role = 'student' AND disabled_at IS NULL";
+    let pupils = first(&connection, sql, [], |row| row.get(0))?.unwrap_or(0);
+    Ok(Some((pupils, super::policy::set_here(&connection)?)))
+}
+
 /// Writes once, through to the disk.
 pub fn test_write(path: &Path, now: Time) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

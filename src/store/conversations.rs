@@ -1,11 +1,12 @@
 //! Conversations, their members and the counters that stand with each member.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use super::{all, first, run, users};
+use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Seq, UserKey};
 use crate::model::time::Time;
+use crate::model::users::User;
 
 /// A conversation and who is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,21 +70,27 @@ pub fn insert_pair(connection: &Connection, a: UserKey, b: UserKey, now: Time) -
     Ok(Members::pair(id, a, b))
 }
 
-/// Moves the counters for a new message.
+/// Moves the counters for a new message. One that is hidden from its recipients changes nothing of theirs, and gives them nothing to
+/// answer.
 pub fn advance(
-    connection: &Connection,
+    tx: &WriteTx,
     members: &Members,
     sender: UserKey,
     seq: Seq,
+    hidden: bool,
 ) -> Result<()> {
-    let sql = "UPDATE conversation_members SET last_seq = ?3, unread_count = unread_count + ?4
+    let sql = "UPDATE conversation_members SET last_seq = ?3, unread_count = unread_count + ?4, wrote_at = coalesce(?5, wrote_at)
                WHERE conversation_key = ?1 AND user_key = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = tx.prepare_cached(sql)?;
     let id = members.conversation.0;
-    statement.execute([id, sender.0, seq, 0])?;
+    let wrote_at = (!hidden).then_some(tx.now.0);
+    statement.execute(params![id, sender.0, seq, 0, wrote_at])?;
+    if hidden {
+        return Ok(());
+    }
     for recipient in members.recipients(sender) {
-        statement.execute([id, recipient.0, seq, 1])?;
-        users::add_unread(connection, recipient, 1, 0)?;
+        statement.execute(params![id, recipient.0, seq, 1, None::<i64>])?;
+        users::add_unread(tx, recipient, 1, 0)?;
     }
     Ok(())
 }
@@ -120,10 +127,14 @@ pub fn set_read(
 }
 
 /// Everybody who shares a conversation with `me`.
-pub fn partners(connection: &Connection, me: UserKey) -> Result<Vec<UserKey>> {
-    let sql = "SELECT other.user_key FROM conversation_members me
-               JOIN conversation_members other
-                 ON other.conversation_key = me.conversation_key AND other.user_key <> me.user_key
-               WHERE me.user_key = ?1";
-    all(connection, sql, [me.0], |row| row.get(0).map(UserKey))
+pub fn partners(connection: &Connection, me: UserKey) -> Result<Vec<User>> {
+    let sql = format!(
+        "SELECT {} FROM conversation_members me
+         JOIN conversation_members other
+           ON other.conversation_key = me.conversation_key AND other.user_key <> me.user_key
+         JOIN users u ON u.key = other.user_key
+         WHERE me.user_key = ?1",
+        users::columns("u")
+    );
+    all(connection, &sql, [me.0], |row| users::user(row, 0))
 }

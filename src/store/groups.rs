@@ -17,6 +17,12 @@ pub(super) const LEADS: &str =
     "CASE WHEN g.kind = 'class' THEN u.role IN ('teacher', 'staff') AND coalesce(m.lead, TRUE)
                                 ELSE coalesce(m.lead, FALSE) END";
 
+/// [`LEADS`] for tables that go by other names.
+pub(super) fn leads(member: &str, user: &str) -> String {
+    let named = LEADS.replace("m.", &format!("{member}."));
+    named.replace("u.", &format!("{user}."))
+}
+
 /// A group's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupKey(pub i64);

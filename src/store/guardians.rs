@@ -51,6 +51,10 @@ pub(super) const LINK_IS_LIVE: &str =
      AND (l.agreed_at IS NOT NULL OR NOT EXISTS (
           SELECT 1 FROM users of_age WHERE of_age.key = l.child_key AND of_age.adult_from <= (SELECT today())))";
 
+/// Whether the child of the link `l` is a pupil here today: a link to one who has left, or is no pupil any more, gives no relation.
+pub(super) const CHILD_IS_PUPIL: &str = "EXISTS (
+    SELECT 1 FROM users pupil WHERE pupil.key = l.child_key AND pupil.role = 'student' AND pupil.disabled_at IS NULL)";
+
 const COLUMNS: &str =
     "l.kind, l.from_day, l.until_day, l.contact, l.receives, l.priority, l.locked";
 const COLUMN_COUNT: usize = 7;

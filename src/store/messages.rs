@@ -5,13 +5,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::conversations::{self, Members};
-use super::{WriteTx, affiliations, all, first, pushes, run, users};
+use super::{WriteTx, all, first, pushes, run, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Id, Seq, UserKey};
-use crate::model::messages::{ClientId, Content, Conversation, Message, MessageRead};
+use crate::model::messages::{ClientId, Content, Message, MessageRead};
 use crate::model::page::{Limit, Range};
 use crate::model::time::Time;
-use crate::model::users::{Person, User, UserView};
+use crate::model::users::{Person, User};
 
 /// A message's own columns, from the table as `m`. A message is read when a read of the other one's reaches it; the
 /// first that does tells when.
@@ -19,6 +19,9 @@ pub(super) const COLUMNS: &str = "m.seq, m.id, m.sender_key, m.content, m.client
     (SELECT r.read_at FROM message_reads r WHERE r.conversation_key = m.conversation_key \
      AND r.partner_key = m.sender_key AND r.up_to_seq >= m.seq ORDER BY r.up_to_seq LIMIT 1)";
 pub(super) const COLUMN_COUNT: usize = 7;
+
+/// Whether the member `me` sees the message `m`: one that was written to somebody who had blocked the writer is seen by its writer alone.
+pub(super) const SEEN_BY_ME: &str = "(NOT m.hidden OR m.sender_key = me.user_key)";
 
 /// Reads [`COLUMNS`] from column `at` on.
 pub(super) fn message(
@@ -88,14 +91,14 @@ pub fn by_client_id(
     first(connection, &sql, params, with_people)
 }
 
-/// Stores a message in a conversation of two and moves the counters.
+/// Stores a message in a conversation of two and moves the counters. `hidden`: the receiver has blocked the sender.
 pub fn insert(
     tx: &WriteTx,
     members: &Members,
-    sender: &User,
-    receiver: &User,
+    (sender, receiver): (&User, &User),
     content: Content,
     client_id: Option<ClientId>,
+    hidden: bool,
 ) -> Result<Message> {
     let message = Message {
         id: Id::generate(),
@@ -112,8 +115,8 @@ pub fn insert(
     };
     run(
         tx,
-        "INSERT INTO messages (conversation_key, seq, id, sender_key, content, client_id, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO messages (conversation_key, seq, id, sender_key, content, client_id, created_at, hidden)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             members.conversation.0,
             message.seq,
@@ -122,9 +125,10 @@ pub fn insert(
             message.content,
             message.client_id,
             message.created_at.0,
+            hidden,
         ],
     )?;
-    conversations::advance(tx, members, sender.key, message.seq)?;
+    conversations::advance(tx, members, sender.key, message.seq, hidden)?;
     Ok(message)
 }
 
@@ -155,32 +159,30 @@ pub fn history(
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM messages m
-         WHERE m.conversation_key = ?1 AND m.seq {bound} ?2 ORDER BY m.seq {order} LIMIT ?3 OFFSET ?4"
+         WHERE m.conversation_key = ?1 AND m.seq {bound} ?2 AND (NOT m.hidden OR m.sender_key = ?5)
+         ORDER BY m.seq {order} LIMIT ?3 OFFSET ?4"
     );
-    all(connection, &sql, [conversation.0, seq, rows, skip], |row| {
-        between(row, 0, me, partner)
-    })
+    let params = [conversation.0, seq, rows, skip, me.key.0];
+    all(connection, &sql, params, |row| between(row, 0, me, partner))
 }
 
-/// The newest message, or the one of this id, if it belongs to the conversation.
+/// The newest message that `reader` sees, or the one of this id, if it belongs to the conversation.
 fn read_target(
     connection: &Connection,
     conversation: ConversationId,
+    reader: UserKey,
     up_to: Option<Id>,
 ) -> Result<Option<(Seq, Id)>> {
     let read = |row: &Row| Ok((row.get(0)?, Id::from_bytes(row.get(1)?)));
     if let Some(id) = up_to {
-        let sql = "SELECT seq, id FROM messages WHERE id = ?1 AND conversation_key = ?2";
-        first(
-            connection,
-            sql,
-            params![id.as_bytes(), conversation.0],
-            read,
-        )
+        let sql = "SELECT seq, id FROM messages
+                   WHERE id = ?1 AND conversation_key = ?2 AND (NOT hidden OR sender_key = ?3)";
+        let params = params![id.as_bytes(), conversation.0, reader.0];
+        first(connection, sql, params, read)
     } else {
-        let sql =
-            "SELECT seq, id FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
-        first(connection, sql, [conversation.0], read)
+        let sql = "SELECT seq, id FROM messages
+                   WHERE conversation_key = ?1 AND (NOT hidden OR sender_key = ?2) ORDER BY seq DESC LIMIT 1";
+        first(connection, sql, [conversation.0, reader.0], read)
     }
 }
 
@@ -203,7 +205,7 @@ pub fn mark_read(
     partner: &User,
     up_to: Option<Id>,
 ) -> Result<Marked> {
-    let Some((target, target_id)) = read_target(tx, conversation, up_to)? else {
+    let Some((target, target_id)) = read_target(tx, conversation, reader.key, up_to)? else {
         return Ok(match up_to {
             Some(_) => Marked::UnknownMessage,
             None => Marked::Nothing,
@@ -217,7 +219,7 @@ pub fn mark_read(
         unread
     } else {
         let sql = "SELECT count(*) FROM messages
-                   WHERE conversation_key = ?1 AND seq > ?2 AND seq <= ?3 AND sender_key = ?4";
+                   WHERE conversation_key = ?1 AND seq > ?2 AND seq <= ?3 AND sender_key = ?4 AND NOT hidden";
         let params = [conversation.0, read_so_far, target, partner.key.0];
         first(tx, sql, params, |row| row.get(0))?.unwrap_or(0)
     };
@@ -249,12 +251,15 @@ pub fn mark_read(
     Ok(Marked::Read { updated, event })
 }
 
+/// A conversation of a user's: with whom, the newest message, and how many are unread.
+pub struct Listed {
+    pub partner: User,
+    pub last_message: Message,
+    pub unread_count: i64,
+}
+
 /// Some of the user's conversations, newest first.
-pub fn conversations(
-    connection: &Connection,
-    me: &User,
-    range: Range,
-) -> Result<Vec<Conversation>> {
+pub fn conversations(connection: &Connection, me: &User, range: Range) -> Result<Vec<Listed>> {
     let sql = format!(
         "SELECT me.unread_count, {message}, {partner}
          FROM conversation_members me
@@ -268,22 +273,12 @@ pub fn conversations(
     );
     let before = range.before.unwrap_or(Seq::MAX);
     let params = params![me.key.0, before, range.rows(), range.skip()];
-    let found = all(connection, &sql, params, |row| {
+    all(connection, &sql, params, |row| {
         let partner = users::user(row, 1 + COLUMN_COUNT)?;
-        let message = between(row, 1, me, &partner)?;
-        let conversation = Conversation {
-            partner: UserView::new(&partner, false),
-            last_message: message.into(),
+        Ok(Listed {
+            last_message: between(row, 1, me, &partner)?,
             unread_count: row.get(0)?,
-        };
-        Ok((partner.key, conversation))
-    });
-    let found = found?;
-    let partners: Vec<UserKey> = found.iter().map(|(key, _)| *key).collect();
-    let mut seen = affiliations::seen_by(connection, me, &partners)?;
-    let with_place = |(key, mut conversation): (UserKey, Conversation)| {
-        conversation.partner = conversation.partner.with(seen.remove(&key));
-        conversation
-    };
-    Ok(found.into_iter().map(with_place).collect())
+            partner,
+        })
+    })
 }

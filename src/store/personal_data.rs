@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::guardians::{self, End};
-use super::messages::{PEOPLE, select_with_people, with_people};
+use super::messages::{PEOPLE, SEEN_BY_ME, select_with_people, with_people};
 use super::{
     WriteTx, audit, first, mails, notifications, preferences, run, sessions, subscriptions,
 };
@@ -43,7 +43,7 @@ pub fn messages(
 ) -> Result<()> {
     let tail = format!(
         "conversation_members me
-         JOIN messages m ON m.conversation_key = me.conversation_key {PEOPLE}
+         JOIN messages m ON m.conversation_key = me.conversation_key AND {SEEN_BY_ME} {PEOPLE}
          WHERE me.user_key = ?1 ORDER BY m.seq"
     );
     let mut statement = connection.prepare_cached(&select_with_people(&tail))?;
@@ -75,6 +75,9 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
         "recovery_codes",
         "ended_sessions",
         "group_members",
+        "duties",
+        "blocks",
+        "mutes",
         "notification_recipients",
         "notification_reads",
     ] {
@@ -86,6 +89,8 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     }
     let sql = "DELETE FROM guardian_links WHERE child_key = ?1 OR guardian_key = ?1";
     run(tx, sql, [key])?;
+    run(tx, "DELETE FROM blocks WHERE blocked_key = ?1", [key])?;
+    run(tx, "DELETE FROM mutes WHERE partner_key = ?1", [key])?;
     run(
         tx,
         "UPDATE unread SET notifications = 0 WHERE user_key = ?1",
@@ -95,7 +100,7 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
         tx,
         "UPDATE users SET id = ?2, username = NULL, username_key = NULL, name = ?3, email = NULL, avatar = NULL, role = 'student',
                           password_hash = NULL, second_factor = 0, folded = '', last_seen_at = NULL,
-                          grade = NULL, adult_from = NULL, phones = NULL, token_version = token_version + 1,
+                          grade = NULL, adult_from = NULL, phones = NULL, show_online = NULL, token_version = token_version + 1,
                           disabled_at = coalesce(disabled_at, ?4), erased_at = ?4
          WHERE key = ?1",
         params![key, alias.as_str(), name, tx.now.0],

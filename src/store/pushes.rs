@@ -12,6 +12,7 @@ use crate::model::notifications::{NotificationKey, Urgency};
 use crate::model::pushes::{DuePush, PushKey, Pushable, ServiceKey, Subject};
 use crate::model::subscriptions::{PushKeys, SubscriptionKey};
 use crate::model::time::Time;
+use crate::model::users::Role;
 
 /// Seconds for which a push service may keep a chat message: over a weekend and a day.
 const MESSAGE_TTL_SECONDS: u32 = 3 * 24 * 3_600;
@@ -86,7 +87,8 @@ fn queue_message(tx: &WriteTx, user: UserKey, seq: Seq, devices: Devices) -> Res
         "{INSERT} SELECT s.key, s.service_key, s.user_key, 'message', m.conversation_key, m.seq, 'normal', ?3,
                          m.created_at, {DUE}
          FROM push_subscriptions s JOIN messages m ON m.seq = ?2
-         WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND s.endpoint NOT IN (SELECT value FROM json_each(?5))",
+         WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND s.endpoint NOT IN (SELECT value FROM json_each(?5))
+           AND NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.user_key = ?1 AND mutes.partner_key = m.sender_key)",
         DUE = due_at("?4")
     );
     let left_out = devices.left_out();
@@ -136,7 +138,8 @@ pub fn queue_unread(
                          m.created_at, {DUE}
          FROM push_subscriptions s
          CROSS JOIN conversation_members c ON c.user_key = s.user_key AND c.unread_count > 0
-         CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key
+         CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key AND NOT m.hidden
+              AND NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.user_key = s.user_key AND mutes.partner_key = m.sender_key)
               AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3 AND m.created_at + ?4 * 1000 > ?5
          WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND c.last_seq > max(?2, s.covered_seq)
                AND s.endpoint NOT IN (SELECT value FROM json_each(?7))
@@ -214,6 +217,13 @@ pub fn forget_messages(
     let sql = "DELETE FROM push_outbox
                WHERE user_key = ?1 AND seq <= ?3 AND kind = 'message' AND object_key = ?2";
     run(connection, sql, [user.0, conversation.0, up_to]).map(drop)
+}
+
+/// The user wants no push of what the partner writes.
+pub fn forget_partner(connection: &Connection, user: UserKey, partner: UserKey) -> Result<()> {
+    let sql = "DELETE FROM push_outbox WHERE user_key = ?1 AND kind = 'message' AND object_key = (
+                   SELECT key FROM conversations WHERE low_key = min(?1, ?2) AND high_key = max(?1, ?2))";
+    run(connection, sql, [user.0, partner.0]).map(drop)
 }
 
 /// The user has read, or deleted, what they got at this seq.
@@ -306,7 +316,8 @@ fn one(connection: &Connection, key: PushKey, now: Time) -> Result<Option<DuePus
                       m.id, u.id, u.name, m.content, n.id, n.type, n.title, n.message, n.link, o.due_at, s.created_at,
                       s.summary_at, iif(s.summary_at IS NULL, 0, (SELECT count(*) FROM push_outbox w
                           WHERE w.user_key = o.user_key AND w.subscription_key = o.subscription_key
-                            AND w.due_at <= ?4 AND w.created_at <= s.summary_at AND {COUNTED}))
+                            AND w.due_at <= ?4 AND w.created_at <= s.summary_at AND {COUNTED})),
+                      m.sender_key, (SELECT role FROM users WHERE key = o.user_key)
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key
@@ -342,6 +353,9 @@ fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
         preferences: preferences.and_then(preferences::parse),
         summary_at: row.get::<_, Option<i64>>(24)?.map(Time),
         waiting: row.get(25)?,
+        sender: row.get::<_, Option<i64>>(26)?.map(UserKey),
+        role: Role::parse(row.get_ref(27)?.as_str()?).unwrap_or(Role::Student),
+        quiet_until: None,
         subject: subject(row)?,
     })
 }

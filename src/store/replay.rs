@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row};
 
-use super::messages::{PEOPLE, select_with_people, with_people};
+use super::messages::{PEOPLE, SEEN_BY_ME, select_with_people, with_people};
 use super::{all, first, meta, notifications, users};
 use crate::error::Result;
 use crate::model::events::{Cursor, Event};
@@ -83,7 +83,7 @@ fn after(connection: &Connection, me: UserKey, since: Seq) -> Result<Missed> {
 /// Counted before they are read and sorted: a user may be a million behind.
 fn messages(connection: &Connection, me: UserKey, since: Seq) -> Result<Option<Vec<Event>>> {
     const MISSED: &str = "FROM conversation_members me
-        JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq > ?2
+        JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq > ?2 AND (NOT m.hidden OR m.sender_key = ?1)
         WHERE me.user_key = ?1 AND me.last_seq > ?2";
     let sql = format!("SELECT count(*) FROM (SELECT 1 {MISSED} LIMIT ?3)");
     let params = [me.0, since, MAX_EVENTS + 1];
@@ -93,7 +93,7 @@ fn messages(connection: &Connection, me: UserKey, since: Seq) -> Result<Option<V
     }
     let tail = format!(
         "conversation_members me
-         JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq > ?2 {PEOPLE}
+         JOIN messages m ON m.conversation_key = me.conversation_key AND m.seq > ?2 AND {SEEN_BY_ME} {PEOPLE}
          WHERE me.user_key = ?1 AND me.last_seq > ?2"
     );
     let found = all(

@@ -14,15 +14,17 @@ struct Old {
     conversation: ConversationId,
     seq: Seq,
     sender: i64,
+    hidden: bool,
 }
 
 impl Old {
-    /// Reads conversation, seq and sender.
+    /// Reads conversation, seq, sender and whether it is hidden.
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Old {
             conversation: ConversationId(row.get(0)?),
             seq: row.get(1)?,
             sender: row.get(2)?,
+            hidden: row.get(3)?,
         })
     }
 }
@@ -43,11 +45,11 @@ impl Slice {
 /// Removes some of the oldest messages, as far as they are from before `before`; returns how many.
 pub fn messages(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
     // By seq, which is the order of time: a database without old messages is not searched for them.
-    let sql = "SELECT conversation_key, seq, sender_key, created_at FROM messages
+    let sql = "SELECT conversation_key, seq, sender_key, hidden, created_at FROM messages
                WHERE seq > ?2 ORDER BY seq LIMIT ?1";
     for begin in import::beginnings(tx)? {
         let oldest: Vec<(Old, i64)> = all(tx, sql, [slice.rows as i64, begin.seq], |row| {
-            Ok((Old::read(row)?, row.get(3)?))
+            Ok((Old::read(row)?, row.get(4)?))
         })?;
         let old = oldest.into_iter().take_while(|(_, at)| *at < before.0);
         let old: Vec<Old> = old.map(|(message, _)| message).collect();
@@ -84,7 +86,7 @@ pub fn messages_of(
     from: Walk,
     slice: Slice,
 ) -> Result<(usize, Option<Walk>)> {
-    let sql = "SELECT conversation_key, seq, sender_key FROM messages
+    let sql = "SELECT conversation_key, seq, sender_key, hidden FROM messages
                WHERE conversation_key = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let (mut removed, mut seen, mut walk) = (0, 0, from);
     while let Some(conversation) = conversations.get(walk.at) {
@@ -141,7 +143,9 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
             "DELETE FROM messages WHERE conversation_key = ?1 AND seq = ?2",
             of,
         )?;
-        uncount(tx, message)?;
+        if !message.hidden {
+            uncount(tx, message)?;
+        }
     }
     search::note_removed(tx, removed)?;
     let gone = messages[..removed].iter();
@@ -168,13 +172,15 @@ fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
 
 /// Sets what a conversation's members see of it by the messages that are left.
 fn update_members(tx: &WriteTx, conversation: ConversationId) -> Result<()> {
-    // Two statements: SQLite finds min or max in the index, but scans all rows for both in one SELECT.
     let oldest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq LIMIT 1";
-    let newest = "SELECT seq FROM messages WHERE conversation_key = ?1 ORDER BY seq DESC LIMIT 1";
-    let end = |sql| first(tx, sql, [conversation.0], |row| row.get::<_, Seq>(0));
-    let (oldest, newest) = (end(oldest)?.unwrap_or(Seq::MAX), end(newest)?.unwrap_or(0));
-    let sql = "UPDATE conversation_members SET last_seq = ?2 WHERE conversation_key = ?1 AND last_seq <> ?2";
-    run(tx, sql, [conversation.0, newest])?;
+    let oldest = first(tx, oldest, [conversation.0], |row| row.get::<_, Seq>(0))?;
+    let oldest = oldest.unwrap_or(Seq::MAX);
+    // A member's newest is one that they see.
+    let sql = "UPDATE conversation_members AS c SET last_seq = coalesce((
+                   SELECT m.seq FROM messages m WHERE m.conversation_key = ?1 AND (NOT m.hidden OR m.sender_key = c.user_key)
+                   ORDER BY m.seq DESC LIMIT 1), 0)
+               WHERE c.conversation_key = ?1";
+    run(tx, sql, [conversation.0])?;
     // Nobody asks any more when a removed message was read.
     let sql = "DELETE FROM message_reads WHERE conversation_key = ?1 AND up_to_seq < ?2";
     run(tx, sql, [conversation.0, oldest]).map(drop)

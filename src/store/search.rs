@@ -70,7 +70,7 @@ pub fn query(
     // CROSS keeps the order: what the index finds is looked up, newest first, until there is enough.
     let tail = format!(
         "search.message_search f
-         CROSS JOIN messages m ON m.seq = f.rowid
+         CROSS JOIN messages m ON m.seq = f.rowid AND (NOT m.hidden OR m.sender_key = ?3)
          CROSS JOIN conversation_members mine ON mine.conversation_key = m.conversation_key AND mine.user_key = ?3
          {PEOPLE}
          WHERE f.message_search MATCH ?1 AND f.rowid < ?4 ORDER BY f.rowid DESC LIMIT ?2 OFFSET ?5"

@@ -13,9 +13,9 @@ use crate::model::time::Time;
 use crate::model::users::{NewUser, Origin, Person, Role, Unread, User, Username};
 
 const COLUMNS: &str = "key, id, name, avatar, username, email, role, disabled_at, token_version, \
-                       tokens_after, last_seen_at, profile_at, origin, had_login, role_set, second_factor";
+                       tokens_after, last_seen_at, profile_at, origin, had_login, role_set, second_factor, show_online";
 /// How many columns these are.
-pub(super) const COLUMN_COUNT: usize = 16;
+pub(super) const COLUMN_COUNT: usize = 17;
 
 /// Reads an id that the database holds; it was parsed when it came in.
 pub(super) fn user_id(row: &Row, column: usize) -> rusqlite::Result<UserId> {
@@ -54,6 +54,7 @@ pub(super) fn user(row: &Row, at: usize) -> rusqlite::Result<User> {
         had_login: row.get(at + 13)?,
         role_set: row.get(at + 14)?,
         second_factor: row.get(at + 15)?,
+        show_online: row.get(at + 16)?,
     })
 }
 
@@ -122,28 +123,37 @@ pub(super) fn words_as_json(words: &[String]) -> String {
     serde_json::to_string(words).unwrap_or_default()
 }
 
-/// Active people other than `me` whose name or username holds all these words, by name.
+/// Active people whose name or username holds all these words, and who fit a condition on `u`, by name. The condition may have the
+/// parameters `:me` and `:answerable`.
 pub fn search(
     connection: &Connection,
     me: UserKey,
     words: &[String],
+    (condition, answerable): (&str, i64),
     range: Range,
 ) -> Result<Vec<User>> {
     let sql = format!(
         "SELECT {} FROM users u
-         WHERE u.disabled_at IS NULL AND u.key <> ?2 AND {HOLDS_WORDS}
-           AND (?3 IS NULL OR (u.folded, u.key) > (SELECT a.folded, a.key FROM users a WHERE a.key = ?3))
-         ORDER BY u.folded, u.key LIMIT ?4 OFFSET ?5",
-        columns("u")
+         WHERE u.disabled_at IS NULL AND u.key <> :me AND {holds_words}
+           AND (:before IS NULL OR (u.folded, u.key) > (SELECT a.folded, a.key FROM users a WHERE a.key = :before))
+           AND :answerable IS NOT NULL AND {condition}
+         ORDER BY u.folded, u.key LIMIT :rows OFFSET :skip",
+        columns("u"),
+        holds_words = HOLDS_WORDS.replace("?1", ":words"),
     );
-    let params = params![
-        words_as_json(words),
-        me.0,
-        range.before,
-        range.rows(),
-        range.skip()
-    ];
-    all(connection, &sql, params, |row| user(row, 0))
+    // Not kept: the condition is another one for each who looks.
+    let mut statement = connection.prepare(&sql)?;
+    let words = words_as_json(words);
+    let params = named_params! {
+        ":words": words,
+        ":me": me.0,
+        ":before": range.before,
+        ":answerable": answerable,
+        ":rows": range.rows(),
+        ":skip": range.skip(),
+    };
+    let found = statement.query_map(params, |row| user(row, 0))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 /// A user by the name that they log in with. Where two names have become one by a way of comparing that is newer than they, one
@@ -289,6 +299,12 @@ pub fn set_disabled(connection: &Connection, key: UserKey, at: Option<Time>) -> 
                       token_version = token_version + (?2 IS NOT NULL), tokens_after = coalesce(?2, tokens_after)
                WHERE key = ?1";
     run(connection, sql, params![key.0, at.map(|t| t.0)]).map(drop)
+}
+
+/// Whether others see when they are online; `None`: as their role has it.
+pub fn set_show_online(connection: &Connection, key: UserKey, shows: Option<bool>) -> Result<()> {
+    let sql = "UPDATE users SET show_online = ?2 WHERE key = ?1";
+    run(connection, sql, params![key.0, shows]).map(drop)
 }
 
 pub fn set_last_seen(connection: &Connection, key: UserKey, at: Time) -> Result<()> {

@@ -93,6 +93,18 @@ const RULES: &[(&str, &str, Access)] = &[
     ("PUT", "/api/admin/people/{id}/guardians", Roster),
     ("GET", "/api/admin/people/{id}/children", Roster),
     ("PUT", "/api/admin/people/{id}/children", Roster),
+    ("GET", "/api/users/blocked", Person),
+    ("PUT", "/api/users/{id}/block", Person),
+    ("DELETE", "/api/users/{id}/block", Person),
+    ("PUT", "/api/messages/mute/{partnerId}", Person),
+    ("DELETE", "/api/messages/mute/{partnerId}", Person),
+    ("GET", "/api/policy/explain", Oversight),
+    ("GET", "/api/admin/policy", Admin),
+    ("PUT", "/api/admin/policy", Admin),
+    ("POST", "/api/admin/policy/preview", Admin),
+    ("GET", "/api/admin/policy/presets", Admin),
+    ("GET", "/api/admin/policy/file", Admin),
+    ("POST", "/api/admin/policy/file", Admin),
     ("GET", "/api/admin/announcements", Reader),
     ("POST", "/api/admin/announcements", Admin),
     ("POST", "/api/admin/announcements/audience", Admin),
@@ -188,7 +200,9 @@ async fn what_is_another_persons_is_not_there() {
             "/api/notifications/subscriptions/{id}" => (device.as_str(), nobody),
             "/api/auth/sessions/{id}" => (session.as_str(), nobody),
             // People are there for everybody, unless they are shut out.
-            "/api/users/{id}" => ("carl", "nobody"),
+            "/api/users/{id}" | "/api/users/{id}/block" | "/api/messages/mute/{partnerId}" => {
+                ("carl", "nobody")
+            }
             // Whose guardian is nobody of the caller's.
             "/api/auth/guardians/{id}" => continue,
             // Whoever wrote to the disabled may read it; there is nothing to read of others' conversations here.
@@ -283,7 +297,12 @@ async fn without_a_token_only_the_open_routes_answer() {
         match endpoint.access {
             Access::Anyone => assert_ne!(answer.status, 401, "{path}"),
             Access::Local => drop(answer.refused(403, "remote_not_allowed")),
-            Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
+            Access::Person
+            | Access::Admin
+            | Access::Roster
+            | Access::Reader
+            | Access::Oversight
+            | Access::Sender => {
                 answer.refused(401, "token_missing");
             }
         }
@@ -314,7 +333,9 @@ async fn each_role_gets_through_where_the_table_says_so_and_nowhere_else() {
             let sender = matches!(role, Role::Admin | Role::Staff | Role::Teacher);
             let may = match endpoint.access {
                 Access::Anyone | Access::Person => true,
-                Access::Admin | Access::Roster | Access::Reader => role == Role::Admin,
+                Access::Admin | Access::Roster | Access::Reader | Access::Oversight => {
+                    role == Role::Admin
+                }
                 Access::Sender => sender,
                 Access::Local => false,
             };
@@ -336,7 +357,9 @@ async fn api_keys_get_through_where_the_table_says_so_and_nowhere_else() {
         }
         let answer = t.call(&method, &path, &key, None).await;
         match endpoint.access {
-            Access::Person | Access::Admin => drop(answer.refused(403, "api_key_not_allowed")),
+            Access::Person | Access::Admin | Access::Oversight => {
+                answer.refused(403, "api_key_not_allowed");
+            }
             Access::Roster | Access::Reader => drop(answer.refused(403, "scope_missing")),
             Access::Sender => assert_eq!(answer.status, 415, "{path}"),
             Access::Anyone => assert_ne!(answer.status, 403, "{path}"),

@@ -10,6 +10,7 @@ use schoolbell::api::http::input::InputSpec;
 use schoolbell::api::{Peer, table};
 use schoolbell::limits::load_shedding::MAX_WRITES;
 use schoolbell::model::keys::Scope;
+use schoolbell::model::policy::Preset;
 use schoolbell::model::users::{DisplayName, Role, Username};
 use schoolbell::service;
 use schoolbell::store::{second_factors, users};
@@ -115,9 +116,11 @@ impl School {
         match access {
             Access::Anyone | Access::Local => request.with(HOST).with(OWN),
             Access::Person => request.bearer(&self.ann.token),
-            Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
-                request.bearer(&self.admin.token)
-            }
+            Access::Admin
+            | Access::Roster
+            | Access::Reader
+            | Access::Oversight
+            | Access::Sender => request.bearer(&self.admin.token),
         }
     }
 
@@ -215,6 +218,11 @@ impl School {
                 }
                 welcome.json(body)
             }
+            "validation_failed"
+                if endpoint.pattern.ends_with("/block") || endpoint.pattern.contains("/mute/") =>
+            {
+                self.welcome(Request::of(endpoint, "ann"), access)
+            }
             "validation_failed" => match endpoint.input {
                 InputSpec::Nothing => welcome.query("nonsense=1"),
                 InputSpec::Query(_) | InputSpec::File { .. } => welcome.query("%FF"),
@@ -292,6 +300,16 @@ impl School {
         json!({ "code": path.split_once("#code=").unwrap().1, "password": PASSWORD })
     }
 
+    /// Whatever its version is.
+    async fn set_policy(&self, policy: Value) {
+        let stored = policy.to_string();
+        let set = self.t.app.store.write(move |tx| {
+            schoolbell::store::settings::set(tx, "policy", &stored)?;
+            Ok(())
+        });
+        set.await.unwrap();
+    }
+
     /// A failure that is the route's own.
     async fn provoke_own(&self, endpoint: &Endpoint, code: &str) -> Answer {
         let (t, admin, bob) = (&self.t, &self.admin, &self.bob);
@@ -306,6 +324,47 @@ impl School {
             ("POST", "/api/auth/password-link/user", _) => of(NONE).json(json!({ "code": NONE })),
             ("POST", "/api/auth/password-link", _) => {
                 of(NONE).json(json!({ "code": "x", "password": PASSWORD }))
+            }
+            ("PUT", "/api/users/{id}/block", "cannot_block") => of("admin"),
+            ("GET", "/api/policy/explain", _) => of(NONE).query("from=ann&to=nobody"),
+            ("PUT", "/api/admin/policy", "version_required") => {
+                of(NONE).json(json!({ "preset": "open" }))
+            }
+            ("PUT", "/api/admin/policy", "stale") => of(NONE)
+                .with(("if-match", "\"x\""))
+                .json(json!({ "preset": "open" })),
+            ("PUT", "/api/admin/policy", _) => {
+                let t = TestApp::with(|config| config.policy.preset = Some(Preset::Open));
+                let request = Request::of(endpoint, NONE).bearer(&t.admin().await.token);
+                return request.json(json!({ "preset": "open" })).send(&t).await;
+            }
+            ("POST", "/api/messages", "policy_denied") => {
+                self.ann.write(bob, "hello").await;
+                self.ann.put("/api/users/bob/block").await.expect(200);
+                let body = json!({ "receiverId": "bob", "content": "x" });
+                let answer = of(NONE).json(body).send(t).await;
+                self.ann.delete("/api/users/bob/block").await.expect(200);
+                return answer;
+            }
+            (_, pattern, "policy_denied") => {
+                let id = sent(admin, announce(admin).await).await;
+                // Administrators announce to their own classes, and have none.
+                let rule = json!({ "from": ["admin"], "to": ["student"], "when": "anyone", "may": "start" });
+                let announce = json!({ "from": ["admin"], "to": "own_classes" });
+                self.set_policy(json!({ "rule": [rule], "announce": [announce] }))
+                    .await;
+                let body = match pattern {
+                    "/api/notifications" => {
+                        json!({ "type": "x", "title": "x", "message": "x", "userId": "bob" })
+                    }
+                    "/api/admin/announcements" => {
+                        json!({ "title": "x", "message": "x", "audience": { "all": true } })
+                    }
+                    _ => json!({}),
+                };
+                let answer = of(&id).json(body).send(t).await;
+                self.set_policy(json!({ "preset": "open" })).await;
+                return answer;
             }
             ("POST", "/api/messages", _) => {
                 of(NONE).json(json!({ "receiverId": "nobody", "content": "x" }))
@@ -511,7 +570,9 @@ async fn sent(admin: &Person, id: String) -> String {
 }
 
 async fn set_up(endpoint: &Endpoint, code: &str) -> Answer {
-    let t = TestApp::new();
+    let t = TestApp::with(|config| {
+        config.policy.preset = (code == "set_in_config").then_some(Preset::Open);
+    });
     let right = t.app.auth.setup.issue(t.app.now()).unwrap();
     let body = |code: &str, username: &str| json!({ "code": code, "username": username, "name": "Head", "password": PASSWORD });
     let body = match code {
@@ -519,6 +580,11 @@ async fn set_up(endpoint: &Endpoint, code: &str) -> Answer {
         "setup_done" => {
             t.admin().await;
             body(&right, "head")
+        }
+        "set_in_config" => {
+            let mut body = body(&right, "head");
+            body["policy"] = json!("family");
+            body
         }
         _ => {
             t.student("ann").await;

@@ -422,3 +422,36 @@ lines', true, 1741000000000, 1740992400000), ('clx2', 2, 1, 'an answer', false, 
         assert!(done.contains(line), "{done}");
     }
 }
+
+/// Imported messages are history: they are kept and read, and there is nothing in them to answer.
+#[tokio::test]
+async fn imported_messages_open_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = schoolbell::model::time::Time(schoolbell::testing::START.0 - 3_600_000).to_string();
+    let lines = [
+        person(json!("tea"), "Tea", "teacher"),
+        person(json!("kim"), "Kim", "student"),
+        message(json!("1"), "tea", "kim", &now, Value::Null),
+    ];
+    said(&import(dir.path(), &lines, &[]), 0);
+    let t = opened(dir.path());
+    let policy = json!({ "rule": [{ "from": ["student"], "to": ["teacher"], "when": "anyone", "may": "reply" },
+                                  { "from": ["teacher"], "to": ["student"], "when": "anyone", "may": "start" }] });
+    let stored = policy.to_string();
+    let set = t
+        .app
+        .store
+        .write(move |tx| schoolbell::store::settings::set(tx, "policy", &stored));
+    set.await.unwrap();
+    let (tea, kim) = (log_in(&t, "tea").await, log_in(&t, "kim").await);
+    let history = kim.get("/api/messages/conversation/tea").await.expect(200);
+    assert_eq!(history["data"].as_array().unwrap().len(), 1);
+    let body = json!({ "receiverId": "tea", "content": "an answer" });
+    let denied = kim
+        .post("/api/messages", body.clone())
+        .await
+        .refused(403, "policy_denied");
+    assert_eq!(denied["details"][0]["params"]["why"], "answer_only");
+    tea.write(&kim, "a new one").await;
+    kim.post("/api/messages", body).await.expect(201);
+}

@@ -45,6 +45,7 @@ mod openapi;
 mod paging;
 mod parsers;
 mod password_links;
+mod policy;
 mod preferences;
 mod push_answers;
 mod push_crash;

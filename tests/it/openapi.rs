@@ -137,9 +137,9 @@ fn the_schemas_have_the_contracts_fields() {
         ),
         (
             "User",
-            "id username name avatar role online lastSeenAt classes children phones",
+            "id username name avatar role online lastSeenAt can classes children phones",
         ),
-        ("Conversation", "partner lastMessage unreadCount"),
+        ("Conversation", "partner lastMessage unreadCount can muted"),
         ("Sent", "id recipients unknown"),
         ("Presence", "userId online lastSeenAt"),
         ("Error", "success code message details requestId"),

@@ -36,11 +36,10 @@ fn nights() -> Value {
 async fn without_any_everything_is_pushed() {
     let t = TestApp::new();
     let bob = t.student("bob").await;
-    let default =
-        json!({ "enabled": true, "mutedTypes": [], "quietHours": null, "language": null });
+    let default = json!({ "enabled": true, "mutedTypes": [], "quietHours": null, "language": null, "showOnline": null });
     assert_eq!(bob.get(PATH).await.expect(200)["data"], default);
     let muted = ["message", "club:news"];
-    let set = json!({ "enabled": false, "mutedTypes": muted, "quietHours": nights(), "language": "pt-BR" });
+    let set = json!({ "enabled": false, "mutedTypes": muted, "quietHours": nights(), "language": "pt-BR", "showOnline": false });
     assert_eq!(
         bob.put_json(PATH, set.clone()).await.expect(200)["data"],
         set

@@ -313,7 +313,7 @@ async fn pages_are_told_how_to_show_what_arrives() {
     assert_eq!(
         display["data"],
         json!({
-            "shows": true, "mutedTypes": [], "messageLink": "/?chat={userId}",
+            "shows": true, "mutedTypes": [], "mutedPartners": [], "messageLink": "/?chat={userId}",
             "instead": {
                 "message": "New message", "notification": "New notification", "text": "Open the app to read it.",
             },

@@ -9,6 +9,7 @@ pub mod guardians;
 pub mod keys;
 pub mod mail;
 pub mod password_links;
+pub mod policy;
 pub mod roster;
 pub mod settings;
 pub mod stats;

@@ -15,7 +15,9 @@ pub enum Access {
     Roster,
     /// An administrator's token, or an API key with the scope `read`.
     Reader,
-    /// A person whose role may send notifications, or an API key with that scope.
+    /// An administrator's token, or a safeguarding lead's.
+    Oversight,
+    /// A person who may announce, or an API key with the scope for it.
     Sender,
     /// This machine, or the metrics token.
     Local,
@@ -46,7 +48,10 @@ impl Access {
 
     /// Whether a parameter or field that the route does not know is an error: where a slip of the pen changes who may do what.
     pub fn is_strict(self) -> bool {
-        matches!(self, Access::Admin | Access::Roster | Access::Reader)
+        matches!(
+            self,
+            Access::Admin | Access::Roster | Access::Reader | Access::Oversight
+        )
     }
 
     /// How a caller can fail to be let in.
@@ -54,7 +59,7 @@ impl Access {
         let (token, own): (&[Error], &'static [Error]) = match self {
             Access::Anyone => (&[], &[]),
             Access::Person => (TOKEN, &[API_KEY]),
-            Access::Admin => (TOKEN, &[API_KEY, ROLE, SECOND_FACTOR]),
+            Access::Admin | Access::Oversight => (TOKEN, &[API_KEY, ROLE, SECOND_FACTOR]),
             Access::Roster | Access::Reader | Access::Sender => {
                 (TOKEN, &[SCOPE, ROLE, SECOND_FACTOR])
             }

@@ -25,7 +25,7 @@ use crate::model::keys::{ApiKeySecret, Scope};
 use crate::model::sessions::Client;
 use crate::model::users::{Role, User};
 use crate::service::auth::{self, Actor, Identity};
-use crate::service::{confirmation, second_factors};
+use crate::service::{confirmation, policy, second_factors};
 
 /// How long the body of a request that is refused may take.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
@@ -86,7 +86,12 @@ impl Call {
         match access {
             Access::Anyone => return self.admit_anyone(kind),
             Access::Local => return self.admit_local(),
-            Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {}
+            Access::Person
+            | Access::Admin
+            | Access::Roster
+            | Access::Reader
+            | Access::Oversight
+            | Access::Sender => {}
         }
         self.app.load.admit(kind)?;
         let actor = match self.find_actor().await {
@@ -114,7 +119,7 @@ impl Call {
         let _ = self.caller.set(actor.label());
         match (access, &actor) {
             (Access::Sender, _) => {
-                actor.may_notify(&self.app)?;
+                actor.may_notify(&self.app).await?;
                 if let Actor::Person(identity) = &actor {
                     self.check_second_factor(&identity.user)?;
                 }
@@ -123,6 +128,9 @@ impl Call {
             (Access::Reader, Actor::Key(key)) => key.check(Scope::Read)?,
             (_, Actor::Key(_)) => return Err(Error::Forbidden(Forbidden::ApiKey)),
             (Access::Person, Actor::Person(_)) => {}
+            (Access::Oversight, Actor::Person(identity))
+                if identity.user.role != Role::Admin
+                    && policy::is_lead(&self.app, &identity.user).await? => {}
             (_, Actor::Person(identity)) if identity.user.role != Role::Admin => {
                 return Err(Error::Forbidden(Forbidden::Role));
             }
@@ -307,6 +315,18 @@ impl Call {
     pub fn param<T: FromStr>(&self, at: usize, noun: Noun) -> Result<T> {
         let text = self.params.get(at).map(String::as_str).unwrap_or_default();
         text.parse().map_err(|_| Error::NotFound(noun))
+    }
+
+    /// The version that the request changes, from `If-Match` (RFC 9110 section 13.1.1).
+    pub fn version(&self) -> Option<String> {
+        let value = self.headers.get(header::IF_MATCH)?.to_str().ok()?;
+        Some(
+            value
+                .trim()
+                .trim_start_matches("W/")
+                .trim_matches('"')
+                .to_owned(),
+        )
     }
 
     /// The caller's own socket, from `X-Connection-Id`: it gets no event of what the caller does here.

@@ -119,16 +119,22 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         // Said, since a document without it leaves open whether a token is needed.
         Access::Anyone => operation["security"] = json!([]),
         Access::Local => operation["security"] = json!([{}, { "bearer": [] }]),
-        Access::Person | Access::Admin | Access::Roster | Access::Reader | Access::Sender => {
+        Access::Person
+        | Access::Admin
+        | Access::Roster
+        | Access::Reader
+        | Access::Oversight
+        | Access::Sender => {
             operation["security"] = json!([{ "bearer": [] }, { "session": [] }]);
         }
     }
     let whom = match endpoint.access {
         Access::Sender => {
-            "For an API key with the scope `notify`, or a person whose role is in `notifications.senders`."
+            "For an API key with the scope `notify`, or a person who may announce: by `notifications.senders` under the policy `open`, else by the policy."
         }
         Access::Admin => "For administrators.",
         Access::Roster => "For administrators, or an API key with the scope `roster`.",
+        Access::Oversight => "For administrators and safeguarding leads.",
         Access::Reader => "For administrators, or an API key with the scope `read`.",
         Access::Person => "For anybody who is logged in.",
         Access::Local => "For this machine, or with the metrics token.",

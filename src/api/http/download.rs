@@ -34,6 +34,8 @@ macro_rules! files {
 files! {
     /// 200 with a CSV file.
     Csv = "text/csv; charset=utf-8";
+    /// 200 with a TOML file.
+    Toml = "application/toml";
     /// 200 with a zip file.
     Zip = "application/zip";
 }

@@ -40,7 +40,9 @@ pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::Invalid(_) | Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) | Error::PolicyDenied(_) => StatusCode::FORBIDDEN,
+        Error::NoVersion => StatusCode::PRECONDITION_REQUIRED,
+        Error::OtherVersion => StatusCode::PRECONDITION_FAILED,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Error::Conflict(_) => StatusCode::CONFLICT,

@@ -89,6 +89,23 @@ impl<T: Serialize + ToSchema> Output for Data<T> {
     }
 }
 
+/// 200 with `data`, and its version as `ETag` (RFC 9110 section 8.8.3).
+pub struct Versioned<T>(pub T, pub String);
+
+impl<T: Serialize + ToSchema> Output for Versioned<T> {
+    fn spec() -> OutputSpec {
+        Data::<T>::spec()
+    }
+
+    fn into_response(self) -> Response {
+        let mut response = success(StatusCode::OK, self.0, None);
+        if let Ok(version) = HeaderValue::from_str(&format!("\"{}\"", self.1)) {
+            response.headers_mut().insert(header::ETAG, version);
+        }
+        response
+    }
+}
+
 /// 201 with `data`.
 pub struct Created<T>(pub T);
 

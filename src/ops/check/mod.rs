@@ -7,6 +7,8 @@ pub mod token;
 
 pub use live::ask;
 
+use std::sync::Arc;
+
 use crate::auth::certificate::Pair;
 use crate::auth::jwks::Jwks;
 use crate::auth::keyfile;
@@ -14,6 +16,8 @@ use crate::auth::oidc::Oidc;
 use crate::auth::tokens::Tokens;
 use crate::auth::vapid::VapidKeys;
 use crate::config::{Config, HttpUrl, LinkBy};
+use crate::decisions;
+use crate::model::policy::warnings;
 use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::ops::certificate;
 use crate::push::contact;
@@ -81,6 +85,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
         .map_err(|e| format!("{e}; put a backup in its place with `schoolbell restore FILE`"));
     findings.push(finding("database", sound));
     findings.push(finding("usernames", usernames(config)));
+    findings.push(who_may_write(config));
     findings.push(finding("clock", clock(config, now)));
     findings.push(finding("write", write(config, now)));
     findings.push(finding("backup", files::newest_backup(config, now)));
@@ -195,6 +200,43 @@ fn usernames(config: &Config) -> Outcome {
         "are the same in all but case or how letters are composed: {}; the second logs in by exact spelling: change one",
         said.join(", ")
     ))
+}
+
+/// Who may write to whom: what lets more people write than an operator may think of, and what never holds.
+fn who_may_write(config: &Config) -> Finding {
+    let found = match store::policy(&config.database.path) {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return finding(
+                "policy",
+                Ok("not there yet: the next start makes it".into()),
+            );
+        }
+        Err(error) => return finding("policy", Err(error.to_string())),
+    };
+    let (pupils, stored) = found;
+    let policy = match config.policy.read() {
+        Ok(fixed) => fixed.unwrap_or_else(|| Arc::new(decisions::stored(stored.as_deref()))),
+        Err(why) => return finding("policy", Err(why)),
+    };
+    if policy.is_open() && pupils > 0 {
+        let why = format!(
+            "everybody may write to everybody, {pupils} pupils among them: choose another policy on the dashboard"
+        );
+        return Finding {
+            incomplete: true,
+            ..finding("policy", Ok(why))
+        };
+    }
+    let idle = warnings(&policy);
+    let said = match policy.preset {
+        Some(preset) => preset.to_string(),
+        None => format!("{} rules of the school's own", policy.rules.len()),
+    };
+    match idle.first() {
+        None => finding("policy", Ok(said)),
+        Some(first) => finding("policy", Err(format!("{} {}", first.field, first.message))),
+    }
 }
 
 fn subject(config: &Config) -> Outcome {

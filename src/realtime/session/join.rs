@@ -11,8 +11,9 @@ use crate::hub::{AckSource, Packet};
 use crate::limits::rates::RequestClass;
 use crate::model::events::{CloseCode, Connected, Event, Resync};
 use crate::model::ids::{Seq, UserKey};
+use crate::model::users::User;
 use crate::service::auth::Identity;
-use crate::service::users;
+use crate::service::{messages, users};
 use crate::store::replay::{self, Missed, Snapshot};
 
 impl Session {
@@ -100,9 +101,25 @@ impl Session {
             .read(move |c| replay::snapshot(c, key, since.as_deref()))
             .await
             .map_err(close_code)?;
-        let packets = self.welcome(snapshot);
+        let snapshot = self.tell_what_may_be_told(&user, snapshot).await;
+        let packets = self.welcome(snapshot.map_err(close_code)?);
         self.note_cursor(user.key, &packets);
         Ok(packets)
+    }
+
+    /// Without reads of messages that nobody is told of.
+    async fn tell_what_may_be_told(
+        &self,
+        user: &User,
+        snapshot: Snapshot,
+    ) -> Result<Snapshot, Error> {
+        let missed = match snapshot.missed {
+            Missed::Events(events) => {
+                Missed::Events(messages::hide_receipts_of_events(&self.app, user, events).await?)
+            }
+            other => other,
+        };
+        Ok(Snapshot { missed, ..snapshot })
     }
 
     /// A client with a cursor has seen what is before it, and gets what is sent again. One that missed nothing, has no cursor, or
