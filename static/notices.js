@@ -158,7 +158,8 @@ class HiddenPage {
   async #showNext() {
     const one = this.#waiting[0];
     const { seq, push } = one;
-    if (push && !this.#display.mutedTypes.includes(push.type)) {
+    const { mutedTypes, mutedPartners } = this.#display;
+    if (push && !mutedTypes.includes(push.type) && !mutedPartners.includes(push.senderId)) {
       await post(this.#registration, { schoolbell: "show", push: this.#worded(push) }, true);
       // Read meanwhile.
       if (!one.push) await close(({ ids }) => ids.at(-1) === push.id);

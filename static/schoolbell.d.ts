@@ -43,15 +43,28 @@ export interface Presence {
   lastSeenAt: string | null;
 }
 
+/** What you may do with a user now. */
+export interface Can {
+  write: "start" | "reply" | "no";
+  /** Why not. */
+  why?: "not_allowed" | "answer_only" | "closed" | "you_blocked";
+  /** Until when what you write is not pushed. */
+  quietUntil?: string;
+}
+
 export interface User extends Person, Omit<Presence, "userId"> {
   username?: string;
   role: "student" | "teacher" | "guardian" | "staff" | "admin";
+  can?: Can;
 }
 
 export interface Conversation {
   partner: User;
   lastMessage: Message;
   unreadCount: number;
+  can: Can;
+  /** Whether nothing that the partner writes is pushed to you. */
+  muted: boolean;
 }
 
 export interface Page {
@@ -140,6 +153,9 @@ export interface Schoolbell {
     with(partnerId: string, page?: Page & { after?: string }): Promise<List<Message>>;
     markRead(partnerId: string, upTo?: string): Promise<{ updated: number }>;
     search(words: string): Promise<List<Message>>;
+    /** Nothing that the partner writes is pushed to you. */
+    mute(partnerId: string): Promise<unknown>;
+    unmute(partnerId: string): Promise<unknown>;
   };
   notifications: {
     list(page?: Page & { unread?: boolean; type?: string }): Promise<List<Notification>>;
@@ -159,6 +175,13 @@ export interface Schoolbell {
   presence(userIds: string[]): Promise<List<Presence>>;
   people(search?: string): Promise<List<User>>;
   person(id: string): Promise<User>;
+  /** Shows you nothing more of what a user writes; they are not told. */
+  block(id: string): Promise<unknown>;
+  unblock(id: string): Promise<unknown>;
+  /** The users whom you have blocked. */
+  blocked(): Promise<List<User>>;
+  /** Yourself. */
+  me(): Promise<User & { unread: Unread }>;
   server(): Promise<Server>;
 }
 

@@ -117,6 +117,8 @@ class Schoolbell {
     with: (partnerId, page) => this.#call("GET", `/api/messages/conversation/${encodeURIComponent(partnerId)}${query(page)}`),
     markRead: (partnerId, upTo) => this.#call("PUT", `/api/messages/read/${encodeURIComponent(partnerId)}`, upTo ? { upTo } : undefined),
     search: (q) => this.#call("GET", `/api/messages/search${query({ q })}`),
+    mute: (partnerId) => this.#call("PUT", `/api/messages/mute/${encodeURIComponent(partnerId)}`),
+    unmute: (partnerId) => this.#call("DELETE", `/api/messages/mute/${encodeURIComponent(partnerId)}`),
   };
 
   notifications = {
@@ -158,6 +160,25 @@ class Schoolbell {
   /** A user whom you may write to. */
   person(id) {
     return this.#call("GET", `/api/users/${encodeURIComponent(id)}`);
+  }
+
+  /** Shows you nothing more of what a user writes; they are not told. */
+  block(id) {
+    return this.#call("PUT", `/api/users/${encodeURIComponent(id)}/block`);
+  }
+
+  unblock(id) {
+    return this.#call("DELETE", `/api/users/${encodeURIComponent(id)}/block`);
+  }
+
+  /** The users whom you have blocked. */
+  blocked() {
+    return this.#call("GET", "/api/users/blocked");
+  }
+
+  /** Yourself. */
+  me() {
+    return this.#call("GET", "/api/auth/me");
   }
 
   /** What the functions of push.js take. */

@@ -12,6 +12,7 @@ const VIEWS = {
   announcements: () => import("./announcements.js"),
   people: () => import("./people.js"),
   groups: () => import("./groups.js"),
+  policy: () => import("./policy.js"),
   keys: () => import("./keys.js"),
   push: () => import("./push.js"),
   mail: () => import("./mail.js"),

@@ -34,6 +34,10 @@ export default async function checks({ state }) {
       { free: bytes(free ?? 0), used: bytes(known.databaseBytes) },
     ],
   ];
+  if (known.openToPupils || known.unusedRules.length) {
+    const name = known.openToPupils ? "policyOpen" : "policyUnused";
+    list.push([name, "warn", { n: known.openToPupils || known.unusedRules.length }]);
+  }
   if (known.certificateExpiresAt || known.certificateProblem) {
     const values = { date: date(known.certificateExpiresAt ?? Date.now()), why: known.certificateProblem };
     list.splice(1, 0, ["certificate", known.certificateProblem ? "wrong" : "good", values]);
@@ -66,6 +70,7 @@ function item([name, verdict, values, text]) {
       {},
       h("strong", {}, t(`checks.${name}`)),
       h("p", {}, text ?? t(`checks.${name}.${verdict === "good" ? "good" : "todo"}`, values)),
+      name.startsWith("policy") && h("a", { href: "#/policy" }, t("admin.policy")),
       verdict !== "good" && name === "backup" && h("a", { href: "#/backups" }, t("admin.backups")),
     ),
   );

@@ -5,6 +5,8 @@ import { h } from "../ui/dom.js";
 import { form, newPassword } from "../ui/form.js";
 import { languageChoice } from "../ui/login.js";
 
+const PRESETS = ["teacher-led", "family", "secondary", "announcements-only", "open"];
+
 export function setUp(code, done) {
   const { element } = form({
     fields: [
@@ -18,10 +20,23 @@ export function setUp(code, done) {
         required: true,
       },
       newPassword(),
+      {
+        name: "policy",
+        kind: "select",
+        label: t("admin.policy"),
+        help: t("setup.policy"),
+        options: PRESETS.map((preset) => [preset, `${t(`policy.preset.${preset}`)}: ${t(`policy.preset.${preset}.text`)}`]),
+        value: "teacher-led",
+      },
     ],
     submit: t("setup.submit"),
     send: async (values) => {
-      await api("POST", "/api/auth/setup", { code, ...values });
+      await api("POST", "/api/auth/setup", { code, ...values }).catch((error) => {
+        // The configuration of the server has a policy, which wins.
+        if (error.code !== "set_in_config") throw error;
+        const { policy: _, ...account } = values;
+        return api("POST", "/api/auth/setup", { code, ...account });
+      });
       // The code is used up: it has no business in the history.
       history.replaceState(null, "", location.pathname);
       await api("POST", "/api/auth/session", { username: values.username, password: values.password });

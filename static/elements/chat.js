@@ -46,7 +46,7 @@ export class SchoolbellChat extends SchoolbellElement {
 
   /** Shows the conversation with a user: a person, or their id. */
   async open(partner) {
-    const person = typeof partner === "string" ? (this.list.partner(partner) ?? { id: partner, name: partner }) : { ...partner };
+    const person = typeof partner === "string" ? (this.list.known(partner) ?? { id: partner, name: partner }) : { ...partner };
     this.grid.dataset.open = "";
     this.list.select(person.id);
     this.dispatchEvent(new CustomEvent("schoolbell-chat", { detail: person, bubbles: true, composed: true }));
@@ -72,6 +72,11 @@ export class SchoolbellChat extends SchoolbellElement {
 
   #connected({ userId }) {
     if (userId !== this.#userId) {
+      // Until that is known, nobody can be blocked here.
+      this.bell
+        .me()
+        .then(({ role }) => (this.window.ownRole = role))
+        .catch(() => {});
       this.#userId = userId;
       this.list.userId = userId;
       this.#outbox = new Outbox(this.bell, userId, (entry, message) => {

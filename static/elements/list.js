@@ -86,6 +86,12 @@ export class ConversationList {
     return this.#all.find(({ partner }) => partner.id === id)?.partner;
   }
 
+  /** With what may be done in the conversation. */
+  known(id) {
+    const found = this.#all.find(({ partner }) => partner.id === id);
+    return found && { ...found.partner, can: found.can, muted: found.muted };
+  }
+
   select(partnerId) {
     this.#current = partnerId;
     this.draw();
@@ -96,7 +102,7 @@ export class ConversationList {
     const known = this.#all.find((one) => one.partner.id === partner.id);
     // It is counted already.
     if (known && known.lastMessage.seq >= message.seq) return;
-    const conversation = known ?? { partner: { ...partner, online: false }, unreadCount: 0 };
+    const conversation = known ?? { partner: { ...partner, online: false }, unreadCount: 0, muted: false };
     conversation.lastMessage = message;
     if (unread) conversation.unreadCount += 1;
     this.#all = [conversation, ...this.#all.filter((one) => one !== conversation)];
@@ -136,7 +142,7 @@ export class ConversationList {
         type: "button",
         "data-partner": partner.id,
         "aria-current": partner.id === this.#current && "true",
-        onclick: () => this.#open(partner),
+        onclick: () => this.#open(this.known(partner.id)),
       },
       face(partner),
       h("span", { class: "text" }, titled(partner), h("div", { class: "last quiet", dir: "auto" }, last)),

@@ -83,6 +83,17 @@ p { margin: 0; }
 .window > header h2 { margin: 0; font-size: 1.05rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .window > header div { min-width: 0; }
 .window .back { display: none; }
+.more-menu { position: relative; margin-inline-start: auto; }
+.more-menu summary { list-style: none; cursor: pointer; padding: 0.3rem 0.7rem; border-radius: var(--radius); font-weight: 700; }
+.more-menu summary::-webkit-details-marker { display: none; }
+.more-menu summary:hover { background: var(--raised); }
+.sheet { position: absolute; z-index: 5; inset-block-start: 100%; inset-inline-end: 0; width: min(18rem, 80vw); padding: 0.4rem;
+  background: var(--back); border: 1px solid var(--line); border-radius: var(--radius); box-shadow: 0 0.5rem 1.5rem rgb(0 0 0 / 25%); }
+.sheet button { width: 100%; text-align: start; padding: 0.55rem 0.6rem; }
+.sheet button:hover { background: var(--raised); }
+.sheet p { padding: 0.2rem 0.6rem 0.4rem; }
+.note-line { padding: 0.5rem 0.9rem; }
+.note-line:empty { display: none; }
 .messages { flex: 1; overflow-y: auto; padding: 0.8rem; display: flex; flex-direction: column; gap: 0.3rem; }
 .messages > :first-child { margin-block-start: auto; }
 .day { align-self: center; padding: 0.1rem 0.8rem; color: var(--quiet); font-size: 0.85rem; }

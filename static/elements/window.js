@@ -35,12 +35,14 @@ export class ConversationWindow {
     this.face = h("span");
     const back = icon(ICONS.back);
     back.classList.add("turn");
+    this.menu = h("details", { class: "more-menu", onkeydown: (event) => event.key === "Escape" && this.#shutMenu(true) });
     this.head = h(
       "header",
       {},
       h("button", { class: "back", type: "button", "aria-label": t("chat.back"), onclick: () => this.#close() }, back),
       this.face,
       this.person,
+      this.menu,
     );
     this.list = h("div", {
       class: "messages",
@@ -68,15 +70,17 @@ export class ConversationWindow {
       this.text,
       h("button", { "aria-label": t("chat.send") }, send),
     );
+    // Why nothing can be written here, or when it is told.
+    this.note = h("p", { class: "note-line quiet", role: "status" });
     this.empty = h("p", { class: "empty" }, t("chat.choose"));
-    this.element = h("section", { class: "window" }, this.head, this.list, this.state, this.spoken, this.form, this.empty);
+    this.element = h("section", { class: "window" }, this.head, this.list, this.state, this.spoken, this.note, this.form, this.empty);
     this.#show(false);
     // A page may hide it and show it again.
     new IntersectionObserver(() => this.seen()).observe(this.list);
   }
 
   #show(open) {
-    for (const part of [this.head, this.list, this.state, this.form]) part.hidden = !open;
+    for (const part of [this.head, this.list, this.state, this.note, this.form]) part.hidden = !open;
     this.empty.hidden = open;
   }
 
@@ -97,6 +101,7 @@ export class ConversationWindow {
     this.#show(true);
     this.element.setAttribute("aria-label", partner.name);
     this.presence(partner);
+    this.allow(partner.can);
     this.text.value = this.#drafts.get(partner.id) ?? "";
     this.#draw();
     await this.load();
@@ -177,6 +182,7 @@ export class ConversationWindow {
       this.showTyping(false);
     }
     this.#draw(this.#atEnd() || !theirs);
+    if (theirs && this.partner.can?.write === "no") this.askAgain();
     if (theirs) this.#markRead();
   }
 
@@ -194,6 +200,67 @@ export class ConversationWindow {
     Object.assign(this.partner, person);
     this.element.setAttribute("aria-label", person.name);
     this.presence(person);
+    this.allow(person.can);
+  }
+
+  /** What may be done here now: without the right to write there is a sentence in place of the field. */
+  allow(can) {
+    this.partner.can = can;
+    const { name } = this.partner;
+    const may = can?.write !== "no";
+    this.form.hidden = !may;
+    const until = can?.quietUntil;
+    this.note.textContent = may ? (until ? t("chat.quietUntil", { name, time: clock(until) }) : "") : t(`chat.can.${can.why}`, { name });
+    this.#drawMenu();
+  }
+
+  #drawMenu() {
+    const { partner } = this;
+    const choice = (text, run) => h("li", {}, h("button", { type: "button", onclick: () => this.#do(run) }, text));
+    const { name } = partner;
+    const isBlocked = partner.can?.why === "you_blocked";
+    // Pupils and guardians alone block each other; the server knows who is whose guardian.
+    const mayBlock = [this.ownRole, partner.role].every((role) => role === "student" || role === "guardian");
+    const choices = [
+      partner.muted
+        ? choice(t("chat.unmute"), () => this.#bell.messages.unmute(partner.id).then(() => (partner.muted = false)))
+        : choice(t("chat.mute"), () => this.#bell.messages.mute(partner.id).then(() => (partner.muted = true))),
+      isBlocked && choice(t("chat.unblock", { name }), () => this.#bell.unblock(partner.id)),
+      !isBlocked && mayBlock && choice(t("chat.block", { name }), () => this.#bell.block(partner.id)),
+    ];
+    const hint = !isBlocked && mayBlock && h("p", { class: "quiet" }, t("chat.block.text", { name }));
+    this.menu.replaceChildren(
+      h("summary", { "aria-label": t("chat.options") }, h("span", { "aria-hidden": "true" }, "⋯")),
+      h("div", { class: "sheet" }, h("ul", {}, ...choices.filter(Boolean)), hint || ""),
+    );
+  }
+
+  #shutMenu(focus) {
+    this.menu.open = false;
+    if (focus) this.menu.querySelector("summary").focus();
+  }
+
+  async #do(run) {
+    const { partner } = this;
+    try {
+      await run();
+      Object.assign(partner, await this.#bell.person(partner.id));
+    } catch (error) {
+      this.note.textContent = errorText(error);
+      return this.#shutMenu(true);
+    }
+    if (partner !== this.partner) return;
+    this.#shutMenu(false);
+    this.allow(partner.can);
+    this.menu.querySelector("summary").focus();
+  }
+
+  /** Asks again what may be done here: a message that came can be answered, one that was refused shows that something has changed. */
+  async askAgain() {
+    const { partner } = this;
+    if (!partner) return;
+    const known = await this.#bell.person(partner.id).catch(() => undefined);
+    if (known && partner === this.partner) this.know(known);
   }
 
   presence({ online, lastSeenAt }) {
@@ -252,7 +319,10 @@ export class ConversationWindow {
     if (entry.to !== this.partnerId) return;
     this.#nodes.delete(entry.clientId);
     if (message) this.arrived(message);
-    else this.#draw();
+    else {
+      this.#draw();
+      if (entry.problem?.code === "policy_denied") this.askAgain();
+    }
   }
 
   #typing() {

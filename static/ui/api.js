@@ -33,11 +33,17 @@ export function apiFile(method, path, body) {
   return ask(method, path, body, (response) => (response.ok ? response.blob() : dataOf(response)));
 }
 
-async function ask(method, path, body, read, again = true) {
+/** As `api`, of something that has a version: gives `{ data, version }`, and changes the version that was read. */
+export function apiVersioned(method, path, body, version) {
+  const read = async (response) => ({ data: await dataOf(response), version: response.headers.get("etag") });
+  return ask(method, path, body, read, true, version && { "if-match": version });
+}
+
+async function ask(method, path, body, read, again = true, headers = {}) {
   const file = body instanceof Blob || body instanceof FormData;
   const response = await fetch(at(path), {
     method,
-    headers: { ...type(body), ...(personId && { "x-schoolbell-user": personId }) },
+    headers: { ...type(body), ...(personId && { "x-schoolbell-user": personId }), ...headers },
     body: file ? body : body && JSON.stringify(body),
   });
   try {
@@ -55,7 +61,7 @@ async function ask(method, path, body, read, again = true) {
     // Loaded when it is needed: it calls this module itself.
     const { askAgain } = await import("./confirmation.js");
     await askAgain(error);
-    return ask(method, path, body, read, false);
+    return ask(method, path, body, read, false, headers);
   }
 }
 

@@ -1,0 +1,114 @@
+// Rules of who may write to whom, in words, and the dialog that makes one.
+import { t } from "../i18n/i18n.js";
+import { dialog } from "../ui/dialog.js";
+import { h } from "../ui/dom.js";
+import { form } from "../ui/form.js";
+import { ROLES } from "../ui/people.js";
+
+export const RELATIONS = [
+  "anyone",
+  "teaches",
+  "taught_by",
+  "teaches_child",
+  "child_taught_by",
+  "shares_class",
+  "shares_group",
+  "guardian_of",
+  "child_of",
+  "shares_child",
+];
+
+const people = (roles) => roles.map((role) => t(`policy.role.${role}`)).join(", ");
+
+/** What else must hold, after the sentence of who and whom. */
+function conditions({ when, fromGrade, toGrade, fromGroup = [], toGroup = [] }, groups) {
+  const names = (ids) => ids.map((id) => groups.get(id) ?? id).join(", ");
+  return [
+    when !== "anyone" && t(`policy.when.${when}`),
+    fromGrade && t("policy.fromGrade", { grades: fromGrade }),
+    toGrade && t("policy.toGrade", { grades: toGrade }),
+    fromGroup.length > 0 && t("policy.fromGroup", { groups: names(fromGroup) }),
+    toGroup.length > 0 && t("policy.toGroup", { groups: names(toGroup) }),
+  ].filter(Boolean);
+}
+
+/** A rule as people say it: "Teachers may write to pupils · whom they teach". A never-rule has no `may`. */
+export function sentence(rule, groups) {
+  const values = { from: people(rule.from), to: people(rule.to) };
+  return [t(`policy.may.${rule.may ?? "never"}`, values), ...conditions(rule, groups)].join(" · ");
+}
+
+/** What stands in a cell of the matrix: the relation, and whether one may begin. */
+function short(rule) {
+  const narrowed = rule.fromGrade || rule.toGrade || rule.fromGroup?.length || rule.toGroup?.length;
+  return `${t(`policy.when.${rule.when}`)}${narrowed ? "*" : ""}: ${t(`policy.short.${rule.may ?? "never"}`)}`;
+}
+
+/** Role by role, what the rules say. */
+export function matrix({ rule, never }) {
+  const cell = (from, to) => {
+    const about = (one) => one.from.includes(from) && one.to.includes(to);
+    const shut = never.filter((one) => about(one));
+    const whole = shut.some((one) => one.when === "anyone" && !one.fromGrade && !one.toGrade && !one.fromGroup && !one.toGroup);
+    const shown = whole ? shut : [...shut, ...rule.filter((one) => about(one))];
+    if (!shown.length) return h("td", { class: "quiet" }, "–");
+    return h("td", {}, h("ul", { class: "plain-list" }, ...shown.map((one) => h("li", { class: one.may ? "" : "wrong" }, short(one)))));
+  };
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, t("policy.fromTo")),
+    ...ROLES.map((role) => h("th", { scope: "col" }, t(`policy.role.${role}`))),
+  );
+  const line = (from) => h("tr", {}, h("th", { scope: "row" }, t(`policy.role.${from}`)), ...ROLES.map((to) => cell(from, to)));
+  return h(
+    "div",
+    { class: "table matrix", role: "region", "aria-label": t("policy.matrix"), tabindex: "0" },
+    h("table", {}, h("thead", {}, head), h("tbody", {}, ...ROLES.map(line))),
+  );
+}
+
+/** Asks for a rule; `done(rule)` gets it. */
+export function askRule({ never, groups, done }) {
+  const roles = ROLES.map((role) => [role, t(`policy.role.${role}`)]);
+  const grades = t("policy.grades.help");
+  const list = [["", t("policy.noGroup")], ...groups];
+  dialog(t(never ? "policy.addNever" : "policy.addRule"), (close) => {
+    const { element } = form({
+      fields: [
+        { name: "from", kind: "checks", label: t("policy.from"), options: roles },
+        ...(never
+          ? []
+          : [
+              {
+                name: "may",
+                kind: "select",
+                label: t("policy.may"),
+                options: ["start", "reply"].map((may) => [may, t(`policy.short.${may}`)]),
+              },
+            ]),
+        { name: "to", kind: "checks", label: t("policy.to"), options: roles },
+        { name: "when", kind: "select", label: t("policy.when"), options: RELATIONS.map((when) => [when, t(`policy.when.${when}`)]) },
+        { name: "fromGrade", label: t("policy.fromGrade.label"), help: grades, maxlength: 6 },
+        { name: "toGrade", label: t("policy.toGrade.label"), help: grades, maxlength: 6 },
+        { name: "fromGroup", kind: "select", label: t("policy.fromGroup.label"), options: list },
+        { name: "toGroup", kind: "select", label: t("policy.toGroup.label"), options: list },
+      ],
+      submit: t("action.add"),
+      send: async ({ fromGroup, toGroup, fromGrade, toGrade, ...rest }) => {
+        const rule = {
+          ...rest,
+          ...(fromGrade && { fromGrade }),
+          ...(toGrade && { toGrade }),
+          ...(fromGroup && { fromGroup: [fromGroup] }),
+          ...(toGroup && { toGroup: [toGroup] }),
+        };
+        await done(rule);
+        close();
+      },
+      paths: {},
+      cancel: close,
+    });
+    return element;
+  });
+}
