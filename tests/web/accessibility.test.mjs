@@ -15,6 +15,7 @@ const VIEWS = [
   "import",
   "links",
   "groups",
+  "policy",
   "keys",
   "push",
   "mail",

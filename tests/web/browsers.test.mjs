@@ -128,7 +128,7 @@ function inBrowser(name, startBrowser) {
     await tab.goto(`${server.url}/#settings`);
     await shows(tab, "Your devices");
     await press(tab, "Log out");
-    await shows(tab, "Username");
+    await shows(tab, "Username or e-mail");
   }
 
   test("turned on, tested, shown with the page closed, clicked, logged out and forgotten", async () => {
@@ -294,7 +294,7 @@ function inBrowser(name, startBrowser) {
     await press(tab, "Turn on");
     await shows(tab, "One moment");
     await press(tab, "Log out");
-    await shows(tab, "Username");
+    await shows(tab, "Username or e-mail");
     assert.equal(await tab.evaluate(async () => (await fetch("/api/auth/me")).status), 401);
     browser.service.silent(false);
     await tab.close();
