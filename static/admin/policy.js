@@ -96,7 +96,7 @@ export default async function policy() {
       return h(
         "li",
         {},
-        h("div", {}, text, warning && h("p", { class: "wrong" }, warning)),
+        h("div", { class: "said" }, text, warning && h("p", { class: "wrong" }, warning)),
         !fixed &&
           h(
             "button",

@@ -1,5 +1,5 @@
 // Rules of who may write to whom, in words, and the dialog that makes one.
-import { t } from "../i18n/i18n.js";
+import { list, t } from "../i18n/i18n.js";
 import { dialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { form } from "../ui/form.js";
@@ -18,7 +18,7 @@ export const RELATIONS = [
   "shares_child",
 ];
 
-const people = (roles) => roles.map((role) => t(`policy.role.${role}`)).join(", ");
+const people = (roles) => list(roles.map((role) => t(`policy.role.${role}`)));
 
 /** What else must hold, after the sentence of who and whom. */
 function conditions({ when, fromGrade, toGrade, fromGroup = [], toGroup = [] }, groups) {
@@ -72,7 +72,7 @@ export function matrix({ rule, never }) {
 export function askRule({ never, groups, done }) {
   const roles = ROLES.map((role) => [role, t(`policy.role.${role}`)]);
   const grades = t("policy.grades.help");
-  const list = [["", t("policy.noGroup")], ...groups];
+  const choices = [["", t("policy.noGroup")], ...groups];
   dialog(t(never ? "policy.addNever" : "policy.addRule"), (close) => {
     const { element } = form({
       fields: [
@@ -91,8 +91,8 @@ export function askRule({ never, groups, done }) {
         { name: "when", kind: "select", label: t("policy.when"), options: RELATIONS.map((when) => [when, t(`policy.when.${when}`)]) },
         { name: "fromGrade", label: t("policy.fromGrade.label"), help: grades, maxlength: 6 },
         { name: "toGrade", label: t("policy.toGrade.label"), help: grades, maxlength: 6 },
-        { name: "fromGroup", kind: "select", label: t("policy.fromGroup.label"), options: list },
-        { name: "toGroup", kind: "select", label: t("policy.toGroup.label"), options: list },
+        { name: "fromGroup", kind: "select", label: t("policy.fromGroup.label"), options: choices },
+        { name: "toGroup", kind: "select", label: t("policy.toGroup.label"), options: choices },
       ],
       submit: t("action.add"),
       send: async ({ fromGroup, toGroup, fromGrade, toGrade, ...rest }) => {

@@ -9,6 +9,7 @@ import { h } from "../ui/dom.js";
 import { field, form, newPassword } from "../ui/form.js";
 import { languageChoice, logout } from "../ui/login.js";
 import { secondFactor } from "../ui/second-factor.js";
+import { privacy } from "./privacy.js";
 
 /** Milliseconds: a browser that does not reach its push service says nothing. */
 const PATIENCE = 30_000;
@@ -32,6 +33,7 @@ export function settings(me, refreshed) {
       languageChoice(keepLanguage),
       leave(),
     ),
+    privacy(),
     guardians(),
     secondFactor(),
     sessions(),

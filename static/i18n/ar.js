@@ -962,4 +962,10 @@ export default {
     many: "أزواج الأشخاص المرتبطين الذين لن يتمكنوا من الكتابة: {n}.",
     other: "أزواج الأشخاص المرتبطين الذين لن يتمكنوا من الكتابة: {n}.",
   },
+  "privacy.title": "ما يراه الآخرون عنك",
+  "privacy.online": "هل أنت متصل ومتى كنت هنا آخر مرة",
+  "privacy.online.school": "كما حددته المدرسة",
+  "privacy.online.show": "إظهار",
+  "privacy.online.hide": "إخفاء",
+  "privacy.blocked": "الأشخاص الذين حظرتهم",
 };

@@ -901,4 +901,10 @@ export default {
     one: "{n} Paar, das zusammengehört, könnte nicht mehr schreiben.",
     other: "{n} Paare, die zusammengehören, könnten nicht mehr schreiben.",
   },
+  "privacy.title": "Was andere von dir sehen",
+  "privacy.online": "Ob du online bist und wann du zuletzt hier warst",
+  "privacy.online.school": "Wie die Schule es eingestellt hat",
+  "privacy.online.show": "Zeigen",
+  "privacy.online.hide": "Verbergen",
+  "privacy.blocked": "Von dir blockierte Personen",
 };

@@ -892,4 +892,10 @@ export default {
     one: "{n} pair of people who belong together by the roster could no longer write.",
     other: "{n} pairs of people who belong together by the roster could no longer write.",
   },
+  "privacy.title": "What others see of you",
+  "privacy.online": "Whether you are online, and when you were last here",
+  "privacy.online.school": "As the school has it",
+  "privacy.online.show": "Show it",
+  "privacy.online.hide": "Hide it",
+  "privacy.blocked": "People you have blocked",
 };

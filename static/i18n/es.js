@@ -894,4 +894,10 @@ export default {
     one: "{n} par de personas relacionadas ya no podría escribirse.",
     other: "{n} pares de personas relacionadas ya no podrían escribirse.",
   },
+  "privacy.title": "Qué ven los demás de ti",
+  "privacy.online": "Si estás en línea y cuándo estuviste por última vez",
+  "privacy.online.school": "Como lo tiene el centro",
+  "privacy.online.show": "Mostrarlo",
+  "privacy.online.hide": "Ocultarlo",
+  "privacy.blocked": "Personas que has bloqueado",
 };

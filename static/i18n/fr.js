@@ -901,4 +901,10 @@ export default {
     one: "{n} paire de personnes liées ne pourrait plus s’écrire.",
     other: "{n} paires de personnes liées ne pourraient plus s’écrire.",
   },
+  "privacy.title": "Ce que les autres voient de vous",
+  "privacy.online": "Si vous êtes en ligne, et votre dernier passage",
+  "privacy.online.school": "Comme l’école l’a réglé",
+  "privacy.online.show": "L’afficher",
+  "privacy.online.hide": "Le masquer",
+  "privacy.blocked": "Personnes que vous avez bloquées",
 };

@@ -64,6 +64,9 @@ export const has = (key) => key in words;
 
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
+/** "one, two and three". */
+export const list = (texts) => new Intl.ListFormat(language).format(texts);
+
 const format = (time, options) => new Intl.DateTimeFormat(language, options).format(new Date(time));
 export const clock = (time) => format(time, { timeStyle: "short" });
 export const day = (time) => format(time, { weekday: "long", day: "numeric", month: "long" });
