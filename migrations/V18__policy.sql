@@ -64,11 +64,12 @@ ALTER TABLE conversation_members ADD COLUMN wrote_at INTEGER;
 -- Whether others see when they are online. NULL: as the configuration has it for their role.
 ALTER TABLE users ADD COLUMN show_online INTEGER;
 
--- The newest message of each conversation, unless it was imported: the id of one of our own is a UUIDv7.
+-- The newest message of each member that was not imported: the id of one of our own is a UUIDv7.
 UPDATE conversation_members SET wrote_at = (
     SELECT m.created_at FROM messages m
-    WHERE m.conversation_key = conversation_members.conversation_key AND m.seq = conversation_members.last_seq
-      AND m.sender_key = conversation_members.user_key AND substr(hex(m.id), 13, 1) = '7')
+    WHERE m.conversation_key = conversation_members.conversation_key
+      AND m.sender_key = conversation_members.user_key AND substr(hex(m.id), 13, 1) = '7'
+    ORDER BY m.seq DESC LIMIT 1)
 WHERE last_seq > 0;
 
 CREATE TRIGGER policy_users AFTER UPDATE OF role, grade, adult_from, disabled_at ON users

@@ -172,12 +172,45 @@ pub fn stored(json: Option<&str>) -> Policy {
     let Some(json) = json else {
         return (*Preset::Open.policy()).clone();
     };
-    let given: std::result::Result<GivenPolicy, _> = serde_json::from_str(json);
-    let parsed = given
-        .map_err(|e| e.to_string())
-        .and_then(|given| given.parse().map_err(|e| e.to_string()));
-    parsed.unwrap_or_else(|error| {
+    parse(json).unwrap_or_else(|error| {
         tracing::error!(%error, "cannot read the stored policy: nobody may write to anybody until it is set again");
         Policy::shut()
     })
+}
+
+/// Nothing is left out: a word that is not known may narrow a rule.
+fn parse(json: &str) -> std::result::Result<Policy, String> {
+    let mut unknown = None;
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let given: GivenPolicy = serde_ignored::deserialize(&mut deserializer, |path| {
+        unknown = Some(path.to_string());
+    })
+    .map_err(|e| e.to_string())?;
+    match unknown {
+        Some(word) => Err(format!("{word} is not a known key")),
+        None => given.parse().map_err(|e| e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_policy_that_cannot_be_read_lets_nobody_write() {
+        let rule = |more: &str| {
+            format!(
+                r#"{{"rule":[{{"from":["student"],"to":["student"],"when":"anyone","may":"start"{more}}}]}}"#
+            )
+        };
+        assert_eq!(stored(Some(&rule(""))).rules.len(), 1);
+        for json in [
+            rule(r#","fromYear":"7""#),
+            "{".to_owned(),
+            r#"{"preset":"closed"}"#.to_owned(),
+        ] {
+            assert_eq!(stored(Some(&json)), Policy::shut(), "{json}");
+        }
+        assert!(stored(None).is_open());
+    }
 }

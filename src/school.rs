@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::config::Config;
 use crate::model::days::Calendar;
 use crate::model::school::{SETTABLE, School};
+use crate::store::policy;
 
 /// Told when settings change, before the write is answered.
 pub struct CurrentSchool {
@@ -58,7 +59,8 @@ impl CurrentSchool {
     pub fn apply(&self, settings: &BTreeMap<String, String>) {
         let mut school = self.configured.clone();
         for (key, value) in settings {
-            if self.is_fixed(key) {
+            // The policy is read where decisions are taken.
+            if self.is_fixed(key) || key == policy::SETTING {
                 continue;
             }
             // Parsed before it was stored; another version may know more keys.

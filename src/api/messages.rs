@@ -16,7 +16,6 @@ use crate::model::page::{Asked, Cursor, Limit, List, Page, Paging, Range};
 use crate::rule;
 use crate::service::messages::{self, NewMessage};
 use crate::service::{notifications, search, users};
-use crate::store;
 use crate::store::messages::Window;
 
 #[derive(Deserialize, ToSchema)]
@@ -121,11 +120,8 @@ pub async fn history(call: Call, Query(query): Query<HistoryQuery>) -> Result<Pa
             Window::After(seq, Limit::parse(query.limit, 50, 100)?)
         }
     };
-    let me = call.me()?.clone();
     let partner = users::known(&call.app, &call.param(0, Noun::User)?).await?;
-    let read = move |c: &rusqlite::Connection| store::messages::history(c, &me, &partner, window);
-    let mut items = call.app.store.read(read).await?;
-    messages::hide_receipts(&call.app, call.me()?, &mut items).await?;
+    let mut items = messages::history(&call.app, call.me()?, partner, window).await?;
     let limit = range.limit_of(&items, bytes);
     let has_more = items.len() > limit;
     items.truncate(limit);

@@ -44,7 +44,7 @@ pub async fn find(app: &App, name: &str) -> Result<User> {
 /// When the folder exists already or cannot be written.
 pub async fn export(app: &App, by: AuditActor, user: User, folder: &Path) -> Result<()> {
     let id = user.id().clone();
-    let place = folder.to_owned();
+    let (place, app_in) = (folder.to_owned(), app.clone());
     if folder.exists() {
         let why = "exists already: choose another folder";
         return Err(Error::Internal(format!("{} {why}", folder.display())));
@@ -55,8 +55,12 @@ pub async fn export(app: &App, by: AuditActor, user: User, folder: &Path) -> Res
             make_private_folder(&place)
                 .and_then(|()| write_files(&place, &data))
                 .map_err(|e| unwritable(&place, &e))?;
+            // Of some roles nobody is told that they have read something.
+            let roles = &app_in.config.messages.hidden_receipts;
+            let mut silent = personal_data::of_roles(c, roles)?;
+            silent.remove(user.id());
             write_messages(&place, &data, |take| {
-                personal_data::messages(c, user.key, take)
+                personal_data::messages(c, user.key, &silent, take)
             })
         })
         .await?;

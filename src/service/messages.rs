@@ -14,7 +14,7 @@ use crate::model::page::Range;
 use crate::model::pushes::Pushable;
 use crate::model::users::{User, UserView};
 use crate::store::conversations::Members;
-use crate::store::messages::{self, Marked};
+use crate::store::messages::{self, Marked, Window};
 use crate::store::{self, WriteTx, affiliations, blocks, conversations, groups, users};
 
 /// A message to be sent.
@@ -37,8 +37,10 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
     policy::check_not_self(sender, &new.receiver, "receiverId")?;
     let receiver = super::users::known(app, &new.receiver).await?;
     app.limits.rates.text(sender, new.content.as_str().len())?;
-    let (sender, app_in) = (sender.clone(), app.clone());
-    app.store
+    let (me, app_in) = (sender.clone(), app.clone());
+    let sender = sender.clone();
+    let mut sent = app
+        .store
         .write(move |tx| {
             if let Some(client_id) = &new.client_id
                 && let Some(first) = messages::by_client_id(tx, sender.key, client_id)?
@@ -71,7 +73,12 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
             }
             Ok(Outcome::fresh(message))
         })
-        .await
+        .await?;
+    if !sent.fresh {
+        let message = Arc::make_mut(&mut sent.value);
+        hide_receipts(app, &me, std::slice::from_mut(message)).await?;
+    }
+    Ok(sent)
 }
 
 /// Begins a conversation. Pupils and guardians begin few a day, so that a sender who wants to reach everybody is slowed down; people of
@@ -99,6 +106,7 @@ pub async fn mark_read(
     app.store
         .write(move |tx| {
             let Some(members) = conversations::of_pair(tx, reader.key, partner.key)? else {
+                policy::visible(&app_in, tx, &reader, &partner)?;
                 return up_to.map_or(Ok(0), |_| Err(Noun::Message.into()));
             };
             let id = members.conversation;
@@ -160,6 +168,28 @@ pub async fn conversations(app: &App, me: &User, range: Range) -> Result<Vec<Con
         hide_receipts(app, me, std::slice::from_mut(message)).await?;
     }
     Ok(found)
+}
+
+/// Messages with a user, as [`messages::history`] gives them.
+///
+/// # Errors
+/// [`Noun::User`] not found, of somebody with whom the caller has no past and to whom they may not write.
+pub async fn history(
+    app: &App,
+    me: &User,
+    partner: Arc<User>,
+    window: Window,
+) -> Result<Vec<Message>> {
+    let (me_in, app_in) = (me.clone(), app.clone());
+    let read = app.store.read(move |c| {
+        if conversations::of_pair(c, me_in.key, partner.key)?.is_none() {
+            policy::visible(&app_in, c, &me_in, &partner)?;
+        }
+        messages::history(c, &me_in, &partner, window)
+    });
+    let mut items = read.await?;
+    hide_receipts(app, me, &mut items).await?;
+    Ok(items)
 }
 
 /// Takes from messages that the caller sent whether they were read, where nobody is told of that role.

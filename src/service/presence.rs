@@ -11,7 +11,7 @@ use crate::model::events::{Effect, Event, Typing};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::time::Time;
 use crate::model::users::{Presence, User};
-use crate::store::{conversations, users};
+use crate::store::users;
 
 /// Tells people that a user has been gone for the whole grace.
 ///
@@ -59,12 +59,7 @@ pub async fn tell(
         let Some(user) = users::by_key(c, key)?.filter(|user| is_shown(&app_in, user)) else {
             return Ok(Vec::new());
         };
-        let partners = conversations::partners(c, key)?;
-        // Whoever has no socket is told nothing.
-        let here = partners
-            .into_iter()
-            .filter(|partner| app_in.hub.is_connected(partner.key));
-        policy::watchers(&app_in, c, &user, here.collect())
+        policy::watchers(&app_in, c, &user)
     });
     let presence = Presence {
         user_id,
@@ -93,10 +88,7 @@ pub async fn shows_or_hides(app: &App, before: &User) -> Result<()> {
         last_seen_at: None,
     };
     let app_in = app.clone();
-    let watchers = app.store.read(move |c| {
-        let partners = conversations::partners(c, user.key)?;
-        policy::watchers(&app_in, c, &user, partners)
-    });
+    let watchers = app.store.read(move |c| policy::watchers(&app_in, c, &user));
     app.hub.tell(watchers.await?, Event::Presence(presence));
     Ok(())
 }

@@ -6,7 +6,6 @@ use super::{WriteTx, all, first, run, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Seq, UserKey};
 use crate::model::time::Time;
-use crate::model::users::User;
 
 /// A conversation and who is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,15 +125,24 @@ pub fn set_read(
     users::add_unread(connection, member, -newly_read, 0)
 }
 
-/// Everybody who shares a conversation with `me`.
-pub fn partners(connection: &Connection, me: UserKey) -> Result<Vec<User>> {
-    let sql = format!(
-        "SELECT {} FROM conversation_members me
-         JOIN conversation_members other
-           ON other.conversation_key = me.conversation_key AND other.user_key <> me.user_key
-         JOIN users u ON u.key = other.user_key
-         WHERE me.user_key = ?1",
-        users::columns("u")
-    );
-    all(connection, &sql, [me.0], |row| users::user(row, 0))
+/// Everybody who sees something of a conversation with `me`.
+pub fn partners(connection: &Connection, me: UserKey) -> Result<Vec<UserKey>> {
+    let sql = "SELECT other.user_key FROM conversation_members me
+               JOIN conversation_members other
+                 ON other.conversation_key = me.conversation_key AND other.user_key <> me.user_key
+               WHERE me.user_key = ?1 AND other.last_seq > 0";
+    all(connection, sql, [me.0], |row| row.get(0).map(UserKey))
+}
+
+/// Whether a member sees any message of a conversation.
+pub fn has_messages(
+    connection: &Connection,
+    conversation: ConversationId,
+    member: UserKey,
+) -> Result<bool> {
+    let sql = "SELECT last_seq > 0 FROM conversation_members WHERE conversation_key = ?1 AND user_key = ?2";
+    let found = first(connection, sql, [conversation.0, member.0], |row| {
+        row.get(0)
+    })?;
+    Ok(found.unwrap_or(false))
 }

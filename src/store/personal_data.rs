@@ -1,11 +1,14 @@
 //! All stored data of one person: to be exported or erased.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 
 use super::guardians::{self, End};
 use super::messages::{PEOPLE, SEEN_BY_ME, select_with_people, with_people};
 use super::{
-    WriteTx, audit, first, mails, notifications, preferences, run, sessions, subscriptions,
+    WriteTx, all, audit, first, mails, notifications, preferences, run, sessions, subscriptions,
+    users,
 };
 use crate::error::Result;
 use crate::model::audit::Entry;
@@ -13,7 +16,7 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::messages::Message;
 use crate::model::personal_data::{Family, PersonalData, Push};
 use crate::model::time::Time;
-use crate::model::users::User;
+use crate::model::users::{Role, User};
 
 /// Reads all that is stored of a user.
 pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
@@ -35,10 +38,23 @@ pub fn of(connection: &Connection, user: &User) -> Result<PersonalData> {
     })
 }
 
-/// Goes through what they wrote and what was written to them, the oldest first.
+/// The ids of everybody who has one of these roles.
+pub fn of_roles(connection: &Connection, roles: &[Role]) -> Result<HashSet<UserId>> {
+    let mut ids = HashSet::new();
+    for role in roles {
+        let sql = "SELECT id FROM users WHERE role = ?1";
+        ids.extend(all(connection, sql, [role.as_str()], |row| {
+            users::user_id(row, 0)
+        })?);
+    }
+    Ok(ids)
+}
+
+/// Goes through what they wrote and what was written to them, the oldest first. Whether those who are `silent` have read it is left out.
 pub fn messages(
     connection: &Connection,
     user: UserKey,
+    silent: &HashSet<UserId>,
     mut take: impl FnMut(Message) -> Result<()>,
 ) -> Result<()> {
     let tail = format!(
@@ -48,7 +64,11 @@ pub fn messages(
     );
     let mut statement = connection.prepare_cached(&select_with_people(&tail))?;
     for message in statement.query_map([user.0], with_people)? {
-        take(message?)?;
+        let mut message = message?;
+        if silent.contains(&message.receiver_id) {
+            (message.read, message.read_at) = (false, None);
+        }
+        take(message)?;
     }
     Ok(())
 }

@@ -241,23 +241,33 @@ fn shared_children(connection: &Connection, a: UserKey, b: UserKey) -> Result<Ve
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The pupils of the classes that somebody leads, and their guardians who get what concerns the child; without those from whom an order
-/// keeps them apart.
+/// Everybody in the classes that somebody leads, and the pupils' guardians who get what concerns the child; without those from whom an
+/// order keeps them apart.
 pub fn own_classes(connection: &Connection, leader: UserKey) -> Result<Vec<UserKey>> {
-    let pupils = format!(
+    let members = format!(
         "SELECT m.user_key FROM group_members m JOIN users u ON u.key = m.user_key
-         WHERE u.role = 'student' AND {IS_LIVE} AND m.group_key IN (
+         WHERE u.role IN ('student', 'teacher', 'staff') AND {IS_LIVE} AND m.group_key IN (
              SELECT m.group_key FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
              WHERE m.user_key = ?1 AND g.kind = 'class' AND {IS_LIVE} AND {LEADS})"
     );
+    // Whether an order about a role is about this user.
+    let has_role = |user: &str| {
+        format!(
+            "(o.role = (SELECT role FROM users WHERE key = {user}) OR (o.role = 'guardian' AND EXISTS (
+                 SELECT 1 FROM guardian_links l WHERE l.guardian_key = {user} AND {LINK_IS_LIVE} AND {CHILD_IS_PUPIL})))"
+        )
+    };
     let sql = format!(
         "WITH own (key) AS (
-             {pupils} UNION
+             {members} UNION
              SELECT l.guardian_key FROM guardian_links l
-             WHERE l.child_key IN ({pupils}) AND l.receives AND {LINK_IS_LIVE} AND {CHILD_IS_PUPIL})
+             WHERE l.child_key IN ({members}) AND l.receives AND {LINK_IS_LIVE} AND {CHILD_IS_PUPIL})
          SELECT own.key FROM own
-         WHERE NOT EXISTS (SELECT 1 FROM no_contact o WHERE coalesce(o.until_day >= (SELECT today()), TRUE)
-             AND ((o.a_key = ?1 AND o.b_key = own.key) OR (o.a_key = own.key AND o.b_key = ?1)))"
+         WHERE own.key = ?1 OR NOT EXISTS (
+             SELECT 1 FROM no_contact o WHERE coalesce(o.until_day >= (SELECT today()), TRUE) AND (
+                 (o.a_key = ?1 AND (o.b_key = own.key OR {})) OR (o.a_key = own.key AND (o.b_key = ?1 OR {}))))",
+        has_role("own.key"),
+        has_role("?1"),
     );
     all(connection, &sql, [leader.0], |row| row.get(0).map(UserKey))
 }

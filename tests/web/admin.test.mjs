@@ -36,12 +36,19 @@ test("from the link of the first start to the first announcement", async () => {
   await button(page, "Create the administrator").click();
   await page.getByText("This must have at least 10 characters.").waitFor();
   assert.equal(await page.getByLabel("Your name").inputValue(), "Head Office");
+  assert.equal(await page.getByLabel("Who may write to whom").inputValue(), "teacher-led");
   await page.getByLabel("New password").fill(PASSWORD);
   await button(page, "Create the administrator").click();
   await heading(page, "Checks").waitFor();
   await page.getByText("The WebSocket gets through.").waitFor();
   await page.getByText("Last made: never.").waitFor();
   assert.ok(!page.url().includes("setup"), "the code is gone from the address");
+  // What was chosen holds, and nothing is to be said of it.
+  assert.equal(await page.getByText("Everybody may write to everybody").count(), 0);
+  await page.goto(`${server.url}/admin/#/policy`);
+  assert.ok(await page.getByLabel("Teachers lead", { exact: true }).isChecked());
+  await page.goto(`${server.url}/admin/#/checks`);
+  await heading(page, "Checks").waitFor();
 
   // A person comes in, sets a password by a link, and logs in.
   await page.getByRole("link", { name: "People" }).click();
@@ -241,7 +248,7 @@ test("figures follow by themselves", async () => {
       .locator("dd");
   await tile("Online now").waitFor();
   const before = Number(await tile("Messages").textContent());
-  const [uma, vic] = [await server.person("uma"), await server.person("vic")];
+  const [uma, vic] = [await server.person("uma", "staff"), await server.person("vic")];
   await server.call("POST", "/api/messages", uma.token, { receiverId: vic.id, content: "hello" });
   await until("the message is counted", async () => Number(await tile("Messages").textContent()) === before + 1);
   // So does the chart, a little later.

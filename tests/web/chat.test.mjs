@@ -246,7 +246,8 @@ test("quiet hours, the password and the language are a person's own", async () =
   await page.getByLabel("Quiet hours").check();
   await page.getByLabel("From", { exact: true }).fill("20:30");
   await page.getByLabel("Sunday").uncheck();
-  await page.getByRole("button", { name: "Save" }).click();
+  const quiet = page.locator("form", { has: page.getByLabel("Quiet hours") });
+  await quiet.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved.").waitFor();
   const { quietHours } = await server.call("GET", "/api/notifications/preferences", ned.token);
   assert.deepEqual(quietHours.windows, [{ days: ["mon", "tue", "wed", "thu", "fri", "sat"], from: "20:30", to: "07:00" }]);

@@ -19,53 +19,48 @@ use crate::model::policy::{Can, May, Roles, Why};
 use crate::model::users::{Role, User};
 use crate::rule;
 use crate::store::policy::{self, StoredPair};
-use crate::store::{blocks, reachable, relations};
+use crate::store::{blocks, conversations, reachable, relations, users};
 
-/// What somebody may do with another now, before the words for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Answer {
-    /// [`May::Reply`] where there is something to answer.
-    write: May,
-    why: Option<Why>,
-    has_conversation: bool,
-}
+/// Whether somebody may write to another now: [`May::Reply`] where there is something to answer.
+type Answer = std::result::Result<May, Why>;
 
 /// The decision, and what stands between the two besides.
 fn ask(app: &App, c: &Connection, me: &User, other: &User, stored: &StoredPair) -> Result<Answer> {
-    let has_conversation = stored.members.is_some();
-    let answer = |write, why| Answer {
-        write,
-        why,
-        has_conversation,
+    let is_open = me.key != other.key && !stored.is_receiver_disabled;
+    let may = match is_open {
+        true => {
+            app.decisions
+                .decide(c, stored.stamps, me.key, other.key)?
+                .may
+        }
+        false => May::No,
     };
-    let closed = match has_conversation {
-        true => Why::Closed,
-        false => Why::NotAllowed,
-    };
-    if me.key == other.key || stored.is_receiver_disabled {
-        return Ok(answer(May::No, Some(closed)));
-    }
-    let may = app
-        .decisions
-        .decide(c, stored.stamps, me.key, other.key)?
-        .may;
     if may == May::No {
-        return Ok(answer(May::No, Some(closed)));
+        return Ok(Err(match has_past(c, me, stored)? {
+            true => Why::Closed,
+            false => Why::NotAllowed,
+        }));
     }
     if stored.stamps.has_blocks && has_blocked(c, me, other)? {
-        return Ok(answer(May::No, Some(Why::YouBlocked)));
+        return Ok(Err(Why::YouBlocked));
     }
     if may == May::Start {
-        return Ok(answer(May::Start, None));
+        return Ok(Ok(May::Start));
     }
     let wrote_at = match &stored.members {
         Some(members) => policy::wrote_at(c, members.conversation, other.key)?,
         None => None,
     };
-    if wrote_at.is_some_and(|at| at >= answerable_since(app)) {
-        return Ok(answer(May::Reply, None));
+    let is_recent = wrote_at.is_some_and(|at| at >= answerable_since(app));
+    Ok(is_recent.then_some(May::Reply).ok_or(Why::AnswerOnly))
+}
+
+/// Whether the two have a conversation, as far as `me` sees it: what was written to them while they had blocked the other is none.
+fn has_past(c: &Connection, me: &User, stored: &StoredPair) -> Result<bool> {
+    match &stored.members {
+        Some(members) => conversations::has_messages(c, members.conversation, me.key),
+        None => Ok(false),
     }
-    Ok(answer(May::No, Some(Why::AnswerOnly)))
 }
 
 /// What was written before this can be answered no more.
@@ -107,16 +102,15 @@ pub fn admit(
     if stored.is_receiver_disabled {
         return Err(Noun::User.into());
     }
-    let answer = ask(app, c, me, other, stored)?;
-    match answer.why {
-        None => Ok(Admitted {
+    match ask(app, c, me, other, stored)? {
+        Ok(_) => Ok(Admitted {
             hidden: stored.stamps.has_blocks && has_blocked(c, other, me)?,
         }),
-        Some(why) if answer.has_conversation => {
+        Err(why) if has_past(c, me, stored)? => {
             let rule = rule::policy(why.as_str());
             Err(Error::PolicyDenied(vec![FieldError::new(field, rule)]))
         }
-        Some(_) => Err(Noun::User.into()),
+        Err(_) => Err(Noun::User.into()),
     }
 }
 
@@ -126,11 +120,13 @@ pub fn admit(
 /// As those of a read.
 pub fn can(app: &App, c: &Connection, me: &User, other: &User) -> Result<Can> {
     let stored = policy::pair(c, me.key, other.key)?;
-    let answer = ask(app, c, me, other, &stored)?;
-    let mut can = Can {
-        write: answer.write,
-        why: answer.why,
-        quiet_until: None,
+    let mut can = match ask(app, c, me, other, &stored)? {
+        Ok(write) => Can {
+            write,
+            why: None,
+            quiet_until: None,
+        },
+        Err(why) => Can::no(why),
     };
     if can.why.is_none() {
         let policy = app.decisions.policy(c, stored.stamps)?;
@@ -193,20 +189,22 @@ pub fn reachable(app: &App, c: &Connection, me: &User) -> Result<(String, i64)> 
     Ok((condition, answerable_since(app).0))
 }
 
-/// Those of `watchers` who may write to `user` now, and so may see whether they are online.
+/// Who has a socket open, shares a conversation with `user`, and may write to them now: these see whether they are online.
 ///
 /// # Errors
 /// As those of a read.
-pub fn watchers(
-    app: &App,
-    c: &Connection,
-    user: &User,
-    watchers: Vec<User>,
-) -> Result<Vec<UserKey>> {
-    let mut seeing = Vec::with_capacity(watchers.len());
-    for watcher in watchers {
+pub fn watchers(app: &App, c: &Connection, user: &User) -> Result<Vec<UserKey>> {
+    let mut seeing = Vec::new();
+    for partner in conversations::partners(c, user.key)? {
+        // Whoever has no socket is told nothing.
+        if !app.hub.is_connected(partner) {
+            continue;
+        }
+        let Some(watcher) = users::by_key(c, partner)? else {
+            continue;
+        };
         let stored = policy::pair(c, watcher.key, user.key)?;
-        if ask(app, c, &watcher, user, &stored)?.why.is_none() {
+        if ask(app, c, &watcher, user, &stored)?.is_ok() {
             seeing.push(watcher.key);
         }
     }

@@ -374,3 +374,44 @@ fn the_commands_check_and_explain() {
     assert_eq!(code, Some(0));
     assert!(said.starts_with("no"), "{said}");
 }
+
+#[tokio::test]
+async fn the_checks_name_an_open_policy_and_rules_for_nobody() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    t.student("kim").await;
+    let checks = "/api/admin/checks";
+    let open = admin.get(checks).await.expect(200);
+    assert_eq!(open["data"]["openToPupils"], 1);
+    preset(&t, &admin, "family").await;
+    let of_a_preset = admin.get(checks).await.expect(200);
+    assert_eq!(
+        (
+            &of_a_preset["data"]["openToPupils"],
+            &of_a_preset["data"]["unusedRules"]
+        ),
+        (&json!(0), &json!([]))
+    );
+    let own = json!({ "rule": [rule("student", "admin", "anyone"), rule("teacher", "student", "teaches")] });
+    set(&t, &admin, own).await.expect(200);
+    let unused = admin.get(checks).await.expect(200);
+    assert_eq!(unused["data"]["unusedRules"], json!([1]));
+}
+
+/// Set-up asks; what is chosen there holds from the first message on.
+#[tokio::test]
+async fn set_up_takes_a_preset() {
+    let t = TestApp::new();
+    let code = t.app.auth.setup.issue(t.app.now()).unwrap();
+    let body = json!({ "code": code, "username": "head", "name": "Head", "password": crate::helpers::PASSWORD,
+                       "policy": "announcements-only" });
+    let made = t
+        .call("POST", "/api/auth/setup", "", Some(body))
+        .await
+        .expect(201);
+    let token = made["data"]["token"].as_str().unwrap();
+    let policy = t.call("GET", POLICY, token, None).await.expect(200);
+    assert_eq!(policy["data"]["preset"], "announcements-only");
+    let (kim, lea) = (t.student("kim").await, t.student("lea").await);
+    send(&kim, lea.id()).await.refused(404, "user_not_found");
+}

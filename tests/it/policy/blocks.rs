@@ -101,7 +101,9 @@ async fn a_first_message_of_somebody_blocked_makes_no_conversation_for_the_other
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     block(&ann, "bob").await.expect(200);
+    send(&ann, "bob").await.refused(404, "user_not_found");
     bob.write(&ann, "hello").await;
+    send(&ann, "bob").await.refused(404, "user_not_found");
     assert_eq!(
         ann.get("/api/messages/conversations").await.expect(200)["data"],
         json!([])

@@ -274,6 +274,11 @@ async fn announcements_go_to_ones_own_classes() {
         .await
         .expect(201);
     assert_eq!(sent["data"]["recipients"], 2);
+    // A class by its id is its pupils and those who lead it.
+    let to_class =
+        json!({ "audience": { "groups": ["7a"] }, "type": "note", "title": "x", "message": "y" });
+    let sent = tea.post("/api/notifications", to_class).await.expect(201);
+    assert_eq!(sent["data"]["recipients"], 2);
     // One who is not theirs, and nobody gets it.
     let denied = tea
         .post("/api/notifications", to(&[&kim, &lea]))
@@ -285,7 +290,16 @@ async fn announcements_go_to_ones_own_classes() {
         .await
         .refused(403, "policy_denied");
     let kims = kim.get("/api/notifications").await.expect(200);
-    assert_eq!(kims["data"].as_array().unwrap().len(), 1);
+    assert_eq!(kims["data"].as_array().unwrap().len(), 2);
+    // An order about the role keeps the announcement away, too.
+    let key = super::key_of(&t, "tea").await.0;
+    sql(&t, &format!("INSERT INTO no_contact (id, a_key, role, reason, made_by, created_at) VALUES ('o', {key}, 'guardian', '', '', 0)")).await;
+    tea.post("/api/notifications", to(&[&kim, &gus]))
+        .await
+        .refused(403, "policy_denied");
+    tea.post("/api/notifications", to(&[&kim]))
+        .await
+        .expect(201);
     // Pupils announce nothing; the office to everybody.
     kim.post("/api/notifications", to(&[&lea]))
         .await
@@ -395,6 +409,29 @@ async fn hidden_receipts_and_hidden_presence_are_told_to_nobody() {
     assert_eq!(history["data"][0]["read"], false);
     let (mut again, _) = kim.connect_since(seq).await;
     again.expect_nothing().await;
+    // Nor does a message that is sent again tell it.
+    let again_sent = json!({ "receiverId": "tea", "content": "may I go?", "clientId": "x" });
+    kim.post("/api/messages", again_sent.clone())
+        .await
+        .expect(201);
+    tea.put("/api/messages/read/kim").await.expect(200);
+    let repeated = kim.post("/api/messages", again_sent).await.expect(200);
+    assert_eq!(repeated["data"]["read"], false);
+    // Nor does what the school keeps of a user.
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("kim");
+    let by = schoolbell::model::audit::AuditActor::command_line();
+    let user = (*kim.user).clone();
+    schoolbell::ops::personal_data::export(&t.app, by, user, &folder)
+        .await
+        .unwrap();
+    let kept = std::fs::read_to_string(folder.join("messages.json")).unwrap();
+    assert!(
+        kept.contains("may I?")
+            && !kept.contains("\"read\":true")
+            && !kept.contains("\"read\": true"),
+        "{kept}"
+    );
     // The reader knows what they have read; a pupil's reading is told.
     let own = tea.get("/api/messages/conversation/kim").await.expect(200);
     assert_eq!(own["data"][0]["read"], true);
