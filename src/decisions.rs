@@ -13,10 +13,9 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::days::{Calendar, Days};
 use crate::model::ids::UserKey;
-use crate::model::policy::{Decision, GivenPolicy, Ground, May, Policy, Preset, Roles, decide};
+use crate::model::policy::{Decision, Ground, May, Policy, Preset, decide, from_json};
 use crate::model::pushes::DuePush;
 use crate::model::time::Time;
-use crate::model::users::Role;
 use crate::store::policy::{self, Stamps};
 use crate::store::relations;
 
@@ -152,14 +151,8 @@ impl Decisions {
             if policy.quiet.is_empty() {
                 continue;
             }
-            let guardian = relations::guardian_days(connection, push.key.user)?;
-            let is_guardian = guardian
-                .iter()
-                .any(|days| days.contains(self.calendar.today()));
-            let roles = match is_guardian {
-                true => Roles::of(&[push.role, Role::Guardian]),
-                false => Roles::of(&[push.role]),
-            };
+            let today = self.calendar.today();
+            let roles = relations::roles(connection, push.key.user, push.role, today)?;
             push.quiet_until = policy.quiet_until(roles, now, zone);
         }
         Ok(())
@@ -172,24 +165,10 @@ pub fn stored(json: Option<&str>) -> Policy {
     let Some(json) = json else {
         return (*Preset::Open.policy()).clone();
     };
-    parse(json).unwrap_or_else(|error| {
+    from_json(json).unwrap_or_else(|error| {
         tracing::error!(%error, "cannot read the stored policy: nobody may write to anybody until it is set again");
         Policy::shut()
     })
-}
-
-/// Nothing is left out: a word that is not known may narrow a rule.
-fn parse(json: &str) -> std::result::Result<Policy, String> {
-    let mut unknown = None;
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let given: GivenPolicy = serde_ignored::deserialize(&mut deserializer, |path| {
-        unknown = Some(path.to_string());
-    })
-    .map_err(|e| e.to_string())?;
-    match unknown {
-        Some(word) => Err(format!("{word} is not a known key")),
-        None => given.parse().map_err(|e| e.to_string()),
-    }
 }
 
 #[cfg(test)]

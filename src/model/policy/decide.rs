@@ -120,7 +120,7 @@ impl Why {
     }
 }
 
-/// What the caller may do with somebody now.
+/// What the caller may do with a user now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Can {

@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::decide::{Decision, Ground};
-use super::facts::{Fact, Named, PairFacts};
-use super::given::{GivenRule, PolicyView};
+use super::facts::{Fact, Named, Order, PairFacts, PersonFacts};
+use super::given::GivenRule;
 use super::rules::{May, Policy, Relation};
 use crate::model::days::{Date, Days};
 use crate::model::grades::Grade;
@@ -94,7 +94,7 @@ pub struct Explanation {
 }
 
 impl PersonView {
-    pub fn new(user: &User, facts: &super::facts::PersonFacts, today: Date) -> Self {
+    fn new(user: &User, facts: &PersonFacts, today: Date) -> Self {
         PersonView {
             id: user.id().clone(),
             name: user.person.name.to_string(),
@@ -119,53 +119,49 @@ impl FactView {
 }
 
 impl GroundView {
-    pub fn new(ground: Ground, policy: &Policy, facts: &PairFacts) -> Self {
-        let view = PolicyView::from(policy);
-        let (kind, at) = match ground {
-            Ground::Order(at) => (GroundKind::Order, Some(at)),
-            Ground::Lead => (GroundKind::Lead, None),
-            Ground::Never(at) => (GroundKind::Never, Some(at)),
-            Ground::Rule(at) => (GroundKind::Rule, Some(at)),
-            Ground::NoRule => (GroundKind::NoRule, None),
-        };
-        let of = |list: Vec<GivenRule>| at.and_then(|at| list.into_iter().nth(at));
-        GroundView {
+    fn new(ground: Ground, policy: &Policy, facts: &PairFacts) -> Self {
+        let of = |kind| GroundView {
             kind,
-            at: at.filter(|_| kind != GroundKind::Order),
-            rule: match kind {
-                GroundKind::Never => of(view.never),
-                GroundKind::Rule => of(view.rule),
-                _ => None,
+            at: None,
+            rule: None,
+            order: None,
+        };
+        match ground {
+            Ground::Order(at) => GroundView {
+                order: facts.orders.get(at).map(|order| order.id.clone()),
+                ..of(GroundKind::Order)
             },
-            order: match ground {
-                Ground::Order(at) => facts.orders.get(at).map(|order| order.id.clone()),
-                _ => None,
+            Ground::Lead => of(GroundKind::Lead),
+            Ground::Never(at) => GroundView {
+                at: Some(at),
+                rule: policy.never.get(at).map(|never| GivenRule::of(never, None)),
+                ..of(GroundKind::Never)
             },
+            Ground::Rule(at) => {
+                let rule = policy.rules.get(at);
+                GroundView {
+                    at: Some(at),
+                    rule: rule.map(|rule| GivenRule::of(&rule.pattern, Some(rule.may))),
+                    ..of(GroundKind::Rule)
+                }
+            }
+            Ground::NoRule => of(GroundKind::NoRule),
         }
     }
 }
 
-/// What [`super::decide()`] looked at, to be shown. Orders are for safeguarding leads: without them, leave them out of `facts` before the
-/// decision.
-pub fn facts_view(facts: &PairFacts, today: Date) -> Vec<FactView> {
-    facts
-        .facts
-        .iter()
-        .map(|fact| FactView::new(fact, today))
-        .collect()
-}
-
-pub fn orders_view(facts: &PairFacts, today: Date) -> Vec<OrderView> {
-    let orders = facts.orders.iter().map(|order| OrderView {
-        id: order.id.clone(),
-        holds: order.days.contains(today),
-        days: order.days,
-    });
-    orders.collect()
+impl OrderView {
+    pub fn new(order: &Order, today: Date) -> Self {
+        OrderView {
+            id: order.id.clone(),
+            holds: order.days.contains(today),
+            days: order.days,
+        }
+    }
 }
 
 impl Explanation {
-    /// With neither orders nor blocks.
+    /// With neither orders nor blocks. Orders are for safeguarding leads: for everybody else, leave them out of `facts` before the decision.
     pub fn new(
         decision: Decision,
         policy: &Policy,
@@ -176,7 +172,11 @@ impl Explanation {
         Explanation {
             may: decision.may,
             rule: GroundView::new(decision.ground, policy, facts),
-            facts: facts_view(facts, today),
+            facts: facts
+                .facts
+                .iter()
+                .map(|fact| FactView::new(fact, today))
+                .collect(),
             from: PersonView::new(from, &facts.from, today),
             to: PersonView::new(to, &facts.to, today),
             answerable: false,

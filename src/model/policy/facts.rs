@@ -10,7 +10,7 @@ use crate::model::ids::UserId;
 use crate::model::users::Role;
 
 /// Roles as a set of bits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles(u8);
 
 impl Roles {
@@ -18,8 +18,12 @@ impl Roles {
         Roles(roles.iter().fold(0, |bits, role| bits | 1 << *role as u8))
     }
 
-    pub fn with(self, role: Role) -> Self {
-        Roles(self.0 | 1 << role as u8)
+    /// Those of somebody who is a guardian on these days: their role, and `guardian` today.
+    pub fn on(today: Date, role: Role, guardian: &[Days]) -> Self {
+        match guardian.iter().any(|days| days.contains(today)) {
+            true => Roles::of(&[role, Role::Guardian]),
+            false => Roles::of(&[role]),
+        }
     }
 
     /// Whether one of these is in `roles`.
@@ -55,11 +59,7 @@ impl PersonFacts {
 
     /// Their role, and `guardian` for whoever is somebody's guardian.
     pub fn roles_on(&self, today: Date) -> Roles {
-        let roles = Roles::default().with(self.role);
-        match self.guardian.iter().any(|days| days.contains(today)) {
-            true => roles.with(Role::Guardian),
-            false => roles,
-        }
+        Roles::on(today, self.role, &self.guardian)
     }
 
     pub fn is_pupil(&self) -> bool {

@@ -14,20 +14,21 @@ mod presets;
 mod preview;
 mod quiet;
 mod rules;
+mod school;
 #[cfg(test)]
 mod tests;
+mod text;
 mod warnings;
 
 pub use decide::{Can, Decision, Ground, Why, decide};
-pub use explain::{Explanation, FactView, GroundKind, OrderView, orders_view};
+pub use explain::{Explanation, FactView, GroundKind, OrderView};
 pub use facts::{Fact, Named, Order, PairFacts, PersonFacts, Roles};
-pub use given::{
-    GivenAnnounce, GivenPolicy, GivenQuiet, GivenRule, PolicyView, differences, from_toml,
-    rule_toml, to_toml,
-};
+pub use given::{GivenAnnounce, GivenPolicy, GivenQuiet, GivenRule, PolicyView};
 pub use preset::Preset;
-pub use preview::{Preview, School, SchoolGroup, SchoolPerson, preview};
+pub use preview::{Preview, preview};
 pub use rules::{
     Announce, GradeRange, May, Pattern, Policy, Quiet, Reach, Relation, Relations, Rule,
 };
+pub use school::{School, SchoolGroup, SchoolPerson};
+pub use text::{differences, from_json, from_toml, rule_toml, to_json, to_toml};
 pub use warnings::{Warning, warnings};

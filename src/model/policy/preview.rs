@@ -6,40 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::decide::{decide, fitting};
-use super::facts::{Fact, PairFacts, PersonFacts};
+use super::facts::{Fact, PairFacts};
 use super::rules::{May, Policy, Relation, Relations};
-use super::warnings::Warning;
+use super::school::School;
+use super::warnings::{Warning, warnings};
 use crate::model::days::{Date, Days};
-use crate::model::ids::{UserId, UserKey};
+use crate::model::ids::UserId;
 use crate::model::users::Role;
-
-/// Somebody of the school, as they are today. Leads are left out: they may always write.
-#[derive(Debug, Clone)]
-pub struct SchoolPerson {
-    pub key: UserKey,
-    pub id: UserId,
-    pub name: String,
-    pub facts: PersonFacts,
-}
-
-/// A group of today.
-#[derive(Debug, Clone, Default)]
-pub struct SchoolGroup {
-    pub is_class: bool,
-    /// Who is in it, by their place among the people, and whether they lead it.
-    pub members: Vec<(usize, bool)>,
-}
-
-/// Everybody and what they are to each other today.
-#[derive(Debug, Clone, Default)]
-pub struct School {
-    pub people: Vec<SchoolPerson>,
-    pub groups: Vec<SchoolGroup>,
-    /// Child and guardian, by their places, of links that give a relation.
-    pub links: Vec<(usize, usize)>,
-    /// How many messages one has sent another in the last 30 days, by their places.
-    pub sent: Vec<(usize, usize, i64)>,
-}
 
 /// How many pairs of two roles may begin, and how many may answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -96,9 +69,8 @@ pub struct Preview {
 /// How many pairs [`Preview::losing`] names.
 const MAX_LOSING: usize = 200;
 
-/// What two policies say of two kinds of people with these relations, by the first and the second, and which rules of the first are about
-/// them.
-#[derive(Clone)]
+/// What the two policies say of two kinds of people with some relations.
+#[derive(Clone, Copy)]
 struct Said {
     new: May,
     old: May,
@@ -119,9 +91,10 @@ struct Comparison<'a> {
     today: Date,
     /// The kind of each person: people of one kind have the same facts.
     kinds: Vec<usize>,
-    /// Of each kind: somebody, and everybody.
-    of_kind: Vec<(usize, Vec<usize>)>,
-    groups_of: Vec<Vec<usize>>,
+    /// Everybody of each kind.
+    of_kind: Vec<Vec<usize>>,
+    /// The groups of each person, and whether they lead them.
+    groups_of: Vec<Vec<(usize, bool)>>,
     children_of: Vec<Vec<usize>>,
     guardians_of: Vec<Vec<usize>>,
     sent: Vec<Vec<(usize, i64)>>,
@@ -141,7 +114,7 @@ impl<'a> Comparison<'a> {
     fn new(school: &'a School, new: &'a Policy, old: &'a Policy, today: Date) -> Self {
         let count = school.people.len();
         let mut kinds = Vec::with_capacity(count);
-        let mut of_kind: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut of_kind: Vec<Vec<usize>> = Vec::new();
         let mut known = HashMap::new();
         for (at, person) in school.people.iter().enumerate() {
             let facts = &person.facts;
@@ -152,16 +125,16 @@ impl<'a> Comparison<'a> {
                 .collect();
             let kind = (facts.role, facts.grade, facts.guardian.is_empty(), groups);
             let kind = *known.entry(kind).or_insert_with(|| {
-                of_kind.push((at, Vec::new()));
+                of_kind.push(Vec::new());
                 of_kind.len() - 1
             });
-            of_kind[kind].1.push(at);
+            of_kind[kind].push(at);
             kinds.push(kind);
         }
         let mut groups_of = vec![Vec::new(); count];
         for (at, group) in school.groups.iter().enumerate() {
-            for (member, _) in &group.members {
-                groups_of[*member].push(at);
+            for (member, leads) in &group.members {
+                groups_of[*member].push((at, *leads));
             }
         }
         let (mut children_of, mut guardians_of) =
@@ -213,22 +186,15 @@ impl<'a> Comparison<'a> {
         self.relate(to, one);
     }
 
-    /// Who teaches these, or whom they teach, in classes of today.
-    fn in_classes(&self, of: usize, wanted: Relation) -> Vec<usize> {
+    /// Who is in a group with somebody, and what they are to each other by it.
+    fn in_groups(&self, of: usize) -> Vec<(usize, Relations)> {
         let mut found = Vec::new();
-        for group in self.groups_of[of]
-            .iter()
-            .map(|group| &self.school.groups[*group])
-        {
-            let Some((_, leads)) = group.members.iter().find(|(member, _)| *member == of) else {
-                continue;
-            };
+        for (group, leads) in &self.groups_of[of] {
+            let group = &self.school.groups[*group];
             for (other, other_leads) in group.members.iter().filter(|(other, _)| *other != of) {
                 let roles = [self.role(of), self.role(*other)];
                 let relations = Relations::in_group(group.is_class, [*leads, *other_leads], roles);
-                if relations.contains(wanted) {
-                    found.push(*other);
-                }
+                found.push((*other, relations));
             }
         }
         found
@@ -236,26 +202,21 @@ impl<'a> Comparison<'a> {
 
     /// Finds what `from` is to everybody.
     fn relate_all(&mut self, from: usize) {
-        let school = self.school;
-        for group in self.groups_of[from].clone() {
-            let group = &school.groups[group];
-            let own = group.members.iter().find(|(member, _)| *member == from);
-            let leads = own.is_some_and(|(_, leads)| *leads);
-            for (other, other_leads) in group.members.iter().filter(|(other, _)| *other != from) {
-                let roles = [self.role(from), self.role(*other)];
-                let relations = Relations::in_group(group.is_class, [leads, *other_leads], roles);
-                self.relate(*other, relations);
+        for (other, relations) in self.in_groups(from) {
+            self.relate(other, relations);
+            if !relations.contains(Relation::Teaches) {
+                continue;
             }
-        }
-        for pupil in self.in_classes(from, Relation::Teaches) {
-            for guardian in self.guardians_of[pupil].clone() {
+            for guardian in self.guardians_of[other].clone() {
                 self.relate_as(guardian, Relation::TeachesChild);
             }
         }
         for child in self.children_of[from].clone() {
             self.relate_as(child, Relation::GuardianOf);
-            for teacher in self.in_classes(child, Relation::TaughtBy) {
-                self.relate_as(teacher, Relation::ChildTaughtBy);
+            for (teacher, relations) in self.in_groups(child) {
+                if relations.contains(Relation::TaughtBy) {
+                    self.relate_as(teacher, Relation::ChildTaughtBy);
+                }
             }
             for guardian in self.guardians_of[child].clone() {
                 self.relate_as(guardian, Relation::SharesChild);
@@ -287,16 +248,16 @@ impl<'a> Comparison<'a> {
         }
         for (kind, touched) in touched_of_kind.into_iter().enumerate() {
             let own = u64::from(self.kinds[from] == kind);
-            let others = self.of_kind[kind].1.len() as u64 - touched - own;
+            let others = self.of_kind[kind].len() as u64 - touched - own;
             if others == 0 {
                 continue;
             }
             let said = self.say(self.kinds[from], kind, Relations::default());
-            let one = self.of_kind[kind].0;
+            let one = self.of_kind[kind][0];
             self.count(from, one, said.new, others);
             if said.new != May::No {
-                for at in 0..self.of_kind[kind].1.len() {
-                    let to = self.of_kind[kind].1[at];
+                for at in 0..self.of_kind[kind].len() {
+                    let to = self.of_kind[kind][at];
                     if to != from && self.relations[to].is_empty() {
                         self.reach(from, to);
                     }
@@ -321,9 +282,9 @@ impl<'a> Comparison<'a> {
     /// What the policies say, asked once for each two kinds of people and what they are to each other.
     fn say(&mut self, from: usize, to: usize, relations: Relations) -> Said {
         if let Some(said) = self.said.get(&(from, to, relations)) {
-            return said.clone();
+            return *said;
         }
-        let facts = |kind: usize| self.school.people[self.of_kind[kind].0].facts.clone();
+        let facts = |kind: usize| self.school.people[self.of_kind[kind][0]].facts.clone();
         let pair = PairFacts {
             from: facts(from),
             to: facts(to),
@@ -345,7 +306,7 @@ impl<'a> Comparison<'a> {
             self.used[rule] = true;
         }
         let said = Said { new, old };
-        self.said.insert((from, to, relations), said.clone());
+        self.said.insert((from, to, relations), said);
         said
     }
 
@@ -409,7 +370,7 @@ impl<'a> Comparison<'a> {
             losing: self.losing,
             losing_count: self.losing_count,
             refused,
-            warnings: super::warnings::warnings(self.policies[0]),
+            warnings: warnings(self.policies[0]),
             unused: unused
                 .filter(|(_, used)| !**used)
                 .map(|(at, _)| at)

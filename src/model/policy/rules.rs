@@ -91,19 +91,6 @@ impl Relation {
             Relation::SharesChild => "shares_child",
         }
     }
-
-    /// The same, seen from the other one.
-    pub fn reversed(self) -> Self {
-        match self {
-            Relation::Teaches => Relation::TaughtBy,
-            Relation::TaughtBy => Relation::Teaches,
-            Relation::TeachesChild => Relation::ChildTaughtBy,
-            Relation::ChildTaughtBy => Relation::TeachesChild,
-            Relation::GuardianOf => Relation::ChildOf,
-            Relation::ChildOf => Relation::GuardianOf,
-            mutual => mutual,
-        }
-    }
 }
 
 /// Relations as a set of bits.

@@ -1,6 +1,6 @@
 //! Rules that can never hold: they are taken, and named.
 
-use super::rules::{Pattern, Policy, Relation};
+use super::rules::{GradeRange, Pattern, Policy, Relation};
 use crate::error::FieldError;
 use crate::model::users::Role;
 use crate::rule;
@@ -72,13 +72,10 @@ fn impossible(pattern: &Pattern) -> Option<rule::Rule> {
 /// Whether every pair that fits `pattern` fits the never-rule too.
 fn covers(never: &Pattern, pattern: &Pattern) -> bool {
     let has_all = |roles: &[Role], wanted: &[Role]| wanted.iter().all(|role| roles.contains(role));
-    let grades = |own: Option<super::rules::GradeRange>,
-                  other: Option<super::rules::GradeRange>| {
-        match (own, other) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(own), Some(other)) => own.includes(other),
-        }
+    let grades = |own: Option<GradeRange>, other: Option<GradeRange>| match (own, other) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(own), Some(other)) => own.includes(other),
     };
     (never.when == Relation::Anyone || never.when == pattern.when)
         && has_all(&never.from, &pattern.from)

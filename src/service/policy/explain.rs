@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::model::ids::UserId;
-use crate::model::policy::{Explanation, decide, orders_view};
+use crate::model::policy::{Explanation, OrderView, decide};
 use crate::model::users::User;
 use crate::store::{blocks, policy, relations, users};
 
@@ -49,7 +49,11 @@ pub fn explain_in(
         explanation.answerable = wrote_at.is_some_and(|at| at >= super::answerable_since(app));
     }
     if with_orders {
-        explanation.orders = Some(orders_view(&facts, today));
+        let orders = facts
+            .orders
+            .iter()
+            .map(|order| OrderView::new(order, today));
+        explanation.orders = Some(orders.collect());
         let mut blocked_by = Vec::new();
         for (by, other) in [(&from, &to), (&to, &from)] {
             if blocks::exists(c, by.key, other.key)? {

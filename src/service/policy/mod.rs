@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::error::{Error, FieldError, Noun, Result};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::policy::{Can, May, Roles, Why};
+use crate::model::time::Time;
 use crate::model::users::{Role, User};
 use crate::rule;
 use crate::store::policy::{self, StoredPair};
@@ -64,7 +65,7 @@ fn has_past(c: &Connection, me: &User, stored: &StoredPair) -> Result<bool> {
 }
 
 /// What was written before this can be answered no more.
-fn answerable_since(app: &App) -> crate::model::time::Time {
+fn answerable_since(app: &App) -> Time {
     let days = i64::from(app.config.policy.reply_days.get());
     app.now().plus_seconds(-days * 24 * 3_600)
 }
@@ -141,13 +142,7 @@ pub fn can(app: &App, c: &Connection, me: &User, other: &User) -> Result<Can> {
 
 /// The role, and `guardian` for whoever is somebody's guardian today.
 pub fn roles_of(app: &App, c: &Connection, user: &User) -> Result<Roles> {
-    let today = app.calendar.today();
-    let guardian = relations::guardian_days(c, user.key)?;
-    let roles = Roles::of(&[user.role]);
-    Ok(match guardian.iter().any(|days| days.contains(today)) {
-        true => roles.with(Role::Guardian),
-        false => roles,
-    })
+    relations::roles(c, user.key, user.role, app.calendar.today())
 }
 
 /// What `me` may do with each of these now.

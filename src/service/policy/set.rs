@@ -1,9 +1,11 @@
 //! The policy in force: reading it and setting it.
 
+use std::sync::Arc;
+
 use crate::app::App;
 use crate::error::{Conflict, Error, Result};
 use crate::model::audit::{Action, AuditActor};
-use crate::model::policy::{GivenPolicy, Policy, PolicyView, differences};
+use crate::model::policy::{GivenPolicy, Policy, differences, to_json};
 use crate::store::policy::{self, SETTING};
 use crate::store::{WriteTx, audit, settings};
 
@@ -14,7 +16,7 @@ const FIXED: &str = "config";
 ///
 /// # Errors
 /// As those of a read.
-pub async fn current(app: &App) -> Result<(std::sync::Arc<Policy>, String)> {
+pub async fn current(app: &App) -> Result<(Arc<Policy>, String)> {
     let app_in = app.clone();
     app.store
         .read(move |c| {
@@ -37,7 +39,7 @@ pub async fn set(
     by: AuditActor,
     given: GivenPolicy,
     version: Option<String>,
-) -> Result<(std::sync::Arc<Policy>, String)> {
+) -> Result<(Arc<Policy>, String)> {
     if app.decisions.is_fixed() {
         return Err(Error::Conflict(Conflict::SetInConfig));
     }
@@ -53,13 +55,8 @@ pub async fn set(
             let before = app_in.decisions.policy(tx, stamps)?;
             if *before != new {
                 store(tx, &new)?;
-                audit::note(
-                    tx,
-                    &by,
-                    Action::PolicyChanged,
-                    "",
-                    &differences(&before, &new),
-                )?;
+                let detail = differences(&before, &new);
+                audit::note(tx, &by, Action::PolicyChanged, "", &detail)?;
             }
             Ok(())
         })
@@ -69,25 +66,5 @@ pub async fn set(
 
 /// Stores a policy in the write that sets it.
 pub(in crate::service) fn store(tx: &WriteTx, policy: &Policy) -> Result<()> {
-    let view = PolicyView::from(policy);
-    let stored = match view.preset {
-        // By its name: a newer version of the program may have a better one.
-        Some(preset) => GivenPolicy {
-            preset: Some(preset),
-            ..GivenPolicy::default()
-        },
-        None => GivenPolicy {
-            preset: None,
-            rule: view.rule,
-            never: view.never,
-            quiet: view.quiet,
-            announce: view.announce,
-        },
-    };
-    // Texts and lists of them: nothing that fails to serialise.
-    settings::set(
-        tx,
-        SETTING,
-        &serde_json::to_string(&stored).unwrap_or_default(),
-    )
+    settings::set(tx, SETTING, &to_json(policy))
 }
