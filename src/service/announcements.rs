@@ -86,11 +86,10 @@ async fn store(
             };
             let fresh = earlier.is_none();
             if fresh {
-                let people = match reminder_of {
-                    Some(of) => unread_of(tx, of)?,
-                    None => new.audience.clone(),
+                let (people, _) = match reminder_of {
+                    Some(of) => notifications::resolve(tx, &unread_of(tx, of)?)?,
+                    None => notifications::resolve(tx, &new.audience)?,
                 };
-                let (people, _) = notifications::resolve(tx, &people)?;
                 announce::check(&app_in, tx, &by.actor, &people)?;
                 announcements::insert(tx, id, &new, reminder_of, &by.actor)?;
                 let target = id.to_string();
@@ -209,15 +208,9 @@ async fn give_up(app: &App, key: i64, id: Id) -> Result<()> {
     app.store
         .write(move |tx| {
             announcements::give_up(tx, key)?;
+            let (by, target) = (AuditActor::schedule(), id.to_string());
             let detail = "the policy does not allow it any more";
-            let by = AuditActor::schedule();
-            audit::note(
-                tx,
-                &by,
-                Action::AnnouncementCancelled,
-                &id.to_string(),
-                detail,
-            )?;
+            audit::note(tx, &by, Action::AnnouncementCancelled, &target, detail)?;
             Ok(())
         })
         .await

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Params, params};
 
-use super::groups::{IS_LIVE, LEADS};
+use super::groups::{IS_LIVE, LEADS, classes};
 use super::guardians::LINK_IS_LIVE;
 use super::{accounts, all, users};
 use crate::error::Result;
@@ -98,21 +98,16 @@ pub fn seen_by(
 
 /// The classes that somebody leads.
 fn taught_by(connection: &Connection, user: UserKey) -> Result<HashSet<i64>> {
-    let sql = format!(
-        "SELECT g.key FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
-         WHERE m.user_key = ?1 AND g.kind = 'class' AND {IS_LIVE} AND {LEADS}"
-    );
-    keys(connection, &sql, [user.0])
+    keys(connection, &classes("m.user_key = ?1", LEADS), [user.0])
 }
 
 /// The classes that somebody, or a child of theirs, is taught in.
 fn attended_by(connection: &Connection, user: UserKey) -> Result<HashSet<i64>> {
-    let sql = format!(
-        "SELECT g.key FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
-         WHERE (m.user_key = ?1 OR m.user_key IN (
-                SELECT l.child_key FROM guardian_links l WHERE l.guardian_key = ?1 AND l.contact AND {LINK_IS_LIVE}))
-           AND g.kind = 'class' AND {IS_LIVE} AND NOT {LEADS}"
+    let members = format!(
+        "(m.user_key = ?1 OR m.user_key IN (
+            SELECT l.child_key FROM guardian_links l WHERE l.guardian_key = ?1 AND l.contact AND {LINK_IS_LIVE}))"
     );
+    let sql = classes(&members, &format!("NOT {LEADS}"));
     keys(connection, &sql, [user.0])
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection;
-use super::{first, meta, users};
+use super::{first, meta, policy, school, users};
 use crate::error::Result;
 use crate::model::text::case_key;
 use crate::model::time::Time;
@@ -45,15 +45,14 @@ pub fn shadowed_usernames(path: &Path) -> Result<Vec<(String, String)>> {
 }
 
 /// How many pupils there are, and the policy that the dashboard set, as JSON. None in a database that is still to be migrated.
-pub fn policy(path: &Path) -> Result<Option<(i64, Option<String>)>> {
+pub fn policy(path: &Path) -> Result<Option<(u64, Option<String>)>> {
     let connection = connect(path, connection::read_only())?;
     let is_there = "SELECT 1 FROM pragma_table_info('policy_stamps')";
     if first(&connection, is_there, [], |_| Ok(()))?.is_none() {
         return Ok(None);
     }
-    let sql = "SELECT count(*) FROM users WHERE role = 'student' AND disabled_at IS NULL";
-    let pupils = first(&connection, sql, [], |row| row.get(0))?.unwrap_or(0);
-    Ok(Some((pupils, super::policy::set_here(&connection)?)))
+    let pupils = school::pupils(&connection)?;
+    Ok(Some((pupils, policy::set_here(&connection)?)))
 }
 
 /// Writes once, through to the disk.

@@ -23,6 +23,14 @@ pub(super) fn leads(member: &str, user: &str) -> String {
     named.replace("u.", &format!("{user}."))
 }
 
+/// The keys of the classes `g` in which these memberships `m` hold today, of users `u`, and what else is to hold of them.
+pub(super) fn classes(members: &str, and: &str) -> String {
+    format!(
+        "SELECT m.group_key FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
+         WHERE {members} AND g.kind = 'class' AND {IS_LIVE} AND {and}"
+    )
+}
+
 /// A group's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupKey(pub i64);

@@ -1,11 +1,11 @@
 //! The stored facts that a message needs of its sender and its receiver, and the stamps by which kept decisions are known to stand.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::conversations::Members;
-use super::first;
+use super::{all, first};
 use crate::error::Result;
-use crate::model::ids::{ConversationId, UserKey};
+use crate::model::ids::{ConversationId, Id, UserKey};
 use crate::model::time::Time;
 
 /// The name under which the dashboard's policy is among the settings, as JSON.
@@ -22,6 +22,23 @@ pub struct Stamps {
     pub has_blocks: bool,
 }
 
+/// The columns of [`Stamps`]. Text: each message asks for them, and should not put its statement together.
+macro_rules! stamps {
+    () => {
+        "roster, policy, orders > 0, blocks > 0"
+    };
+}
+
+/// Reads the columns of [`Stamps`] from column `at` on.
+fn stamps_at(row: &Row, at: usize) -> rusqlite::Result<Stamps> {
+    Ok(Stamps {
+        roster: row.get(at)?,
+        policy: row.get(at + 1)?,
+        has_orders: row.get(at + 2)?,
+        has_blocks: row.get(at + 3)?,
+    })
+}
+
 /// What is stored of two people.
 #[derive(Debug)]
 pub struct StoredPair {
@@ -34,10 +51,12 @@ pub struct StoredPair {
 
 /// Reads what is stored of a sender and a receiver. One statement: each message asks for it.
 pub fn pair(connection: &Connection, sender: UserKey, receiver: UserKey) -> Result<StoredPair> {
-    let sql = "SELECT coalesce((SELECT disabled_at IS NOT NULL FROM users WHERE key = ?1), TRUE),
-                      (SELECT key FROM conversations WHERE low_key = ?2 AND high_key = ?3),
-                      roster, policy, orders > 0, blocks > 0
-               FROM policy_stamps WHERE one = 1";
+    let sql = concat!(
+        "SELECT coalesce((SELECT disabled_at IS NOT NULL FROM users WHERE key = ?1), TRUE),
+                (SELECT key FROM conversations WHERE low_key = ?2 AND high_key = ?3), ",
+        stamps!(),
+        " FROM policy_stamps WHERE one = 1"
+    );
     let params = [receiver.0, sender.min(receiver).0, sender.max(receiver).0];
     let found = first(connection, sql, params, |row| {
         let conversation: Option<i64> = row.get(1)?;
@@ -45,12 +64,7 @@ pub fn pair(connection: &Connection, sender: UserKey, receiver: UserKey) -> Resu
         Ok(StoredPair {
             is_receiver_disabled: row.get(0)?,
             members,
-            stamps: Stamps {
-                roster: row.get(2)?,
-                policy: row.get(3)?,
-                has_orders: row.get(4)?,
-                has_blocks: row.get(5)?,
-            },
+            stamps: stamps_at(row, 2)?,
         })
     })?;
     Ok(found.unwrap_or(StoredPair {
@@ -61,15 +75,8 @@ pub fn pair(connection: &Connection, sender: UserKey, receiver: UserKey) -> Resu
 }
 
 pub fn stamps(connection: &Connection) -> Result<Stamps> {
-    let sql = "SELECT roster, policy, orders > 0, blocks > 0 FROM policy_stamps WHERE one = 1";
-    let found = first(connection, sql, [], |row| {
-        Ok(Stamps {
-            roster: row.get(0)?,
-            policy: row.get(1)?,
-            has_orders: row.get(2)?,
-            has_blocks: row.get(3)?,
-        })
-    })?;
+    let sql = concat!("SELECT ", stamps!(), " FROM policy_stamps WHERE one = 1");
+    let found = first(connection, sql, [], |row| stamps_at(row, 0))?;
     Ok(found.unwrap_or_default())
 }
 
@@ -93,15 +100,15 @@ pub fn wrote_at(
     Ok(found.flatten().map(Time))
 }
 
-/// Messages since then, by the roles of their sender and receiver.
+/// Who has sent whom how many messages since then.
 pub fn sent_since(connection: &Connection, since: Time) -> Result<Vec<(UserKey, UserKey, i64)>> {
     // By the index of ids, which are in the order of time; those of imported messages are not, and they are history.
     let sql = "SELECT m.sender_key, iif(c.low_key = m.sender_key, c.high_key, c.low_key), count(*)
                FROM messages m JOIN conversations c ON c.key = m.conversation_key
                WHERE m.id >= ?1 AND m.created_at >= ?2 AND c.low_key IS NOT NULL
                GROUP BY m.sender_key, c.key";
-    let from = crate::model::ids::Id::first_of(since.0);
-    super::all(connection, sql, params![from.as_bytes(), since.0], |row| {
+    let from = Id::first_of(since.0);
+    all(connection, sql, params![from.as_bytes(), since.0], |row| {
         Ok((UserKey(row.get(0)?), UserKey(row.get(1)?), row.get(2)?))
     })
 }

@@ -3,7 +3,7 @@
 //! What must stay true: it finds whom [`decide`](crate::model::policy::decide) lets them write to, and nobody else. A test compares both
 //! on random schools, pair by pair.
 
-use super::groups::{IS_LIVE, LEADS};
+use super::groups::{IS_LIVE, LEADS, classes};
 use super::guardians::{CHILD_IS_PUPIL, LINK_IS_LIVE};
 use crate::model::days::Date;
 use crate::model::grades::Grade;
@@ -143,12 +143,6 @@ fn has_relation(relation: Relation) -> Option<String> {
         "SELECT l.child_key FROM guardian_links l
          WHERE l.guardian_key = :me AND l.contact AND {LINK_IS_LIVE} AND {CHILD_IS_PUPIL}"
     );
-    let classes = |members: &str, and: &str| {
-        format!(
-            "SELECT m.group_key FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
-             WHERE {members} AND g.kind = 'class' AND {IS_LIVE} AND {and}"
-        )
-    };
     let members = |classes: &str, and: &str| {
         format!(
             "SELECT m.user_key FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key

@@ -2,14 +2,16 @@
 
 use rusqlite::{Connection, Row};
 
-use super::groups::{IS_LIVE, LEADS, leads};
+use super::groups::{IS_LIVE, LEADS, classes, leads};
 use super::guardians::{CHILD_IS_PUPIL, LINK_IS_LIVE, date, days};
 use super::{all, first, users};
 use crate::error::{Noun, Result};
 use crate::model::days::{Date, Days};
 use crate::model::grades::Grade;
 use crate::model::ids::{UserId, UserKey};
-use crate::model::policy::{Fact, Named, Order, PairFacts, PersonFacts, Relation, Relations};
+use crate::model::policy::{
+    Fact, Named, Order, PairFacts, PersonFacts, Relation, Relations, Roles,
+};
 use crate::model::users::Role;
 
 /// The days of the link `l`, and what shortens them: `l.from_day, l.until_day, l.agreed_at IS NOT NULL, adult_from`.
@@ -58,12 +60,18 @@ pub fn person(connection: &Connection, user: UserKey, groups: &[&UserId]) -> Res
 }
 
 /// On which days somebody is a guardian of a pupil.
-pub fn guardian_days(connection: &Connection, user: UserKey) -> Result<Vec<Days>> {
+fn guardian_days(connection: &Connection, user: UserKey) -> Result<Vec<Days>> {
     let sql = format!(
         "SELECT {LINK_DAYS} FROM guardian_links l WHERE l.guardian_key = ?1 AND NOT l.ended_by_hand AND {CHILD_IS_PUPIL}"
     );
     let links = all(connection, &sql, [user.0], |row| link_days(row, 0))?;
     Ok(links.into_iter().flatten().collect())
+}
+
+/// The role of a user, and `guardian` where they are somebody's guardian today.
+pub fn roles(connection: &Connection, user: UserKey, role: Role, today: Date) -> Result<Roles> {
+    let guardian = guardian_days(connection, user)?;
+    Ok(Roles::on(today, role, &guardian))
 }
 
 /// All that is known of one who writes to another. `groups`: those of which it must be known who is in them.
@@ -246,9 +254,8 @@ fn shared_children(connection: &Connection, a: UserKey, b: UserKey) -> Result<Ve
 pub fn own_classes(connection: &Connection, leader: UserKey) -> Result<Vec<UserKey>> {
     let members = format!(
         "SELECT m.user_key FROM group_members m JOIN users u ON u.key = m.user_key
-         WHERE u.role IN ('student', 'teacher', 'staff') AND {IS_LIVE} AND m.group_key IN (
-             SELECT m.group_key FROM group_members m JOIN groups g ON g.key = m.group_key JOIN users u ON u.key = m.user_key
-             WHERE m.user_key = ?1 AND g.kind = 'class' AND {IS_LIVE} AND {LEADS})"
+         WHERE u.role IN ('student', 'teacher', 'staff') AND {IS_LIVE} AND m.group_key IN ({})",
+        classes("m.user_key = ?1", LEADS)
     );
     // Whether an order about a role is about this user.
     let has_role = |user: &str| {

@@ -119,14 +119,7 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         // Said, since a document without it leaves open whether a token is needed.
         Access::Anyone => operation["security"] = json!([]),
         Access::Local => operation["security"] = json!([{}, { "bearer": [] }]),
-        Access::Person
-        | Access::Admin
-        | Access::Roster
-        | Access::Reader
-        | Access::Oversight
-        | Access::Sender => {
-            operation["security"] = json!([{ "bearer": [] }, { "session": [] }]);
-        }
+        _ => operation["security"] = json!([{ "bearer": [] }, { "session": [] }]),
     }
     let whom = match endpoint.access {
         Access::Sender => {

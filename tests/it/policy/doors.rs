@@ -385,6 +385,16 @@ async fn a_roster_that_changes_while_people_write_counts_at_the_commit() {
     assert_eq!(can(&tea, "kim").await, ("no".into(), Some("closed".into())));
 }
 
+/// Whether each of these is online, as somebody sees it.
+async fn online(who: &Person, ids: &str) -> Vec<bool> {
+    let path = format!("/api/presence?userIds={ids}");
+    let presence = who.get(&path).await.expect(200);
+    let presences = presence["data"].as_array().unwrap().iter();
+    presences
+        .map(|one| one["online"].as_bool().unwrap())
+        .collect()
+}
+
 #[tokio::test]
 async fn hidden_receipts_and_hidden_presence_are_told_to_nobody() {
     let t = TestApp::with(|config| {
@@ -438,17 +448,7 @@ async fn hidden_receipts_and_hidden_presence_are_told_to_nobody() {
     kim.put("/api/messages/read/tea").await.expect(200);
     let history = tea.get("/api/messages/conversation/kim").await.expect(200);
     assert_eq!(history["data"][1]["read"], true);
-    let presence = kim
-        .get("/api/presence?userIds=tea,office")
-        .await
-        .expect(200);
-    let online: Vec<bool> = presence["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["online"].as_bool().unwrap())
-        .collect();
-    assert_eq!(online, [true, false]);
+    assert_eq!(online(&kim, "tea,office").await, [true, false]);
     // Everybody decides for themselves.
     let hide = json!({ "showOnline": false });
     let preferences = tea
@@ -469,15 +469,5 @@ async fn hidden_receipts_and_hidden_presence_are_told_to_nobody() {
         .await
         .expect(200);
     assert_eq!(again.await_event("presence").await["online"], true);
-    let presence = kim
-        .get("/api/presence?userIds=tea,office")
-        .await
-        .expect(200);
-    let online: Vec<bool> = presence["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["online"].as_bool().unwrap())
-        .collect();
-    assert_eq!(online, [false, true]);
+    assert_eq!(online(&kim, "tea,office").await, [false, true]);
 }
