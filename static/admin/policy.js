@@ -4,10 +4,9 @@ import { api, apiVersioned } from "../ui/api.js";
 import { act, say } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { field } from "../ui/form.js";
-import { ROLES } from "../ui/people.js";
 import { table } from "../ui/table.js";
 import { tryIt } from "./explain.js";
-import { askRule, matrix, sentence } from "./rules.js";
+import { askRule, matrix, people, roleOptions, sentence } from "./rules.js";
 
 const PATH = "/api/admin/policy";
 
@@ -24,11 +23,15 @@ export default async function policy() {
   const place = h("div", {});
   const outcome = h("div", { role: "status" });
 
-  /** What is sent: a preset by its name, else the lists. */
-  const body = () => {
-    const { preset, rule, never, quiet, announce } = draft;
-    return preset ? { preset } : { rule, never, quiet, announce };
+  const lists = () => {
+    const { rule, never, quiet, announce } = draft;
+    return { rule, never, quiet, announce };
   };
+
+  /** What is sent: a preset by its name, else the lists. */
+  const body = () => (draft.preset ? { preset: draft.preset } : lists());
+
+  const fail = (text) => outcome.replaceChildren(h("p", { class: "error", role: "alert" }, text));
 
   function change(next) {
     draft = { ...draft, warnings: [], ...next };
@@ -38,6 +41,22 @@ export default async function policy() {
 
   /** A change of a list makes the policy the school's own. */
   const edit = (name, entries) => change({ preset: null, [name]: entries });
+
+  /** The entries of a list in words, each with a button that takes it out. */
+  function entries(name, words, warning = () => undefined) {
+    const item = (one, at) => {
+      const text = words(one);
+      const remove = () => edit(name, draft[name].toSpliced(at, 1));
+      const label = `${t("action.remove")}: ${text}`;
+      return h(
+        "li",
+        {},
+        h("div", { class: "said" }, text, warning(at)),
+        !fixed && h("button", { type: "button", class: "quiet", "aria-label": label, onclick: remove }, t("action.remove")),
+      );
+    };
+    return h("ul", { class: "rows" }, ...draft[name].map(item));
+  }
 
   function draw() {
     place.replaceChildren(
@@ -85,25 +104,9 @@ export default async function policy() {
   function rules(name) {
     const isNever = name === "never";
     const warned = new Map(draft.warnings.map((warning) => [warning.field, fieldText(warning)]));
-    const remove = (at) =>
-      edit(
-        name,
-        draft[name].filter((_, other) => other !== at),
-      );
-    const item = (rule, at) => {
-      const text = sentence(rule, groups);
-      const warning = warned.get(`${name}.${at}`);
-      return h(
-        "li",
-        {},
-        h("div", { class: "said" }, text, warning && h("p", { class: "wrong" }, warning)),
-        !fixed &&
-          h(
-            "button",
-            { type: "button", class: "quiet", "aria-label": `${t("action.remove")}: ${text}`, onclick: () => remove(at) },
-            t("action.remove"),
-          ),
-      );
+    const warning = (at) => {
+      const text = warned.get(`${name}.${at}`);
+      return text && h("p", { class: "wrong" }, text);
     };
     const add = () =>
       askRule({
@@ -112,15 +115,7 @@ export default async function policy() {
         // The server says what is wrong with it, beside its field.
         done: async (rule) => {
           const next = [...draft[name], rule];
-          await api("POST", `${PATH}/preview`, {
-            ...body(),
-            preset: undefined,
-            rule: draft.rule,
-            never: draft.never,
-            quiet: draft.quiet,
-            announce: draft.announce,
-            [name]: next,
-          }).catch((error) => {
+          await api("POST", `${PATH}/preview`, { ...lists(), [name]: next }).catch((error) => {
             throw Object.assign(error, {
               details: error.details?.map((one) => ({ ...one, field: one.field.split(/[.[\]]+/)[2] ?? one.field })),
             });
@@ -133,7 +128,7 @@ export default async function policy() {
       { class: "card" },
       h("h2", {}, t(isNever ? "policy.never" : "policy.rules")),
       h("p", { class: "quiet" }, t(isNever ? "policy.never.text" : "policy.rules.text")),
-      draft[name].length ? h("ul", { class: "rows" }, ...draft[name].map(item)) : h("p", { class: "empty" }, t("table.empty")),
+      draft[name].length ? entries(name, (rule) => sentence(rule, groups), warning) : h("p", { class: "empty" }, t("table.empty")),
       !fixed &&
         h(
           "p",
@@ -143,15 +138,13 @@ export default async function policy() {
     );
   }
 
-  const roles = (entries) => entries.map((role) => t(`policy.role.${role}`)).join(", ");
-
   function hours() {
-    const text = ({ to, from, until }) => t("policy.quiet.line", { to: roles(to), from, until });
+    const text = ({ to, from, until }) => t("policy.quiet.line", { to: people(to), from, until });
     const to = field({
       name: "quiet-to",
       kind: "select",
       label: t("policy.to"),
-      options: ROLES.map((role) => [role, t(`policy.role.${role}`)]),
+      options: roleOptions(),
     });
     const from = field({ name: "quiet-from", kind: "time", label: t("quiet.from"), value: "20:00" });
     const until = field({ name: "quiet-until", kind: "time", label: t("quiet.to"), value: "07:00" });
@@ -160,12 +153,12 @@ export default async function policy() {
   }
 
   function announcing() {
-    const text = ({ from, to }) => t(`policy.announce.${to}`, { from: roles(from) });
+    const text = ({ from, to }) => t(`policy.announce.${to}`, { from: people(from) });
     const from = field({
       name: "announce-from",
       kind: "select",
       label: t("policy.from"),
-      options: ROLES.map((role) => [role, t(`policy.role.${role}`)]),
+      options: roleOptions(),
     });
     const to = field({
       name: "announce-to",
@@ -178,33 +171,12 @@ export default async function policy() {
   }
 
   function lines(name, text, fields, add) {
-    const item = (one, at) =>
-      h(
-        "li",
-        {},
-        text(one),
-        !fixed &&
-          h(
-            "button",
-            {
-              type: "button",
-              class: "quiet",
-              "aria-label": `${t("action.remove")}: ${text(one)}`,
-              onclick: () =>
-                edit(
-                  name,
-                  draft[name].filter((_, other) => other !== at),
-                ),
-            },
-            t("action.remove"),
-          ),
-      );
     return h(
       "details",
       { class: "card" },
       h("summary", {}, `${t(`policy.${name}`)} (${number(draft[name].length)})`),
       h("p", { class: "quiet" }, t(`policy.${name}.text`)),
-      h("ul", { class: "rows" }, ...draft[name].map(item)),
+      entries(name, text),
       !fixed &&
         h(
           "div",
@@ -227,8 +199,7 @@ export default async function policy() {
       say(t("action.saved"));
     } catch (error) {
       // What is wrong is a rule that stands above.
-      const details = error.details?.map(fieldText).join(" ");
-      outcome.replaceChildren(h("p", { class: "error", role: "alert" }, details || errorText(error)));
+      fail(error.details?.map(fieldText).join(" ") || errorText(error));
     }
   });
 
@@ -240,9 +211,8 @@ export default async function policy() {
       change({ ...(await api("POST", `${PATH}/file`, { toml: await file.text() })), fixed });
       say(t("policy.file.read"));
     } catch (error) {
-      outcome.replaceChildren(
-        h("p", { class: "error", role: "alert" }, error.details?.map(({ message }) => message).join(" ") || errorText(error)),
-      );
+      // Where in the file it is, in the server's own words.
+      fail(error.details?.map(({ message }) => message).join(" ") || errorText(error));
     }
     upload.value = "";
   }

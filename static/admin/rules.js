@@ -5,7 +5,7 @@ import { h } from "../ui/dom.js";
 import { form } from "../ui/form.js";
 import { ROLES } from "../ui/people.js";
 
-export const RELATIONS = [
+const RELATIONS = [
   "anyone",
   "teaches",
   "taught_by",
@@ -18,7 +18,13 @@ export const RELATIONS = [
   "shares_child",
 ];
 
-const people = (roles) => list(roles.map((role) => t(`policy.role.${role}`)));
+const role = (name) => t(`policy.role.${name}`);
+
+/** Roles in words. */
+export const people = (roles) => list(roles.map(role));
+
+/** The roles to choose from, as a field takes them. */
+export const roleOptions = () => ROLES.map((name) => [name, role(name)]);
 
 /** What else must hold, after the sentence of who and whom. */
 function conditions({ when, fromGrade, toGrade, fromGroup = [], toGroup = [] }, groups) {
@@ -38,29 +44,27 @@ export function sentence(rule, groups) {
   return [t(`policy.may.${rule.may ?? "never"}`, values), ...conditions(rule, groups)].join(" · ");
 }
 
+/** Whether a rule is about some grades or groups only. */
+const isNarrowed = ({ fromGrade, toGrade, fromGroup = [], toGroup = [] }) =>
+  Boolean(fromGrade || toGrade || fromGroup.length || toGroup.length);
+
 /** What stands in a cell of the matrix: the relation, and whether one may begin. */
-function short(rule) {
-  const narrowed = rule.fromGrade || rule.toGrade || rule.fromGroup?.length || rule.toGroup?.length;
-  return `${t(`policy.when.${rule.when}`)}${narrowed ? "*" : ""}: ${t(`policy.short.${rule.may ?? "never"}`)}`;
-}
+const short = (rule) => `${t(`policy.when.${rule.when}`)}${isNarrowed(rule) ? "*" : ""}: ${t(`policy.short.${rule.may ?? "never"}`)}`;
 
 /** Role by role, what the rules say. */
 export function matrix({ rule, never }) {
   const cell = (from, to) => {
     const about = (one) => one.from.includes(from) && one.to.includes(to);
-    const shut = never.filter((one) => about(one));
-    const whole = shut.some((one) => one.when === "anyone" && !one.fromGrade && !one.toGrade && !one.fromGroup && !one.toGroup);
-    const shown = whole ? shut : [...shut, ...rule.filter((one) => about(one))];
-    if (!shown.length) return h("td", { class: "quiet" }, "–");
-    return h("td", {}, h("ul", { class: "plain-list" }, ...shown.map((one) => h("li", { class: one.may ? "" : "wrong" }, short(one)))));
+    const shut = never.filter(about);
+    const isShut = shut.some((one) => one.when === "anyone" && !isNarrowed(one));
+    const shown = isShut ? shut : [...shut, ...rule.filter(about)];
+    // Where it is narrow, each cell says whose column it is.
+    const label = { "data-label": role(to) };
+    if (!shown.length) return h("td", { ...label, class: "quiet" }, "–");
+    return h("td", label, h("ul", { class: "plain-list" }, ...shown.map((one) => h("li", { class: one.may ? "" : "wrong" }, short(one)))));
   };
-  const head = h(
-    "tr",
-    {},
-    h("th", { scope: "col" }, t("policy.fromTo")),
-    ...ROLES.map((role) => h("th", { scope: "col" }, t(`policy.role.${role}`))),
-  );
-  const line = (from) => h("tr", {}, h("th", { scope: "row" }, t(`policy.role.${from}`)), ...ROLES.map((to) => cell(from, to)));
+  const head = h("tr", {}, h("th", { scope: "col" }, t("policy.fromTo")), ...ROLES.map((to) => h("th", { scope: "col" }, role(to))));
+  const line = (from) => h("tr", {}, h("th", { scope: "row" }, role(from)), ...ROLES.map((to) => cell(from, to)));
   return h(
     "div",
     { class: "table matrix", role: "region", "aria-label": t("policy.matrix"), tabindex: "0" },
@@ -70,7 +74,7 @@ export function matrix({ rule, never }) {
 
 /** Asks for a rule; `done(rule)` gets it. */
 export function askRule({ never, groups, done }) {
-  const roles = ROLES.map((role) => [role, t(`policy.role.${role}`)]);
+  const roles = roleOptions();
   const grades = t("policy.grades.help");
   const choices = [["", t("policy.noGroup")], ...groups];
   dialog(t(never ? "policy.addNever" : "policy.addRule"), (close) => {
@@ -106,7 +110,6 @@ export function askRule({ never, groups, done }) {
         await done(rule);
         close();
       },
-      paths: {},
       cancel: close,
     });
     return element;

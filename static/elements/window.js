@@ -2,6 +2,7 @@
 import { clock, dateTime, day, errorText, t } from "../i18n/i18n.js";
 import { ICONS, h, icon } from "../ui/dom.js";
 import { face, place } from "./list.js";
+import { ConversationMenu } from "./menu.js";
 
 // Milliseconds.
 const TYPING_SHOWN = 6_000;
@@ -35,14 +36,17 @@ export class ConversationWindow {
     this.face = h("span");
     const back = icon(ICONS.back);
     back.classList.add("turn");
-    this.menu = h("details", { class: "more-menu", onkeydown: (event) => event.key === "Escape" && this.#shutMenu(true) });
+    this.menu = new ConversationMenu(bell, {
+      changed: (partner) => partner === this.partner && this.allow(partner.can),
+      failed: (error) => (this.note.textContent = errorText(error)),
+    });
     this.head = h(
       "header",
       {},
       h("button", { class: "back", type: "button", "aria-label": t("chat.back"), onclick: () => this.#close() }, back),
       this.face,
       this.person,
-      this.menu,
+      this.menu.element,
     );
     this.list = h("div", {
       class: "messages",
@@ -211,48 +215,7 @@ export class ConversationWindow {
     this.form.hidden = !may;
     const until = can?.quietUntil;
     this.note.textContent = may ? (until ? t("chat.quietUntil", { name, time: clock(until) }) : "") : t(`chat.can.${can.why}`, { name });
-    this.#drawMenu();
-  }
-
-  #drawMenu() {
-    const { partner } = this;
-    const choice = (text, run) => h("li", {}, h("button", { type: "button", onclick: () => this.#do(run) }, text));
-    const { name } = partner;
-    const isBlocked = partner.can?.why === "you_blocked";
-    // Pupils and guardians alone block each other; the server knows who is whose guardian.
-    const mayBlock = [this.ownRole, partner.role].every((role) => role === "student" || role === "guardian");
-    const choices = [
-      partner.muted
-        ? choice(t("chat.unmute"), () => this.#bell.messages.unmute(partner.id).then(() => (partner.muted = false)))
-        : choice(t("chat.mute"), () => this.#bell.messages.mute(partner.id).then(() => (partner.muted = true))),
-      isBlocked && choice(t("chat.unblock", { name }), () => this.#bell.unblock(partner.id)),
-      !isBlocked && mayBlock && choice(t("chat.block", { name }), () => this.#bell.block(partner.id)),
-    ];
-    const hint = !isBlocked && mayBlock && h("p", { class: "quiet" }, t("chat.block.text", { name }));
-    this.menu.replaceChildren(
-      h("summary", { "aria-label": t("chat.options") }, h("span", { "aria-hidden": "true" }, "⋯")),
-      h("div", { class: "sheet" }, h("ul", {}, ...choices.filter(Boolean)), hint || ""),
-    );
-  }
-
-  #shutMenu(focus) {
-    this.menu.open = false;
-    if (focus) this.menu.querySelector("summary").focus();
-  }
-
-  async #do(run) {
-    const { partner } = this;
-    try {
-      await run();
-      Object.assign(partner, await this.#bell.person(partner.id));
-    } catch (error) {
-      this.note.textContent = errorText(error);
-      return this.#shutMenu(true);
-    }
-    if (partner !== this.partner) return;
-    this.#shutMenu(false);
-    this.allow(partner.can);
-    this.menu.querySelector("summary").focus();
+    this.menu.show(this.partner, this.ownRole);
   }
 
   /** Asks again what may be done here: a message that came can be answered, one that was refused shows that something has changed. */

@@ -153,6 +153,10 @@ test("an administrator chooses, looks at what would change, and saves", async ()
   await page.getByText("Yes: tea may write to kim at any time.").waitFor();
   assert.equal(await page.getByRole("link", { name: "7a" }).first().getAttribute("href"), "#/group/7a");
 
+  // On a phone each cell of the matrix says to whom.
+  const cell = page.locator(".matrix td").first();
+  assert.equal(await cell.getAttribute("data-label"), "pupils");
+
   // As a file, and back.
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
   const file = readFileSync(await download.path(), "utf8");
