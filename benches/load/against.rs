@@ -13,26 +13,44 @@ use crate::{SENDERS, percentile, traffic};
 /// Quantile of the normal distribution for 95 % on both sides.
 const Z: f64 = 1.96;
 
-struct Scale {
-    rounds: usize,
+pub struct Scale {
+    pub rounds: usize,
     /// Sockets of a fan-out.
     crowd: usize,
     load: Duration,
     steady: Duration,
 }
 
+impl Scale {
+    pub fn new(smoke: bool) -> Self {
+        Scale {
+            rounds: if smoke { 2 } else { 20 },
+            crowd: if smoke { 50 } else { 1_000 },
+            load: Duration::from_millis(if smoke { 200 } else { 2_000 }),
+            steady: Duration::from_millis(if smoke { 200 } else { 2_000 }),
+        }
+    }
+}
+
 /// A server, and the sockets of those who are written to.
-struct Side {
+pub struct Side {
     server: Server,
     live: Live,
     start: Instant,
 }
 
+/// What messages gave in one turn.
+pub struct Messages {
+    pub rate: f64,
+    /// Seconds of the server for 100,000.
+    pub cpu: f64,
+    /// Milliseconds until all but one in a hundred have arrived, at 1,000 a second.
+    pub p99: f64,
+}
+
 /// What one turn gave.
 struct Turn {
-    rate: f64,
-    cpu: f64,
-    p99: f64,
+    messages: Messages,
     /// Milliseconds until the last of the crowd has an announcement.
     fan_out: f64,
     /// Bytes of a connection that has had something.
@@ -43,16 +61,11 @@ struct Turn {
 const ANNOUNCEMENTS: usize = 5;
 
 pub async fn compare(other: &Path, smoke: bool) {
-    let scale = Scale {
-        rounds: if smoke { 2 } else { 20 },
-        crowd: if smoke { 50 } else { 1_000 },
-        load: Duration::from_millis(if smoke { 200 } else { 2_000 }),
-        steady: Duration::from_millis(if smoke { 200 } else { 2_000 }),
-    };
+    let scale = Scale::new(smoke);
     let mut rounds = Vec::new();
     for round in 0..scale.rounds {
-        let mut ours = Side::start(program(None), &scale).await;
-        let mut theirs = Side::start(program(Some(other)), &scale).await;
+        let mut ours = Side::start(empty(program(None)), &scale).await;
+        let mut theirs = Side::start(empty(program(Some(other))), &scale).await;
         // Who begins takes turns, too.
         let (us, them) = if round % 2 == 0 {
             let us = ours.turn(&scale).await;
@@ -64,12 +77,12 @@ pub async fn compare(other: &Path, smoke: bool) {
         println!(
             "round {round:>2}: {:>6.0} and {:>6.0} messages/s, CPU {:.2} and {:.2} s per 100,000, p99 at 1,000/s {:.2} and {:.2} ms, \
              to {} sockets {:.1} and {:.1} ms, {:.0} and {:.0} bytes each",
-            us.rate,
-            them.rate,
-            us.cpu,
-            them.cpu,
-            us.p99,
-            them.p99,
+            us.messages.rate,
+            them.messages.rate,
+            us.messages.cpu,
+            them.messages.cpu,
+            us.messages.p99,
+            them.messages.p99,
             scale.crowd,
             us.fan_out,
             them.fan_out,
@@ -90,9 +103,9 @@ pub async fn compare(other: &Path, smoke: bool) {
         let (low, middle, high) = interval(&ratios);
         println!("  {what:<34} {middle:.3} ({low:.3} to {high:.3})");
     };
-    show("messages/s, 64 senders", |turn| turn.rate);
-    show("server CPU per message", |turn| turn.cpu);
-    show("p99 at 1,000/s", |turn| turn.p99);
+    show("messages/s, 64 senders", |turn| turn.messages.rate);
+    show("server CPU per message", |turn| turn.messages.cpu);
+    show("p99 at 1,000/s", |turn| turn.messages.p99);
     show("time of a fan-out", |turn| turn.fan_out);
     show("memory of a connection", |turn| turn.connection);
 }
@@ -114,9 +127,13 @@ pub fn program(binary: Option<&Path>) -> Program {
     program
 }
 
+/// A server on a database that it makes itself.
+fn empty(program: Program) -> Server {
+    Server::on(program, Arc::new(tempfile::tempdir().unwrap()))
+}
+
 impl Side {
-    async fn start(program: Program, scale: &Scale) -> Self {
-        let server = Server::on(program, Arc::new(tempfile::tempdir().unwrap()));
+    pub async fn start(server: Server, scale: &Scale) -> Self {
         let start = Instant::now();
         let mut side = Side {
             live: Live::connect_all(&server, SENDERS..SENDERS * 2, start).await,
@@ -133,6 +150,16 @@ impl Side {
     }
 
     async fn turn(&mut self, scale: &Scale) -> Turn {
+        let messages = self.messages(scale).await;
+        let (fan_out, connection) = self.crowd(scale.crowd).await;
+        Turn {
+            messages,
+            fan_out,
+            connection,
+        }
+    }
+
+    pub async fn messages(&mut self, scale: &Scale) -> Messages {
         let Side {
             server,
             live,
@@ -150,13 +177,10 @@ impl Side {
         live.latencies.sort_unstable();
         let p99 = percentile(&live.latencies, 0.99);
         live.latencies.clear();
-        let (fan_out, connection) = self.crowd(scale.crowd).await;
-        Turn {
+        Messages {
             rate: sent as f64 / seconds,
             cpu,
             p99,
-            fan_out,
-            connection,
         }
     }
 
@@ -188,7 +212,7 @@ impl Side {
 }
 
 /// The geometric mean, and the interval that holds it: Student's t, by the expansion of Cornish and Fisher.
-fn interval(ratios: &[f64]) -> (f64, f64, f64) {
+pub fn interval(ratios: &[f64]) -> (f64, f64, f64) {
     let n = ratios.len() as f64;
     let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
     let mean = logs.iter().sum::<f64>() / n;

@@ -20,6 +20,7 @@ mod instructions;
 mod kills;
 mod lookups;
 mod node;
+mod policy;
 mod push;
 mod seed;
 mod server;
@@ -81,6 +82,11 @@ enum What {
     },
     /// Whether the time of an answer tells what exists.
     Lookups,
+    /// What a school's policy costs its messages.
+    Policy {
+        /// A schoolbell that has no policy, to compare with, too.
+        before: Option<PathBuf>,
+    },
     /// Everything, for an hour.
     Soak {
         #[arg(default_value_t = 60)]
@@ -130,6 +136,9 @@ fn main() {
             Some(What::Backup) => backup::beside_writes().await,
             Some(What::Erase { messages }) => erase::beside_writes(messages).await,
             Some(What::Lookups) => lookups::tell_nothing().await,
+            Some(What::Policy { before }) => {
+                policy::cost(before.as_deref(), arguments.compare.is_smoke()).await;
+            }
             Some(What::Soak { minutes }) => soak::last(minutes).await,
             Some(What::FloorWarp | What::Flood { .. }) => {}
         }

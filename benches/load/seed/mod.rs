@@ -1,6 +1,7 @@
 //! Databases to measure on.
 
 pub mod node;
+pub mod roster;
 pub mod texts;
 
 use std::path::{Path, PathBuf};

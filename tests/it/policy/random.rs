@@ -156,18 +156,29 @@ fn today(t: &TestApp) -> String {
 
 #[tokio::test]
 async fn whom_people_find_is_whom_they_may_write_to() {
-    let mut random = Random(1);
+    let presets = POLICIES.iter().map(|name| json!({ "preset": name }));
+    finds_whom_one_may_write_to(1, 70, presets.chain([every_word()]).collect()).await;
+}
+
+#[tokio::test]
+async fn whom_people_find_is_whom_they_may_write_to_in_a_large_school() {
+    finds_whom_one_may_write_to(4, 200, vec![every_word()]).await;
+}
+
+/// In a random school of so many people, under each of these policies, pair by pair.
+async fn finds_whom_one_may_write_to(seed: u64, count: usize, policies: Vec<Value>) {
+    let mut random = Random(seed);
     let t = TestApp::with(|config| config.limits.enabled = false);
-    let people = people(&t, &mut random, 70).await;
+    let people = people(&t, &mut random, count).await;
     let admin = t.admin().await;
     sql(&t, GROUPS).await;
-    for _ in 0..400 {
+    for _ in 0..count * 6 {
         let change = change(&mut random, people.len(), &today(&t));
         sql(&t, &change).await;
     }
     // Something to answer, now and too long ago, and some who have blocked others.
-    for _ in 0..300 {
-        let (a, b) = (1 + random.below(70), 1 + random.below(70));
+    for _ in 0..count * 4 {
+        let (a, b) = (1 + random.below(count), 1 + random.below(count));
         let wrote_at = t.app.now().0 - 86_400_000 * random.below(60) as i64;
         if a < b {
             sql(&t, &format!(
@@ -183,11 +194,8 @@ async fn whom_people_find_is_whom_they_may_write_to() {
     t.app.user_cache.forget_all();
     let mut pairs = 0;
     let mut found_in_all = 0;
-    for name in POLICIES
-        .iter()
-        .map(|name| json!({ "preset": name }))
-        .chain([every_word()])
-    {
+    let expected_pairs = policies.len() * count * count;
+    for name in policies {
         set(&t, &admin, name.clone()).await.expect(200);
         for me in &people {
             let key = me.user.key;
@@ -244,7 +252,7 @@ async fn whom_people_find_is_whom_they_may_write_to() {
             found_in_all += found.len();
         }
     }
-    assert_eq!(pairs, 6 * 70 * 70);
+    assert_eq!(pairs, expected_pairs);
     // Neither nobody nor everybody.
     assert!(
         (pairs / 10..pairs).contains(&found_in_all),
