@@ -146,6 +146,7 @@ impl App {
             mail_due: mail_due.clone(),
             external_write: external_write.clone(),
             metrics: metrics.clone(),
+            journal: crate::store::journal::file(&config.database.path),
         };
         let auth = Auth::open(&config).map_err(ConfigError::new)?;
         let vapid =

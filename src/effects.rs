@@ -1,5 +1,6 @@
 //! Where the effects of committed writes go: caches, the hub, the push queue, the charts.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -9,7 +10,7 @@ use crate::hub::Delivery;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::school::CurrentSchool;
-use crate::store::Committed;
+use crate::store::{Committed, journal};
 use crate::user_cache::UserCache;
 
 /// Applies effects on the writer's thread, before the write is answered.
@@ -23,6 +24,8 @@ pub struct Effects {
     pub external_write: Arc<Notify>,
     pub metrics: Arc<Metrics>,
     pub school: Arc<CurrentSchool>,
+    /// The journal beside the database.
+    pub journal: PathBuf,
 }
 
 impl Effects {
@@ -33,6 +36,13 @@ impl Effects {
                 self.user_cache.forget_all();
                 self.external_write.notify_one();
             }
+        }
+    }
+
+    /// The database has the line: what cannot be written now is written at the next start.
+    fn write_journal(&self, line: &str) {
+        if let Err(error) = journal::append(&self.journal, line) {
+            tracing::error!(file = %self.journal.display(), %error, "cannot write the journal");
         }
     }
 
@@ -53,6 +63,7 @@ impl Effects {
                 Effect::IdentitiesChanged => self.user_cache.forget_sessions_and_links(),
                 Effect::PushDue => push_due = true,
                 Effect::MailDue => self.mail_due.notify_one(),
+                Effect::Journal(line) => self.write_journal(&line),
                 Effect::Count(what, count) => self.metrics.hourly_stats.add(what, count),
             }
         }

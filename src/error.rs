@@ -144,6 +144,12 @@ reasons! {
         Confirmation = "confirmation_required": "Confirm that it is you, by your password or a code.",
         SecondFactor = "second_factor_missing": "Administrators must have a second factor: set one up first.",
         Origin = "origin_not_allowed": "This origin is not allowed to connect.",
+        /// Two keys are two people.
+        SamePerson = "same_person": "This takes another person: neither the one who asked, nor somebody who made or changed the other's account in the last 30 days.",
+        /// A lead who is one of the two people.
+        Involved = "involved": "You are one of these people: another safeguarding lead must do this.",
+        ReviewClosed = "review_not_open": "This conversation can be read by the lead who asked for it, once it is approved, until its time is over.",
+        TooLate = "too_late": "This message is too old to be taken back.",
         SetupDone = "setup_done": "An administrator exists already.",
         Remote = "remote_not_allowed": "Only this machine, or a caller with the metrics token, may read this.",
     }
@@ -161,6 +167,10 @@ reasons! {
         Announcement = "announcement_not_found": "There is no such announcement.",
         Session = "session_not_found": "There is no such session.",
         Key = "api_key_not_found": "There is no such API key.",
+        Report = "report_not_found": "There is no such report.",
+        Review = "review_not_found": "There is no such review.",
+        Hold = "hold_not_found": "There is no such hold.",
+        Order = "no_contact_not_found": "There is no such order.",
         Backup = "backup_not_found": "There is no such backup.",
     }
 }
@@ -181,6 +191,7 @@ reasons! {
         DeviceRemoved = "device_removed": "This device was removed. It must subscribe again.",
         /// A page of a user whose cookie is another's by now.
         OtherPerson = "other_person": "Another person has logged in with this browser.",
+        Approved = "already_approved": "This review is approved already.",
         /// An announcement that was to be cancelled is sent.
         Sent = "already_sent": "This announcement is sent already.",
         ImportRunning = "import_running": "Another import is still running. Wait until it is done.",

@@ -89,6 +89,8 @@ rules! {
     not_a_language = "must be a language tag, for example de or pt-BR",
     no_letters = "must contain a letter or a digit",
     oneself = "must not be yourself",
+    two_people = "must name two people",
+    duty_of_staff = "is for teachers and members of staff",
     own_account = "cannot be changed by oneself",
     last_administrator = "would leave no administrator",
     only_administrator = "is the last administrator: make another one first",

@@ -64,8 +64,8 @@ pub async fn compare(other: &Path, smoke: bool) {
     let scale = Scale::new(smoke);
     let mut rounds = Vec::new();
     for round in 0..scale.rounds {
-        let mut ours = Side::start(empty(program(None)), &scale).await;
-        let mut theirs = Side::start(empty(program(Some(other))), &scale).await;
+        let mut ours = Side::start(empty(announcing(None)), &scale).await;
+        let mut theirs = Side::start(empty(announcing(Some(other))), &scale).await;
         // Who begins takes turns, too.
         let (us, them) = if round % 2 == 0 {
             let us = ours.turn(&scale).await;
@@ -115,15 +115,20 @@ pub fn program(binary: Option<&Path>) -> Program {
     let mut program = Program::schoolbell(Dialect::Ws, &[]);
     // What an older binary does not know it refuses: here nobody needs it.
     let makes_users = ("SCHOOLBELL_AUTH__AUTO_PROVISION", "true");
-    // A crowd is more people than one may reach in a minute.
     let raised = &FAST[..4];
-    let reaches = FAST[7];
-    program.environment = own(&[raised, &[makes_users, reaches]].concat());
+    program.environment = own(&[raised, &[makes_users]].concat());
     if let Some(binary) = binary {
         program.binary = binary.canonicalize().unwrap();
         // An older one knows nothing of it.
         program.acks = false;
     }
+    program
+}
+
+/// A crowd is more people than one may reach in a minute.
+fn announcing(binary: Option<&Path>) -> Program {
+    let mut program = program(binary);
+    program.environment.extend(own(&FAST[7..]));
     program
 }
 

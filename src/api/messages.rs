@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::http::call::Call;
 use super::http::input::{Nothing, OptionalJson, Query, one_of};
-use super::http::reply::{Data, Repeatable};
+use super::http::reply::{Data, Empty, Repeatable};
 use super::http::schema::Shared;
 use crate::api::http::input::Json;
 use crate::config::count;
@@ -219,4 +219,11 @@ pub async fn search(call: Call, Query(query): Query<SearchQuery>) -> Result<Page
 /// What makes a message long.
 fn bytes(message: &Message) -> usize {
     message.content.len()
+}
+
+pub async fn remove(call: Call, _: Nothing) -> Result<Data<Empty>> {
+    let id = call.param(0, Noun::Message)?;
+    let me = call.me()?.clone();
+    messages::remove(&call.app, &me, call.by()?, id).await?;
+    Ok(Data(Empty {}))
 }

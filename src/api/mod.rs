@@ -19,6 +19,7 @@ mod oidc;
 mod openapi;
 mod preferences;
 mod pushes;
+mod safeguarding;
 mod second_factors;
 mod sessions;
 mod socketio;
@@ -77,6 +78,8 @@ pub fn table() -> Vec<Endpoint> {
         delete("/api/users/{id}/block", Person, blocks::unblock, "Unblock a user").fails(Noun::User),
         get("/api/presence", Person, users::presence, "Who is online"),
         post("/api/messages", Person, messages::send, "Send a message").compat(&[], &["/api/messages/send"]).charted().fails(Noun::User).fails(Error::PolicyDenied(Vec::new())),
+        delete("/api/messages/{id}", Person, messages::remove, "Take a message back: its sender for a while, a safeguarding lead at any time").fails(Noun::Message).fails(Forbidden::TooLate).fails(Forbidden::Role),
+        post("/api/messages/{id}/report", Person, safeguarding::reports::make, "Report a message to the safeguarding leads").fails(Noun::Message),
         put("/api/messages/mute/{partnerId}", Person, blocks::mute, "Stop pushing what a user writes to the caller").fails(Error::Invalid(Vec::new())).fails(Noun::User),
         delete("/api/messages/mute/{partnerId}", Person, blocks::unmute, "Push again what a user writes to the caller").fails(Noun::User),
         get("/api/messages/conversations", Person, messages::conversations, "The caller's conversations, newest first"),
@@ -141,6 +144,24 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/admin/roster", Roster, roster::import, "Do what a preview showed, step by step").fails(Conflict::Stale).fails(Conflict::ImportRunning).fails(Forbidden::NeedsAdministrator),
         get("/api/admin/roster/{digest}", Roster, roster::progress, "How far an import is").fails(Noun::Route),
         get("/api/policy/explain", Oversight, policy::explain, "Why a user may write to another, or may not").fails(Noun::User),
+        get("/api/safeguarding/leads", Oversight, safeguarding::leads::list, "Who is a safeguarding lead"),
+        post("/api/safeguarding/leads/{id}/confirm", Lead, safeguarding::leads::confirm, "Confirm another lead, whose duty then begins or goes on").fails(Noun::User).fails(Forbidden::SamePerson),
+        get("/api/safeguarding/reports", Lead, safeguarding::reports::list, "Reports, newest first, without those that name the caller"),
+        get("/api/safeguarding/reports/{id}", Lead, safeguarding::reports::one, "A report with the passage that was copied").fails(Noun::Report),
+        put("/api/safeguarding/reports/{id}", Lead, safeguarding::reports::change, "Take a report up, close it, note something").fails(Noun::Report),
+        get("/api/safeguarding/reports/{id}/export", Lead, safeguarding::reports::export, "A report to be kept elsewhere: a page, JSON, and the SHA-256 of each").fails(Noun::Report),
+        get("/api/safeguarding/reviews", Oversight, safeguarding::reviews::list, "Reviews of conversations, newest first"),
+        post("/api/safeguarding/reviews", Lead, safeguarding::reviews::ask, "Ask for the reading of a conversation").fails(Noun::User).fails(Forbidden::Involved),
+        post("/api/safeguarding/reviews/{id}/approve", Oversight, safeguarding::reviews::approve, "Approve a review").fails(Noun::Review).fails(Forbidden::SamePerson).fails(Conflict::Approved),
+        get("/api/safeguarding/reviews/{id}/messages", Lead, safeguarding::reviews::messages, "Read the conversation of a review, newest first").fails(Noun::Review).fails(Forbidden::ReviewClosed),
+        post("/api/safeguarding/reviews/{id}/tell", Lead, safeguarding::reviews::tell, "Tell the two people that their conversation was read").fails(Noun::Review).fails(Forbidden::ReviewClosed),
+        get("/api/safeguarding/holds", Lead, safeguarding::holds::list, "Holds, those in force first"),
+        post("/api/safeguarding/holds", Lead, safeguarding::holds::make, "Keep all of a person's, or a conversation, from retention and erasure").fails(Noun::User).fails(Forbidden::Involved),
+        delete("/api/safeguarding/holds/{id}", Lead, safeguarding::holds::end, "End a hold").fails(Noun::Hold).fails(Forbidden::Involved),
+        get("/api/safeguarding/no-contact", Lead, safeguarding::no_contact::list, "No-contact orders, newest first"),
+        post("/api/safeguarding/no-contact", Lead, safeguarding::no_contact::make, "Keep two people, or one and a role, from each other").fails(Noun::User).fails(Forbidden::Involved),
+        delete("/api/safeguarding/no-contact/{id}", Lead, safeguarding::no_contact::remove, "Take an order back").fails(Noun::Order).fails(Forbidden::Involved),
+        get("/api/safeguarding/audit", Lead, safeguarding::audit::list, "Who did what in safeguarding, with the reasons, newest first"),
         get("/api/admin/policy", Admin, policy::get, "The policy of who may write to whom, and its version as ETag"),
         put("/api/admin/policy", Admin, policy::put, "Set the policy; If-Match names the version that this replaces").fails(Conflict::SetInConfig).fails(Error::NoVersion).fails(Error::OtherVersion),
         post("/api/admin/policy/preview", Admin, policy::preview, "What a policy would mean on this roster"),
@@ -165,6 +186,7 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/admin/keys", Admin, keys::add, "Make an API key").confirmed(),
         delete("/api/admin/keys/{id}", Admin, keys::revoke, "Revoke an API key").fails(Noun::Key),
         get("/api/admin/audit", Admin, audit::list, "Who did what, newest first"),
+        get("/api/admin/audit/verify", Oversight, audit::verify, "Whether a line of the audit log was changed, removed, put in or moved"),
         get("/api/admin/backups", Admin, backup::list, "Backups, newest first"),
         post("/api/admin/backups", Admin, backup::make, "Make a backup"),
         get("/api/admin/backups/{name}", Admin, backup::fetch, "Download a backup").fails(Noun::Backup).confirmed(),

@@ -14,6 +14,7 @@ macro_rules! complain {
     };
 }
 
+mod audit;
 mod backup;
 mod check;
 mod config;
@@ -68,6 +69,9 @@ enum Command {
     /// Look at who may write to whom.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Check the audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Manage the Web Push keys.
     #[command(subcommand)]
     Vapid(vapid::Command),
@@ -134,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::User(command) => user::run(config, command),
         Command::Key(command) => key::run(config, command),
         Command::Policy(command) => policy::run(config, command),
+        Command::Audit(command) => audit::run(config, command),
         Command::Vapid(command) => vapid::run(&command),
         Command::Config(command) => config::run(&config, &command),
         Command::Backup { file } => backup::run(&config, &file),

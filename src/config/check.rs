@@ -80,6 +80,19 @@ impl Config {
                 "goes without policy.preset: set one of them".into(),
             );
         }
+        let notice = &self.safeguarding.notice;
+        if let Err(rule) = notice.hours().check() {
+            return fail(
+                "safeguarding.notice.from",
+                format!("with until and days {}", rule.sentence),
+            );
+        }
+        if notice.text.chars().count() > 1_000 {
+            return fail(
+                "safeguarding.notice.text",
+                "must not be longer than 1000 characters".into(),
+            );
+        }
         let link = &self.push.message_link;
         let short = link.len() <= 512 && Link::parse(&link.replace("{userId}", "x")).is_ok();
         if !short {

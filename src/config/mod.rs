@@ -13,6 +13,7 @@ mod places;
 mod policy;
 mod push;
 pub mod reference;
+mod safeguarding;
 mod section;
 mod server;
 pub mod settings;
@@ -32,6 +33,7 @@ pub use auth::{Auth, LinkBy, Oidc, OidcMatch};
 pub use limits::Limits;
 pub use mail::{Mail, MailAuth, MailOauth2, Mailbox, SmtpTls, SmtpUrl};
 pub use push::{Push, PushContent};
+pub use safeguarding::{Notice, Safeguarding};
 use section::section;
 pub use server::{Acme, Server};
 use settings::Source;
@@ -49,6 +51,7 @@ pub struct Config {
     pub socketio: SocketIo,
     pub policy: Policy,
     pub messages: Messages,
+    pub safeguarding: Safeguarding,
     pub presence: Presence,
     pub notifications: Notifications,
     pub push: Push,
@@ -133,6 +136,8 @@ section! {
         pub max_length: NonZeroU32 = at_least_one(4_000),
         /// Roles of which nobody is told that they have read a message.
         pub hidden_receipts: Vec<Role> = Vec::new(),
+        /// Seconds for which a sender can take a message back; 0: not at all.
+        pub retract_seconds: u32 = 600,
     }
 }
 

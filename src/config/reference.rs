@@ -7,8 +7,8 @@ use toml::Table;
 
 use super::section::Section;
 use super::{
-    Acme, Auth, Backup, Config, Database, Limits, Log, Mail, MailOauth2, Messages, Metrics,
-    Notifications, Oidc, Policy, Presence, Push, Retention, School, Server, SocketIo,
+    Acme, Auth, Backup, Config, Database, Limits, Log, Mail, MailOauth2, Messages, Metrics, Notice,
+    Notifications, Oidc, Policy, Presence, Push, Retention, Safeguarding, School, Server, SocketIo,
 };
 
 /// The longest line of a comment in the sample file, in characters.
@@ -31,6 +31,8 @@ pub const SECTIONS: &[Keys] = &[
     ("socketio", SocketIo::KEYS),
     ("policy", Policy::KEYS),
     ("messages", Messages::KEYS),
+    ("safeguarding", Safeguarding::KEYS),
+    ("safeguarding.notice", Notice::KEYS),
     ("presence", Presence::KEYS),
     ("notifications", Notifications::KEYS),
     ("push", Push::KEYS),

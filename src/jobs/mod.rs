@@ -8,6 +8,7 @@ mod limits;
 mod presence;
 mod pushes;
 mod retention;
+mod safeguarding;
 mod sessions;
 mod stats;
 
@@ -34,6 +35,7 @@ pub fn start(app: &App) {
     presence::start(app);
     pushes::start(app);
     retention::start(app);
+    safeguarding::start(app);
     sessions::start(app);
     stats::start(app);
     crate::push::start(app);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lettre::Address;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -11,7 +12,7 @@ use super::status::{pause, set_pause};
 use crate::app::App;
 use crate::error::Result;
 use crate::metrics::MailLabels;
-use crate::model::mails::{DueMail, Failure, Outcome, Pause, Recipient, Stage};
+use crate::model::mails::{DueMail, Failure, Kind, Outcome, Pause, Stage};
 use crate::model::time::Time;
 use crate::store::{mails, password_links};
 
@@ -35,6 +36,9 @@ struct Drain {
     /// Before then nothing is sent: the provider counts.
     next_at: Instant,
 }
+
+/// An address and the text that goes there, or why there is none.
+type Letter = std::result::Result<(Address, Vec<u8>), String>;
 
 /// What there is to do.
 enum Task {
@@ -155,14 +159,7 @@ impl Drain {
     /// What comes of a mail; nothing, where the server takes none for now.
     async fn attempt(&mut self, mail: &DueMail) -> Result<Option<Outcome>> {
         let now = self.app.now();
-        let code = link_code(&self.app.auth.tokens, &mail.id);
-        let hash: [u8; 32] = Sha256::digest(&code).into();
-        let user = mail.user;
-        let found = self.app.store.read(move |c| {
-            let valid = password_links::expiry(c, &hash, now)?;
-            Ok(valid.zip(mails::recipient(c, user)?))
-        });
-        let Some((ends_at, to)) = found.await? else {
+        let Some(letter) = self.letter(mail).await? else {
             return Ok(Some(Outcome::Dropped));
         };
         if mail.expires_at <= now {
@@ -170,17 +167,35 @@ impl Drain {
             let late = || Failure::new(Stage::Connection, None, "not sent in time");
             return Ok(Some(Outcome::Dead(failure.unwrap_or_else(late))));
         }
-        Ok(self.send(mail, &to, &code, ends_at).await)
+        Ok(self.send(mail, letter).await)
     }
 
-    async fn send(
-        &mut self,
-        mail: &DueMail,
-        to: &Recipient,
-        code: &str,
-        link_ends_at: Time,
-    ) -> Option<Outcome> {
-        let (address, text) = match letter::link(&self.app, mail, to, code, link_ends_at) {
+    /// What is to be sent, and where; nothing, where that is not to be any more.
+    async fn letter(&self, mail: &DueMail) -> Result<Option<Letter>> {
+        let app = &self.app;
+        if mail.kind == Kind::Safeguarding {
+            let to = match mail.user {
+                Some(user) => app.store.read(move |c| mails::recipient(c, user)).await?,
+                None => None,
+            };
+            return Ok(letter::news(app, mail, to.as_ref()));
+        }
+        let Some(user) = mail.user else {
+            return Ok(None);
+        };
+        let code = link_code(&app.auth.tokens, &mail.id);
+        let hash: [u8; 32] = Sha256::digest(&code).into();
+        let now = app.now();
+        let found = app.store.read(move |c| {
+            let valid = password_links::expiry(c, &hash, now)?;
+            Ok(valid.zip(mails::recipient(c, user)?))
+        });
+        let found = found.await?;
+        Ok(found.map(|(ends_at, to)| letter::link(app, mail, &to, &code, ends_at)))
+    }
+
+    async fn send(&mut self, mail: &DueMail, letter: Letter) -> Option<Outcome> {
+        let (address, text) = match letter {
             Ok(letter) => letter,
             Err(why) => {
                 let failure = Failure::new(Stage::Recipient, None, &why);

@@ -13,6 +13,7 @@ use crate::model::language::Language;
 use crate::model::mails::{DueMail, Kind, Recipient};
 use crate::model::password_links;
 use crate::model::time::Time;
+use crate::service::safeguarding::tell;
 
 /// That no person wrote it, so that nothing answers it by itself (RFC 3834 section 5).
 #[derive(Clone)]
@@ -63,7 +64,7 @@ pub fn link(
     let school = school_name(app);
     let text = |key: &str| language.text(key).replace("{school}", &school);
     let (subject, about, note) = match mail.kind {
-        Kind::PasswordLink => ("mail.link.subject", "mail.link.about", None),
+        Kind::PasswordLink | Kind::Safeguarding => ("mail.link.subject", "mail.link.about", None),
         Kind::ForgottenPassword => (
             "mail.forgotten.subject",
             "mail.forgotten.about",
@@ -90,6 +91,48 @@ pub fn link(
         .map_err(|_| "this is not an e-mail address".to_owned())?;
     let bytes = message(app, &mail.id, &address, Some(&to.name), &letter)?;
     Ok((address, bytes))
+}
+
+/// A mail that tells a lead, or the address outside of the school, what has happened. Nothing, where there is nobody to tell any more.
+pub fn news(
+    app: &App,
+    mail: &DueMail,
+    to: Option<&Recipient>,
+) -> Option<Result<(Address, Vec<u8>), String>> {
+    let news = mail.news.as_ref()?;
+    let (language, address, name) = match (mail.user, to) {
+        (Some(_), Some(to)) => {
+            let address = to.email.parse();
+            let address = address.map_err(|_| "this is not an e-mail address".to_owned());
+            let language = Language::of(to.language.as_deref());
+            (language, address, Some(to.name.as_str()))
+        }
+        (Some(_), None) => return None,
+        (None, _) => {
+            let address = app.config.safeguarding.external.clone()?;
+            (Language::default(), Ok(address), None)
+        }
+    };
+    let school = school_name(app);
+    let text = |key: &str| language.text(key).replace("{school}", &school);
+    let title = tell::title(language, news);
+    let page = name.map(|_| {
+        let link = format!("{}/safeguarding/", site(app));
+        (text("safeguarding.open"), link)
+    });
+    let letter = Letter {
+        language,
+        footer: text("mail.footer"),
+        subject: format!("{school}: {title}"),
+        before: vec![title],
+        link: page.filter(|_| !site(app).is_empty()),
+        after: Vec::new(),
+    };
+    let bytes = |address: Address| {
+        let bytes = message(app, &mail.id, &address, name, &letter)?;
+        Ok((address, bytes))
+    };
+    Some(address.and_then(bytes))
 }
 
 /// A mail that says that mail works.

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::days::Date;
 use super::grades::Grade;
 use super::ids::{UserId, UserKey};
+use super::safeguarding::duties::Duty;
 use super::text;
 use super::time::Time;
 use super::users::{DisplayName, Role, Username};
@@ -31,6 +32,10 @@ pub struct Account {
     pub email: Option<String>,
     pub role: Role,
     pub groups: Vec<GroupName>,
+    /// What they do beside their role.
+    pub duties: Vec<Duty>,
+    /// Those of `duties` that another lead has yet to confirm: they are not in force.
+    pub unconfirmed_duties: Vec<Duty>,
     /// A pupil's.
     pub grade: Option<Grade>,
     /// From this day on a pupil's guardian links count only if the pupil has agreed.
@@ -74,6 +79,8 @@ pub struct AccountChange {
     /// All of their groups.
     pub groups: Option<Vec<UserId>>,
     pub disabled: Option<bool>,
+    /// All of their duties.
+    pub duties: Option<Vec<Duty>>,
     pub facts: FactsChange,
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ids::{ConnectionId, Seq, UserId, UserKey};
-use super::messages::{Message, MessageRead};
+use super::messages::{Message, MessageRead, MessageRemoved};
 use super::notifications::{Notification, NotificationsRead};
 use super::stats::{Count, Now};
 use super::time::Time;
@@ -36,6 +36,8 @@ pub enum Effect {
     PushDue,
     /// A mail is in the outbox.
     MailDue,
+    /// A line for the journal's file.
+    Journal(String),
     /// So many of these happened, for the charts.
     Count(Count, u64),
 }
@@ -63,6 +65,7 @@ pub enum Event {
     NewMessage(Arc<Message>),
     Notification(Arc<Notification>),
     MessageRead(MessageRead),
+    MessageRemoved(MessageRemoved),
     NotificationsRead(NotificationsRead),
     Unread(UnreadNow),
     Typing(Typing),
@@ -85,6 +88,7 @@ impl Event {
             Event::NewMessage(message) => Some(message.seq),
             Event::Notification(notification) => Some(notification.seq),
             Event::MessageRead(read) => Some(read.seq),
+            Event::MessageRemoved(removed) => Some(removed.seq),
             Event::NotificationsRead(read) => Some(read.seq),
             Event::Unread(unread) => Some(unread.as_of),
             _ => None,
@@ -99,6 +103,7 @@ impl Event {
                 | Event::NewMessage(_)
                 | Event::Notification(_)
                 | Event::MessageRead(_)
+                | Event::MessageRemoved(_)
                 | Event::NotificationsRead(_)
         )
     }

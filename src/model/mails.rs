@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ids::{UserId, UserKey};
+use super::safeguarding::news::News;
 use super::time::Time;
 
 /// What a mail is for.
@@ -15,15 +16,22 @@ pub enum Kind {
     PasswordLink,
     /// A one-time link that its owner asked for.
     ForgottenPassword,
+    /// What safeguarding leads are told, or the address outside of the school.
+    Safeguarding,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 2] = [Kind::PasswordLink, Kind::ForgottenPassword];
+    pub const ALL: [Kind; 3] = [
+        Kind::PasswordLink,
+        Kind::ForgottenPassword,
+        Kind::Safeguarding,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::PasswordLink => "password_link",
             Kind::ForgottenPassword => "forgotten_password",
+            Kind::Safeguarding => "safeguarding",
         }
     }
 
@@ -132,7 +140,10 @@ pub struct DueMail {
     pub key: i64,
     pub id: String,
     pub kind: Kind,
-    pub user: UserKey,
+    /// `None`: the address outside of the school.
+    pub user: Option<UserKey>,
+    /// Of [`Kind::Safeguarding`].
+    pub news: Option<News>,
     /// How often it was tried before.
     pub attempts: u32,
     pub expires_at: Time,
@@ -164,7 +175,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DeadMail {
     pub kind: Kind,
-    pub user: MailUser,
+    /// `null`: `safeguarding.external`.
+    pub user: Option<MailUser>,
     pub at: Time,
     pub failure: Failure,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ids::{Id, Seq, UserId};
 use super::policy::Can;
@@ -56,8 +56,53 @@ pub struct Message {
     pub created_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Of a message that was taken back: its `content` is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
     pub sender: Arc<Person>,
     pub receiver: Arc<Person>,
+}
+
+/// Who took a message back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RemovedBy {
+    Sender,
+    /// A safeguarding lead.
+    School,
+}
+
+impl RemovedBy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RemovedBy::Sender => "sender",
+            RemovedBy::School => "school",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [RemovedBy::Sender, RemovedBy::School];
+        all.into_iter().find(|by| by.as_str() == text)
+    }
+}
+
+/// That a message was taken back, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Removed {
+    pub by: RemovedBy,
+    pub at: Time,
+}
+
+/// A message was taken back.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageRemoved {
+    #[schema(value_type = i64)]
+    pub seq: Seq,
+    pub id: Id,
+    pub sender_id: UserId,
+    pub receiver_id: UserId,
+    pub by: RemovedBy,
 }
 
 /// A line of the list of conversations.

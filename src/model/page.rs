@@ -22,6 +22,9 @@ pub enum List {
     Recipients = 7,
     Directory = 8,
     Found = 9,
+    Reports = 10,
+    Reviews = 11,
+    Reviewed = 12,
 }
 
 /// A position in a list. Opaque to clients; the checksum turns a made-up one into an error instead of a wrong page.

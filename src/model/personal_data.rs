@@ -1,6 +1,6 @@
 //! All that is stored of one person.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::accounts::Account;
 use super::audit::Entry;
@@ -58,7 +58,8 @@ pub struct Outgoing {
 }
 
 /// What happens to the messages of a user whose data is erased.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Messages {
     /// They stay with their recipients, without a name.
     #[default]

@@ -84,6 +84,8 @@ pub struct DuePush {
     pub sender: Option<UserKey>,
     /// The role of the user.
     pub role: Role,
+    /// Whether it goes through all quiet hours.
+    pub emergency: bool,
     /// Until when it waits by the policy's quiet hours.
     pub quiet_until: Option<Time>,
     /// When the device gets a summary of what it had no room for.

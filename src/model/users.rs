@@ -101,6 +101,9 @@ pub struct User {
     pub role_set: bool,
 }
 
+/// What others see in the place of the name of somebody who was erased.
+pub const NOBODY: &str = "Former member";
+
 /// How a user came to be here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -189,6 +192,9 @@ pub struct UserView {
     /// Telephone numbers; for administrators and staff alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phones: Vec<String>,
+    /// Of a safeguarding lead: what stands above a chat with them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 impl UserView {
@@ -206,6 +212,7 @@ impl UserView {
             classes: Vec::new(),
             children: Vec::new(),
             phones: Vec::new(),
+            notice: None,
         }
     }
 

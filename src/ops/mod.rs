@@ -1,5 +1,6 @@
 //! What operators do and need: checks, copies, personal data, retention, statistics, health, the import from another back end.
 
+pub mod audit;
 pub mod backup;
 pub mod certificate;
 mod changes;

@@ -11,16 +11,15 @@ use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{ConversationId, UserId, UserKey};
+use crate::model::journal::{Entry, Erasure};
 use crate::model::messages::Message;
 use crate::model::personal_data::{Messages, PersonalData};
-use crate::model::users::User;
+use crate::model::users::{NOBODY, User};
 use crate::rule;
 use crate::service::identity::erased_macs;
 use crate::store::retention::{self, Walk};
-use crate::store::{accounts, audit, personal_data, users};
-
-/// What others see in the place of the name.
-const NOBODY: &str = "Former member";
+use crate::store::safeguarding::holds::{self, PendingErasure};
+use crate::store::{accounts, audit, journal, personal_data, users};
 
 /// A user by username or id.
 ///
@@ -252,11 +251,19 @@ fn escape(text: &str) -> String {
     escaped
 }
 
+/// What came of asking for an erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    Done,
+    /// A hold is in the way: it is done within a minute of its end. Until then the user is shut out.
+    Deferred,
+}
+
 /// Erases a user. If it is cut short, repeating it finishes it.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the last administrator.
-pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) -> Result<()> {
+pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) -> Result<Erased> {
     let key = user.key;
     let checked = user.clone();
     let last = app
@@ -269,8 +276,11 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
     // Disabled first: nothing new may come while the old is removed.
     crate::service::users::set_disabled(app, &user, true).await?;
     let removed = match messages {
-        Messages::Keep => 0,
+        Messages::Keep => Some(0),
         Messages::Remove => remove_messages(app, key).await?,
+    };
+    let Some(removed) = removed else {
+        return defer(app, by, &user, messages).await;
     };
     let alias = UserId::parse(&format!("erased-{}", UserId::generate()));
     let alias = alias.ok_or_else(|| Error::Internal("an alias is no id".into()))?;
@@ -279,34 +289,84 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
         Messages::Remove => format!("{removed} messages removed"),
     };
     let [mac, _] = erased_macs(&app.auth.tokens, user.id());
-    app.store
+    let (held_by, held_user) = (by.clone(), user.clone());
+    let erased = app
+        .store
         .write(move |tx| {
+            if holds::concerns(tx, user.key)? {
+                return Ok(Erased::Deferred);
+            }
+            let entry = Erasure::new(user.id(), alias.clone(), mac.clone(), messages, tx.now);
             personal_data::erase(tx, &user, &alias, NOBODY)?;
             personal_data::remember_erased(tx, &mac)?;
+            holds::forget_erasure(tx, user.key)?;
+            journal::add(tx, &Entry::Erased(entry))?;
             audit::note(tx, &by, Action::PersonErased, alias.as_str(), &detail)?;
             tx.emit(Effect::UserChanged(user.id().clone()));
             tx.emit(Effect::Disconnect(user.key, CloseCode::Revoked));
-            Ok(())
+            Ok(Erased::Done)
+        })
+        .await?;
+    match erased {
+        Erased::Done => Ok(Erased::Done),
+        Erased::Deferred => defer(app, held_by, &held_user, messages).await,
+    }
+}
+
+/// Remembers an erasure that a hold is in the way of.
+async fn defer(app: &App, by: AuditActor, user: &User, messages: Messages) -> Result<Erased> {
+    let (user, actor) = (user.clone(), by.actor.clone());
+    app.store
+        .write(move |tx| {
+            let pending = PendingErasure {
+                user: user.key,
+                actor,
+                messages,
+            };
+            holds::defer_erasure(tx, &pending)?;
+            audit::note(tx, &by, Action::ErasureDeferred, user.id().as_str(), "")?;
+            Ok(Erased::Deferred)
         })
         .await
 }
 
+/// Does the erasures that no hold is in the way of any more.
+///
+/// # Errors
+/// As those of a write.
+pub async fn erase_pending(app: &App) -> Result<()> {
+    for pending in app.store.read(holds::due_erasures).await? {
+        let key = pending.user;
+        let Some(user) = app.store.read(move |c| users::by_key(c, key)).await? else {
+            continue;
+        };
+        let by = AuditActor::label(pending.actor);
+        erase(app, by, user, pending.messages).await?;
+    }
+    Ok(())
+}
+
 /// Removes what a user wrote, a little at a time, so that a running server can write in between. Returns how many messages it
-/// was.
-async fn remove_messages(app: &App, sender: UserKey) -> Result<usize> {
+/// was; nothing, where a hold is in the way.
+async fn remove_messages(app: &App, sender: UserKey) -> Result<Option<usize>> {
     let conversations = move |c: &_| retention::conversations_of(c, sender);
     let conversations: Arc<[ConversationId]> = app.store.read(conversations).await?.into();
     let (mut removed, mut at) = (0, Walk::default());
     loop {
         let conversations = conversations.clone();
-        let (some, next) = slices::write(app, move |tx, slice| {
-            retention::messages_of(tx, sender, &conversations, at, slice)
-        })
-        .await?;
+        let slice = slices::write(app, move |tx, slice| {
+            if holds::concerns(tx, sender)? {
+                return Ok(None);
+            }
+            retention::messages_of(tx, sender, &conversations, at, slice).map(Some)
+        });
+        let Some((some, next)) = slice.await? else {
+            return Ok(None);
+        };
         removed += some;
         match next {
             Some(next) => at = next,
-            None => return Ok(removed),
+            None => return Ok(Some(removed)),
         }
     }
 }

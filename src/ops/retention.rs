@@ -6,7 +6,7 @@ use super::slices;
 use crate::app::App;
 use crate::error::Result;
 use crate::model::time::Time;
-use crate::store::retention::Slice;
+use crate::store::retention::{Progress, Slice};
 use crate::store::{WriteTx, clock, retention};
 
 /// The hours in which it is done, on the clock of the place.
@@ -73,7 +73,7 @@ pub async fn purge_at_night(app: &App) -> Result<()> {
     Ok(())
 }
 
-fn is_night(now: Time, zone: TimeZone) -> bool {
+pub fn is_night(now: Time, zone: TimeZone) -> bool {
     let instant = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default();
     NIGHT.contains(&instant.to_zoned(zone).hour())
 }
@@ -82,10 +82,33 @@ fn is_night(now: Time, zone: TimeZone) -> bool {
 pub async fn purge(app: &App) -> Result<Removed> {
     let days = &app.config.retention;
     Ok(Removed {
-        messages: purge_one(app, days.messages, retention::messages).await?,
-        notifications: purge_one(app, days.notifications, retention::notifications).await?,
-        audit: purge_one(app, days.audit, retention::audit).await?,
+        messages: purge_walking(app, days.messages, retention::messages).await?,
+        notifications: purge_walking(app, days.notifications, retention::notifications).await?,
+        audit: purge_one(app, days.audit, retention::audit_lines).await?,
     })
+}
+
+/// As [`purge_one`], past what is held.
+async fn purge_walking(
+    app: &App,
+    days: u32,
+    remove: fn(&WriteTx, Time, i64, Slice) -> Result<Progress>,
+) -> Result<usize> {
+    if days == 0 {
+        return Ok(0);
+    }
+    let before = Time(app.now().0 - i64::from(days) * DAY_MS);
+    let (mut removed, mut after) = (0, 0);
+    while !app.stopping.is_cancelled() {
+        let progress =
+            slices::write(app, move |tx, slice| remove(tx, before, after, slice)).await?;
+        removed += progress.removed;
+        after = progress.after;
+        if progress.is_done {
+            break;
+        }
+    }
+    Ok(removed)
 }
 
 async fn purge_one(

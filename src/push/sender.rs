@@ -232,6 +232,9 @@ enum Portion {
 
 /// What its user wants, and what the school's quiet hours want. A user who asks for a test wants it.
 fn wish(push: &DuePush, subject: &Subject, now: Time) -> Wish {
+    if push.emergency {
+        return Wish::Now;
+    }
     let kind = match subject {
         Subject::Test | Subject::Summary { .. } => return Wish::Now,
         Subject::Message { .. } => "message",

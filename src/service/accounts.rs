@@ -9,6 +9,8 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::keys::Scope;
 use crate::model::users::{ExternalIdentity, NewUser, Role, User};
 use crate::rule;
+use crate::service::safeguarding::duties;
+use crate::store::safeguarding::duties as safeguarding;
 use crate::store::{WriteTx, accounts, audit, groups, identities, mails, users};
 
 /// People by name, as administrators see them.
@@ -62,6 +64,7 @@ pub async fn add(
             accounts::set_facts(tx, user.key, &facts)?;
             let detail = format!("as {}", new.role);
             audit::note(tx, &by, Action::PersonAdded, user.id().as_str(), &detail)?;
+            safeguarding::note_maker(tx, user.key, &by.actor)?;
             tx.emit(Effect::UserChanged(user.id().clone()));
             account(tx, user.key)
         })
@@ -88,6 +91,7 @@ pub async fn change(
     id: UserId,
     change: AccountChange,
 ) -> Result<Account> {
+    let app_in = app.clone();
     let changed = app
         .store
         .write(move |tx| {
@@ -98,10 +102,36 @@ pub async fn change(
             check_key(tx, &by, usize::from(shut_out), role)?;
             apply(tx, &before, &change)?;
             note_change(tx, &by, &before, &change)?;
+            change_duties(tx, &app_in, &by, &before, &change)?;
             account(tx, before.key)
         })
         .await?;
     Ok(present(app, changed))
+}
+
+/// What a change means for the duty of a lead: it is granted or taken away, ends with the role, and is suspended where mail can now bring
+/// somebody else a new password.
+fn change_duties(
+    tx: &WriteTx,
+    app: &App,
+    by: &AuditActor,
+    before: &User,
+    change: &AccountChange,
+) -> Result<()> {
+    let is_moved = |email: &Option<String>| email.is_some() && *email != before.email;
+    if change.email.as_ref().is_some_and(is_moved) {
+        duties::note_access(tx, app, by, before)?;
+    }
+    let user = users::by_key(tx, before.key)?.ok_or(Error::NotFound(Noun::User))?;
+    let ends = !matches!(user.role, Role::Teacher | Role::Staff)
+        && safeguarding::state(tx, user.key)?.is_some();
+    if ends {
+        duties::revoke(tx, app, by, &user)?;
+    }
+    match &change.duties {
+        Some(new) => duties::set(tx, app, by, &user, new),
+        None => Ok(()),
+    }
 }
 
 /// A key of the school's back end has no power over administrators.
@@ -253,6 +283,7 @@ pub async fn set_identities(
     id: UserId,
     new: Vec<ExternalIdentity>,
 ) -> Result<Vec<ExternalIdentity>> {
+    let app_in = app.clone();
     app.store
         .write(move |tx| {
             let user = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
@@ -269,6 +300,7 @@ pub async fn set_identities(
             }
             let detail = format!("{} identities", now.len());
             audit::note(tx, &by, Action::IdentitiesSet, id.as_str(), &detail)?;
+            duties::note_access(tx, &app_in, &by, &user)?;
             tx.emit(Effect::IdentitiesChanged);
             if before.iter().any(|one| !now.contains(one)) {
                 super::users::revoke(tx, &user, None)?;

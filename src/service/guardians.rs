@@ -7,9 +7,11 @@ use crate::model::guardians::{
     GuardianLink, LinkView, MAX_CHILDREN, MAX_GUARDIANS, OwnGuardian, OwnGuardians,
 };
 use crate::model::ids::UserId;
+use crate::model::journal::Entry;
 use crate::model::users::{Role, User};
 use crate::rule::{self, Rule};
 use crate::store::guardians::{self, End, StoredLink};
+use crate::store::journal;
 use crate::store::{WriteTx, audit, users};
 
 /// The guardians of a child, or the children of a guardian.
@@ -190,7 +192,7 @@ fn replace(tx: &WriteTx, by: &AuditActor, user: &User, end: End, wanted: &[Wish]
             let why = rule::link_is_locked(wish.other.as_str());
             return Err(Error::invalid(place("id"), why));
         }
-        guardians::put(tx, &wish.link)?;
+        put_link(tx, &wish.link)?;
         let was_there = known.is_some_and(|known| !known.ended_by_hand);
         said.push(format!(
             "{}{}",
@@ -211,7 +213,7 @@ fn replace(tx: &WriteTx, by: &AuditActor, user: &User, end: End, wanted: &[Wish]
         if held(gone) {
             return Err(Error::invalid(field(end), rule::link_is_locked(&other)));
         }
-        guardians::end(tx, gone, by.is_by_hand())?;
+        end_link(tx, gone, by.is_by_hand())?;
         said.push(format!("-{other}"));
     }
     check_counts(tx, wanted, end)?;
@@ -223,6 +225,31 @@ fn replace(tx: &WriteTx, by: &AuditActor, user: &User, end: End, wanted: &[Wish]
         audit::note(tx, by, action, user.id().as_str(), &said.join(" "))?;
     }
     Ok(())
+}
+
+/// Ends a link, so that no copy of before brings it back.
+pub(super) fn end_link(tx: &WriteTx, link: &StoredLink, by_hand: bool) -> Result<()> {
+    guardians::end(tx, link, by_hand)?;
+    match ids(tx, link)? {
+        Some((child, guardian)) => journal::add(tx, &Entry::LinkEnded { child, guardian }),
+        None => Ok(()),
+    }
+}
+
+/// Stores a link; one that had ended holds again.
+pub(super) fn put_link(tx: &WriteTx, link: &StoredLink) -> Result<()> {
+    guardians::put(tx, link)?;
+    match ids(tx, link)? {
+        Some((child, guardian)) if journal::has_ended(tx, child.as_str(), guardian.as_str())? => {
+            journal::add(tx, &Entry::LinkMade { child, guardian })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn ids(tx: &WriteTx, link: &StoredLink) -> Result<Option<(UserId, UserId)>> {
+    let id = |key| Ok::<_, Error>(users::by_key(tx, key)?.map(|user| user.id().clone()));
+    Ok(id(link.child)?.zip(id(link.guardian)?))
 }
 
 fn check_counts(tx: &WriteTx, wanted: &[Wish], end: End) -> Result<()> {

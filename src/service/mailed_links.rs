@@ -44,13 +44,13 @@ fn make(app: &App) -> Made {
 fn queue(
     tx: &WriteTx,
     (id, hash): &Made,
-    kind: Kind,
+    origin: LinkOrigin,
     user: UserKey,
     (link_ends_at, sent_by): (Time, Time),
 ) -> Result<()> {
-    let origin = match kind {
-        Kind::PasswordLink => LinkOrigin::Office,
-        Kind::ForgottenPassword => LinkOrigin::Forgotten,
+    let kind = match origin {
+        LinkOrigin::Office => Kind::PasswordLink,
+        LinkOrigin::Forgotten => Kind::ForgottenPassword,
     };
     password_links::put(tx, user, origin, (hash, true), link_ends_at)?;
     mails::put(tx, id, kind, user, sent_by)?;
@@ -114,8 +114,8 @@ pub async fn forgot(app: &App, login: String, from: Option<IpAddr>) -> Result<()
             };
             let ends_at = tx.now.plus_seconds(FORGOTTEN_LIFETIME);
             let sent_by = tx.now.plus_seconds(FORGOTTEN_SENT_WITHIN);
-            let kind = Kind::ForgottenPassword;
-            queue(tx, &made, kind, user.key, (ends_at, sent_by))?;
+            let origin = LinkOrigin::Forgotten;
+            queue(tx, &made, origin, user.key, (ends_at, sent_by))?;
             let by = AuditActor {
                 address: from,
                 ..AuditActor::server()
@@ -168,7 +168,7 @@ pub async fn mail_many(
         app.store
             .write(move |tx| {
                 for (user, id, made) in &slice {
-                    queue(tx, made, Kind::PasswordLink, *user, (ends_at, ends_at))?;
+                    queue(tx, made, LinkOrigin::Office, *user, (ends_at, ends_at))?;
                     tx.emit(Effect::UserChanged(id.clone()));
                 }
                 Ok(())

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use super::policy;
+use super::safeguarding::notice;
 use crate::app::App;
-use crate::error::{Error, Noun, Result};
+use crate::error::{Error, Forbidden, Noun, Result};
 use crate::limits::rates::is_bounded;
+use crate::model::audit::{Action, AuditActor};
 use crate::model::events::{Event, Publication, UnreadNow};
 use crate::model::ids::{ConnectionId, Id, UserId, UserKey};
-use crate::model::messages::{ClientId, Content, Conversation, Message};
+use crate::model::journal::{Entry, Removal};
+use crate::model::messages::{ClientId, Content, Conversation, Message, RemovedBy};
 use crate::model::outcome::Outcome;
 use crate::model::page::Range;
 use crate::model::pushes::Pushable;
 use crate::model::users::{User, UserView};
 use crate::store::conversations::Members;
 use crate::store::messages::{self, Marked, Window};
-use crate::store::{self, WriteTx, affiliations, blocks, conversations, groups, users};
+use crate::store::safeguarding::duties;
+use crate::store::{
+    self, WriteTx, affiliations, audit, blocks, conversations, groups, journal, removals, users,
+};
 
 /// A message to be sent.
 #[derive(Debug)]
@@ -70,6 +76,7 @@ pub async fn send(app: &App, sender: &Arc<User>, new: NewMessage) -> Result<Outc
             if !hidden {
                 let (to, what) = (members.recipients(sender.key), Pushable::Message);
                 super::pushes::queue(tx, &app_in.hub, &to, what, message.seq)?;
+                notice::answer(tx, &app_in, &members, people)?;
             }
             Ok(Outcome::fresh(message))
         })
@@ -135,6 +142,61 @@ pub async fn mark_read(
         .await
 }
 
+/// Takes a message back: its sender, for a while; a safeguarding lead, at any time. Once more changes nothing.
+///
+/// # Errors
+/// [`Noun::Message`] not found, also of a conversation that the caller is not in; [`Forbidden::TooLate`]; [`Forbidden::Role`] for its
+/// receiver.
+pub async fn remove(app: &App, me: &Arc<User>, by: AuditActor, id: Id) -> Result<()> {
+    let (me, app_in) = (me.clone(), app.clone());
+    app.store
+        .write(move |tx| {
+            let found = removals::find(tx, id)?.ok_or(Error::NotFound(Noun::Message))?;
+            let is_own = found.sender == me.key;
+            let allowed = i64::from(app_in.config.messages.retract_seconds);
+            let is_young = found.created_at.plus_seconds(allowed) > tx.now;
+            let remover = match is_own && is_young {
+                true => RemovedBy::Sender,
+                false if duties::is_lead(tx, me.key)? => RemovedBy::School,
+                false if is_own => return Err(Error::Forbidden(Forbidden::TooLate)),
+                false if found.is_seen_by(me.key) => return Err(Error::Forbidden(Forbidden::Role)),
+                false => return Err(Error::NotFound(Noun::Message)),
+            };
+            let Some(removed) = removals::remove(tx, id, remover, me.key)? else {
+                return Ok(());
+            };
+            journal::add(
+                tx,
+                &Entry::Removed(Removal {
+                    message: id,
+                    by: remover,
+                    remover: me.id().clone(),
+                    at: tx.now.0,
+                }),
+            )?;
+            if remover == RemovedBy::School {
+                audit::note(tx, &by, Action::MessageRemoved, &id.to_string(), "")?;
+            }
+            let removals::Removed { event, found } = removed;
+            let members = Members::pair(found.conversation, found.sender, found.receiver);
+            tx.emit(Publication {
+                to: match found.hidden {
+                    true => vec![found.sender],
+                    false => members.all().to_vec(),
+                },
+                except: None,
+                event: Event::MessageRemoved(event),
+            });
+            if !found.hidden {
+                for recipient in members.recipients(found.sender) {
+                    emit_unread_of(tx, recipient)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+}
+
 /// Some of the caller's conversations, newest first.
 ///
 /// # Errors
@@ -153,7 +215,10 @@ pub async fn conversations(app: &App, me: &User, range: Range) -> Result<Vec<Con
                 Some(_) => UserView::new(&one.partner, (false, None)),
             };
             Ok(Conversation {
-                partner: shown.with(seen.remove(&one.partner.key)),
+                partner: UserView {
+                    notice: notice::above(&app_in, c, &one.partner)?,
+                    ..shown.with(seen.remove(&one.partner.key))
+                },
                 last_message: one.last_message.into(),
                 unread_count: one.unread_count,
                 can,
@@ -243,13 +308,17 @@ pub async fn hide_receipts_of_events(
 
 /// Tells all sockets of a user who has just read their counts.
 pub(super) fn emit_unread(tx: &WriteTx, reader: &User) -> Result<()> {
+    emit_unread_of(tx, reader.key)
+}
+
+fn emit_unread_of(tx: &WriteTx, reader: UserKey) -> Result<()> {
     // A seq of its own orders it with the snapshots of those who join.
     let now = UnreadNow {
-        counts: users::unread(tx, reader.key)?,
+        counts: users::unread(tx, reader)?,
         as_of: tx.next_seq(),
     };
     tx.emit(Publication {
-        to: vec![reader.key],
+        to: vec![reader],
         except: None,
         event: Event::Unread(now),
     });

@@ -25,6 +25,7 @@ pub mod preferences;
 pub mod presence;
 pub mod pushes;
 pub mod roster;
+pub mod safeguarding;
 pub mod search;
 pub mod second_factors;
 pub mod sessions;

@@ -142,6 +142,26 @@ fn earlier(
     }
 }
 
+/// Sends one user a notification of the server's own, in the write that it is about.
+pub(in crate::service) fn tell(
+    tx: &WriteTx,
+    hub: &Hub,
+    to: UserKey,
+    new: &NewNotification,
+    emergency: bool,
+) -> Result<()> {
+    let sent = Sent {
+        id: Id::generate(),
+        recipients: 1,
+        unknown: Vec::new(),
+    };
+    let key = notifications::insert(tx, new, "server", &[], &sent)?;
+    if emergency {
+        notifications::set_emergency(tx, key)?;
+    }
+    deliver(tx, hub, key, vec![to])
+}
+
 /// Writes the rows of some recipients, and tells them.
 fn deliver(tx: &WriteTx, hub: &Hub, key: NotificationKey, to: Vec<UserKey>) -> Result<()> {
     if to.is_empty() {

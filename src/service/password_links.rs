@@ -18,6 +18,7 @@ use crate::model::random;
 use crate::model::sessions::Client;
 use crate::model::users::User;
 use crate::rule;
+use crate::service::safeguarding::duties;
 use crate::store::{audit, password_links, users};
 
 /// How long a link for one user is valid, in seconds.
@@ -38,6 +39,7 @@ fn code() -> Result<(String, [u8; 32])> {
 /// [`Noun::User`] not found, also when disabled; [`Error::Invalid`] for who has no username to log in with.
 pub async fn make(app: &App, by: AuditActor, id: UserId) -> Result<PasswordLink> {
     let (code, hash) = code()?;
+    let app_in = app.clone();
     let expires_at = app
         .store
         .write(move |tx| {
@@ -52,6 +54,7 @@ pub async fn make(app: &App, by: AuditActor, id: UserId) -> Result<PasswordLink>
             let expires_at = tx.now.plus_seconds(LINK_LIFETIME_SECONDS);
             password_links::put(tx, user.key, LinkOrigin::Office, (&hash, false), expires_at)?;
             audit::note(tx, &by, Action::PasswordLinkMade, id.as_str(), "")?;
+            duties::note_access(tx, &app_in, &by, &user)?;
             // From now on they log in here: no token of the app acts for them.
             tx.emit(Effect::UserChanged(id.clone()));
             Ok(expires_at)
@@ -93,16 +96,21 @@ pub async fn make_many(
         });
     }
     let detail = format!("{} links, for {days} days", stored.len());
+    let noted = by.clone();
     app.store
-        .write(move |tx| audit::note(tx, &by, Action::PasswordLinksMade, "", &detail))
+        .write(move |tx| audit::note(tx, &noted, Action::PasswordLinksMade, "", &detail))
         .await?;
     while !stored.is_empty() {
         let slice: Vec<(UserKey, UserId, [u8; 32])> =
             stored.drain(..stored.len().min(SLICE)).collect();
+        let (app_in, by) = (app.clone(), by.clone());
         app.store
             .write(move |tx| {
                 for (user, id, hash) in &slice {
                     password_links::put(tx, *user, LinkOrigin::Office, (hash, false), expires_at)?;
+                    if let Some(user) = users::by_key(tx, *user)? {
+                        duties::note_access(tx, &app_in, &by, &user)?;
+                    }
                     tx.emit(Effect::UserChanged(id.clone()));
                 }
                 Ok(())

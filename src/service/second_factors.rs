@@ -1,5 +1,6 @@
 //! A second factor: begun, turned on, asked for at a login, and taken away.
 
+use crate::service::safeguarding::duties;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -202,12 +203,14 @@ pub async fn renew_recovery_codes(app: &App, by: AuditActor, user: &User) -> Res
 /// # Errors
 /// [`Noun::User`] not found.
 pub async fn remove(app: &App, by: AuditActor, id: UserId) -> Result<()> {
+    let app_in = app.clone();
     app.store
         .write(move |tx| {
             let user = users::by_id(tx, &id)?.ok_or(Error::NotFound(Noun::User))?;
             second_factors::remove(tx, user.key)?;
             if user.second_factor {
                 audit::note(tx, &by, Action::SecondFactorRemoved, id.as_str(), "")?;
+                duties::note_access(tx, &app_in, &by, &user)?;
             }
             tx.emit(Effect::UserChanged(id.clone()));
             Ok(())

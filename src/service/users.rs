@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 pub use super::known::{find, known};
+use super::safeguarding::notice;
 use super::{policy, presence};
 use crate::app::App;
 use crate::auth::claims::Profile;
@@ -47,9 +48,10 @@ pub async fn seen(app: &App, viewer: &User, user: &User) -> Result<UserView> {
     let read = app.store.read(move |c| {
         let can = policy::visible(&app_in, c, &viewer_in, &user_in)?;
         let mut seen = affiliations::seen_by(c, &viewer_in, &[user_in.key])?;
-        Ok((can, seen.remove(&user_in.key)))
+        let notice = notice::above(&app_in, c, &user_in)?;
+        Ok((can, notice, seen.remove(&user_in.key)))
     });
-    let (can, affiliation) = read.await?;
+    let (can, notice, affiliation) = read.await?;
     let shown = match can {
         None => UserView::new(user, (app.hub.is_online(user.key), user.last_seen_at)),
         Some(can) if can.why.is_none() => view(app, user),
@@ -57,6 +59,7 @@ pub async fn seen(app: &App, viewer: &User, user: &User) -> Result<UserView> {
     };
     Ok(UserView {
         can,
+        notice,
         ..shown.with(affiliation)
     })
 }

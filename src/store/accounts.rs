@@ -9,6 +9,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, GroupName};
 use crate::model::grades::Grade;
 use crate::model::ids::{UserId, UserKey};
+use crate::model::safeguarding::duties::{Duty, DutyState};
 use crate::model::text::fold;
 use crate::model::time::Time;
 use crate::model::users::{Role, User};
@@ -19,7 +20,8 @@ const SELECT: &str = "SELECT u.key, u.id, u.username, u.name, u.email, u.role, u
                              u.last_seen_at, u.created_at,
                              (SELECT json_group_array(json_array(g.id, g.name) ORDER BY g.name, g.key)
                               FROM group_members m JOIN groups g ON g.key = m.group_key WHERE m.user_key = u.key),
-                             u.grade, u.adult_from, u.phones, u.second_factor
+                             u.grade, u.adult_from, u.phones, u.second_factor,
+                             (SELECT d.state FROM duties d WHERE d.user_key = u.key AND d.duty = 'safeguarding')
                       FROM users u";
 
 /// The hub fills in `online`.
@@ -33,7 +35,15 @@ fn account(row: &Row) -> rusqlite::Result<Account> {
             name,
         })
     });
+    let duty = row
+        .get_ref(16)?
+        .as_str_or_null()?
+        .and_then(DutyState::parse);
+    let is_unconfirmed = duty.is_some_and(|state| state != DutyState::Active);
+    let listed = |is: bool| is.then_some(Duty::Safeguarding).into_iter().collect();
     Ok(Account {
+        duties: listed(duty.is_some()),
+        unconfirmed_duties: listed(is_unconfirmed),
         key: UserKey(row.get(0)?),
         id: users::user_id(row, 1)?,
         username: row.get(2)?,

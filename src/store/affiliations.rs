@@ -6,6 +6,7 @@ use rusqlite::{Connection, Params, params};
 
 use super::groups::{IS_LIVE, LEADS, classes};
 use super::guardians::LINK_IS_LIVE;
+use super::safeguarding::duties;
 use super::{accounts, all, users};
 use crate::error::Result;
 use crate::model::ids::UserKey;
@@ -26,7 +27,7 @@ struct Child {
     view: ChildView,
 }
 
-/// What `viewer` may see of each of these, where there is anything. Administrators and staff see all, telephone numbers too.
+/// What `viewer` may see of each of these, where there is anything. Administrators, staff and safeguarding leads see all; telephone numbers are for the office.
 /// Who teaches a pupil sees their classes, and of their guardians which of the pupils are theirs. A guardian sees the classes of
 /// their own children. And everybody sees of a teacher what they teach them or their child.
 pub fn seen_by(
@@ -34,7 +35,8 @@ pub fn seen_by(
     viewer: &User,
     people: &[UserKey],
 ) -> Result<HashMap<UserKey, Affiliation>> {
-    let sees_all = matches!(viewer.role, Role::Admin | Role::Staff);
+    let sees_all = matches!(viewer.role, Role::Admin | Role::Staff)
+        || (viewer.role == Role::Teacher && duties::is_lead(connection, viewer.key)?);
     let (taught, attended) = match sees_all {
         true => (HashSet::new(), HashSet::new()),
         false => (
@@ -63,7 +65,7 @@ pub fn seen_by(
             .map(|class| class.name.clone())
             .collect()
     };
-    let mut phones = match sees_all {
+    let mut phones = match matches!(viewer.role, Role::Admin | Role::Staff) {
         true => phones_of(connection, people)?,
         false => HashMap::new(),
     };

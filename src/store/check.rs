@@ -5,8 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection;
-use super::{first, meta, policy, school, users};
+use super::{audit, first, meta, policy, school, users};
 use crate::error::Result;
+use crate::model::audit::Chain;
 use crate::model::text::case_key;
 use crate::model::time::Time;
 
@@ -53,6 +54,16 @@ pub fn policy(path: &Path) -> Result<Option<(u64, Option<String>)>> {
     }
     let pupils = school::pupils(&connection)?;
     Ok(Some((pupils, policy::set_here(&connection)?)))
+}
+
+/// The chain of the audit log. None in a database that is still to be migrated.
+pub fn audit_chain(path: &Path) -> Result<Option<Chain>> {
+    let connection = connect(path, connection::read_only())?;
+    let is_there = "SELECT 1 FROM pragma_table_info('audit_anchor')";
+    if first(&connection, is_there, [], |_| Ok(()))?.is_none() {
+        return Ok(None);
+    }
+    audit::verify(&connection, None).map(Some)
 }
 
 /// Writes once, through to the disk.

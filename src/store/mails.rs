@@ -4,10 +4,12 @@ use rusqlite::{Connection, Row, params};
 
 use super::{WriteTx, all, first, preferences, run, users};
 use crate::error::Result;
+use crate::model::events::Effect;
 use crate::model::ids::UserKey;
 use crate::model::mails::{
     DeadMail, DueMail, Failure, Kind, MailRecord, MailUser, Outcome, Recipient, Stage,
 };
+use crate::model::safeguarding::news::News;
 use crate::model::time::Time;
 
 /// How long it is kept what came of a mail, in milliseconds.
@@ -27,6 +29,29 @@ pub fn put(tx: &WriteTx, id: &str, kind: Kind, user: UserKey, expires_at: Time) 
     run(tx, sql, params![id, kind.as_str(), user.0, now, until]).map(drop)
 }
 
+/// Puts a mail into the outbox that says what has happened, and is of use for so many seconds. To nobody: to the address outside of the
+/// school.
+pub fn put_news(
+    tx: &WriteTx,
+    id: &str,
+    user: Option<UserKey>,
+    news: &News,
+    seconds: i64,
+) -> Result<()> {
+    let sql =
+        "INSERT INTO mails (id, kind, user_key, place, params, created_at, expires_at, due_at)
+               VALUES (?1, 'safeguarding', ?2, iif(?2 IS NULL, 'external', NULL), ?3, ?4, ?5, ?4)";
+    let text = serde_json::to_string(news).unwrap_or_default();
+    let (now, until) = (tx.now.0, tx.now.plus_seconds(seconds).0);
+    run(
+        tx,
+        sql,
+        params![id, user.map(|user| user.0), text, now, until],
+    )?;
+    tx.emit(Effect::MailDue);
+    Ok(())
+}
+
 /// Whether a user's address is theirs alone.
 pub fn has_own_address(connection: &Connection, user: UserKey) -> Result<bool> {
     let sql = format!("SELECT 1 FROM users u WHERE u.key = ?1 AND {HAS_OWN_ADDRESS}");
@@ -42,15 +67,16 @@ pub fn count_since(connection: &Connection, user: UserKey, kind: Kind, since: Ti
 
 /// The next mail that is due: those that somebody waits for go first. Else, when one is.
 pub fn next(connection: &Connection, now: Time) -> Result<(Option<DueMail>, Option<Time>)> {
-    let sql = "SELECT key, id, kind, user_key, attempts, expires_at FROM mails
+    let sql = "SELECT key, id, kind, user_key, attempts, expires_at, params FROM mails
                WHERE state = 'waiting' AND due_at <= ?1
-               ORDER BY kind <> 'forgotten_password', due_at, key LIMIT 1";
+               ORDER BY kind NOT IN ('forgotten_password', 'safeguarding'), due_at, key LIMIT 1";
     let due = first(connection, sql, [now.0], |row| {
         Ok(DueMail {
             key: row.get(0)?,
             id: row.get(1)?,
             kind: kind(row, 2)?,
-            user: UserKey(row.get(3)?),
+            user: row.get::<_, Option<i64>>(3)?.map(UserKey),
+            news: serde_json::from_str(row.get_ref(6)?.as_str()?).ok(),
             attempts: row.get(4)?,
             expires_at: Time(row.get(5)?),
         })
@@ -119,15 +145,18 @@ pub fn counts(connection: &Connection, now: Time) -> Result<(u32, u32)> {
 /// Mails that were given up, the newest first.
 pub fn dead(connection: &Connection, now: Time) -> Result<Vec<DeadMail>> {
     let sql = "SELECT m.kind, u.id, u.name, m.done_at, m.stage, m.code, m.said
-               FROM mails m JOIN users u ON u.key = m.user_key
+               FROM mails m LEFT JOIN users u ON u.key = m.user_key
                WHERE m.done_at > ?1 AND m.state = 'dead' ORDER BY m.done_at DESC, m.key DESC LIMIT ?2";
     all(connection, sql, [now.0 - KEPT_MS, MAX_DEAD.into()], |row| {
         let stage = row.get_ref(4)?.as_str_or_null()?.and_then(Stage::parse);
         Ok(DeadMail {
             kind: kind(row, 0)?,
-            user: MailUser {
-                id: users::user_id(row, 1)?,
-                name: row.get(2)?,
+            user: match row.get_ref(1)?.as_str_or_null()? {
+                None => None,
+                Some(_) => Some(MailUser {
+                    id: users::user_id(row, 1)?,
+                    name: row.get(2)?,
+                }),
             },
             at: Time(row.get(3)?),
             failure: Failure {
@@ -142,7 +171,7 @@ pub fn dead(connection: &Connection, now: Time) -> Result<Vec<DeadMail>> {
 
 /// Mails to a user, the oldest first.
 pub fn of(connection: &Connection, user: UserKey) -> Result<Vec<MailRecord>> {
-    let sql = "SELECT kind, created_at, state, said FROM mails WHERE user_key = ?1 ORDER BY created_at, key";
+    let sql = "SELECT kind, created_at, state, said FROM mails WHERE user_key = ?1 AND kind <> 'safeguarding' ORDER BY created_at, key";
     all(connection, sql, [user.0], |row| {
         Ok(MailRecord {
             kind: kind(row, 0)?,

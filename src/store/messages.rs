@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::conversations::{self, Members};
-use super::{WriteTx, all, first, pushes, run, users};
+use super::{WriteTx, all, first, pushes, removals, run, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Id, Seq, UserKey};
-use crate::model::messages::{ClientId, Content, Message, MessageRead};
+use crate::model::messages::{ClientId, Content, Message, MessageRead, Removed};
 use crate::model::page::{Limit, Range};
 use crate::model::time::Time;
 use crate::model::users::{Person, User};
@@ -17,8 +17,9 @@ use crate::model::users::{Person, User};
 /// first that does tells when.
 pub(super) const COLUMNS: &str = "m.seq, m.id, m.sender_key, m.content, m.client_id, m.created_at, \
     (SELECT r.read_at FROM message_reads r WHERE r.conversation_key = m.conversation_key \
-     AND r.partner_key = m.sender_key AND r.up_to_seq >= m.seq ORDER BY r.up_to_seq LIMIT 1)";
-pub(super) const COLUMN_COUNT: usize = 7;
+     AND r.partner_key = m.sender_key AND r.up_to_seq >= m.seq ORDER BY r.up_to_seq LIMIT 1), \
+    m.removed_at, m.removed_by";
+pub(super) const COLUMN_COUNT: usize = 9;
 
 /// Whether the member `me` sees the message `m`: one that was written to somebody who had blocked the writer is seen by its writer alone.
 pub(super) const SEEN_BY_ME: &str = "(NOT m.hidden OR m.sender_key = me.user_key)";
@@ -31,6 +32,13 @@ pub(super) fn message(
     receiver: Arc<Person>,
 ) -> rusqlite::Result<Message> {
     let read_at: Option<i64> = row.get(at + 6)?;
+    let removed = match row.get::<_, Option<i64>>(at + 7)? {
+        Some(removed_at) => removals::removed_by(row, at + 8)?.map(|by| Removed {
+            by,
+            at: Time(removed_at),
+        }),
+        None => None,
+    };
     Ok(Message {
         id: Id::from_bytes(row.get(at + 1)?),
         seq: row.get(at)?,
@@ -41,6 +49,7 @@ pub(super) fn message(
         read_at: read_at.map(Time),
         created_at: Time(row.get(at + 5)?),
         client_id: row.get(at + 4)?,
+        removed,
         sender,
         receiver,
     })
@@ -110,6 +119,7 @@ pub fn insert(
         read_at: None,
         created_at: tx.now,
         client_id: client_id.map(|c| c.as_str().to_owned()),
+        removed: None,
         sender: sender.person.clone(),
         receiver: receiver.person.clone(),
     };
@@ -219,7 +229,8 @@ pub fn mark_read(
         unread
     } else {
         let sql = "SELECT count(*) FROM messages
-                   WHERE conversation_key = ?1 AND seq > ?2 AND seq <= ?3 AND sender_key = ?4 AND NOT hidden";
+                   WHERE conversation_key = ?1 AND seq > ?2 AND seq <= ?3 AND sender_key = ?4 AND NOT hidden
+                     AND removed_at IS NULL";
         let params = [conversation.0, read_so_far, target, partner.key.0];
         first(tx, sql, params, |row| row.get(0))?.unwrap_or(0)
     };

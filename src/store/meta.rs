@@ -58,3 +58,10 @@ pub fn touch(connection: &Connection, now: Time) -> Result<()> {
     )
     .map(drop)
 }
+
+/// Sets a fact; whether it was another before.
+pub fn is_new(connection: &Connection, name: &str, value: &str) -> Result<bool> {
+    let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+    Ok(run(connection, sql, [name, value])? > 0)
+}

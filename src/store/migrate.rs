@@ -7,7 +7,9 @@ use rusqlite::Connection;
 use super::backup;
 use super::files::{OpenError, sibling};
 use crate::error::{Error, Result};
+use crate::model::audit::{ChainHash, Line};
 use crate::model::text;
+use crate::model::time::Time;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -87,7 +89,19 @@ pub fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
             Ok(of(call.get_raw(0).as_str()?))
         })?;
     }
-    Ok(())
+    connection.create_scalar_function("schoolbell_audit_hash", 8, flags, |call| {
+        let previous = ChainHash::from_bytes(call.get(0)?);
+        let line = Line {
+            key: call.get(1)?,
+            at: Time(call.get(2)?),
+            actor: call.get_raw(3).as_str()?,
+            address: call.get_raw(4).as_str_or_null()?,
+            action: call.get_raw(5).as_str()?,
+            target: call.get_raw(6).as_str()?,
+            detail: call.get_raw(7).as_str()?,
+        };
+        Ok(line.hash(&previous).as_bytes().to_vec())
+    })
 }
 
 /// Copies on a thread of its own, whose priority is lowered.

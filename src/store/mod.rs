@@ -24,6 +24,7 @@ pub mod identities;
 pub mod import;
 mod indexer;
 mod job;
+pub mod journal;
 pub mod keys;
 pub mod mails;
 pub mod messages;
@@ -39,11 +40,13 @@ pub mod push_services;
 pub mod pushes;
 pub mod reachable;
 pub mod relations;
+pub mod removals;
 pub mod replay;
 pub mod restore;
 pub mod retention;
 pub mod roster;
 pub mod roster_import;
+pub mod safeguarding;
 pub mod school;
 pub mod search;
 pub mod second_factors;
@@ -114,9 +117,16 @@ impl Store {
         sink: Sink,
         pulse: Pulse,
     ) -> Result<Self, files::OpenError> {
-        let connection = open::prepare(config)?;
+        let mut connection = open::prepare(config)?;
         connection::add_today(&connection, calendar.clone())
             .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
+        let replayed = journal::replay(&mut connection, &config.path, clock.now())?;
+        if replayed.lines > 0 {
+            tracing::warn!(
+                lines = replayed.lines,
+                "this database is older than its journal: erased, removed and ended again what the journal has"
+            );
+        }
         let indexer = indexer::Indexer::start(&config.path)?;
         let path = config.path.clone();
         let manager = SqliteConnectionManager::file(&config.path)

@@ -165,6 +165,12 @@ pub fn deliver(
     first(tx, &sql, [key.0, seq], notification)
 }
 
+/// It is pushed through quiet hours.
+pub fn set_emergency(tx: &WriteTx, key: NotificationKey) -> Result<()> {
+    let sql = "UPDATE notifications SET emergency = 1 WHERE key = ?1";
+    run(tx, sql, [key.0]).map(drop)
+}
+
 /// Notes who is still to get a large announcement.
 pub fn insert_delivery(
     connection: &Connection,
@@ -246,7 +252,7 @@ pub fn list(
 pub(super) fn all_of(connection: &Connection, me: UserKey) -> Result<Vec<Notification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key {SENDER}
-         WHERE r.user_key = ?1 ORDER BY r.seq"
+         WHERE r.user_key = ?1 AND (n.type NOT LIKE 'safeguarding.%' OR n.type = 'safeguarding.you_were_read') ORDER BY r.seq"
     );
     all(connection, &sql, [me.0], notification)
 }

@@ -138,7 +138,7 @@ pub fn queue_unread(
                          m.created_at, {DUE}
          FROM push_subscriptions s
          CROSS JOIN conversation_members c ON c.user_key = s.user_key AND c.unread_count > 0
-         CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key AND NOT m.hidden
+         CROSS JOIN messages m ON m.conversation_key = c.conversation_key AND m.sender_key <> s.user_key AND NOT m.hidden AND m.removed_at IS NULL
               AND NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.user_key = s.user_key AND mutes.partner_key = m.sender_key)
               AND m.seq > max(?2, s.covered_seq, c.last_read_seq) AND m.seq <= ?3 AND m.created_at + ?4 * 1000 > ?5
          WHERE s.user_key = ?1 AND s.stopped_at IS NULL AND c.last_seq > max(?2, s.covered_seq)
@@ -317,7 +317,7 @@ fn one(connection: &Connection, key: PushKey, now: Time) -> Result<Option<DuePus
                       s.summary_at, iif(s.summary_at IS NULL, 0, (SELECT count(*) FROM push_outbox w
                           WHERE w.user_key = o.user_key AND w.subscription_key = o.subscription_key
                             AND w.due_at <= ?4 AND w.created_at <= s.summary_at AND {COUNTED})),
-                      m.sender_key, (SELECT role FROM users WHERE key = o.user_key)
+                      m.sender_key, (SELECT role FROM users WHERE key = o.user_key), coalesce(n.emergency, 0)
                FROM push_outbox o
                JOIN push_subscriptions s ON s.key = o.subscription_key
                LEFT JOIN push_preferences v ON v.user_key = o.user_key
@@ -356,6 +356,7 @@ fn due_push(row: &Row) -> rusqlite::Result<DuePush> {
         sender: row.get::<_, Option<i64>>(26)?.map(UserKey),
         role: Role::parse(row.get_ref(27)?.as_str()?).unwrap_or(Role::Student),
         quiet_until: None,
+        emergency: row.get(28)?,
         subject: subject(row)?,
     })
 }

@@ -38,7 +38,7 @@ pub fn condition(policy: &Policy, me: &PersonFacts, today: Date) -> String {
     );
     let lead = match me.is_lead {
         true => "TRUE",
-        false => "u.key IN (SELECT d.user_key FROM duties d WHERE d.duty = 'safeguarding')",
+        false => "u.key IN (SELECT user_key FROM leads)",
     };
     format!(
         "({lead} OR {by_rules}) AND NOT {} AND NOT {}",

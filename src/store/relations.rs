@@ -35,7 +35,7 @@ pub(super) fn link_days(row: &Row, at: usize) -> rusqlite::Result<Option<Days>> 
 /// # Errors
 /// [`Noun::User`] not found.
 pub fn person(connection: &Connection, user: UserKey, groups: &[&UserId]) -> Result<PersonFacts> {
-    let sql = "SELECT role, grade, EXISTS (SELECT 1 FROM duties WHERE user_key = ?1 AND duty = 'safeguarding')
+    let sql = "SELECT role, grade, EXISTS (SELECT 1 FROM leads WHERE user_key = ?1)
                FROM users WHERE key = ?1";
     let found = first(connection, sql, [user.0], |row| {
         let role = Role::parse(row.get_ref(0)?.as_str()?).unwrap_or(Role::Student);

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row};
 
 use super::messages::{PEOPLE, SEEN_BY_ME, select_with_people, with_people};
-use super::{all, first, meta, notifications, users};
+use super::{all, first, meta, notifications, removals, users};
 use crate::error::Result;
 use crate::model::events::{Cursor, Event};
 use crate::model::ids::{Id, Seq, UserKey};
@@ -73,6 +73,8 @@ fn after(connection: &Connection, me: UserKey, since: Seq) -> Result<Missed> {
     );
     events.extend(message_reads(connection, me, since, limit)?);
     events.extend(notification_reads(connection, me, since, limit)?);
+    let removals = removals::after(connection, me, since, limit)?;
+    events.extend(removals.into_iter().map(Event::MessageRemoved));
     if events.len() as i64 > MAX_EVENTS {
         return Ok(Missed::TooMany);
     }

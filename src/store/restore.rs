@@ -58,6 +58,8 @@ pub fn restore(file: &Path, target: &Path, by: &AuditActor, now: Time) -> Result
 
 /// The schema that first had an audit log: an older copy gets the line of its migration at most.
 const AUDIT_SCHEMA: i32 = 3;
+/// The schema in which its lines are chained.
+const CHAINED_SCHEMA: i32 = 19;
 
 /// Gives the copy an epoch of its own and a line in its audit log.
 fn begin_history(
@@ -79,6 +81,9 @@ fn begin_history(
         return Ok(());
     }
     let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if version < CHAINED_SCHEMA {
+        return audit::note_unchained(&connection, now, by, Action::BackupRestored, &name);
+    }
     audit::note_at(&connection, now, by, Action::BackupRestored, &name, "")
 }
 

@@ -1,10 +1,11 @@
 //! Removes what is past its retention, some of it at a time.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{WriteTx, all, first, import, run, search, users};
+use super::safeguarding::holds::{CONVERSATION_IS_HELD, LINE_IS_HELD};
+use super::{WriteTx, all, audit, first, import, removals, run, search, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Seq, UserKey};
 use crate::model::time::Time;
@@ -13,18 +14,21 @@ use crate::model::time::Time;
 struct Old {
     conversation: ConversationId,
     seq: Seq,
-    sender: i64,
+    sender: UserKey,
     hidden: bool,
+    /// Somebody took it back: nobody has it unread.
+    removed: bool,
 }
 
 impl Old {
-    /// Reads conversation, seq, sender and whether it is hidden.
+    /// Reads conversation, seq, sender, whether it is hidden and whether it was taken back.
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Old {
             conversation: ConversationId(row.get(0)?),
             seq: row.get(1)?,
-            sender: row.get(2)?,
+            sender: UserKey(row.get(2)?),
             hidden: row.get(3)?,
+            removed: row.get(4)?,
         })
     }
 }
@@ -42,22 +46,58 @@ impl Slice {
     }
 }
 
-/// Removes some of the oldest messages, as far as they are from before `before`; returns how many.
-pub fn messages(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
+/// How far a purge is: what it left since it is held is not looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub removed: usize,
+    /// Up to here all has been looked at: the seq of a message, or a notification's number.
+    pub after: i64,
+    pub is_done: bool,
+}
+
+/// Removes some of the oldest messages behind `after`, as far as they are from before `before` and not held.
+pub fn messages(tx: &WriteTx, before: Time, after: Seq, slice: Slice) -> Result<Progress> {
     // By seq, which is the order of time: a database without old messages is not searched for them.
-    let sql = "SELECT conversation_key, seq, sender_key, hidden, created_at FROM messages
-               WHERE seq > ?2 ORDER BY seq LIMIT ?1";
+    let sql = format!(
+        "SELECT m.conversation_key, m.seq, m.sender_key, m.hidden, m.removed_at IS NOT NULL, m.created_at, {CONVERSATION_IS_HELD}
+         FROM messages m WHERE m.seq > ?2 ORDER BY m.seq LIMIT ?1"
+    );
+    let mut after = after;
     for begin in import::beginnings(tx)? {
-        let oldest: Vec<(Old, i64)> = all(tx, sql, [slice.rows as i64, begin.seq], |row| {
-            Ok((Old::read(row)?, row.get(4)?))
-        })?;
-        let old = oldest.into_iter().take_while(|(_, at)| *at < before.0);
-        let old: Vec<Old> = old.map(|(message, _)| message).collect();
-        if !old.is_empty() {
-            return remove(tx, &old, slice);
+        loop {
+            let from = after.max(begin.seq);
+            let oldest = all(tx, &sql, [slice.rows as i64, from], |row| {
+                Ok((
+                    Old::read(row)?,
+                    row.get::<_, i64>(5)?,
+                    row.get::<_, bool>(6)?,
+                ))
+            })?;
+            let old = oldest.into_iter().take_while(|(_, at, _)| *at < before.0);
+            let old: Vec<(Old, bool)> = old.map(|(message, _, held)| (message, held)).collect();
+            let Some((last, _)) = old.last() else { break };
+            let last = last.seq;
+            let free: Vec<Old> = old
+                .into_iter()
+                .filter_map(|(message, held)| (!held).then_some(message))
+                .collect();
+            let removed = remove(tx, &free, slice)?;
+            // Where the time was over, the next slice begins with the first that is left.
+            after = free.get(removed).map_or(last, |left| left.seq - 1);
+            if removed > 0 || slice.is_over() {
+                return Ok(Progress {
+                    removed,
+                    after,
+                    is_done: false,
+                });
+            }
         }
     }
-    Ok(0)
+    Ok(Progress {
+        removed: 0,
+        after,
+        is_done: true,
+    })
 }
 
 /// A user's conversations, in ascending order.
@@ -86,7 +126,8 @@ pub fn messages_of(
     from: Walk,
     slice: Slice,
 ) -> Result<(usize, Option<Walk>)> {
-    let sql = "SELECT conversation_key, seq, sender_key, hidden FROM messages
+    let sql =
+        "SELECT conversation_key, seq, sender_key, hidden, removed_at IS NOT NULL FROM messages
                WHERE conversation_key = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let (mut removed, mut seen, mut walk) = (0, 0, from);
     while let Some(conversation) = conversations.get(walk.at) {
@@ -104,9 +145,7 @@ pub fn messages_of(
         seen += next.len().max(1);
         let last = next.last().map(|message| message.seq);
         let is_cut = next.len() == rows;
-        let own = next
-            .into_iter()
-            .filter(|message| message.sender == sender.0);
+        let own = next.into_iter().filter(|message| message.sender == sender);
         let own: Vec<Old> = own.collect();
         let gone = remove(tx, &own, slice)?;
         removed += gone;
@@ -143,8 +182,10 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
             "DELETE FROM messages WHERE conversation_key = ?1 AND seq = ?2",
             of,
         )?;
-        if !message.hidden {
-            uncount(tx, message)?;
+        if message.removed {
+            removals::forget(tx, message.conversation, message.seq)?;
+        } else if !message.hidden {
+            uncount(tx, message.conversation, message.sender, message.seq)?;
         }
     }
     search::note_removed(tx, removed)?;
@@ -159,11 +200,16 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
 }
 
 /// A member who had not read a message that is gone has one unread message less.
-fn uncount(tx: &WriteTx, message: &Old) -> Result<()> {
+pub(super) fn uncount(
+    tx: &WriteTx,
+    conversation: ConversationId,
+    sender: UserKey,
+    seq: Seq,
+) -> Result<()> {
     let sql = "UPDATE conversation_members SET unread_count = unread_count - 1
                WHERE conversation_key = ?1 AND user_key <> ?2 AND last_read_seq < ?3 AND unread_count > 0
                RETURNING user_key";
-    let of = [message.conversation.0, message.sender, message.seq];
+    let of = [conversation.0, sender.0, seq];
     let readers: Vec<i64> = all(tx, sql, of, |row| row.get(0))?;
     readers
         .into_iter()
@@ -186,24 +232,34 @@ fn update_members(tx: &WriteTx, conversation: ConversationId) -> Result<()> {
     run(tx, sql, [conversation.0, oldest]).map(drop)
 }
 
-/// Removes recipients of the oldest notification from before `before`, and it itself after the last; returns how much that was,
-/// 0 when there is none so old.
-pub fn notifications(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
-    let Some(key) = oldest_notification(tx, before)? else {
-        return Ok(0);
+/// Removes recipients of the oldest notification behind `after` from before `before`, and it itself after the last. What somebody has
+/// got who is held stays, and what they sent.
+pub fn notifications(tx: &WriteTx, before: Time, after: i64, slice: Slice) -> Result<Progress> {
+    let at = |removed, after, is_done| Progress {
+        removed,
+        after,
+        is_done,
+    };
+    let Some((key, is_sender_held)) = oldest_notification(tx, before, after)? else {
+        return Ok(at(0, after, true));
     };
     let unfinished = "SELECT 1 FROM notification_deliveries WHERE notification_key = ?1";
     if first(tx, unfinished, [key], |_| Ok(()))?.is_some() {
-        return Ok(0);
+        return Ok(at(0, after, true));
     }
-    let sql = "SELECT user_key, seq, read_at IS NULL FROM notification_recipients
-               WHERE notification_key = ?1 LIMIT ?2";
+    if is_sender_held {
+        return Ok(at(0, key, false));
+    }
+    let sql = "SELECT r.user_key, r.seq, r.read_at IS NULL FROM notification_recipients r
+               WHERE r.notification_key = ?1 AND NOT EXISTS (
+                   SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND h.user_key = r.user_key AND h.other_key IS NULL)
+               LIMIT ?2";
     let recipients: Vec<(UserKey, Seq, bool)> = all(tx, sql, [key, slice.rows as i64], |row| {
         Ok((UserKey(row.get(0)?), row.get(1)?, row.get(2)?))
     })?;
     for (removed, &(user, seq, unread)) in recipients.iter().enumerate() {
         if removed > 0 && slice.is_over() {
-            return Ok(removed);
+            return Ok(at(removed, after, false));
         }
         let of = [user.0, seq];
         run(
@@ -218,25 +274,49 @@ pub fn notifications(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> 
         )?;
         users::add_unread(tx, user, 0, -i64::from(unread))?;
     }
-    if recipients.len() < slice.rows {
+    if recipients.len() == slice.rows {
+        return Ok(at(recipients.len(), after, false));
+    }
+    let is_held = "SELECT 1 FROM notification_recipients WHERE notification_key = ?1";
+    if first(tx, is_held, [key], |_| Ok(()))?.is_none() {
         forget_announcement(tx, key)?;
         run(tx, "DELETE FROM notifications WHERE key = ?1", [key])?;
     }
-    Ok(recipients.len().max(1))
+    Ok(at(recipients.len(), key, false))
 }
 
-/// The oldest notification, if it is from before `before`.
-fn oldest_notification(tx: &WriteTx, before: Time) -> Result<Option<i64>> {
-    let sql = "SELECT key, created_at FROM notifications WHERE key > ?1 ORDER BY key LIMIT 1";
+/// The oldest notification behind `after`, if it is from before `before`; and whether its sender is held.
+fn oldest_notification(tx: &WriteTx, before: Time, after: i64) -> Result<Option<(i64, bool)>> {
+    let sql = "SELECT n.key, n.created_at, EXISTS (
+                   SELECT 1 FROM holds h JOIN users u ON u.key = h.user_key
+                   WHERE h.ended_at IS NULL AND h.other_key IS NULL AND n.sender = 'user:' || u.id)
+               FROM notifications n WHERE n.key > ?1 ORDER BY n.key LIMIT 1";
     for begin in import::beginnings(tx)? {
-        let oldest: Option<(i64, i64)> = first(tx, sql, [begin.notification], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        let from = after.max(begin.notification);
+        let oldest: Option<(i64, i64, bool)> = first(tx, sql, [from], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-        if let Some((key, _)) = oldest.filter(|(_, at)| *at < before.0) {
-            return Ok(Some(key));
+        if let Some((key, at, is_held)) = oldest
+            && at < before.0
+        {
+            return Ok(Some((key, is_held)));
         }
     }
     Ok(None)
+}
+
+/// Removes all messages that a user wrote, in one write: for a database that nobody else uses.
+pub fn remove_messages_of(tx: &WriteTx, user: UserKey) -> Result<()> {
+    let conversations = conversations_of(tx, user)?;
+    let slice = Slice {
+        rows: 1_000,
+        until: Instant::now() + Duration::from_secs(3_600),
+    };
+    let mut at = Some(Walk::default());
+    while let Some(from) = at {
+        (_, at) = messages_of(tx, user, &conversations, from, slice)?;
+    }
+    Ok(())
 }
 
 /// Removes what was announced by this notification, if anything was.
@@ -257,13 +337,24 @@ fn forget_announcement(tx: &WriteTx, notification: i64) -> Result<()> {
 }
 
 /// Removes the oldest lines of the audit log from before `before`; returns how many.
-pub fn audit(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
+pub fn audit_lines(tx: &WriteTx, before: Time, slice: Slice) -> Result<usize> {
     let sql = "INSERT INTO meta (name, value) VALUES ('audit_kept_from', ?1)
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     run(tx, sql, [before.0.to_string()])?;
+    // Only from the beginning: what is left must be one chain.
     let sql =
-        "DELETE FROM audit WHERE key IN (SELECT key FROM audit ORDER BY key LIMIT ?2) AND at < ?1";
-    run(tx, sql, params![before.0, slice.rows as i64])
+        format!("SELECT a.key, a.hash, a.at, {LINE_IS_HELD} FROM audit a ORDER BY a.key LIMIT ?1");
+    let oldest = all(tx, &sql, [slice.rows as i64], |row| {
+        let (at, is_held): (i64, bool) = (row.get(2)?, row.get(3)?);
+        Ok((audit::anchor(row, 0)?, at, is_held))
+    })?;
+    let old = oldest
+        .into_iter()
+        .take_while(|(_, at, is_held)| *at < before.0 && !is_held);
+    match old.last() {
+        Some((last, ..)) => audit::cut(tx, last),
+        None => Ok(0),
+    }
 }
 
 /// Withdraws the permission to cut the audit log up to a time in the future: the clock was wrong when it was written.

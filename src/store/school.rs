@@ -75,7 +75,7 @@ pub fn pupils(connection: &Connection) -> Result<u64> {
 fn people(connection: &Connection, groups: &[&UserId]) -> Result<Vec<SchoolPerson>> {
     let sql = format!(
         "SELECT {} FROM users u
-         WHERE u.disabled_at IS NULL AND u.key NOT IN (SELECT user_key FROM duties WHERE duty = 'safeguarding')
+         WHERE u.disabled_at IS NULL AND u.key NOT IN (SELECT user_key FROM leads)
          ORDER BY u.role, u.folded, u.key",
         users::columns("u")
     );

@@ -70,7 +70,7 @@ pub fn query(
     // CROSS keeps the order: what the index finds is looked up, newest first, until there is enough.
     let tail = format!(
         "search.message_search f
-         CROSS JOIN messages m ON m.seq = f.rowid AND (NOT m.hidden OR m.sender_key = ?3)
+         CROSS JOIN messages m ON m.seq = f.rowid AND m.removed_at IS NULL AND (NOT m.hidden OR m.sender_key = ?3)
          CROSS JOIN conversation_members mine ON mine.conversation_key = m.conversation_key AND mine.user_key = ?3
          {PEOPLE}
          WHERE f.message_search MATCH ?1 AND f.rowid < ?4 ORDER BY f.rowid DESC LIMIT ?2 OFFSET ?5"
@@ -257,7 +257,7 @@ impl Index {
             tx.commit()?;
             return Ok(false);
         };
-        let sql = "SELECT seq FROM messages WHERE seq BETWEEN ?1 AND ?2";
+        let sql = "SELECT seq FROM messages WHERE seq BETWEEN ?1 AND ?2 AND removed_at IS NULL";
         let there: HashSet<Seq> = all(&self.database, sql, [indexed[0], last], |row| row.get(0))?
             .into_iter()
             .collect();

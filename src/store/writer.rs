@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, TrySendError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::CheckpointRequest;
 use super::files::FileIdentity;
@@ -93,6 +93,29 @@ impl Deref for WriteTx<'_> {
     fn deref(&self) -> &Connection {
         self.connection
     }
+}
+
+/// Runs `work` in a transaction of its own on a connection that no writer has yet. What it would tell is told to nobody.
+///
+/// # Errors
+/// What `work` returns: then nothing of it is kept.
+pub(super) fn write_alone<T>(
+    connection: &mut Connection,
+    now: Time,
+    work: impl FnOnce(&WriteTx) -> Result<T>,
+) -> Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let before = meta::seq(&transaction)?;
+    let last_seq = Cell::new(before);
+    let done = work(&WriteTx {
+        connection: &transaction,
+        last_seq: &last_seq,
+        effects: &RefCell::default(),
+        now,
+    })?;
+    transaction.execute("UPDATE sequence SET value = ?1", [last_seq.get()])?;
+    transaction.commit()?;
+    Ok(done)
 }
 
 /// The handle. Dropping it lets the queue drain and joins the thread.

@@ -99,6 +99,27 @@ const RULES: &[(&str, &str, Access)] = &[
     ("PUT", "/api/messages/mute/{partnerId}", Person),
     ("DELETE", "/api/messages/mute/{partnerId}", Person),
     ("GET", "/api/policy/explain", Oversight),
+    ("DELETE", "/api/messages/{id}", Person),
+    ("POST", "/api/messages/{id}/report", Person),
+    ("GET", "/api/safeguarding/leads", Oversight),
+    ("POST", "/api/safeguarding/leads/{id}/confirm", Lead),
+    ("GET", "/api/safeguarding/reports", Lead),
+    ("GET", "/api/safeguarding/reports/{id}", Lead),
+    ("PUT", "/api/safeguarding/reports/{id}", Lead),
+    ("GET", "/api/safeguarding/reports/{id}/export", Lead),
+    ("GET", "/api/safeguarding/reviews", Oversight),
+    ("POST", "/api/safeguarding/reviews", Lead),
+    ("POST", "/api/safeguarding/reviews/{id}/approve", Oversight),
+    ("GET", "/api/safeguarding/reviews/{id}/messages", Lead),
+    ("POST", "/api/safeguarding/reviews/{id}/tell", Lead),
+    ("GET", "/api/safeguarding/holds", Lead),
+    ("POST", "/api/safeguarding/holds", Lead),
+    ("DELETE", "/api/safeguarding/holds/{id}", Lead),
+    ("GET", "/api/safeguarding/no-contact", Lead),
+    ("POST", "/api/safeguarding/no-contact", Lead),
+    ("DELETE", "/api/safeguarding/no-contact/{id}", Lead),
+    ("GET", "/api/safeguarding/audit", Lead),
+    ("GET", "/api/admin/audit/verify", Oversight),
     ("GET", "/api/admin/policy", Admin),
     ("PUT", "/api/admin/policy", Admin),
     ("POST", "/api/admin/policy/preview", Admin),
@@ -302,6 +323,7 @@ async fn without_a_token_only_the_open_routes_answer() {
             | Access::Roster
             | Access::Reader
             | Access::Oversight
+            | Access::Lead
             | Access::Sender => {
                 answer.refused(401, "token_missing");
             }
@@ -337,7 +359,8 @@ async fn each_role_gets_through_where_the_table_says_so_and_nowhere_else() {
                     role == Role::Admin
                 }
                 Access::Sender => sender,
-                Access::Local => false,
+                // None of them is a safeguarding lead.
+                Access::Lead | Access::Local => false,
             };
             let through = answer.status != 401 && answer.status != 403;
             // A body that is missing is noticed after the rule; log-in and set-up have rules of their own.
@@ -357,7 +380,7 @@ async fn api_keys_get_through_where_the_table_says_so_and_nowhere_else() {
         }
         let answer = t.call(&method, &path, &key, None).await;
         match endpoint.access {
-            Access::Person | Access::Admin | Access::Oversight => {
+            Access::Person | Access::Admin | Access::Oversight | Access::Lead => {
                 answer.refused(403, "api_key_not_allowed");
             }
             Access::Roster | Access::Reader => drop(answer.refused(403, "scope_missing")),

@@ -35,6 +35,8 @@ struct School {
     admin: Person,
     ann: Person,
     bob: Person,
+    /// A safeguarding lead.
+    lea: Person,
     /// Of API keys: which scope.
     notify: String,
     read: String,
@@ -103,6 +105,7 @@ impl School {
             admin: t.admin().await,
             ann: t.student("ann").await,
             bob: t.student("bob").await,
+            lea: lead(&t).await,
             notify: t.key_for(Scope::Notify).await,
             read: t.key_for(Scope::Read).await,
             roster: t.key_for(Scope::Roster).await,
@@ -116,6 +119,7 @@ impl School {
         match access {
             Access::Anyone | Access::Local => request.with(HOST).with(OWN),
             Access::Person => request.bearer(&self.ann.token),
+            Access::Lead => request.bearer(&self.lea.token),
             Access::Admin
             | Access::Roster
             | Access::Reader
@@ -128,6 +132,7 @@ impl School {
     fn page(&self, request: Request, access: Access) -> Request {
         let token = match access {
             Access::Person => &self.ann.token,
+            Access::Lead => &self.lea.token,
             _ => &self.admin.token,
         };
         request
@@ -180,6 +185,10 @@ impl School {
             "api_key_not_allowed" if access != Access::Roster => request.bearer(&self.roster),
             "scope_missing" if access == Access::Sender => request.bearer(&self.read),
             "scope_missing" => request.bearer(&self.notify),
+            "role_not_allowed" if endpoint.pattern == "/api/messages/{id}" => {
+                let sent = self.bob.write(&self.ann, "words").await;
+                self.welcome(Request::of(endpoint, id_of(&sent)), access)
+            }
             "role_not_allowed" => request.bearer(&self.ann.token),
             "remote_not_allowed" => request,
             "confirmation_required" => {
@@ -300,6 +309,13 @@ impl School {
         json!({ "code": path.split_once("#code=").unwrap().1, "password": PASSWORD })
     }
 
+    /// A review that the lead has asked for.
+    async fn review(&self) -> String {
+        let body = json!({ "userIds": ["ann", "bob"], "reason": "x" });
+        let asked = self.lea.post("/api/safeguarding/reviews", body).await;
+        id_of(&asked.expect(201)["data"]).to_owned()
+    }
+
     /// Whatever its version is.
     async fn set_policy(&self, policy: Value) {
         let stored = policy.to_string();
@@ -337,6 +353,56 @@ impl School {
                 let t = TestApp::with(|config| config.policy.preset = Some(Preset::Open));
                 let request = Request::of(endpoint, NONE).bearer(&t.admin().await.token);
                 return request.json(json!({ "preset": "open" })).send(&t).await;
+            }
+            ("DELETE", "/api/messages/{id}", "too_late") => {
+                let sent = self.ann.write(bob, "words").await;
+                let old = "UPDATE messages SET created_at = 0";
+                let write = t.app.store.write(move |tx| Ok(tx.execute_batch(old)?));
+                write.await.unwrap();
+                of(id_of(&sent))
+            }
+            ("POST", "/api/messages/{id}/report", _) => of(NONE).json(json!({ "reason": "other" })),
+            ("PUT", "/api/safeguarding/reports/{id}", _) => of(NONE).json(json!({})),
+            ("POST", "/api/safeguarding/leads/{id}/confirm", "same_person") => {
+                let sql = "INSERT OR REPLACE INTO duties (user_key, duty, state) SELECT key, 'safeguarding', 'pending' FROM users WHERE id = 'max';
+                    INSERT OR REPLACE INTO account_makers (user_key, actor, at) SELECT key, 'user:lea', 9e15 FROM users WHERE id = 'max'";
+                t.person("max", Role::Staff).await;
+                let write = t.app.store.write(move |tx| Ok(tx.execute_batch(sql)?));
+                write.await.unwrap();
+                of("max")
+            }
+            ("POST", "/api/safeguarding/reviews" | "/api/safeguarding/holds", code) => {
+                let other = if code == "involved" { "lea" } else { "nobody" };
+                of(NONE).json(json!({ "userIds": ["ann", other], "reason": "x" }))
+            }
+            ("POST", "/api/safeguarding/no-contact", code) => {
+                let other = if code == "involved" { "lea" } else { "nobody" };
+                of(NONE).json(json!({ "a": "ann", "b": other, "reason": "x" }))
+            }
+            ("POST", "/api/safeguarding/reviews/{id}/approve", "same_person") => {
+                let review = self.review().await;
+                Request::of(endpoint, &review).bearer(&self.lea.token)
+            }
+            ("POST", "/api/safeguarding/reviews/{id}/approve", "already_approved") => {
+                let review = self.review().await;
+                let path = format!("/api/safeguarding/reviews/{review}/approve");
+                admin.post(&path, json!({})).await.expect(200);
+                of(&review)
+            }
+            (_, _, "review_not_open") => of(&self.review().await),
+            ("DELETE", "/api/safeguarding/holds/{id}", "involved") => {
+                let sql = "INSERT INTO holds (id, user_key, reason, made_by, created_at)
+                    SELECT x'0190a0b0c0d07000800000000000000b', key, '', key, 0 FROM users WHERE id = 'lea'";
+                let write = t.app.store.write(move |tx| Ok(tx.execute_batch(sql)?));
+                write.await.unwrap();
+                of("0190a0b0-c0d0-7000-8000-00000000000b")
+            }
+            ("DELETE", "/api/safeguarding/no-contact/{id}", "involved") => {
+                let sql = "INSERT INTO no_contact (id, a_key, role, reason, made_by, created_at)
+                    SELECT 'own', key, 'guardian', '', '', 0 FROM users WHERE id = 'lea'";
+                let write = t.app.store.write(move |tx| Ok(tx.execute_batch(sql)?));
+                write.await.unwrap();
+                of("own")
             }
             ("POST", "/api/messages", "policy_denied") => {
                 self.ann.write(bob, "hello").await;
@@ -526,6 +592,20 @@ impl School {
         let _ = stream.read_to_string(&mut answer).await;
         Answer::parse(&answer)
     }
+}
+
+fn id_of(value: &Value) -> &str {
+    value["id"].as_str().unwrap()
+}
+
+/// A safeguarding lead.
+async fn lead(t: &TestApp) -> Person {
+    let lea = t.person("lea", Role::Staff).await;
+    let key = lea.user.key.0;
+    let sql = format!("INSERT INTO duties (user_key, duty) VALUES ({key}, 'safeguarding')");
+    let write = t.app.store.write(move |tx| Ok(tx.execute_batch(&sql)?));
+    write.await.unwrap();
+    lea
 }
 
 /// An import names the preview that it follows.

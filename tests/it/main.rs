@@ -56,6 +56,7 @@ mod retention;
 mod roster;
 mod roster_facts;
 mod roster_steps;
+mod safeguarding;
 mod search;
 mod server;
 mod session;

@@ -11,6 +11,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, parse_email};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{Cursor, Limit, List, Page};
+use crate::model::safeguarding::duties::Duty;
 use crate::model::text;
 use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, Username};
 use crate::rule;
@@ -145,6 +146,9 @@ pub struct AccountChangeBody {
     /// Ids of all their groups.
     groups: Option<Vec<String>>,
     disabled: Option<bool>,
+    /// All their duties: a teacher or a member of staff can be a safeguarding lead.
+    #[schema(inline)]
+    duties: Option<Vec<Duty>>,
     /// A pupil's: `PK`, `KG`, `01` to `13`. Empty takes it away.
     grade: Option<String>,
     /// From this day on a pupil's guardian links count only if the pupil has agreed: `2026-11-30`. Empty takes it away.
@@ -164,6 +168,7 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
         role: body.role,
         groups: body.groups.as_deref().map(group_ids).transpose()?,
         disabled: body.disabled,
+        duties: body.duties,
         id: None,
         facts: FactsChange::parse(
             body.grade.as_deref(),
@@ -180,6 +185,12 @@ pub async fn change(call: Call, Json(body): Json<AccountChangeBody>) -> Result<D
             "role"
         };
         return Err(Error::invalid(field, rule::own_account()));
+    }
+    if change.duties.as_ref().is_some_and(|new| !new.is_empty()) {
+        let before = accounts::one(&call.app, id.clone()).await?;
+        if before.duties.is_empty() {
+            call.check_confirmed()?;
+        }
     }
     if let Some(email) = &change.email {
         let before = accounts::one(&call.app, id.clone()).await?;

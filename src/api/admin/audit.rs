@@ -4,11 +4,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::http::call::Call;
-use crate::api::http::input::Query;
+use crate::api::http::input::{Nothing, Query};
+use crate::api::http::reply::Data;
 use crate::error::Result;
-use crate::model::audit::Entry;
+use crate::model::audit::{Chain, Entry};
 use crate::model::page::{Cursor, Limit, List, Page};
-use crate::store;
+use crate::{ops, store};
 
 #[derive(Deserialize, IntoParams)]
 pub struct ListQuery {
@@ -31,6 +32,10 @@ pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Ent
         found,
         limit.get(),
         List::Audit,
-        |entry| entry.key,
+        |entry| entry.line,
     ))
+}
+
+pub async fn verify(call: Call, _: Nothing) -> Result<Data<Chain>> {
+    ops::audit::verify(&call.app, None).await.map(Data)
 }

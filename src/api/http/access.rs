@@ -17,6 +17,8 @@ pub enum Access {
     Reader,
     /// An administrator's token, or a safeguarding lead's.
     Oversight,
+    /// A safeguarding lead's token.
+    Lead,
     /// A person who may announce, or an API key with the scope for it.
     Sender,
     /// This machine, or the metrics token.
@@ -50,7 +52,7 @@ impl Access {
     pub fn is_strict(self) -> bool {
         matches!(
             self,
-            Access::Admin | Access::Roster | Access::Reader | Access::Oversight
+            Access::Admin | Access::Roster | Access::Reader | Access::Oversight | Access::Lead
         )
     }
 
@@ -59,6 +61,7 @@ impl Access {
         let (token, own): (&[Error], &'static [Error]) = match self {
             Access::Anyone => (&[], &[]),
             Access::Person => (TOKEN, &[API_KEY]),
+            Access::Lead => (TOKEN, &[API_KEY, ROLE]),
             Access::Admin | Access::Oversight => (TOKEN, &[API_KEY, ROLE, SECOND_FACTOR]),
             Access::Roster | Access::Reader | Access::Sender => {
                 (TOKEN, &[SCOPE, ROLE, SECOND_FACTOR])

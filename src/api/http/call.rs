@@ -91,6 +91,7 @@ impl Call {
             | Access::Roster
             | Access::Reader
             | Access::Oversight
+            | Access::Lead
             | Access::Sender => {}
         }
         self.app.load.admit(kind)?;
@@ -128,6 +129,11 @@ impl Call {
             (Access::Reader, Actor::Key(key)) => key.check(Scope::Read)?,
             (_, Actor::Key(_)) => return Err(Error::Forbidden(Forbidden::ApiKey)),
             (Access::Person, Actor::Person(_)) => {}
+            (Access::Lead, Actor::Person(identity)) => {
+                if !policy::is_lead(&self.app, &identity.user).await? {
+                    return Err(Error::Forbidden(Forbidden::Role));
+                }
+            }
             (Access::Oversight, Actor::Person(identity))
                 if identity.user.role != Role::Admin
                     && policy::is_lead(&self.app, &identity.user).await? => {}

@@ -25,6 +25,8 @@ pub const TAGS: &[(&str, &str)] = &[
         "notifications",
         "Notifications, and the devices that get pushes.",
     ),
+    ("policy", "Who may write to whom."),
+    ("safeguarding", "What safeguarding leads do."),
     ("admin", "What administrators do."),
     (
         "server",
@@ -128,6 +130,7 @@ fn operation(endpoint: &Endpoint, components: &mut Components) -> Value {
         Access::Admin => "For administrators.",
         Access::Roster => "For administrators, or an API key with the scope `roster`.",
         Access::Oversight => "For administrators and safeguarding leads.",
+        Access::Lead => "For safeguarding leads.",
         Access::Reader => "For administrators, or an API key with the scope `read`.",
         Access::Person => "For anybody who is logged in.",
         Access::Local => "For this machine, or with the metrics token.",

@@ -86,6 +86,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     findings.push(finding("database", sound));
     findings.push(finding("usernames", usernames(config)));
     findings.push(who_may_write(config));
+    findings.push(finding("audit log", audit_log(config)));
     findings.push(finding("clock", clock(config, now)));
     findings.push(finding("write", write(config, now)));
     findings.push(finding("backup", files::newest_backup(config, now)));
@@ -236,6 +237,24 @@ fn who_may_write(config: &Config) -> Finding {
     match idle.first() {
         None => finding("policy", Ok(said)),
         Some(first) => finding("policy", Err(format!("{} {}", first.field, first.message))),
+    }
+}
+
+/// Whether the audit log is as it was written.
+fn audit_log(config: &Config) -> Outcome {
+    let chain = store::audit_chain(&config.database.path).map_err(|e| e.to_string())?;
+    let Some(chain) = chain else {
+        return Ok("not chained yet: the next start does it".to_owned());
+    };
+    match chain.broken {
+        None => Ok(format!(
+            "its {} lines are as they were written, newest {}",
+            chain.lines, chain.ends_with
+        )),
+        Some(broken) => Err(format!(
+            "line {} {}: somebody has changed the database; keep a copy of it, and compare with a backup",
+            broken.line, broken.why
+        )),
     }
 }
 

@@ -13,9 +13,11 @@ use crate::model::users::{DisplayName, NewUser, Origin, User, Username};
 use crate::rule;
 use crate::service::accounts::{apply as apply_change, changed_fields};
 use crate::service::guardians::check_pair;
+use crate::service::guardians::end_link;
 use crate::store::groups::{self, GroupKey};
 use crate::store::guardians::StoredLink;
 use crate::store::roster::{keep_group_by_file, set_memberships};
+use crate::store::safeguarding::duties;
 use crate::store::{WriteTx, accounts, audit, guardians, users};
 
 /// # Errors
@@ -53,9 +55,7 @@ pub fn apply(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
         } => put_link(tx, child, guardian, link),
         Step::EndLink { child, guardian } => {
             match guardians::between(tx, UserKey(*child), UserKey(*guardian))? {
-                Some(known) if !known.is_held() && !known.by_hand => {
-                    guardians::end(tx, &known, false)
-                }
+                Some(known) if !known.is_held() && !known.by_hand => end_link(tx, &known, false),
                 _ => Ok(()),
             }
         }
@@ -98,6 +98,7 @@ fn add(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
     accounts::set_facts(tx, user.key, &facts_of(facts)?)?;
     set_memberships(tx, user.key, &memberships(tx, groups)?)?;
     audit::note(tx, by, Action::PersonAdded, user.id().as_str(), "imported")?;
+    duties::note_maker(tx, user.key, &by.actor)?;
     tx.emit(Effect::UserChanged(user.id().clone()));
     Ok(())
 }
@@ -129,6 +130,7 @@ fn change(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
         email: email.as_deref().map(parse_email).transpose()?,
         role: *role,
         groups: None,
+        duties: None,
         disabled: *disabled,
         facts: facts_of(facts)?,
     };
