@@ -13,7 +13,6 @@ use crate::model::language::Language;
 use crate::model::mails::{DueMail, Kind, Recipient};
 use crate::model::password_links;
 use crate::model::time::Time;
-use crate::service::safeguarding::tell;
 
 /// That no person wrote it, so that nothing answers it by itself (RFC 3834 section 5).
 #[derive(Clone)]
@@ -115,7 +114,7 @@ pub fn news(
     };
     let school = school_name(app);
     let text = |key: &str| language.text(key).replace("{school}", &school);
-    let title = tell::title(language, news);
+    let title = news.title(language);
     let page = name.map(|_| {
         let link = format!("{}/safeguarding/", site(app));
         (text("safeguarding.open"), link)

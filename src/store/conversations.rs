@@ -125,6 +125,23 @@ pub fn set_read(
     users::add_unread(connection, member, -newly_read, 0)
 }
 
+/// A member who had not read a message that is gone has one unread message less.
+pub fn uncount(
+    tx: &WriteTx,
+    conversation: ConversationId,
+    sender: UserKey,
+    seq: Seq,
+) -> Result<()> {
+    let sql = "UPDATE conversation_members SET unread_count = unread_count - 1
+               WHERE conversation_key = ?1 AND user_key <> ?2 AND last_read_seq < ?3 AND unread_count > 0
+               RETURNING user_key";
+    let of = [conversation.0, sender.0, seq];
+    let readers: Vec<i64> = all(tx, sql, of, |row| row.get(0))?;
+    readers
+        .into_iter()
+        .try_for_each(|reader| users::add_unread(tx, UserKey(reader), -1, 0))
+}
+
 /// Everybody who sees something of a conversation with `me`.
 pub fn partners(connection: &Connection, me: UserKey) -> Result<Vec<UserKey>> {
     let sql = "SELECT other.user_key FROM conversation_members me

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::conversations::{self, Members};
-use super::{WriteTx, all, first, pushes, removals, run, users};
+use super::{WriteTx, all, first, pushes, run, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Id, Seq, UserKey};
-use crate::model::messages::{ClientId, Content, Message, MessageRead, Removed};
+use crate::model::messages::{ClientId, Content, Message, MessageRead, Removed, RemovedBy};
 use crate::model::page::{Limit, Range};
 use crate::model::time::Time;
 use crate::model::users::{Person, User};
@@ -33,7 +33,7 @@ pub(super) fn message(
 ) -> rusqlite::Result<Message> {
     let read_at: Option<i64> = row.get(at + 6)?;
     let removed = match row.get::<_, Option<i64>>(at + 7)? {
-        Some(removed_at) => removals::removed_by(row, at + 8)?.map(|by| Removed {
+        Some(removed_at) => removed_by(row, at + 8)?.map(|by| Removed {
             by,
             at: Time(removed_at),
         }),
@@ -53,6 +53,12 @@ pub(super) fn message(
         sender,
         receiver,
     })
+}
+
+/// Reads who took a message back.
+pub(super) fn removed_by(row: &Row, at: usize) -> rusqlite::Result<Option<RemovedBy>> {
+    let text = row.get_ref(at)?.as_str_or_null()?;
+    Ok(text.and_then(RemovedBy::parse))
 }
 
 /// A message between two people who are known already.

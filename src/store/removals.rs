@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::conversations::Members;
-use super::{WriteTx, all, first, pushes, retention, run, search, users};
+use super::conversations::{self, Members};
+use super::{WriteTx, all, first, messages, pushes, run, search, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Id, Seq, UserKey};
 use crate::model::messages::{MessageRemoved, RemovedBy};
@@ -72,7 +72,7 @@ pub fn remove(tx: &WriteTx, id: Id, by: RemovedBy, remover: UserKey) -> Result<O
         params![conversation.0, found.seq, tx.now.0, by.as_str()],
     )?;
     if !found.hidden {
-        retention::uncount(tx, conversation, found.sender, found.seq)?;
+        conversations::uncount(tx, conversation, found.sender, found.seq)?;
         let members = Members::pair(conversation, found.sender, found.receiver);
         for recipient in members.recipients(found.sender) {
             pushes::forget(tx, recipient, found.seq)?;
@@ -133,14 +133,8 @@ fn event(row: &Row) -> rusqlite::Result<MessageRemoved> {
         id: Id::from_bytes(row.get(1)?),
         sender_id: users::user_id(row, 2)?,
         receiver_id: users::user_id(row, 3)?,
-        by: removed_by(row, 4)?.unwrap_or(RemovedBy::School),
+        by: messages::removed_by(row, 4)?.unwrap_or(RemovedBy::School),
     })
-}
-
-/// Reads who took a message back.
-pub(super) fn removed_by(row: &Row, at: usize) -> rusqlite::Result<Option<RemovedBy>> {
-    let text = row.get_ref(at)?.as_str_or_null()?;
-    Ok(text.and_then(RemovedBy::parse))
 }
 
 /// Forgets what a message said that is deleted itself.

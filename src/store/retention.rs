@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::safeguarding::holds::{CONVERSATION_IS_HELD, LINE_IS_HELD};
-use super::{WriteTx, all, audit, first, import, removals, run, search, users};
+use super::{WriteTx, all, audit, conversations, first, import, removals, run, search, users};
 use crate::error::Result;
 use crate::model::ids::{ConversationId, Seq, UserKey};
 use crate::model::time::Time;
@@ -185,7 +185,7 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
         if message.removed {
             removals::forget(tx, message.conversation, message.seq)?;
         } else if !message.hidden {
-            uncount(tx, message.conversation, message.sender, message.seq)?;
+            conversations::uncount(tx, message.conversation, message.sender, message.seq)?;
         }
     }
     search::note_removed(tx, removed)?;
@@ -197,23 +197,6 @@ fn remove(tx: &WriteTx, messages: &[Old], slice: Slice) -> Result<usize> {
         .into_iter()
         .try_for_each(|key| update_members(tx, key))?;
     Ok(removed)
-}
-
-/// A member who had not read a message that is gone has one unread message less.
-pub(super) fn uncount(
-    tx: &WriteTx,
-    conversation: ConversationId,
-    sender: UserKey,
-    seq: Seq,
-) -> Result<()> {
-    let sql = "UPDATE conversation_members SET unread_count = unread_count - 1
-               WHERE conversation_key = ?1 AND user_key <> ?2 AND last_read_seq < ?3 AND unread_count > 0
-               RETURNING user_key";
-    let of = [conversation.0, sender.0, seq];
-    let readers: Vec<i64> = all(tx, sql, of, |row| row.get(0))?;
-    readers
-        .into_iter()
-        .try_for_each(|reader| users::add_unread(tx, UserKey(reader), -1, 0))
 }
 
 /// Sets what a conversation's members see of it by the messages that are left.

@@ -205,6 +205,11 @@ async fn what_is_another_persons_is_not_there() {
     let list = bob.get("/api/auth/sessions").await.expect(200);
     let session = list["data"][0]["id"].as_str().unwrap().to_owned();
     let disabled = t.student("carl").await;
+    let dora = t.student("dora").await;
+    let between = dora.write(&bob, "between us").await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     schoolbell::service::users::set_disabled(&t.app, &disabled.user, true)
         .await
         .unwrap();
@@ -224,6 +229,9 @@ async fn what_is_another_persons_is_not_there() {
             "/api/users/{id}" | "/api/users/{id}/block" | "/api/messages/mute/{partnerId}" => {
                 ("carl", "nobody")
             }
+            "/api/messages/{id}" => (between.as_str(), nobody),
+            // It asks for a body first.
+            "/api/messages/{id}/report" => continue,
             // Whose guardian is nobody of the caller's.
             "/api/auth/guardians/{id}" => continue,
             // Whoever wrote to the disabled may read it; there is nothing to read of others' conversations here.

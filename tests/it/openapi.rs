@@ -129,7 +129,7 @@ fn the_schemas_have_the_contracts_fields() {
     for (schema, fields) in [
         (
             "Message",
-            "id seq senderId receiverId content read readAt createdAt clientId sender receiver",
+            "id seq senderId receiverId content read readAt createdAt clientId removed sender receiver",
         ),
         (
             "Notification",
@@ -137,7 +137,7 @@ fn the_schemas_have_the_contracts_fields() {
         ),
         (
             "User",
-            "id username name avatar role online lastSeenAt can classes children phones",
+            "id username name avatar role online lastSeenAt can classes children phones notice",
         ),
         ("Conversation", "partner lastMessage unreadCount can muted"),
         ("Sent", "id recipients unknown"),

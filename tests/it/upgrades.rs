@@ -336,7 +336,7 @@ async fn a_database_of_version_4_is_taken_over_whole() {
     let database = Connection::open(&path).unwrap();
     for edit in [
         "UPDATE audit SET detail = 'x'",
-        "INSERT OR REPLACE INTO audit (key, at, actor, action, target, detail) VALUES (1, 1, 'a', 'b', 'c', 'd')",
+        "INSERT OR REPLACE INTO audit (key, at, actor, action, target, detail, hash) VALUES (1, 1, 'a', 'b', 'c', 'd', randomblob(32))",
     ] {
         let refused = database.execute(edit, []).unwrap_err();
         assert!(refused.to_string().contains("not edited"), "{refused}");

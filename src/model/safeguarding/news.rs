@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::audit::Anchor;
+use crate::model::language::Language;
 
 /// What has happened. Names are those of the people's at that time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ impl News {
     }
 
     /// What its words name, and by which placeholder.
-    pub fn named(&self) -> Option<(&'static str, &str)> {
+    fn named(&self) -> Option<(&'static str, &str)> {
         match self {
             News::LeadGranted { name }
             | News::LeadToConfirm { name }
@@ -92,6 +93,15 @@ impl News {
             | News::YouWereRead { name } => Some(("{name}", name)),
             News::AuditAnchor { anchor } => Some(("{anchor}", anchor)),
             News::Reported | News::Danger | News::ReviewUntold => None,
+        }
+    }
+
+    /// It in one line.
+    pub fn title(&self, language: Language) -> String {
+        let text = language.text(&format!("safeguarding.{}", self.key()));
+        match self.named() {
+            Some((placeholder, name)) => text.replace(placeholder, name),
+            None => text.to_owned(),
         }
     }
 

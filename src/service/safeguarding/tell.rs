@@ -44,7 +44,7 @@ pub fn person(tx: &WriteTx, hub: &Hub, to: UserKey, news: &News) -> Result<()> {
     };
     let new = NewNotification {
         kind: Type::parse(&format!("safeguarding.{}", news.key()))?,
-        title: title(language, news),
+        title: news.title(language),
         message: language.text(text).to_owned(),
         link,
         urgency: match news.is_emergency() {
@@ -55,15 +55,6 @@ pub fn person(tx: &WriteTx, hub: &Hub, to: UserKey, news: &News) -> Result<()> {
         idempotency_key: None,
     };
     notifications::tell(tx, hub, to, &new, news.is_emergency())
-}
-
-/// What has happened, in one line.
-pub fn title(language: Language, news: &News) -> String {
-    let text = language.text(&format!("safeguarding.{}", news.key()));
-    match news.named() {
-        Some((placeholder, name)) => text.replace(placeholder, name),
-        None => text.to_owned(),
-    }
 }
 
 /// Mails all leads in force but these, where mail is set up.

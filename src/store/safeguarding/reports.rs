@@ -11,7 +11,8 @@ use crate::model::safeguarding::reports::{
     CopiedMessage, NewReport, Reason, Receipt, ReportChange, ReportFilter, ReportView, State,
 };
 use crate::model::time::Time;
-use crate::store::removals::{Found, removed_by};
+use crate::store::messages::removed_by;
+use crate::store::removals::Found;
 use crate::store::{WriteTx, all, first, run, users};
 
 /// Messages before the reported one, and after it, that are copied.

@@ -10,7 +10,7 @@ use crate::model::page::Range;
 use crate::model::safeguarding::reviews::{ReviewView, ReviewedMessage, State};
 use crate::model::time::Time;
 use crate::store::conversations;
-use crate::store::removals::removed_by;
+use crate::store::messages::removed_by;
 use crate::store::{WriteTx, all, first, run, users};
 
 fn select() -> String {

@@ -78,7 +78,7 @@ async fn retention_passes_over_what_is_held() {
     t.clock.advance(Duration::from_secs(31 * 86_400));
     let removed = retention::purge(&t.app).await.unwrap();
     assert_eq!(removed.messages, 6);
-    assert_eq!(removed.notifications, 2 + 1, "and what lea was told");
+    assert_eq!(removed.notifications, 2 + 2, "and what the leads were told");
     assert_eq!(texts(&ann, "bob").await.len(), 25);
     assert!(texts(&carl, "dora").await.is_empty());
     assert!(texts(&ann, "carl").await.is_empty());
@@ -142,7 +142,7 @@ async fn an_erasure_waits_for_the_end_of_a_hold() {
     .await;
     assert_eq!(erase(&t, &ann, Messages::Remove).await, Erased::Deferred);
     // She is shut out, and unseen.
-    ann.get("/api/auth/me").await.refused(401, "token_revoked");
+    ann.get("/api/auth/me").await.refused(401, "user_disabled");
     let found = list(&bob, "/api/users?search=ann").await;
     assert!(found.is_empty());
     assert_eq!(texts(&bob, "ann").await, ["words"]);

@@ -89,7 +89,7 @@ async fn who_comes_back_gets_removals_in_order() {
     let t = TestApp::new();
     let (ann, bob) = t.pair().await;
     let (mut of_bob, hello) = bob.connect().await;
-    let since = hello["data"]["seq"].as_i64().unwrap();
+    let since = hello["seq"].as_i64().unwrap();
     let one = ann.write(&bob, "one").await;
     let two = ann.write(&bob, "two").await;
     of_bob.await_event("new_message").await;
