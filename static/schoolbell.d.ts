@@ -16,6 +16,8 @@ export interface Message {
   readAt: string | null;
   createdAt: string;
   clientId?: string;
+  /** Of a message that was taken back: its `content` is empty. */
+  removed?: { by: "sender" | "school"; at: string };
   sender: Person;
   receiver: Person;
 }
@@ -89,6 +91,7 @@ export interface Events {
   new_message: Message;
   notification: Notification;
   message_read: { seq: number; readerId: string; partnerId: string; upTo: string; readAt: string };
+  message_removed: { seq: number; id: string; senderId: string; receiverId: string; by: "sender" | "school" };
   notifications_read: { seq: number; ids: string[] } | { seq: number; all: true };
   unread: Unread;
   typing: { userId: string; typing: boolean };
@@ -156,6 +159,10 @@ export interface Schoolbell {
     /** Nothing that the partner writes is pushed to you. */
     mute(partnerId: string): Promise<unknown>;
     unmute(partnerId: string): Promise<unknown>;
+    /** Takes a message of one's own back, for both. */
+    remove(id: string): Promise<unknown>;
+    /** Reports a message to the school's safeguarding leads. */
+    report(id: string, reason: "bullying" | "unwanted" | "danger" | "other", note?: string): Promise<unknown>;
   };
   notifications: {
     list(page?: Page & { unread?: boolean; type?: string }): Promise<List<Notification>>;

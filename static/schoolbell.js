@@ -119,6 +119,8 @@ class Schoolbell {
     search: (q) => this.#call("GET", `/api/messages/search${query({ q })}`),
     mute: (partnerId) => this.#call("PUT", `/api/messages/mute/${encodeURIComponent(partnerId)}`),
     unmute: (partnerId) => this.#call("DELETE", `/api/messages/mute/${encodeURIComponent(partnerId)}`),
+    remove: (id) => this.#call("DELETE", `/api/messages/${encodeURIComponent(id)}`),
+    report: (id, reason, note) => this.#call("POST", `/api/messages/${encodeURIComponent(id)}/report`, { reason, note }),
   };
 
   notifications = {

@@ -30,21 +30,25 @@ pub struct SessionView {
 }
 
 impl SessionView {
-    pub fn new(app: &App, session: Issued) -> Self {
-        let online = app.hub.is_online(session.user.key);
-        SessionView {
+    /// # Errors
+    /// As those of a read.
+    pub async fn new(app: &App, session: Issued) -> Result<Self> {
+        Ok(SessionView {
             token: Some(session.token),
             expires_at: session.expires_at,
-            user: UserView::own(&session.user, online),
-        }
+            user: users::own(app, &session.user).await?,
+        })
     }
 
     /// For a page that has the token in a cookie.
-    pub fn without_token(app: &App, session: Issued) -> Self {
-        SessionView {
+    ///
+    /// # Errors
+    /// As those of a read.
+    pub async fn without_token(app: &App, session: Issued) -> Result<Self> {
+        Ok(SessionView {
             token: None,
-            ..Self::new(app, session)
-        }
+            ..Self::new(app, session).await?
+        })
     }
 }
 
@@ -70,7 +74,7 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
         password: body.password,
     };
     let session = auth::set_up(&call.app, &body.code, account, body.policy, call.client()).await?;
-    Ok(Created(SessionView::new(&call.app, session)))
+    Ok(Created(SessionView::new(&call.app, session).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -113,13 +117,13 @@ pub fn credentials(call: &Call, body: Login) -> Result<Credentials> {
 pub async fn login(call: Call, Json(body): Json<Login>) -> Result<WithHeader<Data<SessionView>>> {
     let logged_in = login::login(&call.app, credentials(&call, body)?).await?;
     let device = cookie::set_device(&call.app, call.base, &call.headers, &logged_in.device)?;
-    let view = SessionView::new(&call.app, logged_in.issued);
+    let view = SessionView::new(&call.app, logged_in.issued).await?;
     Ok(WithHeader(header::SET_COOKIE, Some(device), Data(view)))
 }
 
 pub async fn refresh(call: Call, _: Nothing) -> Result<Data<SessionView>> {
     let session = auth::renew(&call.app, call.identity()?, call.client()).await?;
-    Ok(Data(SessionView::new(&call.app, session)))
+    Ok(Data(SessionView::new(&call.app, session).await?))
 }
 
 pub async fn logout(call: Call, _: Nothing) -> Result<Data<Empty>> {
@@ -201,7 +205,7 @@ pub async fn password(
     // It has ended every session so far, the one of this page's cookie too.
     let by_cookie = bearer(&call.headers).is_err();
     let cookie = by_cookie.then(|| cookie::set(&call.app, call.base, &call.headers, &session));
-    let view = SessionView::new(&call.app, session);
+    let view = SessionView::new(&call.app, session).await?;
     Ok(WithHeader(
         header::SET_COOKIE,
         cookie.transpose()?,
@@ -256,7 +260,7 @@ pub struct Me {
 pub async fn me(call: Call, _: Nothing) -> Result<Data<Me>> {
     let me = call.me()?;
     Ok(Data(Me {
-        user: UserView::own(me, call.app.hub.is_online(me.key)),
+        user: users::own(&call.app, me).await?,
         unread: notifications::unread(&call.app, me).await?,
     }))
 }

@@ -13,9 +13,9 @@ use crate::service::auth::{self, Issued};
 use crate::service::{login, sessions};
 
 /// Sets the cookie beside the answer. The token itself stays out of it: scripts need not have it.
-fn answer(call: &Call, session: Issued) -> Result<WithHeader<Data<SessionView>>> {
+async fn answer(call: Call, session: Issued) -> Result<WithHeader<Data<SessionView>>> {
     let cookie = cookie::set(&call.app, call.base, &call.headers, &session)?;
-    let view = SessionView::without_token(&call.app, session);
+    let view = SessionView::without_token(&call.app, session).await?;
     Ok(WithHeader(header::SET_COOKIE, Some(cookie), Data(view)))
 }
 
@@ -26,13 +26,13 @@ pub async fn start(
     cookie::check_own_origin(&call.app, &call.headers)?;
     let logged_in = login::login(&call.app, credentials(&call, body)?).await?;
     let device = cookie::set_device(&call.app, call.base, &call.headers, &logged_in.device)?;
-    let session = answer(&call, logged_in.issued)?;
+    let session = answer(call, logged_in.issued).await?;
     Ok(WithHeader(header::SET_COOKIE, Some(device), session))
 }
 
 pub async fn renew(call: Call, _: Nothing) -> Result<WithHeader<Data<SessionView>>> {
     let session = auth::renew(&call.app, call.identity()?, call.client()).await?;
-    answer(&call, session)
+    answer(call, session).await
 }
 
 pub async fn end(call: Call, _: Nothing) -> Result<WithHeader<Data<Empty>>> {

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::days::Date;
 use super::grades::Grade;
 use super::ids::{UserId, UserKey};
-use super::safeguarding::duties::Duty;
+use super::safeguarding::duty::Duty;
 use super::text;
 use super::time::Time;
 use super::users::{DisplayName, Role, Username};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{UserId, UserKey};
 use super::policy::Can;
+use super::safeguarding::duty::Duty;
 use super::text;
 use super::time::Time;
 use crate::error::{Error, Result};
@@ -192,6 +193,9 @@ pub struct UserView {
     /// Telephone numbers; for administrators and staff alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phones: Vec<String>,
+    /// What they do beside their role, as far as it is in force; only in one's own record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<Duty>,
     /// Of a safeguarding lead: what stands above a chat with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -212,6 +216,7 @@ impl UserView {
             classes: Vec::new(),
             children: Vec::new(),
             phones: Vec::new(),
+            duties: Vec::new(),
             notice: None,
         }
     }
@@ -228,8 +233,9 @@ impl UserView {
     }
 
     /// As `user` sees themselves.
-    pub fn own(user: &User, online: bool) -> Self {
+    pub fn own(user: &User, online: bool, duties: Vec<Duty>) -> Self {
         UserView {
+            duties,
             username: user.username.clone(),
             ..Self::new(user, (online, user.last_seen_at))
         }

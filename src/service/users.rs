@@ -11,8 +11,10 @@ use crate::error::{Error, Result};
 use crate::model::events::{CloseCode, Effect};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{List, Page, Range};
+use crate::model::safeguarding::duty::Duty;
 use crate::model::text;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, UserView};
+use crate::store::safeguarding::duties;
 use crate::store::{WriteTx, affiliations, password_links, sessions, subscriptions, users};
 
 /// People to whom `me` may write now, or whom they may answer, by a part of their name; `range` is of their keys.
@@ -62,6 +64,17 @@ pub async fn seen(app: &App, viewer: &User, user: &User) -> Result<UserView> {
         notice,
         ..shown.with(affiliation)
     })
+}
+
+/// A user as they see themselves.
+///
+/// # Errors
+/// As those of a read.
+pub async fn own(app: &App, user: &User) -> Result<UserView> {
+    let key = user.key;
+    let is_lead = app.store.read(move |c| duties::is_lead(c, key)).await?;
+    let duties = is_lead.then_some(Duty::Safeguarding).into_iter().collect();
+    Ok(UserView::own(user, app.hub.is_online(user.key), duties))
 }
 
 /// A person as others see them now who may write to them.

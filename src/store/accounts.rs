@@ -9,7 +9,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, GroupName};
 use crate::model::grades::Grade;
 use crate::model::ids::{UserId, UserKey};
-use crate::model::safeguarding::duties::{Duty, DutyState};
+use crate::model::safeguarding::duty::{Duty, DutyState};
 use crate::model::text::fold;
 use crate::model::time::Time;
 use crate::model::users::{Role, User};

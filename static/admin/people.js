@@ -10,6 +10,9 @@ import { secret } from "../ui/secret.js";
 import { pages, table } from "../ui/table.js";
 import { family, familyOf } from "./family.js";
 
+/** Who can be a safeguarding lead. */
+const LEADS = ["teacher", "staff"];
+
 const roleOptions = () => ROLES.map((role) => [role, t(`role.${role}`)]);
 
 export default async function people({ parameters: [group = ""] }) {
@@ -142,11 +145,17 @@ function add(groups, done) {
 
 function edit(one, groups, done) {
   const path = `/api/admin/people/${encodeURIComponent(one.id)}`;
+  const isLead = one.duties.length > 0;
+  const leadField = LEADS.includes(one.role)
+    ? [{ name: "lead", kind: "checkbox", label: t("people.lead"), help: t("people.lead.help"), value: isLead }]
+    : [];
   dialog(one.name, (close) => {
     const send = async (values) => {
       // A user who logs in elsewhere has no username, and needs none.
       if (!values.username && !one.username) delete values.username;
-      await api("PUT", path, facts(values));
+      const { lead, ...rest } = values;
+      const duties = lead === undefined || lead === isLead ? undefined : lead ? ["safeguarding"] : [];
+      await api("PUT", path, { ...facts(rest), duties });
       close();
       say(t("action.saved"));
       done();
@@ -171,7 +180,7 @@ function edit(one, groups, done) {
     return h(
       "div",
       {},
-      form({ fields: fields(groups, one), submit: t("action.save"), send, cancel: close }).element,
+      form({ fields: [...fields(groups, one), ...leadField], submit: t("action.save"), send, cancel: close }).element,
       h("h3", {}, t("people.account")),
       h(
         "p",

@@ -69,6 +69,7 @@ function top(bell) {
       h("a", { href: "#" }, h("img", { src: at("/icons/icon.svg"), alt: "" }), h("span", { class: "who" }, me.name)),
     ),
     me.role === "admin" && h("a", { class: "button quiet", href: at("/admin/") }, t("admin.link")),
+    me.duties?.includes("safeguarding") && h("a", { class: "button quiet", href: at("/safeguarding/") }, t("safeguarding.title")),
     bell,
     h("a", { class: "button quiet", href: "#settings", "aria-label": t("settings.title"), title: t("settings.title") }, icon(ICONS.gear)),
   );

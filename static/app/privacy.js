@@ -1,6 +1,7 @@
 // Who sees that a user is online, and whom they have blocked.
 import { errorText, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
+import { at } from "../ui/base.js";
 import { act, say } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { form } from "../ui/form.js";
@@ -11,7 +12,8 @@ const CHOICES = ["school", "show", "hide"];
 export function privacy() {
   const shown = h("p", { class: "quiet" }, t("action.wait"));
   const blocked = h("div", {});
-  const place = h("section", { class: "card" }, h("h2", {}, t("privacy.title")), shown, blocked);
+  const who = h("p", {}, h("a", { href: at("/privacy/") }, t("who.link")));
+  const place = h("section", { class: "card" }, h("h2", {}, t("privacy.title")), shown, blocked, who);
 
   async function render() {
     const people = await api("GET", "/api/users/blocked");

@@ -32,6 +32,7 @@ export class SchoolbellChat extends SchoolbellElement {
     this.on("closed", ({ code }) => code !== 1000 && this.#say(t("chat.closed")));
     this.on("new_message", (message) => this.#message(message));
     this.on("message_read", (read) => this.#read(read));
+    this.on("message_removed", (removed) => this.#removed(removed));
     this.on("typing", ({ userId, typing }) => userId === this.window.partnerId && this.window.showTyping(typing));
     this.on("presence", (presence) => {
       this.list.presence(presence);
@@ -75,7 +76,7 @@ export class SchoolbellChat extends SchoolbellElement {
       // Until that is known, nobody can be blocked here.
       this.bell
         .me()
-        .then(({ role }) => (this.window.ownRole = role))
+        .then((me) => this.window.knowOwn(me))
         .catch(() => {});
       this.#userId = userId;
       this.list.userId = userId;
@@ -135,6 +136,12 @@ export class SchoolbellChat extends SchoolbellElement {
     if (!presence) return;
     this.list.presence(presence);
     if (id === this.window.partnerId) this.window.presence(presence);
+  }
+
+  #removed({ id, by }) {
+    const removed = { by, at: new Date().toISOString() };
+    this.list.removed(id, removed);
+    this.window.removed(id, removed);
   }
 
   #read({ readerId, partnerId, upTo, readAt }) {

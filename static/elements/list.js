@@ -30,6 +30,9 @@ function titled(person) {
   );
 }
 
+/** What a message says; of one that was taken back, that it was. */
+export const text = ({ content, removed }) => (removed ? t(`chat.removed.${removed.by}`) : content);
+
 export class ConversationList {
   #bell;
   #open;
@@ -109,6 +112,14 @@ export class ConversationList {
     this.draw();
   }
 
+  /** A message was taken back: it says nothing any more, and counts as unread no more. */
+  removed(id, removed) {
+    const found = this.#all.find(({ lastMessage }) => lastMessage.id === id);
+    if (found) Object.assign(found.lastMessage, { content: "", removed });
+    this.draw();
+    if (this.#all.some(({ unreadCount }) => unreadCount)) this.load().catch(() => {});
+  }
+
   read(partnerId) {
     const found = this.#all.find(({ partner }) => partner.id === partnerId);
     if (found) found.unreadCount = 0;
@@ -134,7 +145,8 @@ export class ConversationList {
 
   #item({ partner, lastMessage, unreadCount }) {
     const own = lastMessage.receiverId === partner.id;
-    const last = own ? t("chat.you", { text: lastMessage.content }) : lastMessage.content;
+    const said = text(lastMessage);
+    const last = own ? t("chat.you", { text: said }) : said;
     return h(
       "button",
       {

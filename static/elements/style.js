@@ -105,6 +105,28 @@ p { margin: 0; }
 .message.own .meta { color: light-dark(#3d4a5c, #c4cfdd); }
 .message.failed { outline: 2px solid var(--wrong); }
 .message button { padding: 0 0.4rem; font-weight: 700; text-decoration: underline; }
+.message.removed p { font-style: italic; color: var(--quiet); }
+.message.own.removed p { color: light-dark(#3d4a5c, #c4cfdd); }
+.message-menu { position: relative; margin-inline-end: auto; }
+.message-menu summary { list-style: none; cursor: pointer; min-width: 1.5rem; min-height: 1.5rem; padding: 0 0.35rem; text-align: center;
+  border-radius: var(--radius); font-weight: 700; }
+.message-menu summary::-webkit-details-marker { display: none; }
+.message-menu .sheet { inset-block: auto 100%; inset-inline: 0 auto; width: max-content; max-width: 14rem; font-size: 0.9rem; color: var(--text); }
+.message.own .message-menu .sheet { inset-inline: auto 0; }
+.message-menu .sheet button { font-weight: 400; text-decoration: none; padding: 0.5rem 0.6rem; }
+.notice { padding: 0.5rem 0.9rem; background: var(--raised); border-block-end: 1px solid var(--line); white-space: pre-line; }
+.notice:empty { display: none; }
+.report { width: min(30rem, 94vw); padding: 1.1rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--back);
+  color: var(--text); }
+.report::backdrop { background: rgb(0 0 0 / 45%); }
+.report form { display: grid; gap: 0.7rem; }
+.report h2 { margin: 0; font-size: 1.15rem; }
+.report fieldset { margin: 0; padding: 0; border: 0; display: grid; gap: 0.3rem; }
+.report legend { padding: 0; font-weight: 600; margin-block-end: 0.3rem; }
+.report fieldset div { display: flex; gap: 0.5rem; align-items: center; min-height: 1.6rem; }
+.report textarea { width: 100%; padding: 0.5rem; background: var(--back); border: 1px solid var(--quiet); border-radius: var(--radius); }
+.report .buttons { display: flex; gap: 0.5rem; flex-wrap: wrap; }
+.report .main { background: var(--accent); color: var(--on-accent); font-weight: 600; }
 .state { min-height: 1.6rem; padding: 0 0.9rem; }
 .compose { display: flex; gap: 0.5rem; align-items: end; padding: 0.6rem; border-block-start: 1px solid var(--line); }
 .compose textarea { flex: 1; resize: none; max-height: 9rem; padding: 0.5rem 0.75rem; background: var(--back);

@@ -1,8 +1,9 @@
 // One conversation: its history, what is written, ticks, typing.
 import { clock, dateTime, day, errorText, t } from "../i18n/i18n.js";
 import { ICONS, h, icon } from "../ui/dom.js";
-import { face, place } from "./list.js";
+import { face, place, text } from "./list.js";
 import { ConversationMenu } from "./menu.js";
+import { MessageMenu } from "./message-menu.js";
 
 // Milliseconds.
 const TYPING_SHOWN = 6_000;
@@ -48,6 +49,9 @@ export class ConversationWindow {
       this.person,
       this.menu.element,
     );
+    this.messageMenu = new MessageMenu(bell, { say: (said) => (this.note.textContent = said) });
+    // What a safeguarding lead says to everybody who writes to them.
+    this.notice = h("p", { class: "notice", dir: "auto" });
     this.list = h("div", {
       class: "messages",
       tabindex: "0",
@@ -77,14 +81,25 @@ export class ConversationWindow {
     // Why nothing can be written here, or when it is told.
     this.note = h("p", { class: "note-line quiet", role: "status" });
     this.empty = h("p", { class: "empty" }, t("chat.choose"));
-    this.element = h("section", { class: "window" }, this.head, this.list, this.state, this.spoken, this.note, this.form, this.empty);
+    this.element = h(
+      "section",
+      { class: "window" },
+      this.head,
+      this.notice,
+      this.list,
+      this.state,
+      this.spoken,
+      this.note,
+      this.form,
+      this.empty,
+    );
     this.#show(false);
     // A page may hide it and show it again.
     new IntersectionObserver(() => this.seen()).observe(this.list);
   }
 
   #show(open) {
-    for (const part of [this.head, this.list, this.state, this.note, this.form]) part.hidden = !open;
+    for (const part of [this.head, this.notice, this.list, this.state, this.note, this.form]) part.hidden = !open;
     this.empty.hidden = open;
   }
 
@@ -105,6 +120,7 @@ export class ConversationWindow {
     this.#show(true);
     this.element.setAttribute("aria-label", partner.name);
     this.presence(partner);
+    this.#notice(partner);
     this.allow(partner.can);
     this.text.value = this.#drafts.get(partner.id) ?? "";
     this.#draw();
@@ -182,12 +198,32 @@ export class ConversationWindow {
     this.#messages.sort((a, b) => a.seq - b.seq);
     const theirs = message.senderId === this.partnerId;
     if (theirs) {
-      this.spoken.textContent = `${message.sender.name}: ${message.content}`;
+      this.spoken.textContent = `${message.sender.name}: ${text(message)}`;
       this.showTyping(false);
     }
     this.#draw(this.#atEnd() || !theirs);
     if (theirs && this.partner.can?.write === "no") this.askAgain();
     if (theirs) this.#markRead();
+  }
+
+  /** A message was taken back: it keeps its place. */
+  removed(id, removed) {
+    const message = this.#messages.find((one) => one.id === id);
+    if (!message) return;
+    Object.assign(message, { content: "", removed });
+    this.#draw();
+  }
+
+  /** Who is logged in: what may be done with people and messages depends on it. */
+  knowOwn({ role, duties }) {
+    this.ownRole = role;
+    this.messageMenu.isLead = duties?.includes("safeguarding") ?? false;
+    this.#nodes.clear();
+    if (this.partner) this.#draw();
+  }
+
+  #notice({ notice }) {
+    this.notice.textContent = notice ?? "";
   }
 
   /** The partner has read up to this message. */
@@ -204,6 +240,7 @@ export class ConversationWindow {
     Object.assign(this.partner, person);
     this.element.setAttribute("aria-label", person.name);
     this.presence(person);
+    this.#notice(person);
     this.allow(person.can);
   }
 
@@ -327,7 +364,7 @@ export class ConversationWindow {
 
   #message(message) {
     const own = message.receiverId === this.partnerId;
-    const key = `${message.id} ${own && message.read}`;
+    const key = `${message.id} ${own && message.read} ${message.removed?.by}`;
     const tick = message.read ? ["✓✓", t("chat.read")] : ["✓", t("chat.sent")];
     const ticks = own && [
       h("span", { "aria-hidden": "true", "data-tick": message.read ? "read" : "sent" }, tick[0]),
@@ -336,12 +373,13 @@ export class ConversationWindow {
     return this.#node(key, () =>
       h(
         "div",
-        { class: own ? "message own" : "message" },
+        { class: `message${own ? " own" : ""}${message.removed ? " removed" : ""}` },
         h("span", { class: "spoken" }, own ? t("chat.from.you") : t("chat.from", { name: this.partner.name })),
-        h("p", { dir: "auto" }, message.content),
+        h("p", { dir: "auto" }, text(message)),
         h(
           "div",
           { class: "meta" },
+          this.messageMenu.button(message, own, this.partner),
           h("time", { datetime: message.createdAt, title: dateTime(message.createdAt) }, clock(message.createdAt)),
           ...(ticks || []),
         ),

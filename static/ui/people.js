@@ -5,8 +5,14 @@ import { debounce, freshId, h } from "./dom.js";
 
 export const ROLES = ["student", "teacher", "guardian", "staff", "admin"];
 
-/** A search field and the chosen people below it. `changed` is called with each change; `get()` gives their ids. */
-export function peoplePicker({ label, changed = () => {} }) {
+/** As administrators find people. */
+const everybody = (words) => api("GET", `/api/admin/people${query({ search: words, disabled: false, limit: 8 })}`);
+
+/**
+ * A search field and the chosen people below it. `search(words)` finds people; `changed` is called with each change; `get()` gives
+ * their ids.
+ */
+export function peoplePicker({ label, search: find = everybody, changed = () => {} }) {
   const chosen = new Map();
   const id = freshId("people");
   const found = h("ul", { class: "found", "aria-label": t("people.found") });
@@ -24,7 +30,7 @@ export function peoplePicker({ label, changed = () => {} }) {
 
   async function search() {
     const words = input.value.trim();
-    const people = words ? await api("GET", `/api/admin/people${query({ search: words, disabled: false, limit: 8 })}`).catch(() => []) : [];
+    const people = words ? await find(words).catch(() => []) : [];
     if (input.value.trim() !== words) return;
     const items = people
       .filter((one) => !chosen.has(one.id))

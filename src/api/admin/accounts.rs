@@ -11,7 +11,7 @@ use crate::error::{Error, Noun, Result};
 use crate::model::accounts::{Account, AccountChange, AccountFilter, FactsChange, parse_email};
 use crate::model::ids::{UserId, UserKey};
 use crate::model::page::{Cursor, Limit, List, Page};
-use crate::model::safeguarding::duties::Duty;
+use crate::model::safeguarding::duty::Duty;
 use crate::model::text;
 use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, Username};
 use crate::rule;

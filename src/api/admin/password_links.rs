@@ -181,6 +181,6 @@ pub async fn redeem(
     let client = call.client();
     let entered = password_links::redeem(&call.app, code, password, factor, client).await?;
     let device = cookie::set_device(&call.app, call.base, &call.headers, &entered.device)?;
-    let view = SessionView::new(&call.app, entered.issued);
+    let view = SessionView::new(&call.app, entered.issued).await?;
     Ok(WithHeader(header::SET_COOKIE, Some(device), Data(view)))
 }

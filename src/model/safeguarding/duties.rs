@@ -1,43 +1,11 @@
 //! The duty of a safeguarding lead.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::PersonView;
+use super::duty::DutyState;
 use crate::model::time::Time;
-
-/// What somebody does beside their role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Duty {
-    Safeguarding,
-}
-
-/// Whether a duty is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DutyState {
-    /// Another lead has to confirm the grant.
-    Pending,
-    Active,
-    /// An administrator could have logged in as its holder: another lead has to confirm that it is still them.
-    Suspended,
-}
-
-impl DutyState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DutyState::Pending => "pending",
-            DutyState::Active => "active",
-            DutyState::Suspended => "suspended",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        let all = [DutyState::Pending, DutyState::Active, DutyState::Suspended];
-        all.into_iter().find(|state| state.as_str() == text)
-    }
-}
 
 /// A safeguarding lead, also one who is yet to be confirmed.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -1,6 +1,7 @@
 //! What safeguarding leads do: reports, reviews, holds and no-contact orders, and the duty itself.
 
 pub mod duties;
+pub mod duty;
 pub mod holds;
 pub mod news;
 pub mod no_contact;

@@ -5,7 +5,8 @@ use rusqlite::{Connection, params};
 use super::{person, person_columns};
 use crate::error::Result;
 use crate::model::ids::UserKey;
-use crate::model::safeguarding::duties::{DutyState, LeadView};
+use crate::model::safeguarding::duties::LeadView;
+use crate::model::safeguarding::duty::DutyState;
 use crate::model::time::Time;
 use crate::store::{WriteTx, all, first, run};
 

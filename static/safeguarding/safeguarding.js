@@ -1,0 +1,29 @@
+// The page of the safeguarding leads: reports, reviews, holds, no-contact orders, and the log. Administrators approve reviews here.
+import { Shell } from "../ui/shell.js";
+
+/** In the order of the menu. A view that is not in it has `within`. */
+const VIEWS = {
+  reports: () => import("./reports.js"),
+  reviews: () => import("./reviews.js"),
+  holds: () => import("./holds.js"),
+  orders: () => import("./orders.js"),
+  leads: () => import("./leads.js"),
+  log: () => import("./log.js"),
+  report: () => import("./report.js"),
+  reading: () => import("./reading.js"),
+};
+const WITHIN = { report: "reports", reading: "reviews" };
+const OF_LEADS = ["reports", "reviews", "holds", "orders", "leads", "log"];
+const OF_ADMINISTRATORS = ["reviews", "leads"];
+
+const isLead = (me) => me.duties?.includes("safeguarding");
+
+const shell = new Shell({
+  views: VIEWS,
+  within: WITHIN,
+  title: "safeguarding",
+  mayEnter: (me) => !isLead(me) && me.role !== "admin" && shell.refusal(me),
+  menu: (me) => (isLead(me) ? OF_LEADS : OF_ADMINISTRATORS),
+});
+
+await shell.start();
