@@ -26,7 +26,14 @@ const VIEWS = {
 };
 const WITHIN = { announce: "announcements", announcement: "announcements", import: "people", links: "people", group: "groups" };
 
-const shell = new Shell({ views: VIEWS, within: WITHIN, title: "admin", mayEnter, watches: true });
+const shell = new Shell({
+  views: VIEWS,
+  within: WITHIN,
+  words: { title: "admin.title", login: "admin.login", only: "admin.only" },
+  named: (view) => t(`admin.${view}`),
+  mayEnter,
+  watches: true,
+});
 
 async function start() {
   const code = new URLSearchParams(location.hash.slice(1)).get("setup");

@@ -1,4 +1,5 @@
 // The page of the safeguarding leads: reports, reviews, holds, no-contact orders, and the log. Administrators approve reviews here.
+import { t } from "../i18n/i18n.js";
 import { Shell } from "../ui/shell.js";
 
 /** In the order of the menu. A view that is not in it has `within`. */
@@ -21,7 +22,8 @@ const isLead = (me) => me.duties?.includes("safeguarding");
 const shell = new Shell({
   views: VIEWS,
   within: WITHIN,
-  title: "safeguarding",
+  words: { title: "safeguarding.title", login: "safeguarding.login", only: "safeguarding.only" },
+  named: (view) => t(`safeguarding.${view}`),
   mayEnter: (me) => !isLead(me) && me.role !== "admin" && shell.refusal(me),
   menu: (me) => (isLead(me) ? OF_LEADS : OF_ADMINISTRATORS),
 });

@@ -9,7 +9,8 @@ import { ICONS, h, icon } from "./dom.js";
 export class Shell {
   #views;
   #within;
-  #title;
+  #words;
+  #named;
   #menuOf;
   #mayEnter;
   #watches;
@@ -22,14 +23,16 @@ export class Shell {
   #turn = 0;
 
   /**
-   * `views`: what loads each, in the order of the menu; `within`: those that are not in it, and which one they belong to. `title`: the key
-   * of the page's words, whose beginning is that of the menu's. `mayEnter(me)` gives an element in place of the page, or nothing.
+   * `views`: what loads each, in the order of the menu; `within`: those that are not in it, and which one they belong to. `words`: the
+   * keys of the page's `title`, of what asks to log in, `login`, and of what is said to whom it is not for, `only`. `named(view)`: what a
+   * view is called. `mayEnter(me)` gives an element in place of the page, or nothing.
    * `menu(me)`: the views of the menu for this person, where not all are for everybody. `watches`: whether figures come by themselves.
    */
-  constructor({ views, within = {}, title, mayEnter, menu, watches = false }) {
+  constructor({ views, within = {}, words, named, mayEnter, menu, watches = false }) {
     this.#views = views;
     this.#within = within;
-    this.#title = title;
+    this.#words = words;
+    this.#named = named;
     this.#menuOf = menu ?? (() => Object.keys(views).filter((one) => !(one in within)));
     this.#mayEnter = mayEnter;
     this.#watches = watches;
@@ -53,7 +56,7 @@ export class Shell {
       const instead = await this.#mayEnter(me, () => this.enter(hash));
       if (instead) return this.root.replaceChildren(instead);
     } catch (error) {
-      if (error.status === 401) return this.#askToLogIn(t(`${this.#title}.login`));
+      if (error.status === 401) return this.#askToLogIn(t(this.#words.login));
       say(t("error.offline"));
       return setTimeout(() => this.enter(hash), 3_000);
     }
@@ -68,8 +71,8 @@ export class Shell {
     return h(
       "main",
       { class: "card narrow" },
-      h("h1", {}, t(`${this.#title}.title`)),
-      h("p", {}, t(`${this.#title}.only`, { name: me.name })),
+      h("h1", {}, t(this.#words.title)),
+      h("p", {}, t(this.#words.only, { name: me.name })),
       h(
         "p",
         { class: "buttons" },
@@ -90,7 +93,7 @@ export class Shell {
     try {
       // Loaded when it is needed: who is logged in does not wait for it.
       const { login } = await import("./login.js");
-      const form = login({ title: t(`${this.#title}.title`), text, done: () => this.enter(hash) });
+      const form = login({ title: t(this.#words.title), text, done: () => this.enter(hash) });
       this.root.replaceChildren(h("main", {}, form));
     } catch {
       say(t("error.offline"));
@@ -152,7 +155,7 @@ export class Shell {
     const { view, parameters } = this.#address();
     this.#unfold(false);
     const current = this.#within[view] ?? view;
-    const link = (one) => h("li", {}, h("a", { href: `#/${one}`, "aria-current": one === current && "page" }, t(`${this.#title}.${one}`)));
+    const link = (one) => h("li", {}, h("a", { href: `#/${one}`, "aria-current": one === current && "page" }, this.#named(one)));
     this.#menu.replaceChildren(h("ul", {}, ...this.#menuOf(this.#me).map(link)));
     // What a view that is left before it is shown wants to be told is told at once.
     const ends = [];
@@ -171,7 +174,7 @@ export class Shell {
       element = h(
         "div",
         {},
-        h("h1", {}, t(`${this.#title}.${current}`)),
+        h("h1", {}, this.#named(current)),
         h("p", { class: "error", role: "alert" }, errorText(error)),
         h("p", {}, h("button", { onclick: () => this.#show() }, t("chat.again"))),
       );

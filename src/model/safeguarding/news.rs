@@ -60,22 +60,22 @@ impl News {
         }
     }
 
-    /// The key of its words, and the end of the notification's type.
+    /// The key of its words, and the notification's type.
     pub fn key(&self) -> &'static str {
         match self {
-            News::LeadGranted { .. } => "lead_granted",
-            News::LeadToConfirm { .. } => "lead_to_confirm",
-            News::LeadConfirmed { .. } => "lead_confirmed",
-            News::LeadRevoked { .. } => "lead_revoked",
-            News::LeadSuspended { .. } => "lead_suspended",
-            News::LeadReset { .. } => "lead_reset",
-            News::Reported => "reported",
-            News::Danger => "danger",
-            News::ReviewAsked { .. } => "review_asked",
-            News::ReviewUrgent { .. } => "review_urgent",
-            News::ReviewUntold => "review_untold",
-            News::YouWereRead { .. } => "you_were_read",
-            News::AuditAnchor { .. } => "audit_anchor",
+            News::LeadGranted { .. } => "safeguarding.lead_granted",
+            News::LeadToConfirm { .. } => "safeguarding.lead_to_confirm",
+            News::LeadConfirmed { .. } => "safeguarding.lead_confirmed",
+            News::LeadRevoked { .. } => "safeguarding.lead_revoked",
+            News::LeadSuspended { .. } => "safeguarding.lead_suspended",
+            News::LeadReset { .. } => "safeguarding.lead_reset",
+            News::Reported => "safeguarding.reported",
+            News::Danger => "safeguarding.danger",
+            News::ReviewAsked { .. } => "safeguarding.review_asked",
+            News::ReviewUrgent { .. } => "safeguarding.review_urgent",
+            News::ReviewUntold => "safeguarding.review_untold",
+            News::YouWereRead { .. } => "safeguarding.you_were_read",
+            News::AuditAnchor { .. } => "safeguarding.audit_anchor",
         }
     }
 
@@ -98,7 +98,7 @@ impl News {
 
     /// It in one line.
     pub fn title(&self, language: Language) -> String {
-        let text = language.text(&format!("safeguarding.{}", self.key()));
+        let text = language.text(self.key());
         match self.named() {
             Some((placeholder, name)) => text.replace(placeholder, name),
             None => text.to_owned(),

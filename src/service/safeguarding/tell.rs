@@ -43,7 +43,7 @@ pub fn person(tx: &WriteTx, hub: &Hub, to: UserKey, news: &News) -> Result<()> {
         false => ("safeguarding.ask", None),
     };
     let new = NewNotification {
-        kind: Type::parse(&format!("safeguarding.{}", news.key()))?,
+        kind: Type::parse(news.key())?,
         title: news.title(language),
         message: language.text(text).to_owned(),
         link,
