@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::model::days::Calendar;
-use crate::model::school::{SETTABLE, School};
+use crate::model::school::{RetentionDays, SETTABLE, School};
 use crate::store::policy;
 
 /// Told when settings change, before the write is answered.
@@ -28,11 +28,19 @@ impl CurrentSchool {
             short_address: config.school.short_address.clone(),
             time_zone: zone.map_or(TimeZone::UTC, |zone| zone.0),
             second_factor_required: config.auth.second_factor_required,
+            retention: RetentionDays {
+                messages: config.retention.messages,
+                notifications: config.retention.notifications,
+                audit: config.retention.audit,
+            },
         };
         let is_set = |key: &&str| match *key {
             "school.name" => !config.school.name.is_empty(),
             "school.short_address" => !config.school.short_address.is_empty(),
             "school.time_zone" => config.school.time_zone.is_some(),
+            "retention.messages" => config.retention.messages > 0,
+            "retention.notifications" => config.retention.notifications > 0,
+            "retention.audit" => config.retention.audit > 0,
             _ => config.auth.second_factor_required,
         };
         CurrentSchool {

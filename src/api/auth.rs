@@ -1,5 +1,7 @@
 //! Logging in and what a caller may do to their own account.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warp::http::header;
@@ -14,7 +16,7 @@ use crate::model::policy::Preset;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, Role, Unread, UserView, Username};
 use crate::rule;
-use crate::service::auth::{self, Issued, NewAccount};
+use crate::service::auth::{self, Issued, NewAccount, SetUpChoices};
 use crate::service::confirmation::{self, By};
 use crate::service::login::{self, Credentials};
 use crate::service::{mailed_links, notifications, users};
@@ -64,6 +66,29 @@ pub struct SetUp {
     password: String,
     /// Who may write to whom; without it, `open`.
     policy: Option<Preset>,
+    /// Days after which things are removed; without it, never. What the configuration sets stays as it is.
+    retention: Option<RetentionBody>,
+}
+
+/// Days; 0: never.
+#[derive(Deserialize, ToSchema)]
+pub struct RetentionBody {
+    messages: u32,
+    notifications: u32,
+    /// At least 365.
+    audit: u32,
+}
+
+impl RetentionBody {
+    fn settings(&self) -> BTreeMap<String, String> {
+        let days = [
+            ("retention.messages", self.messages),
+            ("retention.notifications", self.notifications),
+            ("retention.audit", self.audit),
+        ];
+        days.map(|(key, days)| (key.to_owned(), days.to_string()))
+            .into()
+    }
 }
 
 pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<SessionView>> {
@@ -73,7 +98,14 @@ pub async fn set_up(call: Call, Json(body): Json<SetUp>) -> Result<Created<Sessi
         role: Role::Admin,
         password: body.password,
     };
-    let session = auth::set_up(&call.app, &body.code, account, body.policy, call.client()).await?;
+    let choices = SetUpChoices {
+        policy: body.policy,
+        settings: body
+            .retention
+            .map(|days| days.settings())
+            .unwrap_or_default(),
+    };
+    let session = auth::set_up(&call.app, &body.code, account, choices, call.client()).await?;
     Ok(Created(SessionView::new(&call.app, session).await?))
 }
 

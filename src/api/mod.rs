@@ -131,6 +131,7 @@ pub fn table() -> Vec<Endpoint> {
         post("/api/admin/people/{id}/logout", Roster, accounts::log_out, "Log a user out everywhere").fails(Noun::User).fails(Forbidden::ApiKey),
         post("/api/admin/people/{id}/password-link", Admin, password_links::make, "Make a one-time link for a user to set a password").fails(Noun::User).confirmed(),
         delete("/api/admin/people/{id}/second-factor", Admin, accounts::remove_second_factor, "Take away the second factor of who has lost it").fails(Noun::User).confirmed(),
+        get("/api/admin/people/{id}/export", Admin, accounts::export, "All that is stored of a user, as a zip").confirmed().fails(Noun::User),
         get("/api/admin/people/{id}/identities", Admin, accounts::identities, "The external identities linked to a user").fails(Noun::User),
         put("/api/admin/people/{id}/identities", Admin, accounts::set_identities, "Link a user to external identities").confirmed().fails(Noun::User).fails(Conflict::Identity),
         get("/api/admin/people/{id}/guardians", Roster, admin::guardians::guardians, "The guardians of a pupil").fails(Noun::User),

@@ -24,5 +24,9 @@ pub fn restore(config: &Config, file: &Path) -> Result<(), Failure> {
     if let Some(aside) = aside {
         say!("the previous database is {}", aside.display());
     }
+    let again = backup::replay(&config.database, SystemClock.now())?;
+    if again > 0 {
+        say!("{again} erasures, removals, orders and ended links of the journal were done again");
+    }
     Ok(())
 }

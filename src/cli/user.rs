@@ -12,7 +12,7 @@ use crate::model::personal_data::Messages;
 use crate::model::random;
 use crate::model::text::words;
 use crate::model::users::{DisplayName, Role, Username};
-use crate::ops::personal_data;
+use crate::ops::personal_data::{self, Erased};
 use crate::service::auth::{self, NewAccount};
 use crate::service::{accounts, password_links, second_factors};
 
@@ -148,11 +148,18 @@ fn export(config: Config, name: &str, to: Option<PathBuf>) -> Result<(), Failure
 }
 
 fn erase(config: Config, name: &str, messages: Messages) -> Result<(), Failure> {
-    with_database(config, async |app| {
+    let erased = with_database(config, async |app| {
         let user = personal_data::find(&app, name).await?;
         Ok(personal_data::erase(&app, AuditActor::command_line(), user, messages).await?)
     })?;
-    say!("{name} is erased here; backups from before still have them");
+    match erased {
+        Erased::Done => say!("{name} is erased here; backups from before still have them"),
+        Erased::Deferred => {
+            say!(
+                "{name} is shut out; a hold is in the way, and the server erases them within a minute of its end"
+            );
+        }
+    }
     Ok(())
 }
 

@@ -55,6 +55,8 @@ pub struct Checks {
     pub open_to_pupils: u64,
     /// Rules of the school's own policy, by their places from 0, that are about nobody.
     pub unused_rules: Vec<usize>,
+    /// Safeguarding leads whose duty is in force; `null` where there is no pupil.
+    pub leads: Option<u64>,
     pub database_bytes: u64,
     /// Free on the disk of the database; `null` where the system does not tell.
     pub disk_free_bytes: Option<u64>,

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::app::App;
-use crate::config::{Config, count};
+use crate::config::{self, Config, count};
 use crate::error::{Error, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
 use crate::model::backup::{Backup, Checks, Problem};
@@ -14,7 +14,8 @@ use crate::model::time::{Clock as _, SystemClock, Time};
 use crate::ops::{certificate, changes};
 use crate::push::contact;
 use crate::service::policy::preview;
-use crate::store::{audit, backup, restore};
+use crate::store::safeguarding::duties;
+use crate::store::{audit, backup, journal, open, restore, school};
 
 /// Copies the database at `source` to `target`, which must not exist, and checks the copy. Blocks on the disk.
 ///
@@ -37,6 +38,18 @@ pub fn make(source: &Path, target: &Path) -> Result<()> {
 /// With a sentence for the person who asked; then everything is as it was.
 pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>> {
     restore::restore(file, target, &AuditActor::command_line(), now)
+}
+
+/// Does again on a restored database what its journal has and it has not; returns how many lines that were. No server may run on it. Blocks on
+/// the disk.
+///
+/// # Errors
+/// With a sentence for the person who asked: the next start tries again, and answers nobody before.
+pub fn replay(database: &config::Database, now: Time) -> Result<usize> {
+    let fail = |e: crate::store::files::OpenError| Error::Internal(e.to_string());
+    let mut connection = open::prepare(database).map_err(fail)?;
+    let replayed = journal::replay(&mut connection, &database.path, now).map_err(fail)?;
+    Ok(replayed.lines)
 }
 
 const HOUR_MS: i64 = 3_600_000;
@@ -286,6 +299,7 @@ pub async fn checks(app: &App) -> Result<Checks> {
     }
     let (open_to_pupils, unused_rules) = preview::standing(app).await?;
     Ok(Checks {
+        leads: app.store.read(leads).await?,
         open_to_pupils,
         unused_rules,
         version: env!("BUILD_VERSION").into(),
@@ -307,6 +321,14 @@ pub async fn checks(app: &App) -> Result<Checks> {
         database_bytes: app.store.size(),
         disk_free_bytes: disk_free(app.store.path()),
     })
+}
+
+/// How many safeguarding leads there are, where there are pupils.
+fn leads(connection: &rusqlite::Connection) -> Result<Option<u64>> {
+    if school::pupils(connection)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(duties::leads(connection)?.len() as u64))
 }
 
 /// What is wrong with backups, as far as the server makes them; and why the last one failed, if it did.

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use zip::write::SimpleFileOptions;
 
 use super::slices;
 use crate::app::App;
@@ -69,6 +71,44 @@ pub async fn export(app: &App, by: AuditActor, user: User, folder: &Path) -> Res
             Ok(())
         })
         .await
+}
+
+/// As [`export`], as one zip beside the database, which the caller removes.
+///
+/// # Errors
+/// [`Noun::User`] not found; when the disk refuses.
+pub async fn archive(app: &App, by: AuditActor, id: &UserId) -> Result<PathBuf> {
+    let user = crate::service::users::known(app, id).await?;
+    let name = format!(".export-{}", UserId::generate());
+    let folder = app.store.path().with_file_name(name);
+    let exported = export(app, by, (*user).clone(), &folder).await;
+    let target = folder.with_extension("zip");
+    let (from, to) = (folder.clone(), target.clone());
+    let packed = tokio::task::spawn_blocking(move || {
+        let packed = exported.and_then(|()| pack(&from, &to).map_err(|e| unwritable(&to, &e)));
+        let _ = fs::remove_dir_all(&from);
+        packed.inspect_err(|_| {
+            let _ = fs::remove_file(&to);
+        })
+    });
+    packed
+        .await
+        .map_err(|e| Error::Internal(format!("export: {e}")))??;
+    Ok(target)
+}
+
+/// Packs the files of a folder.
+fn pack(folder: &Path, target: &Path) -> std::io::Result<()> {
+    let mut zip = zip::ZipWriter::new(private_file(target)?);
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        zip.start_file(
+            entry.file_name().to_string_lossy(),
+            SimpleFileOptions::default().large_file(true),
+        )?;
+        std::io::copy(&mut fs::File::open(entry.path())?, &mut zip)?;
+    }
+    zip.finish()?.flush()
 }
 
 fn unwritable(folder: &Path, error: &std::io::Error) -> Error {

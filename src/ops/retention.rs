@@ -80,7 +80,7 @@ pub fn is_night(now: Time, zone: TimeZone) -> bool {
 
 /// Removes what is too old now.
 pub async fn purge(app: &App) -> Result<Removed> {
-    let days = &app.config.retention;
+    let days = app.school.get().retention;
     Ok(Removed {
         messages: purge_walking(app, days.messages, retention::messages).await?,
         notifications: purge_walking(app, days.notifications, retention::notifications).await?,

@@ -111,7 +111,7 @@ pub async fn change(
 
 /// What a change means for the duty of a lead: it is granted or taken away, ends with the role, and is suspended where mail can now bring
 /// somebody else a new password.
-fn change_duties(
+pub(super) fn change_duties(
     tx: &WriteTx,
     app: &App,
     by: &AuditActor,

@@ -1,5 +1,6 @@
 //! From a token to an actor, and the ways to get a token.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::App;
@@ -17,7 +18,7 @@ use crate::model::sessions::Client;
 use crate::model::time::Time;
 use crate::model::users::{DisplayName, NewUser, Origin, Role, User, Username};
 use crate::rule;
-use crate::store::{self, WriteTx, audit, users};
+use crate::store::{self, WriteTx, audit, settings, users};
 
 pub use super::identity::{Identity, identity};
 use super::policy::{self, announce};
@@ -246,6 +247,15 @@ async fn prepare(app: &App, account: NewAccount) -> Result<NewUser> {
     })
 }
 
+/// What a new school chooses at set-up.
+#[derive(Debug, Default)]
+pub struct SetUpChoices {
+    /// Who may write to whom.
+    pub policy: Option<Preset>,
+    /// Settings by key, of which those that the configuration has stay as they are.
+    pub settings: BTreeMap<String, String>,
+}
+
 /// Makes the first admin with the one-time code.
 ///
 /// # Errors
@@ -254,11 +264,18 @@ pub async fn set_up(
     app: &App,
     code: &str,
     account: NewAccount,
-    preset: Option<Preset>,
+    choices: SetUpChoices,
     client: Client,
 ) -> Result<Issued> {
+    let SetUpChoices { policy: preset, .. } = choices;
     if preset.is_some() && app.decisions.is_fixed() {
         return Err(Error::Conflict(Conflict::SetInConfig));
+    }
+    let mut settings = choices.settings;
+    settings.retain(|key, _| !app.school.is_fixed(key));
+    let mut trial = (*app.school.get()).clone();
+    for (key, value) in &settings {
+        trial.set(key, value)?;
     }
     if app.store.read(users::admin_exists).await? {
         return Err(Error::Forbidden(Forbidden::SetupDone));
@@ -282,6 +299,10 @@ pub async fn set_up(
                 policy::set::store(tx, &preset.policy())?;
                 audit::note(tx, &by, Action::PolicyChanged, "", preset.as_str())?;
             }
+            for (key, value) in &settings {
+                settings::set(tx, key, value)?;
+            }
+            tx.emit(Effect::SettingsChanged(settings::everything(tx)?));
             sessions::begin(tx, &user, &begun, &client.browser)?;
             Ok(user)
         })

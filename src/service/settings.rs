@@ -18,7 +18,7 @@ pub async fn list(app: &App) -> Result<Vec<Setting>> {
         setting.settable = SETTABLE.contains(&&*setting.key) && !app.school.is_fixed(&setting.key);
         if let Some(value) = stored.get(&setting.key).filter(|_| setting.settable) {
             // As the file has it: a text in quotes.
-            let is_text = !matches!(setting.value.as_str(), "true" | "false");
+            let is_text = setting.value.starts_with('"');
             setting.value = if is_text {
                 format!("{value:?}")
             } else {

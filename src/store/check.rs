@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection;
+use super::safeguarding::duties;
 use super::{audit, first, meta, policy, school, users};
 use crate::error::Result;
 use crate::model::audit::Chain;
@@ -54,6 +55,17 @@ pub fn policy(path: &Path) -> Result<Option<(u64, Option<String>)>> {
     }
     let pupils = school::pupils(&connection)?;
     Ok(Some((pupils, policy::set_here(&connection)?)))
+}
+
+/// How many pupils and how many safeguarding leads there are. None in a database that is still to be migrated.
+pub fn leads(path: &Path) -> Result<Option<(u64, usize)>> {
+    let connection = connect(path, connection::read_only())?;
+    let is_there = "SELECT 1 FROM sqlite_schema WHERE name = 'leads'";
+    if first(&connection, is_there, [], |_| Ok(()))?.is_none() {
+        return Ok(None);
+    }
+    let leads = duties::leads(&connection)?.len();
+    Ok(Some((school::pupils(&connection)?, leads)))
 }
 
 /// The chain of the audit log. None in a database that is still to be migrated.

@@ -38,6 +38,8 @@ export default async function checks({ state }) {
     const name = known.openToPupils ? "policyOpen" : "policyUnused";
     list.push([name, "warn", { n: known.openToPupils || known.unusedRules.length }]);
   }
+  // Without pupils there is nobody to report anything.
+  if (known.leads !== null && known.leads < 2) list.push([known.leads ? "oneLead" : "noLead", "warn", {}]);
   if (known.certificateExpiresAt || known.certificateProblem) {
     const values = { date: date(known.certificateExpiresAt ?? Date.now()), why: known.certificateProblem };
     list.splice(1, 0, ["certificate", known.certificateProblem ? "wrong" : "good", values]);
@@ -70,6 +72,7 @@ function item([name, verdict, values, text]) {
       {},
       h("strong", {}, t(`checks.${name}`)),
       h("p", {}, text ?? t(`checks.${name}.${verdict === "good" ? "good" : "todo"}`, values)),
+      name.endsWith("Lead") && h("a", { href: "#/people" }, t("admin.people")),
       name.startsWith("policy") && h("a", { href: "#/policy" }, t("admin.policy")),
       verdict !== "good" && name === "backup" && h("a", { href: "#/backups" }, t("admin.backups")),
     ),

@@ -1,6 +1,6 @@
 // People: found, added, changed, shut out, and given a link to set their password.
 import { dateTime, short, t } from "../i18n/i18n.js";
-import { api, query } from "../ui/api.js";
+import { api, apiFile, query } from "../ui/api.js";
 import { at } from "../ui/base.js";
 import { act, confirm, dialog, say } from "../ui/dialog.js";
 import { debounce, h } from "../ui/dom.js";
@@ -194,6 +194,7 @@ function edit(one, groups, done) {
         { class: "buttons" },
         h("button", { type: "button", class: "quiet", onclick: act(() => family(one)) }, t(`family.${familyOf(one)}`)),
         !one.disabled && h("button", { type: "button", class: "quiet", onclick: act(() => passwordLink(one)) }, t("people.link")),
+        h("button", { type: "button", class: "quiet", onclick: () => download(one) }, t("person.export")),
         h("button", { type: "button", class: "quiet", onclick: out }, t("people.logout")),
         one.secondFactor && h("button", { type: "button", class: "quiet", onclick: forget }, t("factor.remove")),
         one.disabled
@@ -201,6 +202,16 @@ function edit(one, groups, done) {
           : h("button", { type: "button", class: "danger", onclick: shutOut }, t("people.disable")),
       ),
     );
+  });
+}
+
+/** All that is stored of a user, once it is said what that is for. */
+function download({ id, name }) {
+  confirm(t("person.export"), t("person.export.text", { name }), t("person.export"), async () => {
+    const file = await apiFile("GET", `/api/admin/people/${encodeURIComponent(id)}/export`);
+    const href = URL.createObjectURL(file);
+    h("a", { href, download: `${id}.zip` }).click();
+    URL.revokeObjectURL(href);
   });
 }
 

@@ -7,7 +7,16 @@ import { form } from "../ui/form.js";
 import { table } from "../ui/table.js";
 
 // What is set here; each is shown as fixed where the configuration has it.
-const OWN = ["school.name", "school.short_address", "school.time_zone", "auth.second_factor_required"];
+const OWN = [
+  "school.name",
+  "school.short_address",
+  "school.time_zone",
+  "auth.second_factor_required",
+  "retention.messages",
+  "retention.notifications",
+  "retention.audit",
+];
+const isNumber = (key) => key.startsWith("retention.");
 const SWITCHES = ["auth.second_factor_required"];
 
 export default async function settings() {
@@ -30,7 +39,7 @@ export default async function settings() {
       value: text(known.get(key)),
       ...(isSwitch(key)
         ? { kind: "checkbox", disabled: !known.get(key).settable }
-        : { readonly: !known.get(key).settable, maxlength: 200 }),
+        : { readonly: !known.get(key).settable, ...(isNumber(key) ? { kind: "number", min: 0 } : { maxlength: 200 }) }),
       ...(key === "school.time_zone" && known.get(key).settable && { list: zones.id }),
     }));
     const send = async (values) => {

@@ -7,6 +7,9 @@ import { languageChoice } from "../ui/login.js";
 
 const PRESETS = ["teacher-led", "family", "secondary", "announcements-only", "open"];
 
+/** Days, as most schools need them. */
+const KEPT = { messages: 730, notifications: 365, audit: 1_095 };
+
 export function setUp(code, done) {
   const { element } = form({
     fields: [
@@ -28,9 +31,20 @@ export function setUp(code, done) {
         options: PRESETS.map((preset) => [preset, `${t(`policy.preset.${preset}`)}: ${t(`policy.preset.${preset}.text`)}`]),
         value: "teacher-led",
       },
+      ...Object.entries(KEPT).map(([name, days], at) => ({
+        name,
+        kind: "number",
+        min: 0,
+        label: t(`config.retention.${name}`),
+        help: at ? t(`config.retention.${name}.help`) : t("setup.retention"),
+        value: days,
+      })),
     ],
     submit: t("setup.submit"),
-    send: async (values) => {
+    paths: { "retention.audit": "audit", "retention.messages": "messages", "retention.notifications": "notifications" },
+    send: async ({ messages, notifications, audit, ...rest }) => {
+      const retention = { messages: Number(messages), notifications: Number(notifications), audit: Number(audit) };
+      const values = { ...rest, retention };
       await api("POST", "/api/auth/setup", { code, ...values }).catch((error) => {
         // The configuration of the server has a policy, which wins.
         if (error.code !== "set_in_config") throw error;

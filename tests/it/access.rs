@@ -98,6 +98,7 @@ const RULES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/users/{id}/block", Person),
     ("PUT", "/api/messages/mute/{partnerId}", Person),
     ("DELETE", "/api/messages/mute/{partnerId}", Person),
+    ("GET", "/api/admin/people/{id}/export", Admin),
     ("GET", "/api/policy/explain", Oversight),
     ("DELETE", "/api/messages/{id}", Person),
     ("POST", "/api/messages/{id}/report", Person),

@@ -105,7 +105,7 @@ impl School {
             admin: t.admin().await,
             ann: t.student("ann").await,
             bob: t.student("bob").await,
-            lea: lead(&t).await,
+            lea: t.lead("lea").await,
             notify: t.key_for(Scope::Notify).await,
             read: t.key_for(Scope::Read).await,
             roster: t.key_for(Scope::Roster).await,
@@ -597,20 +597,6 @@ impl School {
 
 fn id_of(value: &Value) -> &str {
     value["id"].as_str().unwrap()
-}
-
-/// A safeguarding lead.
-async fn lead(t: &TestApp) -> Person {
-    let lea = t.person("lea", Role::Staff).await;
-    let key = lea.user.key.0;
-    // Who does not log in here does not count among those whom a key may shut out.
-    let sql = format!(
-        "INSERT INTO duties (user_key, duty) VALUES ({key}, 'safeguarding');
-         UPDATE users SET username = NULL, username_key = NULL WHERE key = {key}"
-    );
-    let write = t.app.store.write(move |tx| Ok(tx.execute_batch(&sql)?));
-    write.await.unwrap();
-    lea
 }
 
 /// An import names the preview that it follows.

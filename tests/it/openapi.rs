@@ -137,7 +137,7 @@ fn the_schemas_have_the_contracts_fields() {
         ),
         (
             "User",
-            "id username name avatar role online lastSeenAt can classes children phones notice",
+            "id username name avatar role online lastSeenAt can classes children phones duties notice",
         ),
         ("Conversation", "partner lastMessage unreadCount can muted"),
         ("Sent", "id recipients unknown"),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::http::call::Call;
+use crate::api::http::download::Download;
 use crate::api::http::input::{Json, Nothing, Query};
 use crate::api::http::reply::{Created, Data, Empty};
 use crate::api::users::searched;
@@ -14,6 +15,7 @@ use crate::model::page::{Cursor, Limit, List, Page};
 use crate::model::safeguarding::duty::Duty;
 use crate::model::text;
 use crate::model::users::{DisplayName, ExternalIdentity, NewUser, Origin, Role, Username};
+use crate::ops::personal_data;
 use crate::rule;
 use crate::service::{accounts, second_factors};
 
@@ -239,4 +241,13 @@ pub async fn set_identities(call: Call, Json(body): Json<Identities>) -> Result<
     }
     let identities = accounts::set_identities(&call.app, call.by()?, id, given).await?;
     Ok(Data(Identities { identities }))
+}
+
+pub async fn export(call: Call, _: Nothing) -> Result<Download> {
+    let id: UserId = call.param(0, Noun::User)?;
+    let path = personal_data::archive(&call.app, call.by()?, &id).await?;
+    let file = Download::open(format!("{id}.zip"), &path).await;
+    // It is open, and nobody else is to find it.
+    let _ = tokio::fs::remove_file(&path).await;
+    file
 }

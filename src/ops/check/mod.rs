@@ -86,6 +86,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     findings.push(finding("database", sound));
     findings.push(finding("usernames", usernames(config)));
     findings.push(who_may_write(config));
+    findings.push(safeguarding(config));
     findings.push(finding("audit log", audit_log(config)));
     findings.push(finding("clock", clock(config, now)));
     findings.push(finding("write", write(config, now)));
@@ -237,6 +238,30 @@ fn who_may_write(config: &Config) -> Finding {
     match idle.first() {
         None => finding("policy", Ok(said)),
         Some(first) => finding("policy", Err(format!("{} {}", first.field, first.message))),
+    }
+}
+
+/// Whether somebody sees what is reported.
+fn safeguarding(config: &Config) -> Finding {
+    let (pupils, leads) = match store::leads(&config.database.path) {
+        Ok(found) => found.unwrap_or_default(),
+        Err(error) => return finding("safeguarding", Err(error.to_string())),
+    };
+    let (said, incomplete) = match leads {
+        _ if pupils == 0 => ("no pupils yet", false),
+        0 => (
+            "there is no safeguarding lead: nobody sees what is reported; an administrator makes a teacher or a member of staff one",
+            true,
+        ),
+        1 => (
+            "there is only one safeguarding lead: nobody sees a report about them; make another",
+            true,
+        ),
+        _ => ("there are leads who see what is reported", false),
+    };
+    Finding {
+        incomplete,
+        ..finding("safeguarding", Ok(said.to_owned()))
     }
 }
 

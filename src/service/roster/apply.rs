@@ -1,5 +1,6 @@
 //! Doing one step of an import. A step looks at what it is about again: others may have changed it since the import was confirmed.
 
+use crate::app::App;
 use crate::error::{Error, Noun, Result};
 use crate::model::accounts::{AccountChange, FactsChange, parse_email};
 use crate::model::audit::{Action, AuditActor};
@@ -11,9 +12,8 @@ use crate::model::ids::{UserId, UserKey};
 use crate::model::roster::{Ref, Seen, Step, StepFacts, StepMembership};
 use crate::model::users::{DisplayName, NewUser, Origin, User, Username};
 use crate::rule;
-use crate::service::accounts::{apply as apply_change, changed_fields};
-use crate::service::guardians::check_pair;
-use crate::service::guardians::end_link;
+use crate::service::accounts::{apply as apply_change, change_duties, changed_fields};
+use crate::service::guardians::{check_pair, end_link};
 use crate::store::groups::{self, GroupKey};
 use crate::store::guardians::StoredLink;
 use crate::store::roster::{keep_group_by_file, set_memberships};
@@ -22,7 +22,7 @@ use crate::store::{WriteTx, accounts, audit, guardians, users};
 
 /// # Errors
 /// Why the step is no longer possible; what it wrote is for the caller to undo.
-pub fn apply(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
+pub fn apply(tx: &WriteTx, app: &App, by: &AuditActor, step: &Step) -> Result<()> {
     match step {
         Step::Group {
             key,
@@ -47,7 +47,7 @@ pub fn apply(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
             accounts::release_username(tx, user.key)
         }
         Step::Add { .. } => add(tx, by, step),
-        Step::Change { .. } => change(tx, by, step),
+        Step::Change { .. } => change(tx, app, by, step),
         Step::Link {
             child,
             guardian,
@@ -103,7 +103,7 @@ fn add(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
     Ok(())
 }
 
-fn change(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
+fn change(tx: &WriteTx, app: &App, by: &AuditActor, step: &Step) -> Result<()> {
     let Step::Change {
         key,
         seen,
@@ -135,6 +135,7 @@ fn change(tx: &WriteTx, by: &AuditActor, step: &Step) -> Result<()> {
         facts: facts_of(facts)?,
     };
     apply_change(tx, &user, &change)?;
+    change_duties(tx, app, by, &user, &change)?;
     let mut said = changed_fields(&user, &change);
     if let Some(groups) = groups {
         set_memberships(tx, user.key, &memberships(tx, groups)?)?;

@@ -47,10 +47,10 @@ pub async fn run(app: &App) {
     let turns = app.state::<Turns>();
     let _held = turns.steps.lock().await;
     loop {
-        let metrics = app.metrics.clone();
+        let (metrics, app_in) = (app.metrics.clone(), app.clone());
         let slice = app.store.write(move |tx| {
             let began = Instant::now();
-            let more = slice(tx, began + SLICE_TIME)?;
+            let more = slice(tx, &app_in, began + SLICE_TIME)?;
             metrics.slice_seconds.observe(began.elapsed().as_secs_f64());
             Ok(more)
         });
@@ -71,7 +71,7 @@ pub async fn run(app: &App) {
 }
 
 /// Does steps until the time is up. Whether there are more.
-fn slice(tx: &WriteTx, until: Instant) -> Result<bool> {
+fn slice(tx: &WriteTx, app: &App, until: Instant) -> Result<bool> {
     let Some(import) = roster_import::current(tx)? else {
         return Ok(false);
     };
@@ -101,7 +101,7 @@ fn slice(tx: &WriteTx, until: Instant) -> Result<bool> {
             continue;
         }
         // What is wrong with one step must not undo the others of the slice.
-        match tx.nested(|| apply(tx, &by, &step)) {
+        match tx.nested(|| apply(tx, app, &by, &step)) {
             Ok(()) => {}
             // The disk, or the database as a whole: all of the slice is tried again.
             Err(error @ Error::Unavailable(..)) => return Err(error),

@@ -170,6 +170,19 @@ impl TestApp {
         self.person("admin", Role::Admin).await
     }
 
+    /// A safeguarding lead, who does not log in here.
+    pub async fn lead(&self, name: &str) -> Person {
+        let lead = self.person(name, Role::Staff).await;
+        let key = lead.user.key.0;
+        let sql = format!(
+            "INSERT INTO duties (user_key, duty) VALUES ({key}, 'safeguarding');
+             UPDATE users SET username = NULL, username_key = NULL WHERE key = {key}"
+        );
+        let write = self.app.store.write(move |tx| Ok(tx.execute_batch(&sql)?));
+        write.await.unwrap();
+        lead
+    }
+
     pub async fn student(&self, name: &str) -> Person {
         self.person(name, Role::Student).await
     }

@@ -8,6 +8,7 @@ mod no_contact;
 mod removals;
 mod reports;
 mod reviews;
+mod telling;
 
 use schoolbell::model::users::Role;
 use serde_json::{Value, json};
