@@ -12,7 +12,7 @@ use super::reports;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::audit::{Action, AuditActor, SafeguardingEntry};
-use crate::model::ids::Id;
+use crate::model::ids::{Id, UserId};
 use crate::model::safeguarding::holds::HoldView;
 use crate::model::safeguarding::reports::ReportDetail;
 use crate::model::safeguarding::reviews::ReviewView;
@@ -55,9 +55,7 @@ pub async fn report(app: &App, me: &User, by: AuditActor, id: Id) -> Result<Vec<
             let report = reports::detail(tx, &me, id)?;
             audit::note(tx, &by, Action::ReportExported, &id.to_string(), "")?;
             let people = [&report.report.reporter.id, &report.report.partner.id];
-            let is_named = |users: &[&crate::model::ids::UserId]| {
-                users.iter().all(|user| people.contains(user))
-            };
+            let is_named = |users: &[&UserId]| users.iter().all(|user| people.contains(user));
             let mut reviews = reviews::everything(tx, me.key, tx.now)?;
             reviews.retain(|one| is_named(&[&one.users[0].id, &one.users[1].id]));
             let mut holds = holds::list(tx, me.key)?;
@@ -93,7 +91,8 @@ fn pack(export: &Export) -> std::result::Result<Vec<u8>, Box<dyn std::error::Err
     for (name, bytes) in &files {
         zip.start_file(*name, SimpleFileOptions::default())?;
         zip.write_all(bytes)?;
-        sums += &format!("{}  {name}\n", hex(&Sha256::digest(bytes)));
+        let sum = hex(&Sha256::digest(bytes));
+        sums.extend([&sum, "  ", *name, "\n"]);
     }
     // As `sha256sum --check` reads it.
     zip.start_file("SHA256SUMS", SimpleFileOptions::default())?;

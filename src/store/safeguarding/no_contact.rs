@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::{person, person_columns, person_if_any};
 use crate::error::Result;
 use crate::model::days::Date;
-use crate::model::ids::UserKey;
+use crate::model::ids::{UserId, UserKey};
 use crate::model::safeguarding::no_contact::{OrderView, StoredOrder};
 use crate::model::time::Time;
 use crate::model::users::Role;
@@ -63,7 +63,7 @@ pub fn put(tx: &WriteTx, order: &StoredOrder) -> Result<bool> {
     let params = params![
         order.id,
         order.a.as_str(),
-        order.b.as_ref().map(|b| b.as_str()),
+        order.b.as_ref().map(UserId::as_str),
         order.role.map(Role::as_str),
         order.until,
         order.reason,

@@ -90,13 +90,10 @@ async fn leads_get_mails_of_dangers_and_a_governor_of_grants_and_anchors() {
     }
     to.sort();
     assert_eq!(to, ["governor@example.org", "lea@school.example"]);
-    let sent = t.app.store.read(|c| {
-        Ok(c.query_row(
-            "SELECT count(*) FROM mails",
-            [],
-            |row| row.get::<_, i64>(0),
-        )?)
-    });
+    let sent = t
+        .app
+        .store
+        .read(|c| Ok(c.query_row("SELECT count(*) FROM mails", [], |row| row.get::<_, i64>(0))?));
     assert_eq!(sent.await.unwrap(), 4);
 }
 
