@@ -56,7 +56,10 @@
 //! - One caller leaves enough for the others, and whatever is queued for a caller is bounded.
 //! - A restored database is another history: a cursor from before the restore is not taken for one of it.
 //! - A message is allowed inside the write that stores it, by the roster and the policy of that moment, or is not stored.
-//! - What an administrator does is in the audit log, in the same transaction, and its line is never changed.
+//! - What an administrator or a safeguarding lead does is in the audit log, in the same transaction; its line is never changed, and carries the
+//!   hash of itself and of the line before.
+//! - Nobody who is named in a report sees it, and no administrator reads a chat.
+//! - What was erased, removed, ordered or ended is in the journal beside the database: no copy of before brings it back.
 //! - A request that is authenticated by a cookie and changes something comes from one of our own pages.
 //! - Only [`api`] and [`server`] name warp, and `testing`, which asks the routes; only [`store`] writes SQL.
 //!
@@ -70,6 +73,12 @@
 //! | policy | who may write to whom, who may announce, and when it is quiet |
 //! | decision | what a policy says of one person who writes to another: start, reply or no |
 //! | relation | what two people are to each other by the roster, seen from the writer |
+//! | lead | a safeguarding lead whose duty is in force |
+//! | report | a message that somebody reported, with a copy of those around it |
+//! | review | a lead's reading of a conversation, with a second person's approval |
+//! | hold | what neither retention nor an erasure removes |
+//! | no-contact order | two people, or one and a role, who are kept apart |
+//! | anchor | a line of the audit log and its hash, written down elsewhere |
 //! | effect | what a committed write does outside the database |
 //! | publication | an event with its recipients |
 //! | packet | an event as JSON, encoded once for all sockets |

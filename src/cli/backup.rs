@@ -26,7 +26,7 @@ pub fn restore(config: &Config, file: &Path) -> Result<(), Failure> {
     }
     let again = backup::replay(&config.database, SystemClock.now())?;
     if again > 0 {
-        say!("{again} erasures, removals, orders and ended links of the journal were done again");
+        say!("done again from the journal: {again} erasures, removals, orders and ended links");
     }
     Ok(())
 }

@@ -86,6 +86,52 @@ async fn a_restored_backup_is_a_new_history() {
 }
 
 #[tokio::test]
+async fn what_was_taken_back_after_the_backup_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (bob_id, bob) = server.person("bob").await;
+    let (_, ann) = server.person("ann").await;
+    let body = json!({ "receiverId": bob_id, "content": "taken back" });
+    let sent = server.post("/api/messages", &ann, body).await;
+    let made = binary(folder.path())
+        .args(["backup", "copy.db"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let path = format!("/api/messages/{}", sent["data"]["id"].as_str().unwrap());
+    let removed = crate::helpers::http()
+        .delete(server.url(&path))
+        .bearer_auth(&ann)
+        .send();
+    assert_eq!(removed.await.unwrap().status(), 200);
+    server.kill();
+    let restored = restore(folder.path(), "copy.db");
+    let said = String::from_utf8_lossy(&restored.stdout).into_owned();
+    assert!(restored.status.success(), "{restored:?}");
+    assert!(said.contains("journal: 1 erasures"), "{said}");
+    let server = Server::start(folder.path());
+    let page = server.get("/api/messages/conversations", &bob).await;
+    assert_eq!(page["data"][0]["lastMessage"]["content"], "");
+    assert_eq!(page["data"][0]["lastMessage"]["removed"]["by"], "sender");
+    // Once more, and nothing is left to be done.
+    server.signal(Signal::TERM);
+    server.wait();
+    let verified = binary(folder.path())
+        .args(["audit", "verify"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success(), "{verified:?}");
+    assert!(said.contains("lines are as they were written"), "{said}");
+    let wrong = format!("1:{}", "0".repeat(64));
+    let broken = binary(folder.path())
+        .args(["audit", "verify", "--anchor", &wrong])
+        .output()
+        .unwrap();
+    refused(&broken, "line 1 was changed, put in or moved");
+}
+
+#[tokio::test]
 async fn what_is_no_sound_backup_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
