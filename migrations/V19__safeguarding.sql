@@ -55,6 +55,12 @@ ALTER TABLE duties ADD COLUMN confirmed_by TEXT;
 ALTER TABLE duties ADD COLUMN confirmed_at INTEGER;
 CREATE TRIGGER policy_duties_changed AFTER UPDATE OF state ON duties BEGIN UPDATE policy_stamps SET roster = random(); END;
 
+-- Whether somebody has a duty, in whatever state: no token of the school's app acts for them. Triggers keep it, so that no write can forget to.
+ALTER TABLE users ADD COLUMN has_duty INTEGER NOT NULL DEFAULT 0;
+UPDATE users SET has_duty = 1 WHERE key IN (SELECT user_key FROM duties);
+CREATE TRIGGER duties_given AFTER INSERT ON duties BEGIN UPDATE users SET has_duty = 1 WHERE key = NEW.user_key; END;
+CREATE TRIGGER duties_taken AFTER DELETE ON duties BEGIN UPDATE users SET has_duty = 0 WHERE key = OLD.user_key; END;
+
 -- The safeguarding leads whose duty is in force.
 CREATE VIEW leads AS
 SELECT d.user_key FROM duties d JOIN users u ON u.key = d.user_key
@@ -169,6 +175,8 @@ CREATE TABLE journal (
     id    TEXT    NOT NULL UNIQUE,
     entry TEXT    NOT NULL
 ) STRICT;
+
+CREATE INDEX journal_by_child ON journal (entry ->> 'child') WHERE entry ->> 'child' IS NOT NULL;
 
 -- When a lead's notice last answered somebody.
 CREATE TABLE notice_replies (

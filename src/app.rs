@@ -146,7 +146,7 @@ impl App {
             mail_due: mail_due.clone(),
             external_write: external_write.clone(),
             metrics: metrics.clone(),
-            journal: crate::store::journal::file(&config.database.path),
+            database: config.database.path.clone(),
         };
         let auth = Auth::open(&config).map_err(ConfigError::new)?;
         let vapid =

@@ -10,7 +10,7 @@ use crate::hub::Delivery;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::school::CurrentSchool;
-use crate::store::{Committed, journal};
+use crate::store::Committed;
 use crate::user_cache::UserCache;
 
 /// Applies effects on the writer's thread, before the write is answered.
@@ -24,8 +24,8 @@ pub struct Effects {
     pub external_write: Arc<Notify>,
     pub metrics: Arc<Metrics>,
     pub school: Arc<CurrentSchool>,
-    /// The journal beside the database.
-    pub journal: PathBuf,
+    /// The file beside which the journal lies.
+    pub database: PathBuf,
 }
 
 impl Effects {
@@ -39,15 +39,9 @@ impl Effects {
         }
     }
 
-    /// The database has the line: what cannot be written now is written at the next start.
-    fn write_journal(&self, line: &str) {
-        if let Err(error) = journal::append(&self.journal, line) {
-            tracing::error!(file = %self.journal.display(), %error, "cannot write the journal");
-        }
-    }
-
     fn apply_all(&self, effects: Vec<Effect>) {
         let mut push_due = false;
+        let mut journal = String::new();
         let mut deliveries = Vec::with_capacity(effects.len());
         for effect in effects {
             match effect {
@@ -63,9 +57,17 @@ impl Effects {
                 Effect::IdentitiesChanged => self.user_cache.forget_sessions_and_links(),
                 Effect::PushDue => push_due = true,
                 Effect::MailDue => self.mail_due.notify_one(),
-                Effect::Journal(line) => self.write_journal(&line),
+                Effect::Journal(line) => journal.push_str(&line),
+                // It has the lines of this batch, too, up to here.
+                Effect::JournalRewritten(whole) => {
+                    journal.clear();
+                    noted(crate::store::journal::rewrite(&self.database, &whole));
+                }
                 Effect::Count(what, count) => self.metrics.hourly_stats.add(what, count),
             }
+        }
+        if !journal.is_empty() {
+            noted(crate::store::journal::append(&self.database, &journal));
         }
         if !deliveries.is_empty() {
             let _ = self.deliveries.send(deliveries);
@@ -73,5 +75,12 @@ impl Effects {
         if push_due {
             self.push_due.notify_one();
         }
+    }
+}
+
+/// The database has what the journal lacks: it is written at the next start.
+fn noted(written: std::io::Result<()>) {
+    if let Err(error) = written {
+        tracing::error!(%error, "cannot write the journal");
     }
 }

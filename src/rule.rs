@@ -90,6 +90,7 @@ rules! {
     no_letters = "must contain a letter or a digit",
     oneself = "must not be yourself",
     two_people = "must name two people",
+    to_be_erased = "cannot be let in again: they are to be erased",
     duty_of_staff = "is for teachers and members of staff",
     own_account = "cannot be changed by oneself",
     last_administrator = "would leave no administrator",

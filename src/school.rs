@@ -35,6 +35,7 @@ impl CurrentSchool {
             },
         };
         let is_set = |key: &&str| match *key {
+            key if config.sources.contains_key(key) => true,
             "school.name" => !config.school.name.is_empty(),
             "school.short_address" => !config.school.short_address.is_empty(),
             "school.time_zone" => config.school.time_zone.is_some(),

@@ -78,7 +78,7 @@ pub fn table() -> Vec<Endpoint> {
         delete("/api/users/{id}/block", Person, blocks::unblock, "Unblock a user").fails(Noun::User),
         get("/api/presence", Person, users::presence, "Who is online"),
         post("/api/messages", Person, messages::send, "Send a message").compat(&[], &["/api/messages/send"]).charted().fails(Noun::User).fails(Error::PolicyDenied(Vec::new())),
-        delete("/api/messages/{id}", Person, messages::remove, "Take a message back: its sender for a while, a safeguarding lead at any time").fails(Noun::Message).fails(Forbidden::TooLate).fails(Forbidden::Role),
+        delete("/api/messages/{id}", Person, messages::remove, "Take a message back: its sender for a while, a safeguarding lead at any time").fails(Noun::Message).fails(Forbidden::TooLate).fails(Forbidden::Role).fails(Forbidden::Involved),
         post("/api/messages/{id}/report", Person, safeguarding::reports::make, "Report a message to the safeguarding leads").fails(Noun::Message),
         put("/api/messages/mute/{partnerId}", Person, blocks::mute, "Stop pushing what a user writes to the caller").fails(Error::Invalid(Vec::new())).fails(Noun::User),
         delete("/api/messages/mute/{partnerId}", Person, blocks::unmute, "Push again what a user writes to the caller").fails(Noun::User),

@@ -1,8 +1,12 @@
 //! What the types of the configuration do not check.
 
 use super::{Config, ConfigError};
+use crate::model::messages::Content;
 use crate::model::notifications::Link;
 use crate::model::text::is_host_name;
+
+/// The longest notice of a safeguarding lead, in characters.
+const MAX_NOTICE: usize = 1_000;
 
 impl Config {
     /// # Errors
@@ -87,11 +91,10 @@ impl Config {
                 format!("with until and days {}", rule.sentence),
             );
         }
-        if notice.text.chars().count() > 1_000 {
-            return fail(
-                "safeguarding.notice.text",
-                "must not be longer than 1000 characters".into(),
-            );
+        if !notice.text.is_empty()
+            && let Err(error) = Content::parse(&notice.text, MAX_NOTICE)
+        {
+            return fail("safeguarding.notice.text", error.to_string());
         }
         let link = &self.push.message_link;
         let short = link.len() <= 512 && Link::parse(&link.replace("{userId}", "x")).is_ok();

@@ -356,6 +356,10 @@ pub struct SafeguardingEntry {
     pub text: Option<String>,
     /// The salt of that hash, in hexadecimal.
     pub salt: Option<String>,
+    /// The hash of the line before, in hexadecimal.
+    #[schema(value_type = String)]
+    #[serde(serialize_with = "as_text")]
+    pub previous: ChainHash,
 }
 
 /// A line of the log.

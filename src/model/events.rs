@@ -38,6 +38,8 @@ pub enum Effect {
     MailDue,
     /// A line for the journal's file.
     Journal(String),
+    /// The journal's file, whole: somebody who was erased is no longer in it.
+    JournalRewritten(String),
     /// So many of these happened, for the charts.
     Count(Count, u64),
 }

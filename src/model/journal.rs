@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::audit::AuditActor;
 use super::ids::{Id, UserId};
 use super::messages::RemovedBy;
 use super::personal_data::Messages;
@@ -31,6 +32,8 @@ pub enum Entry {
     LinkEnded {
         child: UserId,
         guardian: UserId,
+        /// Then no import makes it again.
+        by_hand: bool,
     },
     /// A link that had ended was made again.
     LinkMade {
@@ -44,7 +47,8 @@ pub enum Entry {
 pub struct Removal {
     pub message: Id,
     pub by: RemovedBy,
-    pub remover: UserId,
+    /// The lead, where it was the school: the sender of a message is known by the message.
+    pub remover: Option<UserId>,
     pub at: i64,
 }
 
@@ -59,6 +63,58 @@ pub struct Erasure {
     pub mac: String,
     pub messages: Messages,
     pub at: i64,
+}
+
+impl Entry {
+    /// The same without a user who was erased, where it names them: by the id that stands in the place of theirs, and without reasons.
+    pub fn without(&self, id: &UserId, alias: &UserId) -> Option<Self> {
+        let swap = |given: &UserId| {
+            if given == id {
+                alias.clone()
+            } else {
+                given.clone()
+            }
+        };
+        let swapped = match self.clone() {
+            Entry::Removed(removal) => Entry::Removed(Removal {
+                remover: removal.remover.as_ref().map(swap),
+                ..removal
+            }),
+            Entry::Order(order) => {
+                let is_named = order.a == *id || order.b.as_ref() == Some(id);
+                let made_by = AuditActor::person(id, None).actor;
+                Entry::Order(StoredOrder {
+                    a: swap(&order.a),
+                    b: order.b.as_ref().map(swap),
+                    reason: if is_named {
+                        String::new()
+                    } else {
+                        order.reason.clone()
+                    },
+                    made_by: match order.made_by == made_by {
+                        true => AuditActor::person(alias, None).actor,
+                        false => order.made_by.clone(),
+                    },
+                    ..order
+                })
+            }
+            Entry::LinkEnded {
+                child,
+                guardian,
+                by_hand,
+            } => Entry::LinkEnded {
+                child: swap(&child),
+                guardian: swap(&guardian),
+                by_hand,
+            },
+            Entry::LinkMade { child, guardian } => Entry::LinkMade {
+                child: swap(&child),
+                guardian: swap(&guardian),
+            },
+            same @ (Entry::Erased(_) | Entry::OrderEnded { .. }) => same,
+        };
+        (swapped != *self).then_some(swapped)
+    }
 }
 
 impl Erasure {

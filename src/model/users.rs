@@ -98,6 +98,8 @@ pub struct User {
     pub second_factor: bool,
     /// Whether others see when they are online; `None`: as the configuration has it for their role.
     pub show_online: Option<bool>,
+    /// Whether they have a duty, in force or not: then no token of the school's app acts for them.
+    pub has_duty: bool,
     /// Whether the role was set by an import or an administrator: then no token changes it.
     pub role_set: bool,
 }

@@ -37,6 +37,9 @@ pub fn make(source: &Path, target: &Path) -> Result<()> {
 /// # Errors
 /// With a sentence for the person who asked; then everything is as it was.
 pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>> {
+    // What only the database that is replaced has: its last lines may not be in the file yet.
+    journal::save(target)
+        .map_err(|e| Error::Internal(format!("{}: {e}", journal::file(target).display())))?;
     restore::restore(file, target, &AuditActor::command_line(), now)
 }
 

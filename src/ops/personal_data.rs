@@ -16,9 +16,11 @@ use crate::model::ids::{ConversationId, UserId, UserKey};
 use crate::model::journal::{Entry, Erasure};
 use crate::model::messages::Message;
 use crate::model::personal_data::{Messages, PersonalData};
+use crate::model::safeguarding::news::News;
 use crate::model::users::{NOBODY, User};
 use crate::rule;
 use crate::service::identity::erased_macs;
+use crate::service::safeguarding::tell;
 use crate::store::retention::{self, Walk};
 use crate::store::safeguarding::holds::{self, PendingErasure};
 use crate::store::{accounts, audit, journal, personal_data, users};
@@ -79,6 +81,7 @@ pub async fn export(app: &App, by: AuditActor, user: User, folder: &Path) -> Res
 /// [`Noun::User`] not found; when the disk refuses.
 pub async fn archive(app: &App, by: AuditActor, id: &UserId) -> Result<PathBuf> {
     let user = crate::service::users::known(app, id).await?;
+    tell(app, &user).await?;
     let name = format!(".export-{}", UserId::generate());
     let folder = app.store.path().with_file_name(name);
     let exported = export(app, by, (*user).clone(), &folder).await;
@@ -95,6 +98,21 @@ pub async fn archive(app: &App, by: AuditActor, id: &UserId) -> Result<PathBuf> 
         .await
         .map_err(|e| Error::Internal(format!("export: {e}")))??;
     Ok(target)
+}
+
+/// An administrator reads no chat, but for handing somebody what is stored of them: so they are told, and the leads and the address outside of
+/// the school.
+async fn tell(app: &App, user: &User) -> Result<()> {
+    let (user, app_in) = (user.clone(), app.clone());
+    app.store
+        .write(move |tx| {
+            let name = user.person.name.to_string();
+            let news = News::PersonExported { name };
+            tell::leads(tx, &app_in, &[], &news)?;
+            tell::external(tx, &app_in, &news)?;
+            tell::person(tx, &app_in.hub, user.key, &News::YouWereExported)
+        })
+        .await
 }
 
 /// Packs the files of a folder.
@@ -333,7 +351,7 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
     let erased = app
         .store
         .write(move |tx| {
-            if holds::concerns(tx, user.key)? {
+            if holds::forbids_erasure(tx, user.key, messages)? {
                 return Ok(Erased::Deferred);
             }
             let entry = Erasure::new(user.id(), alias.clone(), mac.clone(), messages, tx.now);
@@ -341,6 +359,7 @@ pub async fn erase(app: &App, by: AuditActor, user: User, messages: Messages) ->
             personal_data::remember_erased(tx, &mac)?;
             holds::forget_erasure(tx, user.key)?;
             journal::add(tx, &Entry::Erased(entry))?;
+            journal::forget(tx, user.id(), &alias)?;
             audit::note(tx, &by, Action::PersonErased, alias.as_str(), &detail)?;
             tx.emit(Effect::UserChanged(user.id().clone()));
             tx.emit(Effect::Disconnect(user.key, CloseCode::Revoked));
@@ -395,7 +414,7 @@ async fn remove_messages(app: &App, sender: UserKey) -> Result<Option<usize>> {
     loop {
         let conversations = conversations.clone();
         let slice = slices::write(app, move |tx, slice| {
-            if holds::concerns(tx, sender)? {
+            if holds::forbids_erasure(tx, sender, Messages::Remove)? {
                 return Ok(None);
             }
             retention::messages_of(tx, sender, &conversations, at, slice).map(Some)

@@ -10,7 +10,7 @@ use crate::model::keys::Scope;
 use crate::model::users::{ExternalIdentity, NewUser, Role, User};
 use crate::rule;
 use crate::service::safeguarding::duties;
-use crate::store::safeguarding::duties as safeguarding;
+use crate::store::safeguarding::{duties as safeguarding, holds};
 use crate::store::{WriteTx, accounts, audit, groups, identities, mails, users};
 
 /// People by name, as administrators see them.
@@ -128,6 +128,9 @@ pub(super) fn change_duties(
     if ends {
         duties::revoke(tx, app, by, &user)?;
     }
+    if change.disabled == Some(true) && !before.disabled {
+        duties::note_shut_out(tx, app, &user)?;
+    }
     match &change.duties {
         Some(new) => duties::set(tx, app, by, &user, new),
         None => Ok(()),
@@ -198,6 +201,9 @@ pub(super) fn apply(tx: &WriteTx, before: &User, change: &AccountChange) -> Resu
         accounts::set_groups(tx, before.key, groups)?;
     }
     if let Some(disabled) = change.disabled.filter(|now| *now != before.disabled) {
+        if !disabled && holds::is_pending(tx, before.key)? {
+            return Err(Error::invalid("disabled", rule::to_be_erased()));
+        }
         super::users::disable(tx, before, disabled)?;
     }
     if demoted && !shut_out {

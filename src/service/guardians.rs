@@ -231,7 +231,14 @@ fn replace(tx: &WriteTx, by: &AuditActor, user: &User, end: End, wanted: &[Wish]
 pub(super) fn end_link(tx: &WriteTx, link: &StoredLink, by_hand: bool) -> Result<()> {
     guardians::end(tx, link, by_hand)?;
     match ids(tx, link)? {
-        Some((child, guardian)) => journal::add(tx, &Entry::LinkEnded { child, guardian }),
+        Some((child, guardian)) => journal::add(
+            tx,
+            &Entry::LinkEnded {
+                child,
+                guardian,
+                by_hand,
+            },
+        ),
         None => Ok(()),
     }
 }

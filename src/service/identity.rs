@@ -161,7 +161,7 @@ fn acting(
 
 /// Whom a token of the school's own app may act for: users whom such a token made; users who were imported and never had a password, or a
 /// link to set one; users whom an administrator linked to it; and, with `auth.link_by = "id"`, any user of that id. An administrator
-/// only where linked, or made one by a claim that is trusted.
+/// only where linked, or made one by a claim that is trusted; a safeguarding lead only where linked.
 ///
 /// # Errors
 /// [`Unauthorized::NotLinked`].
@@ -169,6 +169,7 @@ fn check_may_act(app: &App, user: &User, by: SessionBy) -> Result<()> {
     let config = &app.config.auth;
     let may = match (by, user.role) {
         (SessionBy::Login | SessionBy::LinkedApp, _) => true,
+        (SessionBy::App, _) if user.has_duty => false,
         (SessionBy::App, Role::Admin) => config.trust_admin_claim && !user.role_set,
         (SessionBy::App, _) => {
             user.origin == Origin::Token

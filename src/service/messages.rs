@@ -146,7 +146,7 @@ pub async fn mark_read(
 ///
 /// # Errors
 /// [`Noun::Message`] not found, also of a conversation that the caller is not in; [`Forbidden::TooLate`]; [`Forbidden::Role`] for its
-/// receiver.
+/// receiver, [`Forbidden::Involved`] where that is a lead.
 pub async fn remove(app: &App, me: &Arc<User>, by: AuditActor, id: Id) -> Result<()> {
     let (me, app_in) = (me.clone(), app.clone());
     app.store
@@ -157,8 +157,12 @@ pub async fn remove(app: &App, me: &Arc<User>, by: AuditActor, id: Id) -> Result
             let is_young = found.created_at.plus_seconds(allowed) > tx.now;
             let remover = match is_own && is_young {
                 true => RemovedBy::Sender,
-                false if duties::is_lead(tx, me.key)? => RemovedBy::School,
+                false if found.removed && found.is_seen_by(me.key) => return Ok(()),
                 false if is_own => return Err(Error::Forbidden(Forbidden::TooLate)),
+                false if duties::is_lead(tx, me.key)? => match found.receiver == me.key {
+                    true => return Err(Error::Forbidden(Forbidden::Involved)),
+                    false => RemovedBy::School,
+                },
                 false if found.is_seen_by(me.key) => return Err(Error::Forbidden(Forbidden::Role)),
                 false => return Err(Error::NotFound(Noun::Message)),
             };
@@ -170,7 +174,7 @@ pub async fn remove(app: &App, me: &Arc<User>, by: AuditActor, id: Id) -> Result
                 &Entry::Removed(Removal {
                     message: id,
                     by: remover,
-                    remover: me.id().clone(),
+                    remover: (remover == RemovedBy::School).then(|| me.id().clone()),
                     at: tx.now.0,
                 }),
             )?;

@@ -1,6 +1,6 @@
 //! The audit log. Triggers of the database see to it that lines are only added.
 
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::{WriteTx, all, first, run};
@@ -131,6 +131,8 @@ pub fn newest(connection: &Connection) -> Result<Anchor> {
 pub(super) fn cut(tx: &WriteTx, up_to: Anchor) -> Result<usize> {
     let sql = "UPDATE audit_anchor SET key = ?1, hash = ?2";
     run(tx, sql, params![up_to.line, up_to.hash.as_bytes()])?;
+    let texts = "DELETE FROM audit_texts WHERE audit_key <= ?1";
+    run(tx, texts, [up_to.line])?;
     run(tx, "DELETE FROM audit WHERE key <= ?1", [up_to.line])
 }
 
@@ -147,6 +149,15 @@ fn hashed<'r>(row: &'r Row) -> rusqlite::Result<Line<'r>> {
     })
 }
 
+/// Whether the text that stands apart, if it still does, is the one whose hash the line holds.
+fn has_its_text(row: &Row, line: &Line) -> rusqlite::Result<bool> {
+    let Some(salt) = row.get::<_, Option<Vec<u8>>>(8)? else {
+        return Ok(true);
+    };
+    let text = row.get_ref(9)?.as_str()?;
+    Ok(line.detail.ends_with(&text_hash(&salt, text)))
+}
+
 /// Walks along the chain, up to the first line that is not as it was written. `known`: an anchor from elsewhere, which must be in it.
 pub fn verify(connection: &Connection, known: Option<Anchor>) -> Result<Chain> {
     let begins_after = begins_after(connection)?;
@@ -156,8 +167,15 @@ pub fn verify(connection: &Connection, known: Option<Anchor>) -> Result<Chain> {
         ends_with: begins_after,
         broken: None,
     };
-    let sql =
-        "SELECT key, hash, at, actor, address, action, target, detail FROM audit ORDER BY key";
+    if known.is_some_and(|known| known.line == begins_after.line && known != begins_after) {
+        chain.broken = Some(Broken {
+            line: begins_after.line,
+            why: BreakKind::Changed,
+        });
+        return Ok(chain);
+    }
+    let sql = "SELECT a.key, a.hash, a.at, a.actor, a.address, a.action, a.target, a.detail, t.salt, t.text
+               FROM audit a LEFT JOIN audit_texts t ON t.audit_key = a.key ORDER BY a.key";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -165,12 +183,12 @@ pub fn verify(connection: &Connection, known: Option<Anchor>) -> Result<Chain> {
         let line = hashed(row)?;
         let expected = chain.ends_with.line + 1;
         let is_known = known.is_none_or(|known| known.line != found.line || known == found);
-        let broken = match found.line == expected {
-            false => Some((expected, BreakKind::Missing)),
-            true if found.hash != line.hash(&chain.ends_with.hash) || !is_known => {
-                Some((found.line, BreakKind::Changed))
-            }
+        let follows = found.hash == line.hash(&chain.ends_with.hash);
+        // Before there was a chain, numbers could be missing: what follows is hashed with what came before it.
+        let broken = match follows && is_known && has_its_text(row, &line)? {
             true => None,
+            false if found.line != expected => Some((expected, BreakKind::Missing)),
+            false => Some((found.line, BreakKind::Changed)),
         };
         if let Some((line, why)) = broken {
             chain.broken = Some(Broken { line, why });
@@ -222,29 +240,40 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
     })
 }
 
-/// The newest lines before `before`; of one action, where that is asked for.
+/// The newest lines before `before`, as `me` may see them; of one action, where that is asked for.
 pub fn list(
     connection: &Connection,
+    me: UserKey,
     before: Option<i64>,
     action: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Entry>> {
     let sql = format!(
-        "SELECT {COLUMNS} WHERE a.key < :before AND (:action IS NULL OR a.action = :action)
-         ORDER BY a.key DESC LIMIT :limit"
+        "SELECT {COLUMNS} WHERE a.key < ?2 AND (?3 IS NULL OR a.action = ?3) AND {NOT_ABOUT_ME}
+         ORDER BY a.key DESC LIMIT ?4"
     );
-    let params = named_params! {
-        ":before": before.unwrap_or(i64::MAX), ":action": action, ":limit": limit,
-    };
-    all(connection, &sql, params, entry)
+    let before = before.unwrap_or(i64::MAX);
+    all(
+        connection,
+        &sql,
+        params![me.0, before, action, limit],
+        entry,
+    )
 }
 
-/// What a lead does, and what duties they have; without what concerns a lead who asks, of whom it must not tell.
+/// What a lead does, and what duties they have, and who was handed a person's data.
 const OF_SAFEGUARDING: &str = "(a.action LIKE 'duty.%' OR a.action LIKE 'report.%' OR a.action LIKE 'review.%' OR a.action LIKE 'hold.%'
-      OR a.action LIKE 'no_contact.%' OR a.action = 'message.remove')
-    AND NOT EXISTS (SELECT 1 FROM reports r WHERE upper(replace(a.target, '-', '')) = hex(r.id) AND ?1 IN (r.reporter_key, r.partner_key))
+      OR a.action LIKE 'no_contact.%' OR a.action IN ('message.remove', 'person.export'))";
+
+/// Nothing of a report, a review, a hold or an order that names the user with the key `?1`: it must not tell of itself.
+const NOT_ABOUT_ME: &str =
+    "NOT EXISTS (SELECT 1 FROM reports r WHERE upper(replace(a.target, '-', '')) = hex(r.id) AND ?1 IN (r.reporter_key, r.partner_key))
     AND NOT EXISTS (SELECT 1 FROM reviews r WHERE upper(replace(a.target, '-', '')) = hex(r.id) AND ?1 IN (r.low_key, r.high_key))
-    AND NOT EXISTS (SELECT 1 FROM holds h WHERE upper(replace(a.target, '-', '')) = hex(h.id) AND ?1 IN (h.user_key, coalesce(h.other_key, 0)))";
+    AND NOT EXISTS (SELECT 1 FROM holds h WHERE upper(replace(a.target, '-', '')) = hex(h.id) AND ?1 IN (h.user_key, coalesce(h.other_key, 0)))
+    AND NOT (a.action LIKE 'no_contact.%' AND EXISTS (
+        SELECT 1 FROM audit made JOIN users me ON me.key = ?1
+        WHERE made.target = a.target AND made.action = 'no_contact.make'
+          AND instr(' ' || replace(made.detail, ',', ' ') || ' ', ' ' || me.id || ' ') > 0))";
 
 /// The newest lines of safeguarding, with their texts.
 pub fn of_safeguarding(
@@ -252,8 +281,9 @@ pub fn of_safeguarding(
     me: UserKey,
     range: Range,
 ) -> Result<Vec<SafeguardingEntry>> {
-    let tail =
-        format!("WHERE a.key < ?2 AND {OF_SAFEGUARDING} ORDER BY a.key DESC LIMIT ?3 OFFSET ?4");
+    let tail = format!(
+        "WHERE a.key < ?2 AND {OF_SAFEGUARDING} AND {NOT_ABOUT_ME} ORDER BY a.key DESC LIMIT ?3 OFFSET ?4"
+    );
     let before = range.before.unwrap_or(i64::MAX);
     let params = [me.0, before, range.rows(), range.skip()];
     all(connection, &with_texts(&tail), params, safeguarding_entry)
@@ -262,7 +292,9 @@ pub fn of_safeguarding(
 fn with_texts(tail: &str) -> String {
     let columns = COLUMNS.replacen(
         " FROM audit a",
-        ", t.text, t.salt FROM audit a LEFT JOIN audit_texts t ON t.audit_key = a.key",
+        ", t.text, t.salt,
+            coalesce((SELECT before.hash FROM audit before WHERE before.key = a.key - 1), (SELECT hash FROM audit_anchor))
+            FROM audit a LEFT JOIN audit_texts t ON t.audit_key = a.key",
         1,
     );
     format!("SELECT {columns} {tail}")
@@ -273,10 +305,11 @@ fn safeguarding_entry(row: &Row) -> rusqlite::Result<SafeguardingEntry> {
         entry: entry(row)?,
         text: row.get(10)?,
         salt: row.get::<_, Option<Vec<u8>>>(11)?.map(|salt| hex(&salt)),
+        previous: ChainHash::from_bytes(row.get(12)?),
     })
 }
 
-/// All lines about one of these, or by it, the oldest first, with their texts.
+/// All lines about one of these, the oldest first, with their texts.
 pub fn about_any(connection: &Connection, targets: &[String]) -> Result<Vec<SafeguardingEntry>> {
     let tail = "WHERE a.target IN (SELECT value FROM json_each(?1)) ORDER BY a.key";
     let targets = serde_json::to_string(targets).unwrap_or_default();

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
+use super::connection;
 use super::files::{self, OpenError};
 use super::guardians::{self, End};
 use super::safeguarding::no_contact;
 use super::{WriteTx, all, first, personal_data, removals, retention, run, users, writer};
 use crate::error::Result;
 use crate::model::events::Effect;
-use crate::model::ids::{Id, UserKey};
+use crate::model::ids::{Id, UserId, UserKey};
 use crate::model::journal::{Entry, Erasure, Line, Removal};
 use crate::model::personal_data::Messages;
 use crate::model::time::Time;
@@ -49,18 +50,96 @@ fn text(line: &Line) -> String {
     serde_json::to_string(line).unwrap_or_default() + "\n"
 }
 
+/// Takes a user who was erased out of all lines, in the write that erases them, and out of the file.
+pub fn forget(tx: &WriteTx, id: &UserId, alias: &UserId) -> Result<()> {
+    let mut lines = stored(tx)?;
+    let mut is_changed = false;
+    for line in &mut lines {
+        if let Some(entry) = line.entry.without(id, alias) {
+            line.entry = entry;
+            let sql = "UPDATE journal SET entry = ?2 WHERE id = ?1";
+            let text = serde_json::to_string(&line.entry).unwrap_or_default();
+            run(tx, sql, params![line.id, text])?;
+            is_changed = true;
+        }
+    }
+    if is_changed {
+        let whole = lines.iter().map(text).collect();
+        tx.emit(Effect::JournalRewritten(whole));
+    }
+    Ok(())
+}
+
 /// Appends lines to the file, through to the disk.
 ///
 /// # Errors
 /// Those of the file system.
-pub fn append(file: &Path, lines: &str) -> std::io::Result<()> {
+pub fn append(database: &Path, lines: &str) -> std::io::Result<()> {
+    let file = file(database);
+    let is_new = !file.exists();
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(file)?;
-    file.write_all(lines.as_bytes())?;
-    file.sync_data()
+    let mut open = options.open(&file)?;
+    open.write_all(lines.as_bytes())?;
+    open.sync_data()?;
+    if is_new {
+        files::give_to_owner(&file, database)?;
+        files::sync_folder(&file)?;
+    }
+    Ok(())
+}
+
+/// Puts these lines in the place of the whole file: at each moment there is one of the two.
+///
+/// # Errors
+/// Those of the file system.
+pub fn rewrite(database: &Path, lines: &str) -> std::io::Result<()> {
+    let file = file(database);
+    let fresh = files::sibling(&file, ".new");
+    let _ = std::fs::remove_file(&fresh);
+    files::restrict(&fresh)?;
+    std::fs::write(&fresh, lines)?;
+    std::fs::File::open(&fresh)?.sync_all()?;
+    files::give_to_owner(&fresh, database)?;
+    std::fs::rename(&fresh, &file)?;
+    files::sync_folder(&file)
+}
+
+/// Writes into the file what it lacks of the lines of a database that is to be replaced. One that cannot be read has nothing to give.
+///
+/// # Errors
+/// Those of the file system.
+pub fn save(database: &Path) -> std::io::Result<()> {
+    let open = Connection::open_with_flags(database, connection::read_only());
+    let lines = open.ok().and_then(|connection| stored(&connection).ok());
+    complete(database, &lines.unwrap_or_default()).map(drop)
+}
+
+/// Appends those of the lines that the file lacks; returns what it had.
+fn complete(database: &Path, stored: &[Line]) -> std::io::Result<Vec<Line>> {
+    // A power cut may have taken the end of the last line, in the middle of a character: the database has that one.
+    let bytes = match std::fs::read(file(database)) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e),
+    };
+    let had = String::from_utf8_lossy(&bytes);
+    let filed: Vec<Line> = had
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let ids: HashSet<&str> = filed.iter().map(|line| line.id.as_str()).collect();
+    let missing = stored.iter().filter(|line| !ids.contains(line.id.as_str()));
+    let mut missing: String = missing.map(text).collect();
+    if !missing.is_empty() {
+        if !had.is_empty() && !had.ends_with('\n') {
+            missing.insert(0, '\n');
+        }
+        append(database, &missing)?;
+    }
+    Ok(filed)
 }
 
 /// Whether a guardian link ended that the journal knows of, and was not made again since.
@@ -77,52 +156,31 @@ pub struct Replayed {
     pub lines: usize,
 }
 
-/// Does again what the file has and the database has not, and writes into the file what it lacks. For a database that nobody has open.
+/// Does again what the file has and the database has not, and writes into the file what it lacks. For a database that no writer of this process
+/// has yet.
 ///
 /// # Errors
-/// [`OpenError`]; then nothing has been done.
+/// [`OpenError`]; then nothing has been done again.
 pub fn replay(
     connection: &mut Connection,
     database: &Path,
     now: Time,
 ) -> Result<Replayed, OpenError> {
-    let file = file(database);
-    let fail = |e: String| OpenError::new(&file, format!("cannot replay the journal: {e}"));
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(fail(e.to_string())),
-    };
-    // A power cut may have taken the end of the last line: the database has that one.
-    let filed: Vec<Line> = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+    let fail =
+        |e: String| OpenError::new(&file(database), format!("cannot replay the journal: {e}"));
     let stored = stored(connection).map_err(|e| fail(e.to_string()))?;
+    let filed = complete(database, &stored).map_err(|e| fail(e.to_string()))?;
     let known: HashSet<&str> = stored.iter().map(|line| line.id.as_str()).collect();
     let lost: Vec<&Line> = filed
         .iter()
         .filter(|line| !known.contains(line.id.as_str()))
         .collect();
-    if !lost.is_empty() {
-        writer::write_alone(connection, now, |tx| replay_lines(tx, &lost))
-            .map_err(|e| fail(e.to_string()))?;
+    if lost.is_empty() {
+        return Ok(Replayed::default());
     }
-    let filed: HashSet<&str> = filed.iter().map(|line| line.id.as_str()).collect();
-    let mut missing: String = stored
-        .iter()
-        .filter(|line| !filed.contains(line.id.as_str()))
-        .map(self::text)
-        .collect();
-    if !missing.is_empty() {
-        if !text.is_empty() && !text.ends_with('\n') {
-            missing.insert(0, '\n');
-        }
-        append(&file, &missing)
-            .and_then(|()| files::give_to_owner(&file, database))
-            .map_err(|e| fail(e.to_string()))?;
-    }
-    Ok(Replayed { lines: lost.len() })
+    let lines = writer::write_alone(connection, now, |tx| replay_lines(tx, &lost))
+        .map_err(|e| fail(e.to_string()))?;
+    Ok(Replayed { lines })
 }
 
 fn stored(connection: &Connection) -> Result<Vec<Line>> {
@@ -136,32 +194,43 @@ fn stored(connection: &Connection) -> Result<Vec<Line>> {
     Ok(lines.collect())
 }
 
-fn replay_lines(tx: &WriteTx, lines: &[&Line]) -> Result<()> {
+/// Returns how many lines were done. An order about somebody whom the copy does not have yet is left for a later start.
+fn replay_lines(tx: &WriteTx, lines: &[&Line]) -> Result<usize> {
+    let mut done = 0;
     for (at, line) in lines.iter().enumerate() {
-        match &line.entry {
-            Entry::Erased(erasure) => erase(tx, erasure)?,
-            Entry::Removed(removal) => remove(tx, removal)?,
+        let is_done = match &line.entry {
+            Entry::Erased(erasure) => erase(tx, erasure).map(|()| true)?,
+            Entry::Removed(removal) => remove(tx, removal).map(|()| true)?,
             Entry::Order(order) => {
-                no_contact::put(tx, order)?;
+                let ended = Entry::OrderEnded {
+                    id: order.id.clone(),
+                };
+                let is_over = lines[at..].iter().any(|later| later.entry == ended);
+                is_over || no_contact::put(tx, order)?
             }
-            Entry::OrderEnded { id } => {
-                no_contact::remove(tx, id)?;
-            }
-            Entry::LinkEnded { child, guardian } => {
+            Entry::OrderEnded { id } => no_contact::remove(tx, id).map(|_| true)?,
+            Entry::LinkEnded {
+                child,
+                guardian,
+                by_hand,
+            } => {
                 let made_again = Entry::LinkMade {
                     child: child.clone(),
                     guardian: guardian.clone(),
                 };
-                let is_last = !lines[at..].iter().any(|later| later.entry == made_again);
-                if is_last {
-                    end_link(tx, child.as_str(), guardian.as_str())?;
+                if !lines[at..].iter().any(|later| later.entry == made_again) {
+                    end_link(tx, child.as_str(), guardian.as_str(), *by_hand)?;
                 }
+                true
             }
-            Entry::LinkMade { .. } => {}
+            Entry::LinkMade { .. } => true,
+        };
+        if is_done {
+            store(tx, line)?;
+            done += 1;
         }
-        store(tx, line)?;
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Erases whom the copy still has.
@@ -184,15 +253,21 @@ fn erase(tx: &WriteTx, erasure: &Erasure) -> Result<()> {
     personal_data::remember_erased(tx, &erasure.mac)
 }
 
+/// Removes a message, by its sender where the copy does not know the lead who did it.
 fn remove(tx: &WriteTx, removal: &Removal) -> Result<()> {
-    let Some(remover) = users::by_id(tx, &removal.remover)? else {
+    let Some(found) = removals::find(tx, removal.message)? else {
         return Ok(());
     };
+    let lead = match &removal.remover {
+        Some(id) => users::by_id(tx, id)?,
+        None => None,
+    };
+    let remover = lead.map_or(found.sender, |lead| lead.key);
     let at = tx.at(Time(removal.at));
-    removals::remove(&at, removal.message, removal.by, remover.key).map(drop)
+    removals::remove(&at, removal.message, removal.by, remover).map(drop)
 }
 
-fn end_link(tx: &WriteTx, child: &str, guardian: &str) -> Result<()> {
+fn end_link(tx: &WriteTx, child: &str, guardian: &str, by_hand: bool) -> Result<()> {
     let sql = "SELECT key FROM users WHERE id = ?1";
     let key = |id: &str| first(tx, sql, [id], |row| row.get(0).map(UserKey));
     let (Some(child), Some(guardian)) = (key(child)?, key(guardian)?) else {
@@ -200,7 +275,8 @@ fn end_link(tx: &WriteTx, child: &str, guardian: &str) -> Result<()> {
     };
     let links = guardians::stored_of(tx, child, End::Child)?.into_iter();
     match links.into_iter().find(|link| link.guardian == guardian) {
-        Some(link) => guardians::end(tx, &link, true),
+        Some(link) if !link.ended_by_hand => guardians::end(tx, &link, by_hand),
+        Some(_) => Ok(()),
         None => Ok(()),
     }
 }

@@ -252,7 +252,7 @@ pub fn list(
 pub(super) fn all_of(connection: &Connection, me: UserKey) -> Result<Vec<Notification>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notification_recipients r JOIN notifications n ON n.key = r.notification_key {SENDER}
-         WHERE r.user_key = ?1 AND (n.type NOT LIKE 'safeguarding.%' OR n.type = 'safeguarding.you_were_read') ORDER BY r.seq"
+         WHERE r.user_key = ?1 AND (n.type NOT LIKE 'safeguarding.%' OR n.type LIKE 'safeguarding.you_%') ORDER BY r.seq"
     );
     all(connection, &sql, [me.0], notification)
 }

@@ -110,6 +110,8 @@ pub fn erase(tx: &WriteTx, user: &User, alias: &UserId, name: &str) -> Result<()
     let sql = "DELETE FROM guardian_links WHERE child_key = ?1 OR guardian_key = ?1";
     run(tx, sql, [key])?;
     run(tx, "DELETE FROM blocks WHERE blocked_key = ?1", [key])?;
+    let sql = "DELETE FROM no_contact WHERE a_key = ?1 OR b_key = ?1";
+    run(tx, sql, [key])?;
     run(tx, "DELETE FROM mutes WHERE partner_key = ?1", [key])?;
     run(
         tx,

@@ -218,6 +218,18 @@ fn update_members(tx: &WriteTx, conversation: ConversationId) -> Result<()> {
 /// Removes recipients of the oldest notification behind `after` from before `before`, and it itself after the last. What somebody has
 /// got who is held stays, and what they sent.
 pub fn notifications(tx: &WriteTx, before: Time, after: i64, slice: Slice) -> Result<Progress> {
+    let mut after = after;
+    loop {
+        let progress = one_notification(tx, before, after, slice)?;
+        // What is held costs a look, and not a write of its own.
+        if progress.is_done || progress.removed > 0 || slice.is_over() {
+            return Ok(progress);
+        }
+        after = progress.after;
+    }
+}
+
+fn one_notification(tx: &WriteTx, before: Time, after: i64, slice: Slice) -> Result<Progress> {
     let at = |removed, after, is_done| Progress {
         removed,
         after,

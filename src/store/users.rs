@@ -13,9 +13,9 @@ use crate::model::time::Time;
 use crate::model::users::{NewUser, Origin, Person, Role, Unread, User, Username};
 
 const COLUMNS: &str = "key, id, name, avatar, username, email, role, disabled_at, token_version, \
-                       tokens_after, last_seen_at, profile_at, origin, had_login, role_set, second_factor, show_online";
+                       tokens_after, last_seen_at, profile_at, origin, had_login, role_set, second_factor, show_online, has_duty";
 /// How many columns these are.
-pub(super) const COLUMN_COUNT: usize = 17;
+pub(super) const COLUMN_COUNT: usize = 18;
 
 /// Reads an id that the database holds; it was parsed when it came in.
 pub(super) fn user_id(row: &Row, column: usize) -> rusqlite::Result<UserId> {
@@ -55,6 +55,7 @@ pub(super) fn user(row: &Row, at: usize) -> rusqlite::Result<User> {
         role_set: row.get(at + 14)?,
         second_factor: row.get(at + 15)?,
         show_online: row.get(at + 16)?,
+        has_duty: row.get(at + 17)?,
     })
 }
 

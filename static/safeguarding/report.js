@@ -19,7 +19,12 @@ export default async function report({ parameters: [id] }) {
     const note = field({ name: "note", kind: "textarea", label: t("sg.note"), value: found.note, maxlength: 2000 });
     const put = (change) =>
       act(async () => {
-        draw(await api("PUT", path, { outcome: outcome.get(), note: note.get(), ...change }));
+        // Only what was changed here: another lead may have written meanwhile.
+        const texts = {
+          outcome: outcome.get() === found.outcome ? undefined : outcome.get(),
+          note: note.get() === found.note ? undefined : note.get(),
+        };
+        draw(await api("PUT", path, { ...texts, ...change }));
         say(t("action.saved"));
       });
     const button = (text, change, quiet) => h("button", { type: "button", class: quiet && "quiet", onclick: put(change) }, text);

@@ -58,9 +58,16 @@ function ask(done) {
 
 const names = ({ users: [a, b] }) => ({ a: a.name, b: b.name });
 
+const hoursLeft = (end) => Math.max(0, Math.ceil((new Date(end) - Date.now()) / 3_600_000));
+
 function stateOf(one) {
   const { state, endsAt, needsApproval, approvedBy, urgent } = one;
-  const said = state === "waiting" ? t("sg.waiting") : state === "open" ? t("sg.readable", { time: dateTime(endsAt) }) : t("sg.ended");
+  const said =
+    state === "waiting"
+      ? t("sg.waiting")
+      : state === "open"
+        ? t("sg.readable", { time: dateTime(endsAt), n: hoursLeft(endsAt) })
+        : t("sg.ended");
   return h(
     "div",
     {},

@@ -354,6 +354,10 @@ impl School {
                 let request = Request::of(endpoint, NONE).bearer(&t.admin().await.token);
                 return request.json(json!({ "preset": "open" })).send(&t).await;
             }
+            ("DELETE", "/api/messages/{id}", "involved") => {
+                let sent = self.ann.write(&self.lea, "words").await;
+                Request::of(endpoint, id_of(&sent)).bearer(&self.lea.token)
+            }
             ("DELETE", "/api/messages/{id}", "too_late") => {
                 let sent = self.ann.write(bob, "words").await;
                 let old = "UPDATE messages SET created_at = 0";

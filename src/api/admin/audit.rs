@@ -25,8 +25,9 @@ pub struct ListQuery {
 pub async fn list(call: Call, Query(query): Query<ListQuery>) -> Result<Page<Entry>> {
     let limit = Limit::parse(query.limit, 50, 200)?;
     let before = Cursor::before(query.before.as_deref(), List::Audit)?;
+    let me = call.me()?.key;
     let read =
-        move |c: &_| store::audit::list(c, before, query.action.as_deref(), limit.plus_one());
+        move |c: &_| store::audit::list(c, me, before, query.action.as_deref(), limit.plus_one());
     let found = call.app.store.read(read).await?;
     Ok(Page::newest_first(
         found,

@@ -43,6 +43,12 @@ pub enum News {
     },
     /// The people of a conversation that was read have not been told.
     ReviewUntold,
+    /// An administrator was given a copy of all that is stored of a user.
+    PersonExported {
+        name: String,
+    },
+    /// To that user.
+    YouWereExported,
     /// To the two people of a conversation that was read.
     YouWereRead {
         name: String,
@@ -74,6 +80,8 @@ impl News {
             News::ReviewAsked { .. } => "safeguarding.review_asked",
             News::ReviewUrgent { .. } => "safeguarding.review_urgent",
             News::ReviewUntold => "safeguarding.review_untold",
+            News::PersonExported { .. } => "safeguarding.person_exported",
+            News::YouWereExported => "safeguarding.you_were_exported",
             News::YouWereRead { .. } => "safeguarding.you_were_read",
             News::AuditAnchor { .. } => "safeguarding.audit_anchor",
         }
@@ -90,9 +98,10 @@ impl News {
             | News::LeadReset { name }
             | News::ReviewAsked { name }
             | News::ReviewUrgent { name }
+            | News::PersonExported { name }
             | News::YouWereRead { name } => Some(("{name}", name)),
             News::AuditAnchor { anchor } => Some(("{anchor}", anchor)),
-            News::Reported | News::Danger | News::ReviewUntold => None,
+            News::Reported | News::Danger | News::ReviewUntold | News::YouWereExported => None,
         }
     }
 
@@ -107,7 +116,7 @@ impl News {
 
     /// Whether it is for leads, whom it leads to their page.
     pub fn is_for_leads(&self) -> bool {
-        !matches!(self, News::YouWereRead { .. })
+        !matches!(self, News::YouWereRead { .. } | News::YouWereExported)
     }
 
     /// Whether it is pushed through quiet hours.

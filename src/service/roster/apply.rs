@@ -13,7 +13,7 @@ use crate::model::roster::{Ref, Seen, Step, StepFacts, StepMembership};
 use crate::model::users::{DisplayName, NewUser, Origin, User, Username};
 use crate::rule;
 use crate::service::accounts::{apply as apply_change, change_duties, changed_fields};
-use crate::service::guardians::{check_pair, end_link};
+use crate::service::guardians::{check_pair, end_link, put_link as store_link};
 use crate::store::groups::{self, GroupKey};
 use crate::store::guardians::StoredLink;
 use crate::store::roster::{keep_group_by_file, set_memberships};
@@ -220,7 +220,7 @@ fn put_link(tx: &WriteTx, child: &Ref, guardian: &Ref, link: &GivenLink) -> Resu
         return Ok(());
     }
     check_pair(tx, &child, &guardian)?;
-    guardians::put(tx, &stored)
+    store_link(tx, &stored)
 }
 
 /// A user as they were when the import was confirmed: what was confirmed was about them as they were. Their username may have been

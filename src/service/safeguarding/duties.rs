@@ -4,6 +4,7 @@ use super::{tell, user};
 use crate::app::App;
 use crate::error::{Error, Forbidden, Noun, Result};
 use crate::model::audit::{Action, AuditActor};
+use crate::model::events::Effect;
 use crate::model::ids::UserId;
 use crate::model::safeguarding::duties::LeadView;
 use crate::model::safeguarding::duty::{Duty, DutyState};
@@ -57,12 +58,25 @@ fn grant(tx: &WriteTx, app: &App, by: &AuditActor, user: &User) -> Result<()> {
     };
     duties::grant(tx, user.key, state, &by.actor)?;
     duties::note_maker(tx, user.key, &by.actor)?;
+    tx.emit(Effect::UserChanged(user.id().clone()));
     let detail = format!("safeguarding, {}", state.as_str());
     audit::note(tx, by, Action::DutyGranted, user.id().as_str(), &detail)?;
     let name = user.person.name.to_string();
     let news = match has_others {
         true => News::LeadToConfirm { name },
         false => News::LeadGranted { name },
+    };
+    tell::leads(tx, app, &[user.key], &news)?;
+    tell::external(tx, app, &news)
+}
+
+/// A lead is shut out, and so is none while that lasts: the leads are told, and the address outside of the school.
+pub(in crate::service) fn note_shut_out(tx: &WriteTx, app: &App, user: &User) -> Result<()> {
+    if duties::state(tx, user.key)? != Some(DutyState::Active) {
+        return Ok(());
+    }
+    let news = News::LeadRevoked {
+        name: user.person.name.to_string(),
     };
     tell::leads(tx, app, &[user.key], &news)?;
     tell::external(tx, app, &news)
@@ -82,6 +96,7 @@ pub(in crate::service) fn revoke(
     tell::leads(tx, app, &[], &news)?;
     tell::external(tx, app, &news)?;
     duties::revoke(tx, user.key)?;
+    tx.emit(Effect::UserChanged(user.id().clone()));
     let target = user.id().as_str();
     audit::note(tx, by, Action::DutyRevoked, target, "safeguarding")
 }
@@ -116,15 +131,19 @@ pub async fn confirm(app: &App, me: &User, by: AuditActor, id: UserId) -> Result
 }
 
 /// Two keys are two people: `approves` is not the one who asks, nor made, granted, linked or reset their account lately, nor the other way
-/// round.
+/// round; and nobody else can have logged in as both. Who stood behind an API key or the command line is not known: it may have been the
+/// administrator who approves.
 ///
 /// # Errors
 /// [`Forbidden::SamePerson`].
 pub(super) fn check_other_person(tx: &WriteTx, approves: &User, asks: &User) -> Result<()> {
     let actor = |user: &User| AuditActor::person(user.id(), None).actor;
+    let unknown = approves.role == Role::Admin && duties::has_unknown_maker(tx, asks.key, tx.now)?;
     if approves.key == asks.key
+        || unknown
         || duties::is_maker(tx, asks.key, &actor(approves), tx.now)?
         || duties::is_maker(tx, approves.key, &actor(asks), tx.now)?
+        || duties::could_be_both(tx, approves.key, asks.key, tx.now)?
     {
         return Err(Error::Forbidden(Forbidden::SamePerson));
     }
@@ -150,7 +169,9 @@ pub(in crate::service) fn note_access(
     let name = user.person.name.to_string();
     let others = duties::leads(tx)?;
     if !others.iter().any(|lead| *lead != user.key) {
-        return tell::external(tx, app, &News::LeadReset { name });
+        let news = News::LeadReset { name };
+        tell::person(tx, &app.hub, user.key, &news)?;
+        return tell::external(tx, app, &news);
     }
     duties::suspend(tx, user.key)?;
     audit::note(

@@ -39,7 +39,7 @@ struct Export {
 
 /// How a line of the audit log is hashed, for whoever checks it.
 const HOW: &str = "Each line of \"audit\" has the SHA-256 of eight netstrings (the length in bytes, a colon, the bytes, a comma): \
-    the hash of the line before in hexadecimal, the line's number, its time in Unix milliseconds, actor, address (empty where it \
+    \"previous\", which is the hash of the line before in hexadecimal, the line's number, its time in Unix milliseconds, actor, address (empty where it \
     is null), action, target, detail. A text's hash in a detail is the SHA-256 of its salt and the text.";
 
 /// The archive.

@@ -40,10 +40,10 @@ pub async fn make(app: &App, me: &User, new: NewReport) -> Result<Outcome<Receip
                 false => found.sender,
             };
             let receipt = reports::insert(tx, (me, partner), &found, &new)?;
-            // Administrators read the log: who reported stands in the report alone.
+            // Administrators read the log: who reported, and why, stands in the report alone.
             let target = receipt.id.to_string();
             let by = AuditActor::server();
-            audit::note(tx, &by, Action::ReportMade, &target, new.reason.as_str())?;
+            audit::note(tx, &by, Action::ReportMade, &target, "")?;
             let named = [me, partner];
             match new.reason {
                 Reason::Danger => alarm(tx, &app_in, &named)?,
@@ -139,7 +139,7 @@ pub(super) fn detail(c: &rusqlite::Connection, me: &User, id: Id) -> Result<Repo
             classes,
             children,
             guardians: guardians::of(c, key, End::Child)?,
-            earlier_reports: reports::count_others(c, key, stored.view.key)?,
+            earlier_reports: reports::count_others(c, me.key, key, stored.view.key)?,
         })
     });
     let people = facts.collect::<Result<Vec<_>>>()?;
@@ -174,8 +174,13 @@ pub async fn change(
                 let detail = format!("from {} to {}", stored.view.state.as_str(), state.as_str());
                 audit::note(tx, &by, Action::ReportChanged, &target, &detail)?;
             }
+            let before = |field| match field {
+                "outcome" => &stored.view.outcome,
+                _ => &stored.note,
+            };
             for (field, text) in [("outcome", &change.outcome), ("note", &change.note)] {
-                if let Some(text) = text {
+                let is_new = |text: &&String| **text != *before(field);
+                if let Some(text) = text.as_ref().filter(is_new) {
                     let about = (target.as_str(), field);
                     audit::note_text(tx, &by, Action::ReportChanged, about, text)?;
                 }

@@ -91,6 +91,26 @@ pub fn is_maker(connection: &Connection, user: UserKey, actor: &str, now: Time) 
     Ok(first(connection, sql, params, |_| Ok(()))?.is_some())
 }
 
+/// Whether an account was made or changed lately by somebody who cannot be named: an API key, or the command line.
+pub fn has_unknown_maker(connection: &Connection, user: UserKey, now: Time) -> Result<bool> {
+    let sql =
+        "SELECT 1 FROM account_makers WHERE user_key = ?1 AND at > ?2 AND actor NOT LIKE 'user:%'";
+    let since = now.plus_seconds(-MAKER_SECONDS).0;
+    Ok(first(connection, sql, [user.0, since], |_| Ok(()))?.is_some())
+}
+
+/// Whether one and the same could lately have logged in as either of two leads, since their duties were granted or confirmed. That one
+/// administrator has granted both says nothing.
+pub fn could_be_both(connection: &Connection, a: UserKey, b: UserKey, now: Time) -> Result<bool> {
+    let sql = "SELECT 1 FROM account_makers x JOIN account_makers y ON y.actor = x.actor AND y.user_key = ?2
+               JOIN duties dx ON dx.user_key = x.user_key JOIN duties dy ON dy.user_key = y.user_key
+               WHERE x.user_key = ?1 AND x.at > ?3 AND y.at > ?3
+                 AND x.at > max(dx.granted_at, coalesce(dx.confirmed_at, 0))
+                 AND y.at > max(dy.granted_at, coalesce(dy.confirmed_at, 0))";
+    let since = now.plus_seconds(-MAKER_SECONDS).0;
+    Ok(first(connection, sql, [a.0, b.0, since], |_| Ok(()))?.is_some())
+}
+
 /// Forgets who made accounts longer ago.
 pub fn tidy_makers(tx: &WriteTx) -> Result<()> {
     let since = tx.now.plus_seconds(-MAKER_SECONDS).0;

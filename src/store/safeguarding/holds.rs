@@ -74,9 +74,24 @@ pub fn end(tx: &WriteTx, id: Id, lead: UserKey) -> Result<()> {
     run(tx, sql, params![id.as_bytes(), lead.0, tx.now.0]).map(drop)
 }
 
-/// Whether a user, or a conversation of theirs, is held.
-pub fn concerns(connection: &Connection, user: UserKey) -> Result<bool> {
-    let sql = "SELECT 1 FROM holds WHERE ended_at IS NULL AND (user_key = ?1 OR other_key = ?1)";
+/// What of a user's erasure a hold is in the way of: the user themselves, or a conversation of theirs; and where their messages go too, all of
+/// somebody whom they have a conversation with. `?1` is the user, `?2` whether messages go.
+const IN_THE_WAY: &str = "EXISTS (
+    SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND (
+        ?1 IN (h.user_key, coalesce(h.other_key, 0))
+        OR (?2 AND h.other_key IS NULL AND EXISTS (
+            SELECT 1 FROM conversations pair WHERE pair.low_key = min(?1, h.user_key) AND pair.high_key = max(?1, h.user_key)))))";
+
+/// Whether a hold is in the way of a user's erasure.
+pub fn forbids_erasure(connection: &Connection, user: UserKey, messages: Messages) -> Result<bool> {
+    let sql = format!("SELECT {IN_THE_WAY}");
+    let params = params![user.0, messages == Messages::Remove];
+    Ok(first(connection, &sql, params, |row| row.get(0))?.unwrap_or(false))
+}
+
+/// Whether somebody is to be erased once no hold is in the way.
+pub fn is_pending(connection: &Connection, user: UserKey) -> Result<bool> {
+    let sql = "SELECT 1 FROM pending_erasures WHERE user_key = ?1";
     Ok(first(connection, sql, [user.0], |_| Ok(()))?.is_some())
 }
 
@@ -103,9 +118,8 @@ pub fn defer_erasure(tx: &WriteTx, pending: &PendingErasure) -> Result<()> {
 
 /// Erasures that no hold is in the way of any more.
 pub fn due_erasures(connection: &Connection) -> Result<Vec<PendingErasure>> {
-    let sql = "SELECT p.user_key, p.actor, p.messages FROM pending_erasures p
-               WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND p.user_key IN (h.user_key, h.other_key))";
-    all(connection, sql, [], |row| {
+    let sql = "SELECT user_key, actor, messages FROM pending_erasures";
+    let pending = all(connection, sql, [], |row| {
         Ok(PendingErasure {
             user: UserKey(row.get(0)?),
             actor: row.get(1)?,
@@ -114,7 +128,14 @@ pub fn due_erasures(connection: &Connection) -> Result<Vec<PendingErasure>> {
                 _ => Messages::Keep,
             },
         })
-    })
+    })?;
+    let mut due = Vec::new();
+    for one in pending {
+        if !forbids_erasure(connection, one.user, one.messages)? {
+            due.push(one);
+        }
+    }
+    Ok(due)
 }
 
 pub fn forget_erasure(tx: &WriteTx, user: UserKey) -> Result<()> {
@@ -122,7 +143,7 @@ pub fn forget_erasure(tx: &WriteTx, user: UserKey) -> Result<()> {
     run(tx, sql, [user.0]).map(drop)
 }
 
-/// Whether a line of the audit log concerns somebody who is held, or a hold. `a` is the line.
+/// Whether a line of the audit log is by or about somebody who is held. `a` is the line.
 pub const LINE_IS_HELD: &str = "EXISTS (
     SELECT 1 FROM holds h JOIN users u ON u.key IN (h.user_key, h.other_key)
     WHERE h.ended_at IS NULL AND (a.target = u.id OR a.actor = 'user:' || u.id))";

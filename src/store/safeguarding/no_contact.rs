@@ -73,7 +73,7 @@ pub fn put(tx: &WriteTx, order: &StoredOrder) -> Result<bool> {
     Ok(run(tx, sql, params)? > 0)
 }
 
-/// Whether there was such an order; its people, where they are named.
+/// Whether there was such an order.
 pub fn remove(tx: &WriteTx, id: &str) -> Result<bool> {
     Ok(run(tx, "DELETE FROM no_contact WHERE id = ?1", [id])? > 0)
 }

@@ -207,11 +207,12 @@ pub fn messages(connection: &Connection, report: i64, reported: Id) -> Result<Ve
     })
 }
 
-/// How many other reports name a user.
-pub fn count_others(connection: &Connection, user: UserKey, but: i64) -> Result<i64> {
+/// How many other reports name a user, as far as the lead who asks may see them.
+pub fn count_others(connection: &Connection, me: UserKey, user: UserKey, but: i64) -> Result<i64> {
     let sql =
-        "SELECT count(*) FROM reports WHERE (reporter_key = ?1 OR partner_key = ?1) AND key <> ?2";
-    Ok(first(connection, sql, [user.0, but], |row| row.get(0))?.unwrap_or(0))
+        "SELECT count(*) FROM reports WHERE (reporter_key = ?1 OR partner_key = ?1) AND key <> ?2
+                 AND ?3 NOT IN (reporter_key, partner_key)";
+    Ok(first(connection, sql, [user.0, but, me.0], |row| row.get(0))?.unwrap_or(0))
 }
 
 /// A lead has opened it: the others are not told again.

@@ -126,11 +126,12 @@ pub fn set_told(tx: &WriteTx, review: i64) -> Result<()> {
     run(tx, sql, [review, tx.now.0]).map(drop)
 }
 
-/// Reviews that could be read since before `before`, of which the people have not been told, and the leads not reminded; and marks them
+/// Reviews that were approved, or urgent ones that were asked for, before `before`, of which the people have not been told, and the leads not reminded; and marks them
 /// as reminded.
 pub fn take_untold(tx: &WriteTx, before: Time) -> Result<Vec<[UserKey; 2]>> {
     let sql = "UPDATE reviews SET reminded_at = ?1
-               WHERE ends_at IS NOT NULL AND told_at IS NULL AND reminded_at IS NULL AND asked_at <= ?2
+               WHERE ends_at IS NOT NULL AND told_at IS NULL AND reminded_at IS NULL
+                 AND iif(urgent, asked_at, approved_at) <= ?2
                RETURNING low_key, high_key";
     all(tx, sql, [tx.now.0, before.0], |row| {
         Ok([UserKey(row.get(0)?), UserKey(row.get(1)?)])

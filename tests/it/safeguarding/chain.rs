@@ -142,3 +142,51 @@ async fn the_chain_is_told_to_administrators_and_each_night_to_the_log() {
         .await
         .refused(403, "role_not_allowed");
 }
+
+#[tokio::test]
+async fn a_reason_that_was_rewritten_is_found_and_goes_with_its_line() {
+    let t = TestApp::with(|config| {
+        config.retention.audit = 30;
+        config.auth.token_ttl = schoolbell::config::at_least_one(100 * 86_400);
+    });
+    let (_, lea, _) = super::two_leads(&t).await;
+    t.pair().await;
+    let hold = json!({ "userId": "ann", "reason": "A court asks" });
+    let hold = lea.post("/api/safeguarding/holds", hold).await.expect(201);
+    let path = format!(
+        "/api/safeguarding/holds/{}",
+        hold["data"]["id"].as_str().unwrap()
+    );
+    lea.delete(&path).await.expect(200);
+    assert_eq!(audit::verify(&t.app, None).await.unwrap().broken, None);
+    super::sql(&t, "UPDATE audit_texts SET text = 'A court asked'").await;
+    let broken = audit::verify(&t.app, None).await.unwrap().broken;
+    assert_eq!(broken.map(|broken| broken.why), Some(BreakKind::Changed));
+    // A text that was erased breaks nothing.
+    super::sql(&t, "UPDATE audit_texts SET text = 'A court asks'").await;
+    let whole = audit::verify(&t.app, None).await.unwrap();
+    t.clock.advance(std::time::Duration::from_secs(31 * 86_400));
+    schoolbell::ops::retention::purge(&t.app).await.unwrap();
+    let left = t.app.store.read(|c| {
+        Ok(c.query_row("SELECT count(*) FROM audit_texts", [], |row| {
+            row.get::<_, i64>(0)
+        })?)
+    });
+    assert_eq!(left.await.unwrap(), 0);
+    // The anchor that retention leaves is compared as well.
+    let anchor = whole.ends_with;
+    assert_eq!(
+        audit::verify(&t.app, Some(anchor)).await.unwrap().broken,
+        None
+    );
+    let forged = format!("{}:{}", anchor.line, "0".repeat(64))
+        .parse()
+        .unwrap();
+    assert!(
+        audit::verify(&t.app, Some(forged))
+            .await
+            .unwrap()
+            .broken
+            .is_some()
+    );
+}

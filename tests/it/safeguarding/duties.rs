@@ -4,7 +4,7 @@ use schoolbell::model::users::Role;
 use serde_json::json;
 
 use super::{data, list, set_duties, told, two_leads};
-use crate::helpers::{Person, TestApp};
+use crate::helpers::{Person, SECRET, START, TestApp};
 
 async fn states(person: &Person) -> Vec<(String, String)> {
     let leads = list(person, "/api/safeguarding/leads").await;
@@ -196,4 +196,110 @@ async fn an_administrator_reads_no_chat() {
     }
     let history = data(&admin, "/api/messages/conversation/ann").await;
     assert_eq!(history, json!([]));
+}
+
+/// A lead's duty would be worth nothing if whoever signs the app's tokens were one.
+#[tokio::test]
+async fn no_token_of_the_schools_app_acts_for_a_lead() {
+    let t = TestApp::with(|config| config.auth.link_by = schoolbell::config::LinkBy::Id);
+    let admin = t.admin().await;
+    let lea = t.person("lea", Role::Staff).await;
+    let claims =
+        json!({ "userId": "lea", "iat": START.seconds() - 1, "exp": START.seconds() + 600 });
+    let token = crate::tokens::hs256(&claims, SECRET);
+    let me = async || t.call("GET", "/api/auth/me", &token, None).await;
+    me().await.expect(200);
+    set_duties(&admin, "lea", &["safeguarding"])
+        .await
+        .expect(200);
+    me().await.refused(401, "not_linked");
+    lea.get("/api/safeguarding/reports").await.expect(200);
+    set_duties(&admin, "lea", &[]).await.expect(200);
+    me().await.expect(200);
+}
+
+/// One administrator could log in as either of two leads, whom each confirms for the other.
+#[tokio::test]
+async fn who_could_be_both_leads_is_no_two_people() {
+    let t = TestApp::new();
+    let (admin, lea, max) = two_leads(&t).await;
+    t.pair().await;
+    for name in ["max", "lea"] {
+        t.clock.advance(std::time::Duration::from_secs(60));
+        let path = format!("/api/admin/people/{name}/password-link");
+        t.again(&admin)
+            .await
+            .post(&path, json!({}))
+            .await
+            .expect(201);
+    }
+    let lea = t.again(&lea).await;
+    lea.post("/api/safeguarding/leads/max/confirm", json!({}))
+        .await
+        .refused(403, "same_person");
+    assert!(
+        told(&lea)
+            .await
+            .contains(&"safeguarding.lead_reset".to_owned())
+    );
+    // Somebody else had nothing to do with either.
+    let other = t.person("other", Role::Admin).await;
+    let review = json!({ "userIds": ["ann", "bob"], "reason": "x" });
+    let review = lea
+        .post("/api/safeguarding/reviews", review)
+        .await
+        .expect(201);
+    let path = format!(
+        "/api/safeguarding/reviews/{}/approve",
+        review["data"]["id"].as_str().unwrap()
+    );
+    t.again(&admin)
+        .await
+        .post(&path, json!({}))
+        .await
+        .refused(403, "same_person");
+    other.post(&path, json!({})).await.expect(200);
+    drop(max);
+}
+
+#[tokio::test]
+async fn an_administrator_does_not_approve_where_a_key_gave_a_way_in() {
+    let t = TestApp::new();
+    let (_, lea, max) = two_leads(&t).await;
+    t.pair().await;
+    let key = t.key_for(schoolbell::model::keys::Scope::Roster).await;
+    let email = json!({ "email": "somebody@example.org" });
+    t.call("PUT", "/api/admin/people/lea", &key, Some(email))
+        .await
+        .expect(200);
+    max.post("/api/safeguarding/leads/lea/confirm", json!({}))
+        .await
+        .expect(200);
+    let review = json!({ "userIds": ["ann", "bob"], "reason": "x" });
+    let review = lea
+        .post("/api/safeguarding/reviews", review)
+        .await
+        .expect(201);
+    let path = format!(
+        "/api/safeguarding/reviews/{}/approve",
+        review["data"]["id"].as_str().unwrap()
+    );
+    let other = t.person("other", Role::Admin).await;
+    other
+        .post(&path, json!({}))
+        .await
+        .refused(403, "same_person");
+    max.post(&path, json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn that_a_lead_is_shut_out_is_told() {
+    let t = TestApp::new();
+    let (admin, lea, _) = two_leads(&t).await;
+    let body = json!({ "disabled": true });
+    admin
+        .put_json("/api/admin/people/max", body)
+        .await
+        .expect(200);
+    assert_eq!(told(&lea).await[0], "safeguarding.lead_revoked");
 }

@@ -194,3 +194,52 @@ async fn a_lead_holds_nothing_of_their_own() {
         .await
         .refused(403, "involved");
 }
+
+#[tokio::test]
+async fn what_is_held_of_somebody_is_not_erased_with_somebody_else() {
+    let t = TestApp::new();
+    let (_, lea, _) = two_leads(&t).await;
+    let (ann, bob) = t.pair().await;
+    ann.write(&bob, "of the offender").await;
+    let held = hold(&lea, json!({ "userId": "bob", "reason": "The victim's" })).await;
+    assert_eq!(erase(&t, &ann, Messages::Remove).await, Erased::Deferred);
+    personal_data::erase_pending(&t.app).await.unwrap();
+    assert_eq!(texts(&bob, "ann").await, ["of the offender"]);
+    end(&lea, &held).await;
+    personal_data::erase_pending(&t.app).await.unwrap();
+    bob.get("/api/messages/conversation/ann")
+        .await
+        .refused(404, "user_not_found");
+}
+
+#[tokio::test]
+async fn whoever_is_to_be_erased_is_not_let_in_again() {
+    let t = TestApp::new();
+    let (admin, lea, _) = two_leads(&t).await;
+    let ann = t.student("ann").await;
+    hold(&lea, json!({ "userId": "ann", "reason": "To keep" })).await;
+    assert_eq!(erase(&t, &ann, Messages::Keep).await, Erased::Deferred);
+    let body = json!({ "disabled": false });
+    admin
+        .put_json("/api/admin/people/ann", body)
+        .await
+        .invalid("disabled");
+}
+
+#[tokio::test]
+async fn notifications_that_are_held_do_not_keep_the_purge_from_others() {
+    let t = keeping_30_days();
+    let (admin, lea, _) = two_leads(&t).await;
+    let (ann, bob) = t.pair().await;
+    for n in 0..40 {
+        let to = if n % 20 == 19 { "bob" } else { "ann" };
+        let body = json!({ "userIds": [to], "type": "x", "title": "T", "message": "M" });
+        admin.post("/api/notifications", body).await.expect(201);
+    }
+    hold(&lea, json!({ "userId": "ann", "reason": "To keep" })).await;
+    t.clock.advance(Duration::from_secs(31 * 86_400));
+    let removed = retention::purge(&t.app).await.unwrap();
+    assert_eq!(removed.notifications, 2 + 2, "and what the leads were told");
+    assert_eq!(list(&ann, "/api/notifications?limit=100").await.len(), 38);
+    assert!(list(&bob, "/api/notifications").await.is_empty());
+}

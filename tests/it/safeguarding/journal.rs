@@ -167,3 +167,90 @@ async fn a_removal_that_comes_back_is_told_to_clients() {
     let told = socket.await_event("message_removed").await;
     assert_eq!(told["id"], history[0]["id"]);
 }
+
+/// A removal by a lead whom the copy does not know, a guardian link that an import ended and made again, and a name that was erased.
+#[tokio::test]
+async fn lines_about_people_whom_a_copy_does_not_know_are_not_lost() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let (ann, bob) = t.pair().await;
+    let sent = ann.write(&bob, "before the copy").await;
+    let copy = t.app.store.path().with_file_name("copy.db");
+    schoolbell::ops::backup::make(t.app.store.path(), &copy).unwrap();
+    let lea = t.person("lea", Role::Staff).await;
+    super::set_duties(&admin, "lea", &["safeguarding"])
+        .await
+        .expect(200);
+    lea.delete(&format!("/api/messages/{}", sent["id"].as_str().unwrap()))
+        .await
+        .expect(200);
+    t.student("new").await;
+    let order = json!({ "a": "new", "b": "bob", "reason": "of somebody new: ü" });
+    lea.post("/api/safeguarding/no-contact", order)
+        .await
+        .expect(201);
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("school.db");
+    std::fs::copy(&copy, &place).unwrap();
+    let journal = t.app.store.path().with_file_name("school.db.journal");
+    // The last line was cut in the middle of a character.
+    let mut bytes = std::fs::read(&journal).unwrap();
+    bytes.extend("{\"id\":\"x\",\"entry\":\"ü".as_bytes());
+    bytes.pop();
+    std::fs::write(folder.path().join("school.db.journal"), bytes).unwrap();
+    let restored = TestApp::with(|config| config.database.path = place.clone());
+    let count = async |sql: &'static str| {
+        let read = restored
+            .app
+            .store
+            .read(move |c| Ok(c.query_row(sql, [], |row| row.get::<_, i64>(0))?));
+        read.await.unwrap()
+    };
+    assert_eq!(
+        count("SELECT count(*) FROM messages WHERE content <> ''").await,
+        0
+    );
+    assert_eq!(count("SELECT count(*) FROM no_contact").await, 0);
+    // Once the pupil is there again, so is the order.
+    restored.student("new").await;
+    drop(restored);
+    let again = TestApp::with(|config| config.database.path = place.clone());
+    let orders = again.app.store.read(|c| {
+        Ok(c.query_row("SELECT count(*) FROM no_contact", [], |row| {
+            row.get::<_, i64>(0)
+        })?)
+    });
+    assert_eq!(orders.await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn whoever_is_erased_is_in_no_line_of_the_journal() {
+    let t = TestApp::new();
+    let (_, lea, _) = two_leads(&t).await;
+    let (ann, bob) = t.pair().await;
+    let sent = ann.write(&bob, "words").await;
+    ann.delete(&format!("/api/messages/{}", sent["id"].as_str().unwrap()))
+        .await
+        .expect(200);
+    let order = json!({ "a": "ann", "b": "bob", "reason": "Ann says so" });
+    lea.post("/api/safeguarding/no-contact", order)
+        .await
+        .expect(201);
+    let by = AuditActor::command_line();
+    personal_data::erase(&t.app, by, (*ann.user).clone(), Messages::Keep)
+        .await
+        .unwrap();
+    let file = t.app.store.path().with_file_name("school.db.journal");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert_eq!(text.lines().count(), 3);
+    assert!(
+        !text.contains("\"ann\"") && !text.contains("Ann says so"),
+        "{text}"
+    );
+    let left = t.app.store.read(|c| {
+        Ok(c.query_row("SELECT count(*) FROM no_contact", [], |row| {
+            row.get::<_, i64>(0)
+        })?)
+    });
+    assert_eq!(left.await.unwrap(), 0);
+}

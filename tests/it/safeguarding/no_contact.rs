@@ -113,3 +113,24 @@ async fn what_makes_no_order_is_refused() {
     let explained = data(&max, "/api/policy/explain?from=lea&to=bob").await;
     assert_eq!(explained["may"], "no");
 }
+
+#[tokio::test]
+async fn a_lead_reads_nothing_of_an_order_that_they_are_in() {
+    let t = TestApp::new();
+    let (admin, lea, max) = two_leads(&t).await;
+    t.pair().await;
+    let body = json!({ "a": "ann", "b": "max", "reason": "An inquiry" });
+    let made = lea.post(ORDERS, body).await.expect(201)["data"].clone();
+    let of_admin = json!({ "a": "ann", "b": "admin", "reason": "Another" });
+    lea.post(ORDERS, of_admin).await.expect(201);
+    let path = format!("{ORDERS}/{}", made["id"].as_str().unwrap());
+    lea.delete(&path).await.expect(200);
+    let orders = async |who: &crate::helpers::Person, path: &str| -> usize {
+        let lines = list(who, path).await;
+        let of_orders = |line: &&Value| line["action"].as_str().unwrap().starts_with("no_contact");
+        lines.iter().filter(of_orders).count()
+    };
+    assert_eq!(orders(&lea, "/api/safeguarding/audit").await, 3);
+    assert_eq!(orders(&max, "/api/safeguarding/audit").await, 1);
+    assert_eq!(orders(&admin, "/api/admin/audit").await, 2);
+}

@@ -166,3 +166,19 @@ async fn retention_removes_what_was_taken_back_as_well() {
     });
     assert_eq!(kept.await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_lead_removes_nothing_from_a_conversation_of_their_own_later_than_others() {
+    let t = TestApp::new();
+    let (_, lea, max) = two_leads(&t).await;
+    let ann = t.student("ann").await;
+    let theirs = ann.write(&lea, "to a lead").await;
+    let own = lea.write(&ann, "of a lead").await;
+    remove(&lea, &theirs).await.refused(403, "involved");
+    t.clock.advance(Duration::from_secs(601));
+    let (lea, max) = (t.again(&lea).await, t.again(&max).await);
+    remove(&lea, &own).await.refused(403, "too_late");
+    remove(&max, &own).await.expect(200);
+    // What is removed is removed, whoever asks again.
+    remove(&lea, &own).await.expect(200);
+}

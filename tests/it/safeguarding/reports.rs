@@ -295,3 +295,45 @@ async fn ones_own_data_has_no_trace_of_reports_reviews_and_holds() {
         }
     }
 }
+
+#[tokio::test]
+async fn nothing_tells_a_lead_that_they_were_reported() {
+    let t = TestApp::new();
+    let (admin, lea, max) = two_leads(&t).await;
+    let (ann, bob) = t.pair().await;
+    let from_max = max.write(&ann, "from a lead").await;
+    let from_bob = bob.write(&ann, "from bob").await;
+    report(&ann, &from_max, "danger").await.expect(201);
+    report(&ann, &from_bob, "bullying").await.expect(201);
+    let found = list(&max, QUEUE).await;
+    assert_eq!(found.len(), 1);
+    let seen = data(&max, &path(&found[0])).await;
+    assert_eq!(seen["people"][0]["earlierReports"], 0);
+    let of_lea = list(&lea, QUEUE).await;
+    let seen = data(&lea, &path(&of_lea[0])).await;
+    assert_eq!(seen["people"][0]["earlierReports"], 1);
+    // Nor does the log tell administrators who reported, or why.
+    let log = serde_json::to_string(&list(&admin, "/api/admin/audit").await).unwrap();
+    assert!(
+        !log.contains("danger") && !log.contains("bullying"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_text_that_has_not_changed_is_no_line_of_the_log() {
+    let t = TestApp::new();
+    let (_, lea, _) = two_leads(&t).await;
+    let (ann, bob) = t.pair().await;
+    let sent = bob.write(&ann, "words").await;
+    report(&ann, &sent, "other").await.expect(201);
+    let found = list(&lea, QUEUE).await;
+    for _ in 0..2 {
+        lea.put_json(&path(&found[0]), json!({ "note": "the same" }))
+            .await
+            .expect(200);
+    }
+    let lines = list(&lea, "/api/safeguarding/audit").await;
+    let of_notes = lines.iter().filter(|line| line["text"] == "the same");
+    assert_eq!(of_notes.count(), 1);
+}

@@ -206,13 +206,14 @@ async fn set_up_says_how_long_things_are_kept_and_the_dashboard_changes_it() {
 async fn an_administrator_downloads_what_is_stored_of_a_person() {
     let t = TestApp::new();
     let admin = t.admin().await;
+    let lea = t.person("lea", Role::Staff).await;
+    set_duties(&admin, "lea", &["safeguarding"])
+        .await
+        .expect(200);
     let (ann, bob) = t.pair().await;
     ann.write(&bob, "from ann").await;
     bob.write(&ann, "to ann").await;
     let path = "/api/admin/people/ann/export";
-    t.call("GET", path, &admin.token, None)
-        .await
-        .refused(403, "confirmation_required");
     t.confirm(&admin.token).await;
     let url = format!("http://{}{path}", t.address);
     let answer = http()
@@ -230,6 +231,13 @@ async fn an_administrator_downloads_what_is_stored_of_a_person() {
     assert!(messages.contains("from ann") && messages.contains("to ann"));
     assert!(zip.by_name("index.html").is_ok());
     assert_eq!(super::actions(&admin).await[0], "person.export");
+    // An administrator reads no chat unseen.
+    assert_eq!(super::told(&ann).await, ["safeguarding.you_were_exported"]);
+    assert_eq!(super::told(&lea).await, ["safeguarding.person_exported"]);
+    assert_eq!(
+        list(&lea, "/api/safeguarding/audit").await[0]["action"],
+        "person.export"
+    );
     // Nothing of it stays on the disk.
     let left = std::fs::read_dir(t.app.store.path().parent().unwrap()).unwrap();
     let left = left.filter(|entry| {
