@@ -60,12 +60,14 @@ struct Turn {
 /// Announcements to a crowd, of which the median counts.
 const ANNOUNCEMENTS: usize = 5;
 
-pub async fn compare(other: &Path, smoke: bool) {
+pub async fn compare(other: &Path, acks: bool, smoke: bool) {
     let scale = Scale::new(smoke);
     let mut rounds = Vec::new();
     for round in 0..scale.rounds {
         let mut ours = Side::start(empty(announcing(None)), &scale).await;
-        let mut theirs = Side::start(empty(announcing(Some(other))), &scale).await;
+        let mut other = announcing(Some(other));
+        other.acks = acks;
+        let mut theirs = Side::start(empty(other), &scale).await;
         // Who begins takes turns, too.
         let (us, them) = if round % 2 == 0 {
             let us = ours.turn(&scale).await;
@@ -119,7 +121,7 @@ pub fn program(binary: Option<&Path>) -> Program {
     program.environment = own(&[raised, &[makes_users]].concat());
     if let Some(binary) = binary {
         program.binary = binary.canonicalize().unwrap();
-        // An older one knows nothing of it.
+        // An older one may know nothing of it.
         program.acks = false;
     }
     program

@@ -47,6 +47,9 @@ struct Arguments {
     /// Compares messages with another schoolbell: this tree's binary and that one in turn, and the ratio with its interval.
     #[arg(long, value_name = "BINARY")]
     against: Option<PathBuf>,
+    /// The other one takes acknowledgements, too: then its sockets send them.
+    #[arg(long)]
+    acks: bool,
     /// Counts the instructions that a message costs the whole server, with callgrind: of `--against` too, where it is given.
     #[arg(long)]
     instructions: bool,
@@ -126,7 +129,9 @@ fn main() {
                 instructions::count(arguments.against.as_deref()).await;
             }
             None => match &arguments.against {
-                Some(other) => against::compare(other, arguments.compare.is_smoke()).await,
+                Some(other) => {
+                    against::compare(other, arguments.acks, arguments.compare.is_smoke()).await;
+                }
                 None => compare::run(&arguments.compare).await,
             },
             Some(What::Push) => push::measure().await,
