@@ -186,9 +186,23 @@ test("what a pupil takes back is gone on every page and socket, and keeps its pl
 
 test("two keys open a conversation, holds and orders are made, and the log has it all", async () => {
   const [eva, fin] = [await server.person("eva"), await server.person("fin")];
-  for (let n = 0; n < 40; n += 1) {
-    await server.call("POST", "/api/messages", eva.token, { receiverId: fin.id, content: `line ${n}` });
-  }
+  // Of two days, more than one part each.
+  const folder = mkdtempSync(join(tmpdir(), "schoolbell-old-"));
+  const file = join(folder, "old.ndjson");
+  const old = Array.from({ length: 80 }, (_, n) => ({
+    record: "message",
+    id: `old-${n}`,
+    senderId: eva.id,
+    receiverId: fin.id,
+    content: `line ${n}`,
+    createdAt: `2025-03-0${n < 40 ? 1 : 2}T10:00:${String(n % 40).padStart(2, "0")}Z`,
+    readAt: null,
+  }));
+  writeFileSync(file, old.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  await server.end();
+  server.run("import", file);
+  await server.start();
+  rmSync(folder, { recursive: true });
   const lead = await pages.visit("lea", "/safeguarding/#/reviews");
   const choose = async (label, name) => {
     const box = lead.getByRole("dialog").getByLabel(label, { exact: true });
@@ -211,10 +225,11 @@ test("two keys open a conversation, holds and orders are made, and the log has i
   assert.equal(await link(second, "Read").count(), 0);
   await lead.reload();
   await link(lead, "Read").click();
-  await lead.getByText("line 39", { exact: true }).waitFor();
-  assert.equal(await lead.getByText("line 3", { exact: true }).count(), 0);
-  await button(lead, "Read earlier messages").click();
-  await lead.getByText("line 3", { exact: true }).waitFor();
+  for (const line of ["line 79", "line 40"]) await lead.getByText(line, { exact: true }).waitFor();
+  assert.equal(await lead.getByText("line 39", { exact: true }).count(), 0);
+  await button(lead, "Read the day before").click();
+  for (const line of ["line 39", "line 0"]) await lead.getByText(line, { exact: true }).waitFor();
+  assert.equal(await button(lead, "Read the day before").isVisible(), false);
 
   await link(lead, "Holds").click();
   await button(lead, "Hold").click();

@@ -303,3 +303,43 @@ async fn that_a_lead_is_shut_out_is_told() {
         .expect(200);
     assert_eq!(told(&lea).await[0], "safeguarding.lead_revoked");
 }
+
+#[tokio::test]
+async fn the_checks_warn_while_nobody_or_one_alone_sees_what_is_reported() {
+    let t = TestApp::new();
+    let admin = t.admin().await;
+    let leads = async || data(&admin, "/api/admin/checks").await["leads"].clone();
+    assert_eq!(
+        leads().await,
+        json!(null),
+        "without pupils there is nobody to report"
+    );
+    t.student("ann").await;
+    assert_eq!(leads().await, 0);
+    let lea = t.person("lea", Role::Staff).await;
+    set_duties(&admin, "lea", &["safeguarding"])
+        .await
+        .expect(200);
+    assert_eq!(leads().await, 1);
+    let config = t.app.config.clone();
+    let finding = async || {
+        let all = schoolbell::ops::check::run(&config).await;
+        let found = all
+            .into_iter()
+            .find(|finding| finding.what == "safeguarding");
+        let found = found.unwrap();
+        (found.incomplete, found.outcome.unwrap())
+    };
+    let (incomplete, said) = finding().await;
+    assert!(incomplete && said.contains("only one"), "{said}");
+    // The only one leaves: nobody sees what is reported.
+    schoolbell::service::users::set_disabled(&t.app, &lea.user, true)
+        .await
+        .unwrap();
+    let (incomplete, said) = finding().await;
+    assert!(
+        incomplete && said.contains("no safeguarding lead"),
+        "{said}"
+    );
+    assert_eq!(leads().await, 0);
+}
