@@ -1,4 +1,4 @@
-//! The language of what the server itself writes to a person. The words are those of the pages: `static/i18n`.
+//! The language of what the server itself writes to a person. The words lie beside those of the pages: `static/i18n/server`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,11 +8,11 @@ use crate::rule;
 
 /// The catalogues of the pages. The first is used for every language that has none.
 const CATALOGUES: [(&str, &str); 5] = [
-    ("en", include_str!("../../static/i18n/en.js")),
-    ("es", include_str!("../../static/i18n/es.js")),
-    ("fr", include_str!("../../static/i18n/fr.js")),
-    ("de", include_str!("../../static/i18n/de.js")),
-    ("ar", include_str!("../../static/i18n/ar.js")),
+    ("en", include_str!("../../static/i18n/server/en.js")),
+    ("es", include_str!("../../static/i18n/server/es.js")),
+    ("fr", include_str!("../../static/i18n/server/fr.js")),
+    ("de", include_str!("../../static/i18n/server/de.js")),
+    ("ar", include_str!("../../static/i18n/server/ar.js")),
 ];
 /// The keys of what the server writes begin with this.
 const PREFIX: &str = "server.";

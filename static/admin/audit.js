@@ -1,5 +1,5 @@
 // Who did what, when, from where. Nothing here can be edited.
-import { dateTime, t } from "../i18n/i18n.js";
+import { dateTime, loadPart, t } from "../i18n/i18n.js";
 import { api, query } from "../ui/api.js";
 import { h } from "../ui/dom.js";
 import { field } from "../ui/form.js";
@@ -68,6 +68,7 @@ const ACTIONS = [
 const OURS = { "command line": () => t("audit.command"), schedule: () => t("audit.schedule"), server: () => t("audit.server") };
 
 export default async function audit() {
+  await loadPart("safeguarding");
   const action = field({
     name: "action",
     kind: "select",

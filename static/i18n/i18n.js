@@ -28,6 +28,11 @@ export async function loadPage() {
   document.documentElement.dir = direction();
 }
 
+/** Loads the words of a part that not every page has: a folder beside this file. */
+export async function loadPart(part) {
+  words = { ...words, ...(await import(`./${part}/${language}.js`)).default };
+}
+
 /** Remembers the choice; the page is to be reloaded. */
 export function choose(tag) {
   try {

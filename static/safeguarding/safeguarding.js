@@ -1,5 +1,5 @@
 // The page of the safeguarding leads: reports, reviews, holds, no-contact orders, and the log. Administrators approve reviews here.
-import { t } from "../i18n/i18n.js";
+import { loadPart, t } from "../i18n/i18n.js";
 import { Shell } from "../ui/shell.js";
 
 /** In the order of the menu. A view that is not in it has `within`. */
@@ -25,6 +25,7 @@ const shell = new Shell({
   words: { title: "safeguarding.title", login: "safeguarding.login", only: "safeguarding.only" },
   named: (view) => t(`safeguarding.${view}`),
   mayEnter: (me) => !isLead(me) && me.role !== "admin" && shell.refusal(me),
+  prepare: () => loadPart("safeguarding"),
   menu: (me) => (isLead(me) ? OF_LEADS : OF_ADMINISTRATORS),
 });
 

@@ -14,6 +14,7 @@ export class Shell {
   #menuOf;
   #mayEnter;
   #watches;
+  #prepare;
   #bell;
   #me;
   #place;
@@ -26,9 +27,10 @@ export class Shell {
    * `views`: what loads each, in the order of the menu; `within`: those that are not in it, and which one they belong to. `words`: the
    * keys of the page's `title`, of what asks to log in, `login`, and of what is said to whom it is not for, `only`. `named(view)`: what a
    * view is called. `mayEnter(me)` gives an element in place of the page, or nothing.
-   * `menu(me)`: the views of the menu for this person, where not all are for everybody. `watches`: whether figures come by themselves.
+   * `menu(me)`: the views of the menu for this person, where not all are for everybody. `watches`: whether figures come by themselves. `prepare()` loads what the
+   * page needs before anything is shown.
    */
-  constructor({ views, within = {}, words, named, mayEnter, menu, watches = false }) {
+  constructor({ views, within = {}, words, named, mayEnter, menu, watches = false, prepare = () => {} }) {
     this.#views = views;
     this.#within = within;
     this.#words = words;
@@ -36,6 +38,7 @@ export class Shell {
     this.#menuOf = menu ?? (() => Object.keys(views).filter((one) => !(one in within)));
     this.#mayEnter = mayEnter;
     this.#watches = watches;
+    this.#prepare = prepare;
     // What is said in passing, and dialogs, stand beside it.
     this.root = document.body.appendChild(h("div"));
     addEventListener("hashchange", () => this.#show());
@@ -44,6 +47,7 @@ export class Shell {
 
   async start() {
     await loadPage();
+    await this.#prepare();
     await this.enter(location.hash);
   }
 

@@ -5,9 +5,13 @@ import { test } from "node:test";
 
 const STATIC = new URL("../../static/", import.meta.url);
 const LANGUAGES = ["en", "es", "fr", "de", "ar"];
-const words = Object.fromEntries(
-  await Promise.all(LANGUAGES.map(async (tag) => [tag, (await import(new URL(`i18n/${tag}.js`, STATIC))).default])),
-);
+/** The words of every page, and of the parts that some have. */
+const PARTS = ["", "safeguarding/", "server/"];
+const catalogue = async (tag) => {
+  const parts = await Promise.all(PARTS.map((part) => import(new URL(`i18n/${part}${tag}.js`, STATIC))));
+  return Object.assign({}, ...parts.map((part) => part.default));
+};
+const words = Object.fromEntries(await Promise.all(LANGUAGES.map(async (tag) => [tag, await catalogue(tag)])));
 
 /** The texts of all files below a folder with this ending. */
 function texts(folder, ending) {

@@ -72,22 +72,22 @@ test("pupils block each other from the menu of the conversation", async () => {
   await server.call("POST", "/api/messages", bob.token, { receiverId: ann.id, content: "Hello" });
   const page = await pages.visit("ann", `/?chat=${bob.id}`);
   await text(page).waitFor();
-  await page.getByLabel("Options").click();
+  await page.getByLabel("Options", { exact: true }).click();
   await button(page, "Block bob").click();
   await page.getByText("You have blocked bob.").waitFor();
   assert.equal(await text(page).isVisible(), false);
   await server.call("POST", "/api/messages", bob.token, { receiverId: ann.id, content: "Are you there?" });
-  await page.getByLabel("Options").click();
+  await page.getByLabel("Options", { exact: true }).click();
   await button(page, "Unblock bob").click();
   await text(page).waitFor();
   assert.equal(await page.getByText("Are you there?").count(), 0);
-  await page.getByLabel("Options").click();
+  await page.getByLabel("Options", { exact: true }).click();
   await button(page, "Mute").click();
-  await page.getByLabel("Options").click();
+  await page.getByLabel("Options", { exact: true }).click();
   await button(page, "Unmute").waitFor();
   await page.keyboard.press("Escape");
   // The settings list whom one has blocked, and say who sees that one is online.
-  await page.getByLabel("Options").click();
+  await page.getByLabel("Options", { exact: true }).click();
   await button(page, "Block bob").click();
   await page.getByText("You have blocked bob.").waitFor();
   await page.goto(`${server.url}/#settings`);
@@ -107,7 +107,7 @@ test("pupils block each other from the menu of the conversation", async () => {
   await server.call("POST", "/api/messages", tea.token, { receiverId: ann.id, content: "Good morning" });
   const again = await pages.visit("ann", `/?chat=${tea.id}`);
   await text(again).waitFor();
-  await again.getByLabel("Options").click();
+  await again.getByLabel("Options", { exact: true }).click();
   await button(again, "Mute").waitFor();
   assert.equal(await again.getByRole("button", { name: /Block/ }).count(), 0);
   await again.context().close();
