@@ -1,10 +1,10 @@
 // Holds: what neither retention nor an erasure removes.
-import { dateTime, errorText, t } from "../i18n/i18n.js";
+import { dateTime, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
-import { confirm, dialog } from "../ui/dialog.js";
+import { confirm } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { pages, table } from "../ui/table.js";
-import { reasonField, twoPeople } from "./asking.js";
+import { ask, reasonField, twoPeople } from "./asking.js";
 
 export default async function holds() {
   const list = pages(
@@ -55,29 +55,12 @@ function show(rows, done) {
 }
 
 function add(done) {
-  dialog(t("sg.hold.add"), (close) => {
-    const people = twoPeople(t("sg.hold.who"));
-    const reason = reasonField();
-    const problem = h("p", { class: "error", role: "alert" });
-    const send = async (event) => {
-      event.preventDefault();
-      const ids = people.get();
-      const held = ids.length === 1 ? { userId: ids[0] } : { userIds: ids };
-      try {
-        await api("POST", "/api/safeguarding/holds", { ...held, reason: reason.get() });
-        close();
-        done();
-      } catch (error) {
-        problem.textContent = errorText(error);
-      }
-    };
-    return h(
-      "form",
-      { class: "form", onsubmit: send },
-      people.element,
-      reason.element,
-      problem,
-      h("div", { class: "buttons" }, h("button", {}, t("sg.hold.add"))),
-    );
-  });
+  const people = twoPeople(t("sg.hold.who"));
+  const reason = reasonField();
+  const send = () => {
+    const ids = people.get();
+    const held = ids.length === 1 ? { userId: ids[0] } : { userIds: ids };
+    return api("POST", "/api/safeguarding/holds", { ...held, reason: reason.get() });
+  };
+  ask({ title: t("sg.hold.add"), fields: [people, reason], send, done });
 }

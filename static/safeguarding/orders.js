@@ -1,12 +1,12 @@
 // No-contact orders.
-import { date, dateTime, errorText, t } from "../i18n/i18n.js";
+import { date, dateTime, t } from "../i18n/i18n.js";
 import { api } from "../ui/api.js";
-import { confirm, dialog } from "../ui/dialog.js";
+import { confirm } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { field } from "../ui/form.js";
 import { ROLES } from "../ui/people.js";
 import { pages, table } from "../ui/table.js";
-import { reasonField, twoPeople } from "./asking.js";
+import { ask, reasonField, twoPeople } from "./asking.js";
 
 export default async function orders() {
   const list = pages(
@@ -55,39 +55,19 @@ function show(rows, done) {
 }
 
 function add(done) {
-  dialog(t("sg.order.add"), (close) => {
-    const one = twoPeople(t("sg.order.who"));
-    const other = twoPeople(t("sg.order.other"));
-    const role = field({
-      name: "role",
-      kind: "select",
-      label: t("sg.order.role"),
-      options: [["", t("sg.order.noRole")], ...ROLES.map((name) => [name, t(`role.${name}`)])],
-    });
-    const until = field({ name: "until", kind: "date", label: t("sg.order.until") });
-    const reason = reasonField();
-    const problem = h("p", { class: "error", role: "alert" });
-    const send = async (event) => {
-      event.preventDefault();
-      const body = { a: one.get().at(-1) ?? "", b: other.get().at(-1), role: role.get() || undefined };
-      try {
-        await api("POST", "/api/safeguarding/no-contact", { ...body, until: until.get() || undefined, reason: reason.get() });
-        close();
-        done();
-      } catch (error) {
-        problem.textContent = errorText(error);
-      }
-    };
-    return h(
-      "form",
-      { class: "form", onsubmit: send },
-      one.element,
-      other.element,
-      role.element,
-      until.element,
-      reason.element,
-      problem,
-      h("div", { class: "buttons" }, h("button", {}, t("sg.order.add"))),
-    );
+  const one = twoPeople(t("sg.order.who"));
+  const other = twoPeople(t("sg.order.other"));
+  const role = field({
+    name: "role",
+    kind: "select",
+    label: t("sg.order.role"),
+    options: [["", t("sg.order.noRole")], ...ROLES.map((name) => [name, t(`role.${name}`)])],
   });
+  const until = field({ name: "until", kind: "date", label: t("sg.order.until") });
+  const reason = reasonField();
+  const send = () => {
+    const body = { a: one.get().at(-1) ?? "", b: other.get().at(-1), role: role.get() || undefined };
+    return api("POST", "/api/safeguarding/no-contact", { ...body, until: until.get() || undefined, reason: reason.get() });
+  };
+  ask({ title: t("sg.order.add"), fields: [one, other, role, until, reason], send, done });
 }

@@ -1,11 +1,11 @@
 // Reviews: asked for by a lead, approved by a second person.
-import { dateTime, errorText, t } from "../i18n/i18n.js";
+import { dateTime, t } from "../i18n/i18n.js";
 import { api, query } from "../ui/api.js";
-import { confirm, dialog } from "../ui/dialog.js";
+import { confirm } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { field } from "../ui/form.js";
 import { pages, table } from "../ui/table.js";
-import { reasonField, twoPeople } from "./asking.js";
+import { ask, reasonField, twoPeople } from "./asking.js";
 
 export default async function reviews({ me }) {
   const isLead = me.duties?.includes("safeguarding");
@@ -21,39 +21,19 @@ export default async function reviews({ me }) {
       "div",
       { class: "head" },
       h("h1", {}, t("safeguarding.reviews")),
-      isLead && h("button", { onclick: () => ask(list.load) }, t("sg.review.ask")),
+      isLead && h("button", { onclick: () => add(list.load) }, t("sg.review.ask")),
     ),
     h("p", { class: "quiet" }, t("sg.review.text")),
     list.element,
   );
 }
 
-function ask(done) {
-  dialog(t("sg.review.ask"), (close) => {
-    const people = twoPeople(t("sg.two"));
-    const reason = reasonField();
-    const urgent = field({ name: "urgent", kind: "checkbox", label: t("sg.urgent") });
-    const problem = h("p", { class: "error", role: "alert" });
-    const send = async (event) => {
-      event.preventDefault();
-      try {
-        await api("POST", "/api/safeguarding/reviews", { userIds: people.get(), reason: reason.get(), urgent: urgent.get() });
-        close();
-        done();
-      } catch (error) {
-        problem.textContent = errorText(error);
-      }
-    };
-    return h(
-      "form",
-      { class: "form", onsubmit: send },
-      people.element,
-      reason.element,
-      urgent.element,
-      problem,
-      h("div", { class: "buttons" }, h("button", {}, t("sg.review.ask"))),
-    );
-  });
+function add(done) {
+  const people = twoPeople(t("sg.two"));
+  const reason = reasonField();
+  const urgent = field({ name: "urgent", kind: "checkbox", label: t("sg.urgent") });
+  const send = () => api("POST", "/api/safeguarding/reviews", { userIds: people.get(), reason: reason.get(), urgent: urgent.get() });
+  ask({ title: t("sg.review.ask"), fields: [people, reason, urgent], send, done });
 }
 
 const names = ({ users: [a, b] }) => ({ a: a.name, b: b.name });

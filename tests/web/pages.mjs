@@ -36,7 +36,15 @@ export async function startPages(server) {
   /** No script has failed. */
   const quiet = () => assert.deepEqual(troubles.splice(0), []);
 
-  return { open, visit, quiet, stop: () => browser.close() };
+  /** What axe-core finds. That its script is no page's own is written down, and is not the page's fault. */
+  async function faults(page) {
+    quiet();
+    const found = await axe(page);
+    assert.throws(quiet, /Content Security Policy/);
+    return found;
+  }
+
+  return { open, visit, quiet, faults, stop: () => browser.close() };
 }
 
 /** The dialog that asks whether it is still the same person. */

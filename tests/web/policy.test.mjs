@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
-import { axe, startPages } from "./pages.mjs";
+import { startPages } from "./pages.mjs";
 import { startServer } from "./server.mjs";
 
 let server, pages, office;
@@ -17,14 +17,6 @@ after(async () => {
   await server?.stop();
 });
 afterEach(() => pages.quiet());
-
-/** What axe-core finds. That its script is no page's own is written down, and is not the page's fault. */
-async function faults(page) {
-  pages.quiet();
-  const found = await axe(page);
-  assert.throws(pages.quiet, /Content Security Policy/);
-  return found;
-}
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
 const text = (page) => page.getByLabel("Write a message");
@@ -62,7 +54,7 @@ test("a conversation that may only be read says why, and one that can be answere
   await page.reload();
   await page.getByText("You can read this conversation. The school's rules no longer let you write to tea.").waitFor();
   await page.getByText("Your essay is graded").first().waitFor();
-  assert.deepEqual(await faults(page), []);
+  assert.deepEqual(await pages.faults(page), []);
   await page.context().close();
 });
 
@@ -177,7 +169,7 @@ test("the page speaks the languages of its people", async () => {
     const page = await pages.visit("office", "/admin/#/policy", { locale, width: 1_280, height: 1_000 });
     await page.getByRole("heading", { name: title, exact: true }).waitFor();
     await page.getByLabel(preset, { exact: true }).check();
-    assert.deepEqual(await faults(page), [], locale);
+    assert.deepEqual(await pages.faults(page), [], locale);
     if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/policy-${locale}.png`, fullPage: true });
     await page.context().close();
   }
