@@ -10,7 +10,7 @@ use crate::hub::Delivery;
 use crate::metrics::Metrics;
 use crate::model::events::Effect;
 use crate::school::CurrentSchool;
-use crate::store::Committed;
+use crate::store::{Committed, journal};
 use crate::user_cache::UserCache;
 
 /// Applies effects on the writer's thread, before the write is answered.
@@ -41,7 +41,7 @@ impl Effects {
 
     fn apply_all(&self, effects: Vec<Effect>) {
         let mut push_due = false;
-        let mut journal = String::new();
+        let mut lines = String::new();
         let mut deliveries = Vec::with_capacity(effects.len());
         for effect in effects {
             match effect {
@@ -57,17 +57,17 @@ impl Effects {
                 Effect::IdentitiesChanged => self.user_cache.forget_sessions_and_links(),
                 Effect::PushDue => push_due = true,
                 Effect::MailDue => self.mail_due.notify_one(),
-                Effect::Journal(line) => journal.push_str(&line),
+                Effect::Journal(line) => lines.push_str(&line),
                 // It has the lines of this batch, too, up to here.
                 Effect::JournalRewritten(whole) => {
-                    journal.clear();
-                    noted(crate::store::journal::rewrite(&self.database, &whole));
+                    lines.clear();
+                    noted(journal::rewrite(&self.database, &whole));
                 }
                 Effect::Count(what, count) => self.metrics.hourly_stats.add(what, count),
             }
         }
-        if !journal.is_empty() {
-            noted(crate::store::journal::append(&self.database, &journal));
+        if !lines.is_empty() {
+            noted(journal::append(&self.database, &lines));
         }
         if !deliveries.is_empty() {
             let _ = self.deliveries.send(deliveries);

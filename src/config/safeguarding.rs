@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use lettre::Address;
 
 use super::section::section;
-use super::types::{at_least_one, optional_of};
+use super::types::{at_least_one, optional};
 use crate::model::quiet_hours::{Day, Window};
 
 section! {
@@ -13,7 +13,7 @@ section! {
     pub struct Safeguarding {
         /// An e-mail address outside of the school's own people, a governor's for instance, which is told of each grant of the duty,
         /// each urgent review, and each night's newest line of the audit log. Empty: nobody.
-        #[serde(with = "optional_of")]
+        #[serde(with = "optional")]
         pub external: Option<Address> = None,
         /// Days after which the leads are reminded that the people of a conversation that was read have not been told.
         pub tell_after_days: NonZeroU32 = at_least_one(30),

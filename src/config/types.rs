@@ -132,35 +132,6 @@ pub const fn count(number: NonZeroU32) -> usize {
     number.get() as usize
 }
 
-/// As [`optional`], of a type whose errors are not sentences of ours.
-pub mod optional_of {
-    use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
-
-    /// # Errors
-    /// The serializer's.
-    // Serde calls it with a reference to the field.
-    #[allow(clippy::ref_option)]
-    pub fn serialize<T: fmt::Display, S: Serializer>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        super::optional::serialize(value, serializer)
-    }
-
-    /// # Errors
-    /// What is wrong with the text.
-    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-    where
-        T: FromStr<Err: fmt::Display>,
-        D: Deserializer<'de>,
-    {
-        match String::deserialize(deserializer)?.as_str() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(de::Error::custom),
-        }
-    }
-}
-
 /// A value that the file may leave empty: `""` is `None`.
 pub mod optional {
     use super::{Deserialize, Deserializer, FromStr, Serializer, de, fmt};
@@ -183,7 +154,7 @@ pub mod optional {
     /// What is wrong with the text.
     pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
     where
-        T: FromStr<Err = String>,
+        T: FromStr<Err: fmt::Display>,
         D: Deserializer<'de>,
     {
         match String::deserialize(deserializer)?.as_str() {

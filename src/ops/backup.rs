@@ -51,8 +51,7 @@ pub fn restore(file: &Path, target: &Path, now: Time) -> Result<Option<PathBuf>>
 pub fn replay(database: &config::Database, now: Time) -> Result<usize> {
     let fail = |e: crate::store::files::OpenError| Error::Internal(e.to_string());
     let mut connection = open::prepare(database).map_err(fail)?;
-    let replayed = journal::replay(&mut connection, &database.path, now).map_err(fail)?;
-    Ok(replayed.lines)
+    journal::replay(&mut connection, &database.path, now).map_err(fail)
 }
 
 const HOUR_MS: i64 = 3_600_000;

@@ -12,9 +12,10 @@ use rusqlite::{Connection, params};
 
 use super::connection;
 use super::files::{self, OpenError};
-use super::guardians::{self, End};
 use super::safeguarding::no_contact;
-use super::{WriteTx, all, first, personal_data, removals, retention, run, users, writer};
+use super::{
+    WriteTx, all, first, guardians, personal_data, removals, retention, run, users, writer,
+};
 use crate::error::Result;
 use crate::model::events::Effect;
 use crate::model::ids::{Id, UserId, UserKey};
@@ -150,22 +151,12 @@ pub fn has_ended(connection: &Connection, child: &str, guardian: &str) -> Result
     Ok(found.unwrap_or(false))
 }
 
-/// How many lines were done again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Replayed {
-    pub lines: usize,
-}
-
-/// Does again what the file has and the database has not, and writes into the file what it lacks. For a database that no writer of this process
-/// has yet.
+/// Does again what the file has and the database has not, and writes into the file what it lacks; returns how many lines were
+/// done again. For a database that no writer of this process has yet.
 ///
 /// # Errors
 /// [`OpenError`]; then nothing has been done again.
-pub fn replay(
-    connection: &mut Connection,
-    database: &Path,
-    now: Time,
-) -> Result<Replayed, OpenError> {
+pub fn replay(connection: &mut Connection, database: &Path, now: Time) -> Result<usize, OpenError> {
     let fail =
         |e: String| OpenError::new(&file(database), format!("cannot replay the journal: {e}"));
     let stored = stored(connection).map_err(|e| fail(e.to_string()))?;
@@ -176,11 +167,10 @@ pub fn replay(
         .filter(|line| !known.contains(line.id.as_str()))
         .collect();
     if lost.is_empty() {
-        return Ok(Replayed::default());
+        return Ok(0);
     }
-    let lines = writer::write_alone(connection, now, |tx| replay_lines(tx, &lost))
-        .map_err(|e| fail(e.to_string()))?;
-    Ok(Replayed { lines })
+    writer::write_alone(connection, now, |tx| replay_lines(tx, &lost))
+        .map_err(|e| fail(e.to_string()))
 }
 
 fn stored(connection: &Connection) -> Result<Vec<Line>> {
@@ -219,7 +209,7 @@ fn replay_lines(tx: &WriteTx, lines: &[&Line]) -> Result<usize> {
                     guardian: guardian.clone(),
                 };
                 if !lines[at..].iter().any(|later| later.entry == made_again) {
-                    end_link(tx, child.as_str(), guardian.as_str(), *by_hand)?;
+                    end_link(tx, child, guardian, *by_hand)?;
                 }
                 true
             }
@@ -267,16 +257,14 @@ fn remove(tx: &WriteTx, removal: &Removal) -> Result<()> {
     removals::remove(&at, removal.message, removal.by, remover).map(drop)
 }
 
-fn end_link(tx: &WriteTx, child: &str, guardian: &str, by_hand: bool) -> Result<()> {
-    let sql = "SELECT key FROM users WHERE id = ?1";
-    let key = |id: &str| first(tx, sql, [id], |row| row.get(0).map(UserKey));
-    let (Some(child), Some(guardian)) = (key(child)?, key(guardian)?) else {
+/// Ends a link, unless somebody has ended it by hand.
+fn end_link(tx: &WriteTx, child: &UserId, guardian: &UserId, by_hand: bool) -> Result<()> {
+    let (Some(child), Some(guardian)) = (users::by_id(tx, child)?, users::by_id(tx, guardian)?)
+    else {
         return Ok(());
     };
-    let links = guardians::stored_of(tx, child, End::Child)?.into_iter();
-    match links.into_iter().find(|link| link.guardian == guardian) {
+    match guardians::between(tx, child.key, guardian.key)? {
         Some(link) if !link.ended_by_hand => guardians::end(tx, &link, by_hand),
-        Some(_) => Ok(()),
-        None => Ok(()),
+        _ => Ok(()),
     }
 }

@@ -120,10 +120,10 @@ impl Store {
         let mut connection = open::prepare(config)?;
         connection::add_today(&connection, calendar.clone())
             .map_err(|e| files::OpenError::new(&config.path, e.to_string()))?;
-        let replayed = journal::replay(&mut connection, &config.path, clock.now())?;
-        if replayed.lines > 0 {
+        let lines = journal::replay(&mut connection, &config.path, clock.now())?;
+        if lines > 0 {
             tracing::warn!(
-                lines = replayed.lines,
+                lines,
                 "this database is older than its journal: erased, removed and ended again what the journal has"
             );
         }
